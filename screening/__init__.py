@@ -1,0 +1,145 @@
+"""A spine and pain clinic's check for the warning signs of the pain-depression cycle.
+
+``create_app`` puts the surfaces together: the visitor's application and the staff's, each with its
+own session, cookie, headers and error pages, in one process or in several.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from flask import Flask, abort, request
+from jinja2 import StrictUndefined
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from screening import clinic, config, database, staff
+from screening.extensions import csrf
+from screening.keyring import FORMS, PURPOSES, Keyring
+from screening.questionnaire import loader
+from screening.visit import forms, urgent, views
+from screening.web import assets, crisis, drafts, errors, headers, limits, locale, pages, site
+
+LONGEST_BODY = 64 * 1024
+"""Bytes a form may have: the longest of ours has a few hundred."""
+
+LONGEST_FORM_PARTS = 100
+
+
+def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
+    """The site as one Flask application.
+
+    ``overrides`` win over settings from outside (see ``config``); the key ``CLOCK`` may hold a
+    function that gives the time in seconds. The visitor's application carries the staff's at
+    ``/staff``; where only staff are served, everything else is not found. Raises SettingsError,
+    with one line that says what to change.
+    """
+    overrides = dict(overrides or {})
+    clock = overrides.pop("CLOCK", time.time)
+    settings = config.read(overrides)
+    surfaces = settings["SURFACES"]
+    app = _visitor_app(settings, clock) if "visitor" in surfaces else _empty_app(settings, clock)
+    if "staff" in surfaces:
+        app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
+            app.wsgi_app, {"/staff": _staff_app(settings, clock).wsgi_app}
+        )
+    app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
+    if settings["PROXIES"]:
+        count = settings["PROXIES"]
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    return app
+
+
+def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
+    app = _bare_app("visit", settings, clock)
+    last_resort = _last_resort(app)
+    urgent.init_app(app, last_resort)
+    _check_host(app, settings["HOSTS"])
+
+    keyring = Keyring(settings["KEYS"], PURPOSES["visitor"])
+    app.extensions["keyring"] = keyring
+    app.session_interface = drafts.DraftSessions(keyring, clock)
+    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive(FORMS, "form tokens")
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
+    limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"]).exempt(views.leave)
+    csrf.init_app(app)
+    csrf.exempt(views.leave)
+
+    database.init_app(app, settings["DATABASE_URL"])
+    app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
+    app.register_blueprint(views.visit)
+    app.register_blueprint(pages.pages)
+    errors.init_app(app, "errors/page.html", last_resort)
+    return app
+
+
+def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
+    app = _bare_app("staff", settings, clock)
+    _check_host(app, settings["HOSTS"])
+    staff.init_app(app)
+    errors.init_app(app, "errors/staff.html", _last_resort(app))
+    return app
+
+
+def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
+    """What stands in front where only staff are served: it finds nothing."""
+    app = _bare_app("empty", settings, clock)
+    app.session_interface = staff.NoSessions()
+    errors.init_app(app, "errors/staff.html", _last_resort(app))
+    return app
+
+
+def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
+    """What both surfaces share: templates, languages, clinic, crisis help, headers, files."""
+    app = Flask(
+        "screening",
+        root_path=str(config.ROOT),
+        instance_path=str(config.ROOT / "instance"),
+        template_folder="templates",
+        static_folder=None,
+    )
+    secure = settings["SECURE"]
+    app.config.update(
+        SETTINGS=settings,
+        MAX_CONTENT_LENGTH=LONGEST_BODY,
+        MAX_FORM_MEMORY_SIZE=LONGEST_BODY,
+        MAX_FORM_PARTS=LONGEST_FORM_PARTS,
+        SESSION_COOKIE_NAME=f"__Host-{name}" if secure else name,
+        SESSION_COOKIE_SECURE=secure,
+        PREFERRED_URL_SCHEME="https" if secure else "http",
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    questionnaire = loader.load(settings["QUESTIONNAIRE"])
+    the_clinic = clinic.load(settings["CLINIC"])
+    crises = crisis.load(questionnaire.locales)
+    for problem in crisis.problems(crises, date.fromtimestamp(clock())):
+        app.logger.warning(problem)
+    app.extensions.update(questionnaire=questionnaire, clinic=the_clinic, crisis=crises, clock=clock)
+    locale.init_app(app, questionnaire.locales)
+    same = headers.policy(secure, settings["FRAME_ANCESTORS"], (the_clinic.neutral_origin,))
+    headers.init_app(app, same)
+    assets.init_app(app)
+    app.extensions["headers"] = same
+    app.jinja_env.globals["brand"] = pages.has_own_accent(the_clinic)
+    site.init_app(app)
+    return app
+
+
+def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
+    """Answer only under the site's own names."""
+
+    @app.before_request
+    def check_host() -> None:
+        if not host_is_trusted(request.host, hosts):
+            abort(400)
+
+
+def _last_resort(app: Flask) -> str:
+    """The page for when nothing else can be made: every language at once, ready from the start."""
+    template = app.jinja_env.get_template("errors/last_resort.html")
+    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"])

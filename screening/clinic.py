@@ -1,0 +1,222 @@
+"""Who the clinic is: one TOML file, ``clinic-demo.toml`` where the clinic has given none.
+
+A file that cannot be used stops the start with one line that names the field.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date, time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from screening.config import SettingsError
+
+DEMO = Path(__file__).with_name("clinic-demo.toml")
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+CONTRAST = 4.5
+"""Least contrast of text on its ground: WCAG 2.2, success criterion 1.4.3 (AA)."""
+
+DAY_GROUNDS = {"paper": "#faf6ef", "surface": "#ffffff", "sand": "#f2eadc", "tint": "#e2efed", "button text": "#ffffff"}
+NIGHT_GROUNDS = {
+    "paper": "#151a1a",
+    "surface": "#1e2525",
+    "sand": "#242b2a",
+    "tint": "#17393d",
+    "button text": "#0c2428",
+}
+"""What an accent stands on or is written over with: the tokens of ``static/src/_tokens.scss``."""
+
+
+@dataclass(frozen=True)
+class Accent:
+    """The one colour that means "press this", by day and by night, as ``#rrggbb``."""
+
+    day: str
+    night: str
+
+
+@dataclass(frozen=True)
+class Hours:
+    """When a day's calls are made, in the clinic's own time."""
+
+    opens: time
+    closes: time
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """One clinic. ``hours`` runs from Monday to Sunday, None where it is closed; ``phone`` is E.164."""
+
+    demo: bool
+    name: str
+    phone: str
+    phone_spoken: str
+    address: str
+    country: str
+    time_zone: ZoneInfo
+    hours: tuple[Hours | None, ...]
+    holidays: frozenset[date]
+    accent: Accent
+    neutral_site: str
+    privacy_notice: str
+
+    @property
+    def neutral_origin(self) -> str:
+        """Scheme and host of the neutral site, as a content security policy names it."""
+        parts = urlsplit(self.neutral_site)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def week(self) -> tuple[tuple[int, int, Hours], ...]:
+        """The opening hours as runs of like days: first weekday, last weekday (Monday is 0), hours."""
+        runs: list[tuple[int, int, Hours]] = []
+        for day, hours in enumerate(self.hours):
+            if hours is None:
+                continue
+            if runs and runs[-1][1] == day - 1 and runs[-1][2] == hours:
+                runs[-1] = (runs[-1][0], day, hours)
+            else:
+                runs.append((day, day, hours))
+        return tuple(runs)
+
+
+def load(path: Path) -> Clinic:
+    """Read the clinic file, the demo clinic's where there is none. Raises SettingsError naming file and field."""
+    path = path if path.exists() else DEMO
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path.name}: {error}") from error
+    return _Reader(path.name, table).clinic()
+
+
+class _Reader:
+    """Reads one clinic file, a field a method where a field has rules of its own."""
+
+    FIELDS = frozenset(
+        "demo name phone address country time_zone hours holidays accent neutral_site privacy_notice".split()
+    )
+
+    def __init__(self, file: str, table: dict[str, Any]) -> None:
+        self.file = file
+        self.table = table
+
+    def fail(self, field: str, problem: str) -> SettingsError:
+        return SettingsError(f"{self.file}: {field}: {problem}")
+
+    def clinic(self) -> Clinic:
+        for field in self.table:
+            if field not in self.FIELDS:
+                raise self.fail(field, "is not a field of the clinic file")
+        country = self.text("country")
+        if country not in phonenumbers.SUPPORTED_REGIONS:
+            raise self.fail("country", "must be a two-letter country code, such as US")
+        demo = self.table.get("demo", False)
+        if not isinstance(demo, bool):
+            raise self.fail("demo", "must be true or false")
+        phone, phone_spoken = self.phone(country)
+        return Clinic(
+            demo=demo,
+            name=self.text("name"),
+            phone=phone,
+            phone_spoken=phone_spoken,
+            address=self.text("address"),
+            country=country,
+            time_zone=self.time_zone(),
+            hours=self.hours(),
+            holidays=self.holidays(),
+            accent=self.accent(),
+            neutral_site=self.web_address("neutral_site"),
+            privacy_notice=self.web_address("privacy_notice", required=False),
+        )
+
+    def text(self, field: str) -> str:
+        value = self.table.get(field)
+        if not isinstance(value, str) or not value.strip():
+            raise self.fail(field, "is missing, or not a text")
+        return value.strip()
+
+    def phone(self, country: str) -> tuple[str, str]:
+        try:
+            number = phonenumbers.parse(self.text("phone"), country)
+        except phonenumbers.NumberParseException:
+            number = None
+        if number is None or not phonenumbers.is_possible_number(number):
+            raise self.fail("phone", "must be a phone number, with its country code if it is abroad")
+        formats = phonenumbers.PhoneNumberFormat
+        return phonenumbers.format_number(number, formats.E164), phonenumbers.format_number(number, formats.NATIONAL)
+
+    def time_zone(self) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.text("time_zone"))
+        except (KeyError, ValueError, OSError):
+            raise self.fail("time_zone", "must be a name such as America/Denver") from None
+
+    def hours(self) -> tuple[Hours | None, ...]:
+        table = self.table.get("hours")
+        if not isinstance(table, dict) or not table:
+            raise self.fail("hours", "must give at least one day's hours")
+        for day in table:
+            if day not in DAYS:
+                raise self.fail(f"hours.{day}", f"is not one of {', '.join(DAYS)}")
+        return tuple(self.day(day, table[day]) if day in table else None for day in DAYS)
+
+    def day(self, day: str, value: object) -> Hours:
+        try:
+            opens, closes = (time.fromisoformat(text) for text in value)  # type: ignore[attr-defined]
+        except (TypeError, ValueError):
+            raise self.fail(f"hours.{day}", 'must be two times such as ["08:00", "17:00"]') from None
+        if not opens < closes:
+            raise self.fail(f"hours.{day}", "must open before it closes")
+        return Hours(opens, closes)
+
+    def holidays(self) -> frozenset[date]:
+        value = self.table.get("holidays", [])
+        try:
+            return frozenset(date.fromisoformat(text) for text in value)
+        except (TypeError, ValueError):
+            raise self.fail("holidays", 'must be a list of dates such as "2026-12-25"') from None
+
+    def accent(self) -> Accent:
+        table = self.table.get("accent")
+        if not isinstance(table, dict):
+            raise self.fail("accent", "must give a colour for day and one for night")
+        for part, grounds in (("day", DAY_GROUNDS), ("night", NIGHT_GROUNDS)):
+            colour = table.get(part)
+            if not isinstance(colour, str) or not re.fullmatch(r"#[0-9a-f]{6}", colour):
+                raise self.fail(f"accent.{part}", "must be a colour such as #0e525c")
+            for ground, other in grounds.items():
+                ratio = contrast(colour, other)
+                if ratio < CONTRAST:
+                    problem = f"{colour} has a contrast of {ratio:.1f} with {ground}, less than {CONTRAST}"
+                    raise self.fail(f"accent.{part}", problem)
+        return Accent(table["day"], table["night"])
+
+    def web_address(self, field: str, required: bool = True) -> str:
+        value = self.table.get(field, "")
+        if value == "" and not required:
+            return ""
+        if not isinstance(value, str) or not re.fullmatch(r"https://[A-Za-z0-9.-]+(/[^\s'\";,]*)?", value):
+            raise self.fail(field, "must be an address that starts with https://")
+        return value
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``#rrggbb``, 0 (black) to 1 (white): WCAG 2.2, definition of the same name."""
+    channels = [int(colour[start:end], 16) / 255 for start, end in pairwise((1, 3, 5, 7))]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours, 1 to 21: WCAG 2.2, definition of "contrast ratio"."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)

@@ -1,0 +1,128 @@
+"""Every setting: its name, what it means, and what it is when nobody sets it.
+
+A setting comes from ``SCREENING_<NAME>`` in the environment, else from ``instance/settings.toml``,
+else from its default. An unknown name stops the start: a typing error must not pass in silence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from screening.questionnaire.loader import LIBRARY
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "SCREENING_"
+SURFACES = ("visitor", "staff")
+
+
+class SettingsError(ValueError):
+    """A setting, key file or clinic file that cannot be used. The message says what to change."""
+
+
+def _surfaces(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(_names(text)))
+    if not names or not set(names) <= set(SURFACES):
+        raise ValueError(f"takes one or both of {', '.join(SURFACES)}")
+    return names
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _flag(text: str) -> bool:
+    try:
+        return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+    except KeyError:
+        raise ValueError("takes true or false") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("takes a whole number from 0")
+    return int(text)
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. ``parse`` turns text into its value and raises ValueError with what it takes."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    meaning: str
+
+
+SETTINGS = (
+    Setting("SURFACES", "visitor,staff", _surfaces, "which of `visitor` and `staff` this process serves"),
+    Setting(
+        "DATABASE_URL",
+        "",
+        str,
+        "`postgresql://user:password@host/name`; empty: two SQLite files in `instance/`",
+    ),
+    Setting("SECURE", "false", _flag, "true behind https: `__Host-` cookies, HSTS. Set it on every public site"),
+    Setting("HOSTS", "localhost,127.0.0.1", _names, "names the site answers to; `.example.org` takes in subdomains"),
+    Setting("PROXIES", "0", _count, "how many reverse proxies of yours stand in front and set `X-Forwarded-*`"),
+    Setting(
+        "FRAME_ANCESTORS", "", _names, "origins that may show the site in a frame, such as `https://clinic.example`"
+    ),
+    Setting("KEYS", "instance/keys", _path, "folder of the key files"),
+    Setting("CLINIC", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"),
+    Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
+    Setting("LIMIT", "120 per minute", str, "how many forms one address may send; what goes over gets a friendly 429"),
+    Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
+)
+
+
+def read(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """All settings as ``{name: value}``; ``overrides`` (values, not texts) win, for tests and tools.
+
+    Relative paths are seen from the project's folder. Raises SettingsError.
+    """
+    environ = os.environ if environ is None else environ
+    texts = _file(ROOT / "instance" / "settings.toml")
+    texts |= {name.removeprefix(PREFIX): text for name, text in environ.items() if name.startswith(PREFIX)}
+    known = [setting.name for setting in SETTINGS]
+    for name in texts:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+            raise SettingsError(f"{PREFIX}{name} is not a setting{hint}")
+    values = {setting.name: _value(setting, texts.get(setting.name, setting.default)) for setting in SETTINGS}
+    values.update(overrides or {})
+    return {name: ROOT / value if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _value(setting: Setting, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{PREFIX}{setting.name} is {text!r}, but it {error}") from error
+
+
+def _file(path: Path) -> dict[str, str]:
+    """The settings file: names in lower case, values as TOML texts, numbers, truth values or lists of texts."""
+    if not path.exists():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path.name}: {error}") from error
+    return {name.upper(): _text(value) for name, value in table.items()}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,181 @@
+"""Keys, each in a file of its purpose, and what is sealed with them.
+
+A purpose has its own file ``<folder>/<purpose>.toml``, so a machine holds only the keys it needs.
+In the file one key is active: it seals. The others only open, so that a new key can be laid on
+every machine before it is used. Sealing is AES-256-GCM with a random 96-bit nonce
+(NIST SP 800-38D); the purpose is bound into what is sealed, so one purpose opens nothing of another.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from screening.config import SettingsError
+
+DRAFT = "draft"
+"""Seals the visitor's answers in their own browser."""
+
+FORMS = "forms"
+"""Signs form tokens and blurs addresses for the limits. Opens nothing."""
+
+PURPOSES = {"visitor": (DRAFT, FORMS), "staff": ()}
+"""The purposes each surface needs."""
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+_KEY_ID = re.compile(r"[a-z0-9]{8}")
+
+
+class Unsealable(ValueError):
+    """What was to be opened is no sealed text of this purpose and place, or its key is gone."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key: a random id that is no secret, and 32 secret bytes."""
+
+    id: str
+    secret: bytes
+
+    @classmethod
+    def fresh(cls) -> Key:
+        """A new random key."""
+        return cls(secrets.token_hex(4), secrets.token_bytes(KEY_BYTES))
+
+
+@dataclass(frozen=True)
+class Ring:
+    """The keys of one purpose; ``active`` is the id of the one that seals."""
+
+    keys: tuple[Key, ...]
+    active: str
+
+    def key(self, id_: str) -> Key | None:
+        """The key of that id, if it is here."""
+        return next((key for key in self.keys if key.id == id_), None)
+
+
+class Keyring:
+    """The rings of the purposes a process works with."""
+
+    def __init__(self, folder: Path, purposes: tuple[str, ...]) -> None:
+        """Read every ring at once. Raises SettingsError when a file is missing, open to others or damaged."""
+        self._folder = folder
+        self._lock = Lock()
+        self._rings = {purpose: read_ring(folder, purpose) for purpose in purposes}
+        self._ciphers: dict[bytes, AESGCM] = {}
+        self._unknown: set[tuple[str, str]] = set()
+
+    def seal(self, purpose: str, text: bytes, place: bytes) -> str:
+        """Seal ``text`` for one purpose and one place (a cookie's name, say): ``<key id>.<base64url>``."""
+        key = self._active(purpose)
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        sealed = self._cipher(key).encrypt(nonce, text, _bound(purpose, key.id, place))
+        return f"{key.id}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
+
+    def open(self, purpose: str, sealed: str, place: bytes) -> bytes:
+        """Open what was sealed for this purpose and place. Raises Unsealable."""
+        key_id, _, body = sealed.partition(".")
+        key = self._key(purpose, key_id)
+        if key is None:
+            raise Unsealable("unknown key")
+        try:
+            raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
+            return self._cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(purpose, key_id, place))
+        except (ValueError, InvalidTag) as error:
+            raise Unsealable("damaged, or sealed for another place") from error
+
+    def derive(self, purpose: str, label: str) -> bytes:
+        """32 bytes for one use, the same on every node that holds the active key: HMAC-SHA256 of the label."""
+        return hmac.new(self._active(purpose).secret, label.encode(), hashlib.sha256).digest()
+
+    def _active(self, purpose: str) -> Key:
+        ring = self._rings[purpose]
+        key = ring.key(ring.active)
+        if key is None:  # read_ring refuses such a file
+            raise Unsealable("no active key")
+        return key
+
+    def _key(self, purpose: str, key_id: str) -> Key | None:
+        """The key, reading the file again once for an id not seen before: another node may use a newer ring."""
+        key = self._rings[purpose].key(key_id)
+        if key or not _KEY_ID.fullmatch(key_id):
+            return key
+        with self._lock:
+            if (purpose, key_id) not in self._unknown and len(self._unknown) < 1000:
+                self._unknown.add((purpose, key_id))
+                try:
+                    self._rings[purpose] = read_ring(self._folder, purpose)
+                except SettingsError:
+                    return None
+        return self._rings[purpose].key(key_id)
+
+    def _cipher(self, key: Key) -> AESGCM:
+        if key.secret not in self._ciphers:
+            self._ciphers[key.secret] = AESGCM(key.secret)
+        return self._ciphers[key.secret]
+
+
+def _bound(purpose: str, key_id: str, place: bytes) -> bytes:
+    return b"\0".join((purpose.encode(), key_id.encode(), place))
+
+
+def ring_file(folder: Path, purpose: str) -> Path:
+    """Where the keys of a purpose lie."""
+    return folder / f"{purpose}.toml"
+
+
+def read_ring(folder: Path, purpose: str) -> Ring:
+    """Read one key file. Raises SettingsError with what to do; never shows a key."""
+    path = ring_file(folder, purpose)
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise SettingsError(f"key file {path.name} can be read by others: run chmod 600 on it")
+        table = tomllib.loads(path.read_text(encoding="ascii"))
+        keys = tuple(Key(id_, base64.b64decode(text, validate=True)) for id_, text in table["keys"].items())
+        ring = Ring(keys, table["active"])
+    except FileNotFoundError:
+        raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise SettingsError(f"key file {path.name} is damaged: restore it from a backup") from None
+    if ring.key(ring.active) is None or any(len(key.secret) != KEY_BYTES for key in ring.keys):
+        raise SettingsError(f"key file {path.name} is damaged: restore it from a backup")
+    return ring
+
+
+def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
+    """Write one key file whole or not at all, readable by its owner only (mode 0600)."""
+    lines = [f'active = "{ring.active}"', "[keys]"]
+    lines += [f'{key.id} = "{base64.b64encode(key.secret).decode()}"' for key in ring.keys]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = ring_file(folder, purpose)
+    fresh = path.with_suffix(f".{secrets.token_hex(4)}.new")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def create_ring(folder: Path, purpose: str) -> bool:
+    """Write a first key for a purpose that has none yet; tells whether it did."""
+    if ring_file(folder, purpose).exists():
+        return False
+    key = Key.fresh()
+    write_ring(folder, purpose, Ring((key,), key.id))
+    return True

@@ -1,0 +1,32 @@
+"""What is kept of a visit, when the visitor agreed: a row that holds answers and nothing of the person."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from screening.extensions import db
+
+INBOX = "inbox"
+"""The bind of the holding file: a file of its own in SQLite, so that backups leave it out."""
+
+
+class InboxCopy(db.Model):  # type: ignore[name-defined, misc]
+    """An agreed copy in the holding file, until it is mixed with others.
+
+    Its id is random and known only to the visitor's own draft: by it the copy can be changed or taken
+    back. There is no time, no address, no language and no free text. In SQLite the table has no
+    rowid and in PostgreSQL it is unlogged, so neither order nor the write-ahead log remembers more.
+    """
+
+    __tablename__ = "inbox_copy"
+    __bind_key__ = INBOX
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    period: Mapped[str] = mapped_column(String(7))
+    questionnaire: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int]
+    age_band: Mapped[str] = mapped_column(String(20))
+    pain_duration: Mapped[str] = mapped_column(String(20))
+    answers: Mapped[dict[str, str]] = mapped_column(JSON)

@@ -1,0 +1,62 @@
+"""The form of each question, made once at the start from the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import Field, RadioField, SelectMultipleField, ValidationError
+
+from screening.questionnaire.model import DECLINED, Answer, Question, Questionnaire
+
+PICK_ONE = lazy_gettext("Pick the answer that fits best, or “Prefer not to say”")
+PICK_ANY = lazy_gettext("Tick at least one answer, or “Prefer not to say”")
+PICK_ALONE = lazy_gettext("Tick “None of these” or “Prefer not to say” on its own, or untick it")
+PICK_YES_OR_NO = lazy_gettext("Choose yes or no. Your summary is the same either way")
+
+
+class QuestionForm(FlaskForm):
+    """One question. ``field`` is its only field, ``answer`` what was picked, in the model's shape."""
+
+    question: Question
+
+    @property
+    def field(self) -> Field:
+        return self[self.question.id]
+
+    @property
+    def answer(self) -> Answer | None:
+        data: Any = self.field.data
+        return tuple(data or ()) if self.question.kind == "many" else data
+
+    @property
+    def error(self) -> str | None:
+        """What to say about the answer, None when it is fine."""
+        return self.field.errors[0] if self.field.errors else None
+
+
+def forms_for(questionnaire: Questionnaire) -> Mapping[str, type[QuestionForm]]:
+    """A form class for every question, by its id."""
+    return {question.id: _form_class(question) for question in questionnaire.questions}
+
+
+def _form_class(question: Question) -> type[QuestionForm]:
+    def check(form: FlaskForm, field: Field) -> None:
+        answer = tuple(field.data or ()) if question.kind == "many" else field.data
+        if not question.accepts(answer):
+            raise ValidationError(_complaint(question, answer))
+
+    kind = SelectMultipleField if question.kind == "many" else RadioField
+    codes = [(choice.code, choice.code) for choice in question.choices]
+    field = kind(choices=codes, validators=[check], validate_choice=False)
+    return type(f"{question.id.title()}Form", (QuestionForm,), {"question": question, question.id: field})
+
+
+def _complaint(question: Question, answer: object) -> str:
+    if DECLINED not in question.by_code:
+        return PICK_YES_OR_NO
+    if question.kind != "many":
+        return PICK_ONE
+    return PICK_ALONE if answer and all(code in question.by_code for code in answer) else PICK_ANY  # type: ignore[attr-defined]

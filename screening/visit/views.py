@@ -1,0 +1,280 @@
+"""The pages of the walk."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as AnyResponse
+
+from screening import responses
+from screening.clinic import Clinic
+from screening.questionnaire import path
+from screening.questionnaire.model import Answers, Question, Questionnaire
+from screening.questionnaire.summary import Help, help_level, summarise
+from screening.visit.forms import QuestionForm
+from screening.web import drafts, site
+
+visit = Blueprint("visit", __name__)
+
+NOTICES = {
+    "order": lazy_gettext("This question comes first. Then you can go on."),
+    "not-asked": lazy_gettext("That page does not go with your answers, so we brought you here."),
+    "lost": lazy_gettext("We don’t have your earlier answers any more. They are cleared after a while to keep them private."),
+    "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
+    "cleared": lazy_gettext("Your answers are cleared from this browser."),
+}
+"""What a page may say on top. Only the name travels in an address."""
+
+STALE = lazy_gettext("This page was open for a long time, or cookies are off. Your choice is still here: press the button again")
+
+UNPROCESSABLE = 422
+
+
+@visit.get("/")
+def start() -> str:
+    """What the check is and what happens with the answers."""
+    signs = _questionnaire().signs
+    return render_template(
+        "visit/start.html", first=signs[0], signs=signs, began=bool(drafts.answers()), notice=_notice()
+    )
+
+
+@visit.route("/check/<question_id>", methods=["GET", "POST"])
+def question(question_id: str) -> AnyResponse | str:
+    """One question. A deep link to one that is not due leads to the one that is."""
+    asked = _question(question_id)
+    answers = drafts.answers()
+    form = _form(asked, answers)
+    if request.method == "GET":
+        return _question_page(form, answers) if path.is_reachable(_questionnaire(), asked, answers) else _to_open(asked)
+    if not path.is_shown(_questionnaire(), asked, answers):
+        return _to_open(asked)
+    if not form.validate():
+        return make_response(_question_page(form, answers), UNPROCESSABLE)
+    _take(form)
+    if asked.id == _questionnaire().roles.age:
+        return _finish()
+    return redirect(_next(asked), 303)
+
+
+@visit.route("/check/review", methods=["GET", "POST"])
+def review() -> AnyResponse | str:
+    """Every answer with its Change, and the one choice about the anonymous copy."""
+    consent = _consent()
+    answers = drafts.answers()
+    if not path.is_reachable(_questionnaire(), consent, answers):
+        return _to_open(consent)
+    form = _form(consent, answers)
+    if request.method == "GET":
+        return _review_page(form, answers)
+    if not form.validate():
+        return make_response(_review_page(form, answers), UNPROCESSABLE)
+    _take(form)
+    still_open = path.first_open(_questionnaire(), drafts.answers())
+    return redirect(_address(still_open), 303) if still_open else _finish()
+
+
+@visit.get("/summary")
+def summary() -> AnyResponse | str:
+    """What the answers add up to, for the visitor and for a physician."""
+    answers = drafts.answers()
+    still_open = path.first_open(_questionnaire(), answers)
+    if still_open:
+        return redirect(_address(still_open, notice=_reason("order")), 303)
+    return render_template(
+        "visit/summary.html",
+        summary=summarise(_questionnaire(), answers),
+        copy=drafts.current().get("copy_outcome"),
+        today=site.today(),
+    )
+
+
+@visit.post("/start-again")
+def start_again() -> AnyResponse:
+    """Forget the answers in this browser and begin anew."""
+    drafts.current().clear()
+    return redirect(url_for("visit.start", notice="cleared"), 303)
+
+
+@visit.post("/more-time")
+def more_time() -> AnyResponse:
+    """Keep the draft for a day instead of half an hour."""
+    drafts.current().ask_for_more_time()
+    answers = drafts.answers()
+    if not answers:
+        return redirect(url_for("visit.start", notice="more-time"), 303)
+    still_open = path.first_open(_questionnaire(), answers)
+    return redirect(_address(still_open, notice="more-time") if still_open else url_for("visit.summary"), 303)
+
+
+@visit.post("/leave")
+def leave() -> Response:
+    """Forget everything in this browser and be somewhere else: one press, no token, no script.
+
+    "cookies" is not cleared by header: that would take the whole domain's, other sites of the
+    clinic included. Our own are deleted by name.
+    """
+    drafts.current().clear()
+    response = make_response(redirect(_clinic().neutral_site, 303))
+    for name in request.cookies:
+        if name.removeprefix("__Host-") in ("visit", "lang"):
+            response.delete_cookie(name, secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+@visit.app_errorhandler(CSRFError)
+def stale_form(error: CSRFError) -> AnyResponse:
+    """A form whose token is gone comes back with its choice kept, so one more press sends it."""
+    answers = drafts.answers()
+    if request.endpoint == "visit.review" and path.is_reachable(_questionnaire(), _consent(), answers):
+        return make_response(_review_page(_stale(_consent(), answers), answers), 400)
+    asked = _questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
+    if request.endpoint == "visit.question" and asked and path.is_shown(_questionnaire(), asked, answers):
+        return make_response(_question_page(_stale(asked, answers), answers), 400)
+    return current_app.extensions["answer_error"](error)
+
+
+def _stale(asked: Question, answers: Answers) -> QuestionForm:
+    form = _form(asked, answers)
+    form.field.errors = (str(STALE),)
+    return form
+
+
+def _question_page(form: QuestionForm, answers: Answers) -> str:
+    questionnaire, asked = _questionnaire(), form.question
+    earlier = path.before(questionnaire, asked, answers)
+    help_here = earlier is not None and earlier.id == questionnaire.help.question
+    return render_template(
+        "visit/question.html",
+        form=form,
+        question=asked,
+        step=path.step(questionnaire, asked, answers),
+        section=questionnaire.section_by_id[asked.section],
+        signs=[(sign, answers.get(sign.id)) for sign in questionnaire.signs],
+        back=_address(_consent()) if _from_review() else _address(earlier) if earlier else url_for("visit.start"),
+        support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
+        notice=_notice(),
+    )
+
+
+def _review_page(form: QuestionForm, answers: Answers) -> str:
+    questionnaire = _questionnaire()
+    asked = [q for q in path.shown(questionnaire, answers) if q.id in answers and q != form.question]
+    last = path.before(questionnaire, form.question, answers)
+    return render_template(
+        "visit/review.html",
+        form=form,
+        question=form.question,
+        signs=[q for q in asked if q in questionnaire.signs],
+        others=[q for q in asked if q not in questionnaire.signs],
+        answers=answers,
+        back=_address(last) if last else url_for("visit.start"),
+        support=help_level(questionnaire, answers) is Help.SUPPORT,
+        notice=_notice(),
+    )
+
+
+def _take(form: QuestionForm) -> None:
+    """Put a checked answer in the draft."""
+    assert form.answer is not None
+    drafts.current().answers = path.answered(_questionnaire(), drafts.answers(), form.question, form.answer)
+
+
+def _finish() -> AnyResponse:
+    """Everything is answered: bring the anonymous copy in line with the choice, then show the summary."""
+    answers = drafts.answers()
+    still_open = path.first_open(_questionnaire(), answers)
+    if still_open:
+        return redirect(_address(still_open, notice="order"), 303)
+    drafts.current()["copy_outcome"] = _settle_copy(answers).value
+    return redirect(url_for("visit.summary"), 303)
+
+
+def _settle_copy(answers: Answers) -> responses.Outcome:
+    """Store, change or take back the anonymous copy, as the answers now say."""
+    draft = drafts.current()
+    wanted = answers[_consent().id] == _agreeing_code() and not summarise(_questionnaire(), answers).minor
+    if wanted:
+        period = f"{site.today():%Y-%m}"
+        outcome = responses.record(draft.copy_id, _questionnaire(), answers, period, kept_before=draft.copy_kept)
+    elif "copy_outcome" in draft:
+        outcome = responses.withdraw(draft.copy_id, kept_before=draft.copy_kept)
+    else:
+        outcome = responses.Outcome.NONE
+    kept = outcome is responses.Outcome.KEPT
+    draft.copy_kept = kept or (draft.copy_kept and outcome is not responses.Outcome.NONE)
+    return outcome
+
+
+def _next(asked: Question) -> str:
+    """Where an answer leads: on, or for a change back to the review by way of what it opened."""
+    questionnaire, answers = _questionnaire(), drafts.answers()
+    if _from_review():
+        still_open = path.first_open(questionnaire, answers)
+        return _address(still_open or _consent(), changing=True)
+    following = path.after(questionnaire, asked, answers)
+    return _address(following) if following else url_for("visit.summary")
+
+
+def _to_open(asked: Question) -> AnyResponse:
+    """To the first question still open, or the review when none is, with a word of why."""
+    questionnaire, answers = _questionnaire(), drafts.answers()
+    still_open = path.first_open(questionnaire, answers)
+    why = "order" if path.is_shown(questionnaire, asked, answers) else "not-asked"
+    return redirect(_address(still_open or _consent(), notice=_reason(why)), 303)
+
+
+def _reason(why: str) -> str:
+    """A lost draft explains more than the order of questions does."""
+    return "lost" if drafts.current().lost else why
+
+
+def _address(asked: Question, notice: str | None = None, changing: bool = False) -> str:
+    if asked.id == _consent().id:
+        return url_for("visit.review", notice=notice)
+    back = "review" if changing else None
+    return url_for("visit.question", question_id=asked.id, notice=notice, **({"from": back} if back else {}))
+
+
+def _from_review() -> bool:
+    return request.args.get("from") == "review"
+
+
+def _notice() -> str | None:
+    name = request.args.get("notice", "")
+    if not name and drafts.current().lost:
+        name = "lost"
+    return str(NOTICES[name]) if name in NOTICES else None
+
+
+def _form(asked: Question, answers: Answers) -> QuestionForm:
+    form_class: type[QuestionForm] = current_app.extensions["question_forms"][asked.id]
+    return form_class(data={asked.id: answers.get(asked.id)})
+
+
+def _question(question_id: str) -> Question:
+    asked = _questionnaire().by_id.get(question_id)
+    if asked is None or asked.id == _consent().id:
+        raise NotFound
+    return asked
+
+
+def _consent() -> Question:
+    return _questionnaire().by_id[_questionnaire().roles.consent]
+
+
+def _agreeing_code() -> str:
+    return next(choice.code for choice in _consent().choices if choice.points)
+
+
+def _questionnaire() -> Questionnaire:
+    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
+    return questionnaire
+
+
+def _clinic() -> Clinic:
+    clinic: Clinic = current_app.extensions["clinic"]
+    return clinic

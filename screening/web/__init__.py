@@ -1,0 +1,1 @@
+"""What the visitor's pages share: their answers' cookie, language, crisis help, headers, errors, assets."""

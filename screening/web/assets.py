@@ -1,0 +1,42 @@
+"""Static files: built once, named by their hash, compressed ahead, served for ever."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from whitenoise import WhiteNoise
+
+from screening.config import ROOT, SettingsError
+
+BUILT = ROOT / "static" / "dist"
+PREFIX = "/static/"
+
+
+def init_app(app: Flask) -> None:
+    """Let templates name a file by ``asset('visitor.css')``. Raises SettingsError when none were built."""
+    try:
+        manifest: dict[str, str] = json.loads((BUILT / "manifest.json").read_text())
+    except (OSError, ValueError) as error:
+        raise SettingsError("static/dist has no manifest: run make css") from error
+    app.jinja_env.globals["asset"] = lambda name: PREFIX + manifest[name]
+
+
+def files(application: Any, headers: Mapping[str, str]) -> WhiteNoise:
+    """Serve the built files, with the given headers, in front of a WSGI application."""
+
+    def add_headers(file_headers: Any, path: str, url: str) -> None:
+        for name, value in headers.items():
+            file_headers[name] = value
+
+    return WhiteNoise(
+        application,
+        root=str(BUILT),
+        prefix=PREFIX,
+        add_headers_function=add_headers,
+        immutable_file_test=lambda path, url: bool(re.search(r"\.[0-9a-f]{10}\.\w+$", url)),
+        allow_all_origins=False,
+    )

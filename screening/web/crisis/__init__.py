@@ -1,0 +1,99 @@
+"""Crisis help: the services, their numbers and their wording, one file per language.
+
+Whatever happens to a file, the strip is there: a constant in this module stands in for a file that
+is missing or damaged, and ``problems`` tells the operator.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+STALE_DAYS = 366
+"""A file checked longer ago than this is a finding: numbers and keys change about once a year."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to reach help: the words on the link, where it leads, and one sentence about it."""
+
+    label: str
+    href: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Crisis:
+    """Crisis help in one language. ``checked`` is None for the built-in stand-in."""
+
+    checked: date | None
+    strip_label: str
+    strip_link: str
+    strip_text: str
+    call: Way
+    text: Way
+    text_line: Way
+    chat: Way
+    danger: Way
+    relay: str
+    all_hours: str
+    in_short: str
+    unwatched: str
+
+
+STAND_IN = Crisis(
+    checked=None,
+    strip_label="Help right now",
+    strip_link="Need to talk? ¿Necesita hablar?",
+    strip_text="988: free, day and night. Gratis, de día y de noche.",
+    call=Way("988", "tel:988", "Call. In Spanish, press 2. Llame y marque 2 para español. Veterans, press 1."),
+    text=Way("Text 988", "sms:988", "In Spanish, text AYUDA. Envíe AYUDA. Veterans, text 838255."),
+    text_line=Way("741741", "sms:741741", "Text HOME, or HOLA in Spanish. Envíe HOLA."),
+    chat=Way("988lifeline.org", "https://988lifeline.org/", "Chat online. Chat en línea."),
+    danger=Way("911", "tel:911", "In danger right now? ¿Está en peligro ahora mismo?"),
+    relay="Relay / retransmisión: 711.",
+    all_hours="Help at any hour · Ayuda a toda hora",
+    in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255.",
+    unwatched="Nobody at the clinic watches your answers live. Nadie en la clínica ve sus respuestas en vivo.",
+)
+"""Both languages in one, so that it serves whichever file is missing."""
+
+
+def load(locales: tuple[str, ...], folder: Path = FOLDER) -> Mapping[str, Crisis]:
+    """Crisis help for every language. Never raises: a bad file is replaced by the stand-in."""
+    return {locale: _read(folder / f"{locale}.toml") or STAND_IN for locale in locales}
+
+
+def problems(crises: Mapping[str, Crisis], today: date) -> list[str]:
+    """What an operator must mend, a line each: files missing, damaged, or not checked for over a year."""
+    found = []
+    for locale, crisis in crises.items():
+        if crisis.checked is None:
+            found.append(f"crisis file {locale}.toml is missing or damaged; the built-in numbers are shown")
+        elif (today - crisis.checked).days > STALE_DAYS:
+            found.append(f"crisis file {locale}.toml was last checked on {crisis.checked}; check it again")
+    return found
+
+
+def _read(path: Path) -> Crisis | None:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Crisis(**{field.name: _value(table[field.name], str(field.type)) for field in fields(Crisis)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _value(value: Any, kind: str) -> Any:
+    if kind == "Way":
+        way = Way(**value)
+        if not all(isinstance(part, str) and part for part in (way.label, way.href, way.note)):
+            raise ValueError("a way needs its label, href and note")
+        return way
+    if type(value) is not (str if kind == "str" else date) or not value:
+        raise ValueError("not a text or date")
+    return value

@@ -1,0 +1,153 @@
+"""The visitor's answers, kept by the visitor: an encrypted cookie, and nothing on the server.
+
+The cookie is sealed for its own name, padded so that its size says nothing, and carries its own
+two limits. Whatever is wrong with it (unknown, too old, tampered with, from elsewhere), the
+visitor gets an empty draft that knows it was lost, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Flask, Request, Response, current_app, session
+from flask.sessions import SecureCookieSession, SessionInterface
+
+from screening.keyring import DRAFT, Keyring, Unsealable
+from screening.questionnaire.model import Answer
+from screening.questionnaire.path import on_path
+
+log = logging.getLogger(__name__)
+
+IDLE = 30 * 60
+"""Seconds without a sent form after which a draft is forgotten."""
+
+ABSOLUTE = 2 * 60 * 60
+"""Seconds after its beginning when a draft is forgotten in any case."""
+
+LONGER = 24 * 60 * 60
+"""Both limits for those who asked for more time. WCAG 2.2, 2.2.1: at least ten times the default."""
+
+BLOCK = 1024
+"""Plain texts are padded to a multiple of this many bytes; a full draft fits in one."""
+
+LONGEST = 3000
+"""A longer cookie is not ours and is not even opened."""
+
+
+class Draft(SecureCookieSession):
+    """One visitor's draft. ``lost`` tells that a cookie came with the request and could not be used."""
+
+    def __init__(self, values: Mapping[str, Any], lost: bool = False) -> None:
+        super().__init__(values)
+        self.lost = lost
+
+    @classmethod
+    def fresh(cls, now: int, lost: bool = False) -> Draft:
+        """An empty draft that begins now."""
+        return cls({"began": now, "seen": now, "copy": secrets.token_hex(16)}, lost)
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """What was answered, question id to answer."""
+        stored = self.get("answers", {})
+        return {id_: tuple(answer) if isinstance(answer, list) else answer for id_, answer in stored.items()}
+
+    @answers.setter
+    def answers(self, answers: Mapping[str, Answer]) -> None:
+        self["answers"] = dict(answers)
+
+    @property
+    def copy_id(self) -> str:
+        """The name this draft's anonymous copy has while it lies in the inbox: random, made with the draft."""
+        return str(self["copy"])
+
+    @property
+    def copy_kept(self) -> bool:
+        """Whether the copy once reached the inbox."""
+        return bool(self.get("kept"))
+
+    @copy_kept.setter
+    def copy_kept(self, kept: bool) -> None:
+        self["kept"] = kept
+
+    def ask_for_more_time(self) -> None:
+        """Both limits become a day."""
+        self["longer"] = True
+
+    def seconds_left(self, now: int) -> int:
+        """Until this draft is forgotten if nothing more is sent."""
+        idle, absolute = (LONGER, LONGER) if self.get("longer") else (IDLE, ABSOLUTE)
+        return int(min(self["seen"] + idle, self["began"] + absolute)) - now
+
+
+class DraftSessions(SessionInterface):
+    """Flask's session, as a draft in a cookie. ``clock`` gives the time in seconds, for tests to set."""
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float] = time.time) -> None:
+        self.keyring = keyring
+        self.clock = clock
+
+    def open_session(self, app: Flask, request: Request) -> Draft:
+        """The draft the request carries, or an empty one."""
+        now = int(self.clock())
+        sealed = request.cookies.get(self.get_cookie_name(app))
+        if sealed is None:
+            return Draft.fresh(now)
+        try:
+            return self._opened(app, sealed, now)
+        except Unsealable:
+            return Draft.fresh(now, lost=True)
+        except Exception as error:  # help pages must show even with the keys broken
+            log.error("drafts cannot be opened: %s", type(error).__name__)
+            return Draft.fresh(now, lost=True)
+
+    def save_session(self, app: Flask, draft: SecureCookieSession, response: Response) -> None:
+        """Send the draft back if it changed. A draft emptied of everything takes its cookie away."""
+        if not draft.modified:
+            return
+        name, secure = self.get_cookie_name(app), self.get_cookie_secure(app)
+        if not draft:
+            response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
+            return
+        draft["seen"] = int(self.clock())
+        text = json.dumps(dict(draft), separators=(",", ":")).encode()
+        text = text.ljust(-len(text) // BLOCK * -BLOCK)
+        try:
+            sealed = self.keyring.seal(DRAFT, text, name.encode())
+        except Exception as error:  # a page without its draft is better than no page
+            log.error("drafts cannot be sealed: %s", type(error).__name__)
+            return
+        response.set_cookie(name, sealed, secure=secure, httponly=True, samesite="Lax")
+
+    def _opened(self, app: Flask, sealed: str, now: int) -> Draft:
+        if len(sealed) > LONGEST:
+            raise Unsealable("too long")
+        text = self.keyring.open(DRAFT, sealed, self.get_cookie_name(app).encode())
+        draft = Draft(json.loads(text))
+        if draft.seconds_left(now) <= 0:
+            raise Unsealable("too old")
+        return draft
+
+
+def current() -> Draft:
+    """The draft of the request being answered."""
+    draft = session._get_current_object()  # type: ignore[attr-defined]
+    assert isinstance(draft, Draft)
+    return draft
+
+
+def answers() -> dict[str, Answer]:
+    """The current draft's answers, as far as the present questionnaire knows them."""
+    return on_path(current_app.extensions["questionnaire"], current().answers)
+
+
+def seconds_left() -> int:
+    """Until the current draft is forgotten."""
+    interface = current_app.session_interface
+    assert isinstance(interface, DraftSessions)
+    return current().seconds_left(int(interface.clock()))

@@ -1,0 +1,84 @@
+"""One calm page for whatever goes wrong, with crisis help and a way on.
+
+When even that page cannot be made, a page of last resort is sent: it was made at the start, in
+every language at once, and needs nothing. What goes wrong is logged by where it happened, never
+with the values that were in play.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from dataclasses import dataclass
+
+from flask import Flask, Response, make_response, render_template
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Words:
+    """What an error page says."""
+
+    title: LazyString
+    text: LazyString
+
+
+WORDS = {
+    "csrf": Words(
+        lazy_gettext("Please try that again"),
+        lazy_gettext("The page was open for a long time, or cookies are off in your browser. Nothing was changed."),
+    ),
+    400: Words(lazy_gettext("We did not understand that"), lazy_gettext("Something in the request was not right.")),
+    403: Words(lazy_gettext("This page is not open to you"), lazy_gettext("You may need to sign in first.")),
+    404: Words(
+        lazy_gettext("We can’t find that page"), lazy_gettext("The address may be old, or have a typing mistake in it.")
+    ),
+    405: Words(
+        lazy_gettext("This page can’t be opened that way"), lazy_gettext("It only works from a button on the site.")
+    ),
+    413: Words(lazy_gettext("That was too much to send"), lazy_gettext("Please make it shorter and try again.")),
+    429: Words(
+        lazy_gettext("Please wait a minute"),
+        lazy_gettext("Many forms came from your network. Your answers are still here. Try again in a minute."),
+    ),
+    500: Words(lazy_gettext("Sorry, something went wrong"), lazy_gettext("It is our fault, not yours. Please try again.")),
+    503: Words(lazy_gettext("We will be back soon"), lazy_gettext("The site is busy or being worked on.")),
+}
+
+
+def init_app(app: Flask, template: str, last_resort: str) -> None:
+    """Answer every error of an application with ``template``, or failing that with ``last_resort``."""
+
+    def answer(error: Exception) -> Response:
+        code = error.code if isinstance(error, HTTPException) and error.code else 500
+        if isinstance(error, HTTPException) and code < 400:
+            return make_response(error.get_response())
+        if not isinstance(error, HTTPException):
+            log.error("a request failed: %s", where(error))
+        words = WORDS.get("csrf" if isinstance(error, CSRFError) else code) or WORDS[400 if code < 500 else 500]
+        try:
+            page = render_template(template, words=words)
+        except Exception as second:  # the last page must not fail for the same reason
+            log.error("the error page failed: %s", where(second))
+            page = last_resort
+        response = make_response(page, code)
+        if code == 429:
+            response.headers["Retry-After"] = str(RETRY_SECONDS)
+        if code == 405 and isinstance(error, HTTPException):
+            response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
+        return response
+
+    app.register_error_handler(Exception, answer)
+
+
+def where(error: Exception) -> str:
+    """An error's type and the calls that led to it, without its message: a message may quote an answer."""
+    calls = traceback.extract_tb(error.__traceback__)
+    return " < ".join([type(error).__name__, *(f"{c.name} ({c.filename.rpartition('/')[2]}:{c.lineno})" for c in calls[::-1])])

@@ -1,0 +1,39 @@
+"""How many forms one address may send.
+
+The address is only ever seen as a keyed hash whose key changes every day, so the counts tell
+nobody's address, in memory or in a shared store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+
+from flask import Flask, current_app, request
+from flask_limiter import Limiter
+
+from screening.keyring import FORMS, Keyring
+
+DAY = 24 * 60 * 60
+
+
+def sender() -> str:
+    """A name for the sending address that holds for a day."""
+    keyring: Keyring = current_app.extensions["keyring"]
+    key = keyring.derive(FORMS, f"limits {int(time.time()) // DAY}")
+    return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def init_app(app: Flask, limit: str, storage: str) -> Limiter:
+    """Limit the forms an application takes. Reading is never limited; a limiter out of order limits nothing."""
+    app.config.update(RATELIMIT_STORAGE_URI=storage, RATELIMIT_SWALLOW_ERRORS=True)
+    limiter = Limiter(
+        key_func=sender,
+        application_limits=[limit],
+        application_limits_exempt_when=lambda: request.method in ("GET", "HEAD", "OPTIONS"),
+        headers_enabled=False,
+    )
+    limiter.init_app(app)
+    limiter.logger.disabled = True  # it would log endpoints
+    return limiter

@@ -1,0 +1,101 @@
+"""Which language a page speaks: the one asked for in the address, else the cookie's, else the browser's.
+
+The choice has a cookie of its own, in plain text: it must outlive a lost draft, and help must be
+in the right language even when no draft can be opened.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from babel import Locale
+from babel.messages.catalog import Message
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+from flask import Flask, Response, current_app, g, request
+
+from screening.config import SettingsError
+from screening.extensions import babel
+from screening.questionnaire.model import Texts
+
+CATALOGUES = Path(__file__).resolve().parent.parent / "translations"
+COOKIE = "lang"
+
+
+def init_app(app: Flask, locales: tuple[str, ...]) -> None:
+    """Bind the languages to an application. Raises SettingsError when a translation is incomplete."""
+    check(locales)
+    app.extensions["locales"] = locales
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
+    babel.init_app(app, locale_selector=current, timezone_selector=lambda: None)
+    app.add_template_filter(local, "local")
+    app.after_request(_remember)
+
+
+def check(locales: tuple[str, ...], folder: Path = CATALOGUES) -> None:
+    """Refuse a language whose catalogue lacks a message: gettext would fall back to English in silence."""
+    with (folder / "messages.pot").open("rb") as file:
+        template = read_po(file)
+    for locale in locales:
+        if locale == "en":
+            continue
+        path = folder / locale / "LC_MESSAGES" / "messages.mo"
+        try:
+            with path.open("rb") as file:
+                catalogue = read_mo(file)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"translations: {locale}: cannot be read: run make catalogues ({error})") from error
+        for message in template:
+            if message.id and not _is_translated(message, catalogue.get(message.id)):
+                source = message.id if isinstance(message.id, str) else message.id[0]
+                raise SettingsError(f"translations: {locale}: no translation, or other %(names)s in it: {source!r}")
+
+
+def _is_translated(message: Message, translated: Message | None) -> bool:
+    """Whether every form of a message is there and holds the same placeholders as the English one."""
+    if translated is None:
+        return False
+    forms = (translated.string,) if isinstance(translated.string, str) else translated.string
+    source = message.id if isinstance(message.id, str) else message.id[-1]
+    return bool(forms) and all(form and _names(form) <= _names(source) for form in forms)
+
+
+def _names(text: str) -> set[str]:
+    return set(re.findall(r"%\((\w+)\)", text))
+
+
+def current() -> str:
+    """The language of the request being answered, one of the questionnaire's."""
+    if "locale" not in g:
+        locales = current_app.extensions["locales"]
+        wishes = (request.args.get("lang"), request.cookies.get(_cookie_name()))
+        g.locale = next((wish for wish in wishes if wish in locales), None) or (
+            request.accept_languages.best_match(locales, default="en")
+        )
+    return str(g.locale)
+
+
+def local(texts: Texts) -> str:
+    """A text in the language of the page."""
+    return texts[current()]
+
+
+def others() -> list[tuple[str, str]]:
+    """The other languages: code, and the name it gives itself."""
+    codes = (code for code in current_app.extensions["locales"] if code != current())
+    return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in codes]
+
+
+def _cookie_name() -> str:
+    return f"__Host-{COOKIE}" if current_app.config["SESSION_COOKIE_SECURE"] else COOKIE
+
+
+def _remember(response: Response) -> Response:
+    """Keep a language asked for in the address, except on the page that must leave no trace."""
+    asked = request.args.get("lang")
+    kept = request.cookies.get(_cookie_name())
+    if asked in current_app.extensions["locales"] and asked != kept and request.endpoint != "pages.help_now":
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(_cookie_name(), asked, secure=secure, httponly=True, samesite="Lax")
+    return response

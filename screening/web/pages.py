@@ -1,0 +1,64 @@
+"""Pages that belong to no walk: help, about, privacy, accessibility; and what machines ask for."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, make_response, render_template
+
+from screening.clinic import DEMO, Clinic
+from screening.clinic import load as load_clinic
+
+pages = Blueprint("pages", __name__)
+
+
+@pages.get("/help-now")
+def help_now() -> str:
+    """Crisis help in every language, the reader's own first. Needs no cookie and sets none."""
+    return render_template("pages/help_now.html", crises=current_app.extensions["crisis"])
+
+
+@pages.get("/about")
+def about() -> str:
+    """What the check is, who wrote it and where its figures come from."""
+    return render_template("pages/about.html")
+
+
+@pages.get("/privacy")
+def privacy() -> str:
+    """What is kept, where and for how long."""
+    return render_template("pages/privacy.html")
+
+
+@pages.get("/accessibility")
+def accessibility() -> str:
+    """How the site was made usable for everyone, and whom to tell when it is not."""
+    return render_template("pages/accessibility.html")
+
+
+@pages.get("/brand.css")
+def brand() -> Response:
+    """The clinic's own accent over the tokens of the style sheet."""
+    accent = current_app.extensions["clinic"].accent
+    css = (
+        f":root{{--accent:{accent.day};--strong:color-mix(in srgb,{accent.day} 80%,#000)}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.night};"
+        f"--strong:color-mix(in srgb,{accent.night} 80%,#fff)}}}}"
+        "@media print{:root{--accent:#000;--strong:#000}}"
+        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText}}"
+    )
+    response = make_response(css)
+    response.content_type = "text/css; charset=utf-8"
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+@pages.get("/healthz")
+def healthz() -> Response:
+    """Whether this process answers at all. Looks at nothing else."""
+    response = make_response("ok\n")
+    response.content_type = "text/plain; charset=utf-8"
+    return response
+
+
+def has_own_accent(clinic: Clinic) -> bool:
+    """Whether the clinic's accent differs from the one in the style sheet."""
+    return clinic.accent != load_clinic(DEMO).accent

@@ -1,0 +1,93 @@
+"""What every page's frame needs: the clinic, crisis help, the languages, the state of the draft."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import date, datetime, time
+from functools import cached_property
+
+from babel.dates import format_time, get_day_names
+from flask import Flask, current_app
+from flask_babel import get_locale, gettext
+
+from screening.clinic import Clinic
+from screening.questionnaire.summary import Help, help_level
+from screening.web import drafts, locale
+from screening.web.crisis import Crisis
+
+log = logging.getLogger(__name__)
+
+
+class Site:
+    """One request's view of the site, for templates. Nothing here raises when the draft is broken."""
+
+    @property
+    def clinic(self) -> Clinic:
+        clinic: Clinic = current_app.extensions["clinic"]
+        return clinic
+
+    @cached_property
+    def locale(self) -> str:
+        return locale.current()
+
+    @property
+    def crisis(self) -> Crisis:
+        """Crisis help in the page's language."""
+        crisis: Crisis = current_app.extensions["crisis"][self.locale]
+        return crisis
+
+    @property
+    def other_languages(self) -> list[tuple[str, str]]:
+        return locale.others()
+
+    @cached_property
+    def urgent(self) -> bool:
+        """Whether an answer that calls for urgent help stands in the draft."""
+        try:
+            return help_level(current_app.extensions["questionnaire"], drafts.answers()) is Help.URGENT
+        except Exception as error:  # the frame of an error page must not fail
+            log.error("help level cannot be read: %s", type(error).__name__)
+            return False
+
+    @cached_property
+    def clears_in(self) -> int | None:
+        """Seconds until the answers are forgotten; None when there are none."""
+        try:
+            return drafts.seconds_left() if drafts.current().answers else None
+        except Exception as error:  # as above
+            log.error("draft cannot be read: %s", type(error).__name__)
+            return None
+
+    @property
+    def longer(self) -> int:
+        """Seconds a draft lasts once more time was asked for."""
+        return drafts.LONGER
+
+    @property
+    def opening_hours(self) -> str:
+        """The clinic's hours as one phrase in the page's language."""
+        return "; ".join(_hours(first, last, h.opens, h.closes) for first, last, h in self.clinic.week)
+
+
+def today() -> date:
+    """The day it is at the clinic."""
+    clock: Callable[[], float] = current_app.extensions["clock"]
+    clinic: Clinic = current_app.extensions["clinic"]
+    return datetime.fromtimestamp(clock(), clinic.time_zone).date()
+
+
+def init_app(app: Flask) -> None:
+    """Give every template of an application its ``site``."""
+    app.context_processor(lambda: {"site": Site()})
+
+
+def _hours(first: int, last: int, opens: time, closes: time) -> str:
+    names = get_day_names("wide", locale=get_locale())
+    times = {
+        "opens": format_time(opens, "short", locale=get_locale()),
+        "closes": format_time(closes, "short", locale=get_locale()),
+    }
+    if first == last:
+        return gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times)
+    return gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times)

@@ -1,0 +1,46 @@
+// Builds static/dist: the style sheet from Sass, purged of what no template uses, the script and the
+// icon; each named by its hash, with brotli and gzip beside it, and a manifest from name to file.
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { PurgeCSS } from "purgecss";
+import * as sass from "sass";
+
+const source = dirname(fileURLToPath(import.meta.url));
+const root = join(source, "..", "..");
+const target = join(root, "static", "dist");
+
+// Class names that templates put together from parts.
+const composed = [/^nhsuk-(radios|checkboxes)/, /^nhsuk-fieldset__legend--/, /^app-chart__cell--/];
+
+async function css() {
+  const compiled = sass.compile(join(source, "visitor.scss"), {
+    loadPaths: [join(source, "node_modules")], style: "compressed", quietDeps: true, logger: sass.Logger.silent,
+  }).css;
+  const [purged] = await new PurgeCSS().purge({
+    content: [join(root, "templates/**/*.html")], css: [{ raw: compiled }], safelist: { standard: composed },
+  });
+  return Buffer.from(purged.css);
+}
+
+rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+const manifest = {};
+const files = {
+  "visitor.css": await css(),
+  "visitor.js": readFileSync(join(source, "visitor.js")),
+  "icon.svg": readFileSync(join(source, "icon.svg")),
+};
+for (const [name, bytes] of Object.entries(files)) {
+  const hash = createHash("sha256").update(bytes).digest("hex").slice(0, 10);
+  const file = name.replace(/(\.\w+)$/, `.${hash}$1`);
+  manifest[name] = file;
+  writeFileSync(join(target, file), bytes);
+  const brotli = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+  writeFileSync(join(target, `${file}.br`), brotli);
+  writeFileSync(join(target, `${file}.gz`), gzipSync(bytes, { level: 9 }));
+  console.log(`${file} ${bytes.length} bytes, ${brotli.length} brotli`);
+}
+writeFileSync(join(target, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

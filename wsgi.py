@@ -1,0 +1,14 @@
+"""The site for a WSGI server (``granian --interface wsgi wsgi:app``), and its commands for ``flask``."""
+
+import os
+import sys
+
+from screening import create_app
+from screening.cli import create_commands_app
+from screening.config import SettingsError
+from screening.questionnaire.loader import DefinitionError
+
+try:
+    app = create_commands_app() if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else create_app()
+except (SettingsError, DefinitionError) as error:
+    sys.exit(f"The site cannot start: {error}")
