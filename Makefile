@@ -1,0 +1,66 @@
+# What there is to do here. A newcomer needs two: make run, make test.
+ADDRESS ?= 127.0.0.1:8000
+WORKERS ?= 2
+PYTHON ?= python3
+BIN := .venv/bin
+SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 8 --backlog 1024 --log-level warning
+
+.DELETE_ON_ERROR:
+.PHONY: help run test check prove pictures css catalogues requirements clean
+
+help:
+	@echo "make run           set up and serve the site on http://$(ADDRESS), on SQLite"
+	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
+	@echo "make prove         the long proofs"
+	@echo "make pictures      take the screenshots of the README anew"
+	@echo "make css           build static/dist from static/src (needs Node.js)"
+	@echo "make catalogues    collect the texts to translate, and compile the translations"
+	@echo "make requirements  pin the packages anew"
+	@echo "make clean         remove .venv; data and keys in instance/ stay"
+
+run: .venv/run.done
+	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade
+	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
+	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
+
+test: .venv/test.done
+	@tests/system.sh chromium postgresql
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/pytest -n 2 --dist worksteal
+
+prove: .venv/test.done
+	@tests/system.sh chromium postgresql
+	$(BIN)/pytest tests/prove
+
+pictures: .venv/test.done
+	@tests/system.sh chromium
+	$(BIN)/python -m tests.pictures
+
+css:
+	cd static/src && npm ci --ignore-scripts && npm run build
+
+catalogues: .venv/test.done
+	$(BIN)/pybabel -q extract -F pyproject.toml -k lazy_gettext --no-location --omit-header --sort-output -o screening/translations/messages.pot .
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i screening/translations/messages.pot -d screening/translations
+	$(BIN)/pybabel compile -d screening/translations
+
+requirements: .venv/test.done
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" setup.cfg -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --allow-unsafe -c requirements.txt setup.cfg -o requirements-test.txt
+
+clean:
+	rm -rf .venv
+
+.venv/run.done: requirements.txt
+	@PYTHON=$(PYTHON) tests/system.sh python
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/test.done: requirements-test.txt .venv/run.done
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@touch $@
