@@ -13,9 +13,6 @@ const source = dirname(fileURLToPath(import.meta.url));
 const root = join(source, "..", "..");
 const target = join(root, "static", "dist");
 
-// The base's spacing between a paragraph and the field after it: our own rules set that space.
-const unused = [/:has\(\s*\+/];
-
 // Class names that templates put together from parts.
 const composed = [
   /^nhsuk-(radios|checkboxes)(__(item|input|label))?$/, /^nhsuk-fieldset__legend--[lm]$/, /^app-chart__cell--(empty|declined)$/,
@@ -26,7 +23,7 @@ async function css() {
     loadPaths: [join(source, "node_modules")], style: "compressed", quietDeps: true, charset: false, logger: sass.Logger.silent,
   }).css;
   const [purged] = await new PurgeCSS().purge({
-    content: [join(root, "templates/**/*.html")], css: [{ raw: compiled }], safelist: { standard: composed }, blocklist: unused,
+    content: [join(root, "templates/**/*.html")], css: [{ raw: compiled }], safelist: { standard: composed },
   });
   return Buffer.from(transform({ filename: "visitor.css", code: Buffer.from(purged.css), minify: true }).code);
 }
