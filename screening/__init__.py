@@ -17,7 +17,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from screening import clinic, config, database, staff
+from screening import clinic, config, database
 from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.questionnaire import loader
@@ -78,6 +78,8 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
 
 
 def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
+    from screening import staff  # a visitor-only process never loads it
+
     app = _bare_app("staff", settings, clock)
     _check_host(app, settings["HOSTS"])
     staff.init_app(app)
@@ -88,7 +90,6 @@ def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
 def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
     """What stands in front where only staff are served: it finds nothing."""
     app = _bare_app("empty", settings, clock)
-    app.session_interface = staff.NoSessions()
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import Flask, current_app
@@ -49,13 +51,13 @@ def _keys() -> tuple[Path, tuple[str, ...]]:
     return settings["KEYS"], tuple(p for surface in settings["SURFACES"] for p in PURPOSES[surface])
 
 
-def create_commands_app() -> Flask:
+def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """The application behind ``flask``: settings, database and commands, no pages.
 
     It needs no keys, so that the keys can be made by a command before the site can start.
     Raises SettingsError.
     """
-    settings = config.read()
+    settings = config.read(overrides)
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings
     database.init_app(app, settings["DATABASE_URL"])

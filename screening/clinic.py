@@ -101,8 +101,9 @@ def load(path: Path) -> Clinic:
 class _Reader:
     """Reads one clinic file, a field a method where a field has rules of its own."""
 
-    FIELDS = frozenset(
-        "demo name phone address country time_zone hours holidays accent neutral_site privacy_notice".split()
+    FIELDS = (
+        *("demo", "name", "phone", "address", "country", "time_zone"),
+        *("hours", "holidays", "accent", "neutral_site", "privacy_notice"),
     )
 
     def __init__(self, file: str, table: dict[str, Any]) -> None:
@@ -152,7 +153,8 @@ class _Reader:
         if number is None or not phonenumbers.is_possible_number(number):
             raise self.fail("phone", "must be a phone number, with its country code if it is abroad")
         formats = phonenumbers.PhoneNumberFormat
-        return phonenumbers.format_number(number, formats.E164), phonenumbers.format_number(number, formats.NATIONAL)
+        spoken = phonenumbers.format_number(number, formats.NATIONAL).replace(" ", "\N{NO-BREAK SPACE}")
+        return phonenumbers.format_number(number, formats.E164), spoken
 
     def time_zone(self) -> ZoneInfo:
         try:

@@ -39,7 +39,7 @@ KEY_BYTES = 32
 _KEY_ID = re.compile(r"[a-z0-9]{8}")
 
 
-class Unsealable(ValueError):
+class UnsealableError(ValueError):
     """What was to be opened is no sealed text of this purpose and place, or its key is gone."""
 
 
@@ -87,16 +87,16 @@ class Keyring:
         return f"{key.id}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
 
     def open(self, purpose: str, sealed: str, place: bytes) -> bytes:
-        """Open what was sealed for this purpose and place. Raises Unsealable."""
+        """Open what was sealed for this purpose and place. Raises UnsealableError."""
         key_id, _, body = sealed.partition(".")
         key = self._key(purpose, key_id)
         if key is None:
-            raise Unsealable("unknown key")
+            raise UnsealableError("unknown key")
         try:
             raw = base64.b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
             return self._cipher(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(purpose, key_id, place))
         except (ValueError, InvalidTag) as error:
-            raise Unsealable("damaged, or sealed for another place") from error
+            raise UnsealableError("damaged, or sealed for another place") from error
 
     def derive(self, purpose: str, label: str) -> bytes:
         """32 bytes for one use, the same on every node that holds the active key: HMAC-SHA256 of the label."""
@@ -106,7 +106,7 @@ class Keyring:
         ring = self._rings[purpose]
         key = ring.key(ring.active)
         if key is None:  # read_ring refuses such a file
-            raise Unsealable("no active key")
+            raise UnsealableError("no active key")
         return key
 
     def _key(self, purpose: str, key_id: str) -> Key | None:
@@ -165,7 +165,7 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = ring_file(folder, purpose)
     fresh = path.with_suffix(f".{secrets.token_hex(4)}.new")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
         os.fsync(file.fileno())

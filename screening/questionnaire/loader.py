@@ -68,9 +68,7 @@ class _Reader:
 
     def questionnaire(self) -> Questionnaire:
         top = "top level"
-        self.only(
-            self.data, top, {"id", "version", "locales", "help", "roles", "sections", "scales", "questions"}
-        )
+        self.only(self.data, top, {"id", "version", "locales", "help", "roles", "sections", "scales", "questions"})
         self.locales = self.strings(self.data, top, "locales")
         if "en" not in self.locales:
             raise self.fail(top, "locales", "must name en")

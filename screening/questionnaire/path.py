@@ -43,8 +43,8 @@ def is_reachable(questionnaire: Questionnaire, question: Question, answers: Answ
 
 def before(questionnaire: Questionnaire, question: Question, answers: Answers) -> Question | None:
     """The question shown just before this one; None for the first."""
-    earlier = [q for q in questionnaire.questions[: questionnaire.questions.index(question)]]
-    return next((q for q in reversed(earlier) if is_shown(questionnaire, q, answers)), None)
+    earlier = reversed(questionnaire.questions[: questionnaire.questions.index(question)])
+    return next((q for q in earlier if is_shown(questionnaire, q, answers)), None)
 
 
 def after(questionnaire: Questionnaire, question: Question, answers: Answers) -> Question | None:

@@ -18,6 +18,9 @@ from screening.responses.models import INBOX, InboxCopy
 log = logging.getLogger(__name__)
 
 
+INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
 class Outcome(Enum):
     """What became of a copy."""
 
@@ -45,7 +48,7 @@ def record(copy_id: str, questionnaire: Questionnaire, answers: Answers, period:
         if kept_before:
             changed = _execute(update(InboxCopy).where(InboxCopy.id == copy_id).values(values))
             return Outcome.KEPT if changed else Outcome.MIXED
-        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[db.engines[INBOX].dialect.name]
+        insert: Any = INSERTS[db.engines[INBOX].dialect.name]
         statement = insert(InboxCopy).values(id=copy_id, **values)
         _execute(statement.on_conflict_do_update(index_elements=[InboxCopy.id], set_=values))
         return Outcome.KEPT

@@ -11,7 +11,7 @@ INBOX = "inbox"
 """The bind of the holding file: a file of its own in SQLite, so that backups leave it out."""
 
 
-class InboxCopy(db.Model):  # type: ignore[name-defined, misc]
+class InboxCopy(db.Model):  # type: ignore[name-defined]
     """An agreed copy in the holding file, until it is mixed with others.
 
     Its id is random and known only to the visitor's own draft: by it the copy can be changed or taken
@@ -21,7 +21,7 @@ class InboxCopy(db.Model):  # type: ignore[name-defined, misc]
 
     __tablename__ = "inbox_copy"
     __bind_key__ = INBOX
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     period: Mapped[str] = mapped_column(String(7))

@@ -10,12 +10,14 @@ class NoSessions(SessionInterface):
     """There is nobody to remember yet, so no cookie is read or set."""
 
     def open_session(self, app: Flask, request: object) -> SessionMixin | None:
+        """Nobody's session."""
         return self.make_null_session(app)
 
     def save_session(self, app: Flask, session: SessionMixin, response: object) -> None:
         """Keep nothing."""
 
     def is_null_session(self, obj: object) -> bool:
+        """Whether a session is nobody's: each is."""
         return True
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from wtforms import Field, RadioField, SelectMultipleField, ValidationError
 
@@ -24,12 +25,21 @@ class QuestionForm(FlaskForm):
 
     @property
     def field(self) -> Field:
+        """The question's field."""
         return self[self.question.id]
 
     @property
     def answer(self) -> Answer | None:
+        """What was picked; nothing yet is None, or an empty tuple."""
         data: Any = self.field.data
         return tuple(data or ()) if self.question.kind == "many" else data
+
+    @property
+    def checked(self) -> Answer:
+        """What was picked, once the form is found valid. Raises ValueError before."""
+        if self.answer is None:
+            raise ValueError("the form was not validated")
+        return self.answer
 
     @property
     def error(self) -> str | None:
@@ -49,14 +59,15 @@ def _form_class(question: Question) -> type[QuestionForm]:
             raise ValidationError(_complaint(question, answer))
 
     kind = SelectMultipleField if question.kind == "many" else RadioField
-    codes = [(choice.code, choice.code) for choice in question.choices]
+    codes = [choice.code for choice in question.choices]
     field = kind(choices=codes, validators=[check], validate_choice=False)
     return type(f"{question.id.title()}Form", (QuestionForm,), {"question": question, question.id: field})
 
 
-def _complaint(question: Question, answer: object) -> str:
+def _complaint(question: Question, answer: object) -> LazyString:
     if DECLINED not in question.by_code:
         return PICK_YES_OR_NO
     if question.kind != "many":
         return PICK_ONE
-    return PICK_ALONE if answer and all(code in question.by_code for code in answer) else PICK_ANY  # type: ignore[attr-defined]
+    known = isinstance(answer, tuple) and answer and all(code in question.by_code for code in answer)
+    return PICK_ALONE if known else PICK_ANY

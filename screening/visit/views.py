@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
@@ -21,13 +23,17 @@ visit = Blueprint("visit", __name__)
 NOTICES = {
     "order": lazy_gettext("This question comes first. Then you can go on."),
     "not-asked": lazy_gettext("That page does not go with your answers, so we brought you here."),
-    "lost": lazy_gettext("We don’t have your earlier answers any more. They are cleared after a while to keep them private."),
+    "lost": lazy_gettext(
+        "We don’t have your earlier answers any more. They are cleared after a while to keep them private."
+    ),
     "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
     "cleared": lazy_gettext("Your answers are cleared from this browser."),
 }
 """What a page may say on top. Only the name travels in an address."""
 
-STALE = lazy_gettext("This page was open for a long time, or cookies are off. Your choice is still here: press the button again")
+STALE = lazy_gettext(
+    "This page was open for a long time, or cookies are off. Your choice is still here: press the button again"
+)
 
 UNPROCESSABLE = 422
 
@@ -134,7 +140,8 @@ def stale_form(error: CSRFError) -> AnyResponse:
     asked = _questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
     if request.endpoint == "visit.question" and asked and path.is_shown(_questionnaire(), asked, answers):
         return make_response(_question_page(_stale(asked, answers), answers), 400)
-    return current_app.extensions["answer_error"](error)
+    answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
+    return answer_error(error)
 
 
 def _stale(asked: Question, answers: Answers) -> QuestionForm:
@@ -179,8 +186,7 @@ def _review_page(form: QuestionForm, answers: Answers) -> str:
 
 def _take(form: QuestionForm) -> None:
     """Put a checked answer in the draft."""
-    assert form.answer is not None
-    drafts.current().answers = path.answered(_questionnaire(), drafts.answers(), form.question, form.answer)
+    drafts.current().answers = path.answered(_questionnaire(), drafts.answers(), form.question, form.checked)
 
 
 def _finish() -> AnyResponse:
@@ -235,8 +241,8 @@ def _reason(why: str) -> str:
 def _address(asked: Question, notice: str | None = None, changing: bool = False) -> str:
     if asked.id == _consent().id:
         return url_for("visit.review", notice=notice)
-    back = "review" if changing else None
-    return url_for("visit.question", question_id=asked.id, notice=notice, **({"from": back} if back else {}))
+    address = url_for("visit.question", question_id=asked.id, notice=notice)
+    return f"{address}?from=review" if changing else address
 
 
 def _from_review() -> bool:

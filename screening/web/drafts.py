@@ -12,12 +12,12 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, session
-from flask.sessions import SecureCookieSession, SessionInterface
+from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 
-from screening.keyring import DRAFT, Keyring, Unsealable
+from screening.keyring import DRAFT, Keyring, UnsealableError
 from screening.questionnaire.model import Answer
 from screening.questionnaire.path import on_path
 
@@ -100,14 +100,15 @@ class DraftSessions(SessionInterface):
             return Draft.fresh(now)
         try:
             return self._opened(app, sealed, now)
-        except Unsealable:
+        except UnsealableError:
             return Draft.fresh(now, lost=True)
         except Exception as error:  # help pages must show even with the keys broken
             log.error("drafts cannot be opened: %s", type(error).__name__)
             return Draft.fresh(now, lost=True)
 
-    def save_session(self, app: Flask, draft: SecureCookieSession, response: Response) -> None:
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Send the draft back if it changed. A draft emptied of everything takes its cookie away."""
+        draft = cast(Draft, session)
         if not draft.modified:
             return
         name, secure = self.get_cookie_name(app), self.get_cookie_secure(app)
@@ -126,19 +127,17 @@ class DraftSessions(SessionInterface):
 
     def _opened(self, app: Flask, sealed: str, now: int) -> Draft:
         if len(sealed) > LONGEST:
-            raise Unsealable("too long")
+            raise UnsealableError("too long")
         text = self.keyring.open(DRAFT, sealed, self.get_cookie_name(app).encode())
         draft = Draft(json.loads(text))
         if draft.seconds_left(now) <= 0:
-            raise Unsealable("too old")
+            raise UnsealableError("too old")
         return draft
 
 
 def current() -> Draft:
     """The draft of the request being answered."""
-    draft = session._get_current_object()  # type: ignore[attr-defined]
-    assert isinstance(draft, Draft)
-    return draft
+    return cast(Draft, session._get_current_object())  # type: ignore[attr-defined]
 
 
 def answers() -> dict[str, Answer]:
@@ -148,6 +147,5 @@ def answers() -> dict[str, Answer]:
 
 def seconds_left() -> int:
     """Until the current draft is forgotten."""
-    interface = current_app.session_interface
-    assert isinstance(interface, DraftSessions)
+    interface = cast(DraftSessions, current_app.session_interface)
     return current().seconds_left(int(interface.clock()))

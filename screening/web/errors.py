@@ -48,7 +48,9 @@ WORDS = {
         lazy_gettext("Please wait a minute"),
         lazy_gettext("Many forms came from your network. Your answers are still here. Try again in a minute."),
     ),
-    500: Words(lazy_gettext("Sorry, something went wrong"), lazy_gettext("It is our fault, not yours. Please try again.")),
+    500: Words(
+        lazy_gettext("Sorry, something went wrong"), lazy_gettext("It is our fault, not yours. Please try again.")
+    ),
     503: Words(lazy_gettext("We will be back soon"), lazy_gettext("The site is busy or being worked on.")),
 }
 
@@ -75,10 +77,13 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response
 
+    app.extensions["error_page"] = answer
     app.register_error_handler(Exception, answer)
 
 
 def where(error: Exception) -> str:
     """An error's type and the calls that led to it, without its message: a message may quote an answer."""
     calls = traceback.extract_tb(error.__traceback__)
-    return " < ".join([type(error).__name__, *(f"{c.name} ({c.filename.rpartition('/')[2]}:{c.lineno})" for c in calls[::-1])])
+    return " < ".join(
+        [type(error).__name__, *(f"{c.name} ({c.filename.rpartition('/')[2]}:{c.lineno})" for c in calls[::-1])]
+    )

@@ -7,11 +7,12 @@ in the right language even when no draft can be opened.
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 from babel import Locale
-from babel.messages.catalog import Message
-from babel.messages.mofile import read_mo
+from babel.messages.catalog import Catalog, Message
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask import Flask, Response, current_app, g, request
 
@@ -40,23 +41,32 @@ def check(locales: tuple[str, ...], folder: Path = CATALOGUES) -> None:
     for locale in locales:
         if locale == "en":
             continue
-        path = folder / locale / "LC_MESSAGES" / "messages.mo"
-        try:
-            with path.open("rb") as file:
-                catalogue = read_mo(file)
-        except (OSError, ValueError) as error:
-            raise SettingsError(f"translations: {locale}: cannot be read: run make catalogues ({error})") from error
+        catalogue = _catalogue(folder / locale / "LC_MESSAGES", locale)
         for message in template:
             if message.id and not _is_translated(message, catalogue.get(message.id)):
                 source = message.id if isinstance(message.id, str) else message.id[0]
                 raise SettingsError(f"translations: {locale}: no translation, or other %(names)s in it: {source!r}")
 
 
+def _catalogue(folder: Path, locale: str) -> Catalog:
+    """The written translations of a language, once it is sure that the compiled ones are the same."""
+    compiled = BytesIO()
+    try:
+        with (folder / "messages.po").open("rb") as file:
+            catalogue = read_po(file, locale=locale)
+        write_mo(compiled, catalogue)
+        if compiled.getvalue() != (folder / "messages.mo").read_bytes():
+            raise SettingsError(f"translations: {locale}: written but not compiled: run make catalogues")
+    except OSError as error:
+        raise SettingsError(f"translations: {locale}: cannot be read: run make catalogues ({error})") from error
+    return catalogue
+
+
 def _is_translated(message: Message, translated: Message | None) -> bool:
     """Whether every form of a message is there and holds the same placeholders as the English one."""
     if translated is None:
         return False
-    forms = (translated.string,) if isinstance(translated.string, str) else translated.string
+    forms = (translated.string,) if isinstance(translated.string, str) else translated.string or ()
     source = message.id if isinstance(message.id, str) else message.id[-1]
     return bool(forms) and all(form and _names(form) <= _names(source) for form in forms)
 
@@ -95,7 +105,12 @@ def _remember(response: Response) -> Response:
     """Keep a language asked for in the address, except on the page that must leave no trace."""
     asked = request.args.get("lang")
     kept = request.cookies.get(_cookie_name())
-    if asked in current_app.extensions["locales"] and asked != kept and request.endpoint != "pages.help_now":
+    if (
+        asked is not None
+        and asked in current_app.extensions["locales"]
+        and asked != kept
+        and request.endpoint != "pages.help_now"
+    ):
         secure = current_app.config["SESSION_COOKIE_SECURE"]
         response.set_cookie(_cookie_name(), asked, secure=secure, httponly=True, samesite="Lax")
     return response

@@ -24,11 +24,13 @@ class Site:
 
     @property
     def clinic(self) -> Clinic:
+        """Whose site it is."""
         clinic: Clinic = current_app.extensions["clinic"]
         return clinic
 
     @cached_property
     def locale(self) -> str:
+        """The page's language."""
         return locale.current()
 
     @property
@@ -39,6 +41,7 @@ class Site:
 
     @property
     def other_languages(self) -> list[tuple[str, str]]:
+        """The languages to switch to: code and own name."""
         return locale.others()
 
     @cached_property
@@ -89,5 +92,5 @@ def _hours(first: int, last: int, opens: time, closes: time) -> str:
         "closes": format_time(closes, "short", locale=get_locale()),
     }
     if first == last:
-        return gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times)
-    return gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times)
+        return str(gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times))
+    return str(gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times))

@@ -1,0 +1,152 @@
+"""What every test may ask for: the site on either database, a clock to turn, a visitor who checks each page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import create_engine, text
+
+from screening import create_app
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from screening.keyring import DRAFT, FORMS, create_ring
+from screening.questionnaire.loader import LIBRARY, load
+from screening.questionnaire.model import Questionnaire
+from tests.postgres import Cluster
+from tests.visitor import Visitor
+
+NOON = 1_795_460_400.0
+"""Monday, 23 November 2026, noon at the demo clinic: a working day, within its hours."""
+
+
+class Clock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> float:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def questionnaire() -> Questionnaire:
+    return load(LIBRARY / "warning_signs.toml")
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    for purpose in (DRAFT, FORMS):
+        create_ring(folder, purpose)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pair of migrated SQLite files, to be copied."""
+    folder = tmp_path_factory.mktemp("sqlite")
+    migrate(f"sqlite:///{folder}/site.sqlite")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of our own, with a migrated database ``template_site`` to copy."""
+    with Cluster() as running:
+        running.execute("CREATE DATABASE template_site")
+        migrate(running.url("template_site"))
+        yield running
+
+
+def close(app: Flask) -> None:
+    """Give back the database connections of an application."""
+    with app.app_context():
+        for engine in app.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in app.extensions else ():
+            engine.dispose()
+
+
+def migrate(url: str) -> None:
+    """Bring a database to the newest version, as ``flask db upgrade`` does."""
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context():
+        upgrade()
+    close(app)
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    for file in sqlite_template.glob("*.sqlite"):
+        shutil.copy(file, tmp_path / file.name)
+    return f"sqlite:///{tmp_path}/site.sqlite"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh migrated database, once of each kind."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+        return url
+    running: Cluster = request.getfixturevalue("cluster")
+    return running.copy_of("template_site")
+
+
+@pytest.fixture
+def make_site(keys: Path, clock: Clock, sqlite_url: str) -> Iterator[Callable[..., Flask]]:
+    """Builds the site; keyword arguments are settings."""
+    made: list[Flask] = []
+
+    def make(**settings: Any) -> Flask:
+        defaults = {
+            "KEYS": keys,
+            "CLOCK": clock,
+            "DATABASE_URL": sqlite_url,
+            "CLINIC": ROOT / "no-clinic.toml",
+            "LIMIT": "100000 per minute",
+        }
+        made.append(create_app(defaults | settings))
+        return made[-1]
+
+    yield make
+    for site in made:
+        close(site)
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Flask]) -> Flask:
+    return make_site()
+
+
+@pytest.fixture
+def visitor(site: Flask) -> Visitor:
+    return Visitor(site)
+
+
+@pytest.fixture
+def inbox() -> Callable[[str], list[dict[str, Any]]]:
+    """Reads the holding file of a database as it lies there."""
+
+    def rows(url: str) -> list[dict[str, Any]]:
+        if url.startswith("sqlite"):
+            url = url.removesuffix(".sqlite") + "-inbox.sqlite"
+        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        with engine.connect() as connection:
+            found = [dict(row) for row in connection.execute(text("SELECT * FROM inbox_copy")).mappings()]
+        engine.dispose()
+        return found
+
+    return rows

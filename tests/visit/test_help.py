@@ -1,0 +1,204 @@
+"""Crisis help: it cannot be missed, and it cannot be broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.visitor import Visitor, check_page
+
+URGENT = "/check/hopelessness"
+CARE = "First, please talk to someone today"
+
+
+def is_help(page) -> bool:
+    return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contarnos")
+
+
+def test_nearly_every_day_is_answered_with_help_itself(visitor):
+    visitor.answer("sadness", "0")
+    visitor.answer("sleep", "0")
+    page = visitor.send(visitor.get(URGENT), URGENT, follow=False, hopelessness="3")
+    assert is_help(page) and "Location" not in page.response.headers
+    assert page.soup.find("main").find("a", href="tel:988") and page.main.find("a", href="sms:988")  # type: ignore[union-attr]
+    assert "Nobody at the clinic watches your answers live" in page.words
+    assert "not help for an emergency" in page.words
+    assert not page.main.find("input", type="checkbox")
+    onward = visitor.send(page, URGENT)
+    assert onward.address == "/check/interest" and CARE in onward.words
+
+
+def test_help_stays_above_everything_while_the_answer_stands(visitor):
+    visitor.walk(hopelessness="3")
+    for address in ("/", "/check/sadness", "/check/review", "/summary", "/about", "/privacy", "/nowhere"):
+        page = visitor.get(address)
+        first = page.main.find(True)
+        if address == "/summary":
+            visitor.disagree()
+            page = visitor.get("/summary")
+            first = page.main.find("section")
+        assert "app-care" in first["class"], address  # type: ignore[index]
+    visitor.answer("hopelessness", "0")
+    assert CARE not in visitor.get("/check/review").words
+
+
+def test_it_fires_on_a_walk_just_begun_and_one_abandoned(visitor):
+    page = visitor.post(URGENT, {"hopelessness": "3", "csrf_token": visitor.get("/check/sadness").token})
+    assert is_help(page)
+    assert CARE in visitor.get("/").words
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"csrf_token": "expired"},
+        {"csrf_token": "", "sadness": "0"},
+    ],
+)
+def test_it_needs_no_token_and_no_cookie(site, fields):
+    page = Visitor(site).post(URGENT, {"hopelessness": "3", **fields})
+    assert is_help(page)
+
+
+def test_an_answer_without_a_valid_token_shows_help_but_is_not_kept(visitor):
+    visitor.answer("sadness", "1")
+    assert is_help(visitor.post(URGENT, {"hopelessness": "3"}))
+    assert CARE not in visitor.get("/").words
+    assert visitor.get("/check/sadness").chosen() == ["1"]
+
+
+def test_continue_after_a_stale_form_keeps_the_answer(visitor, clock):
+    page = visitor.get("/check/sadness")
+    clock.forward(86400)
+    help_page = visitor.post(URGENT, {"hopelessness": "3", "csrf_token": page.token})
+    assert is_help(help_page)
+    onward = visitor.send(help_page, URGENT)
+    assert onward.address == "/check/sadness" and CARE in onward.words
+
+
+@pytest.mark.parametrize("raw", [["3"], ["0", "3"], ["3", "declined"], [" 3 "]])
+def test_it_looks_at_the_raw_field(site, raw):
+    assert is_help(Visitor(site).post(URGENT, {"hopelessness": raw}))
+
+
+@pytest.mark.parametrize("raw", ["0", "1", "2", "declined", "33", "", "nearly every day"])
+def test_it_fires_for_no_other_answer(visitor, raw):
+    visitor.answer("sadness", "0")
+    visitor.answer("sleep", "0")
+    page = visitor.send(visitor.get(URGENT), URGENT, hopelessness=raw)
+    assert not is_help(page) and CARE not in page.words
+
+
+def test_a_change_from_the_review_comes_back_there_by_way_of_help(visitor):
+    visitor.walk()
+    page = visitor.send(visitor.get(URGENT + "?from=review"), URGENT, hopelessness="3")
+    assert is_help(page)
+    assert visitor.send(page, URGENT).address == "/check/review"
+
+
+@pytest.mark.parametrize("answer", ["1", "2", "declined"])
+def test_some_hopelessness_brings_a_kind_word_and_988(visitor, answer):
+    words = "Times without hope are hard to carry alone"
+    visitor.answer("sadness", "0")
+    visitor.answer("sleep", "0")
+    page = visitor.answer("hopelessness", answer)
+    assert page.address == "/check/interest" and words in page.words and page.main.find("a", href="tel:988")
+    visitor.walk(hopelessness=answer)
+    assert words in visitor.get("/check/review").words
+    assert words in visitor.disagree().words
+
+
+def test_no_hopelessness_gets_no_all_clear(visitor):
+    visitor.walk()
+    page = visitor.disagree()
+    assert CARE not in page.words and "Times without hope" not in page.words
+    assert page.soup.select_one("section.app-strip a[href='tel:988']")
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_help_now_speaks_both_languages_without_a_cookie(site, lang):
+    visitor = Visitor(site)
+    page = visitor.get("/help-now", headers={"Accept-Language": lang})
+    assert "Set-Cookie" not in page.response.headers
+    for words in ("Call 988", "Llamar al 988", "838255", "AYUDA", "HOME to 741741", "HOLA al 741741", "911", "711"):
+        assert words in page.words
+    assert "ress 3" not in page.words
+    other = page.main.find("section", lang="es" if lang == "en" else "en")
+    assert other is not None and page.soup.html["lang"] == lang  # type: ignore[index]
+
+
+class Broken:
+    """Stands for a part that fails whatever is asked of it."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("broken")
+
+
+def test_help_works_with_the_keys_broken(site, visitor):
+    visitor.walk(hopelessness="3")
+    site.session_interface.keyring = Broken()
+    for address in ("/help-now", "/", "/check/sadness", "/about", "/nowhere"):
+        assert visitor.get(address).status in (200, 404)
+    assert is_help(visitor.post(URGENT, {"hopelessness": "3", "csrf_token": "x"}))
+
+
+def test_help_works_with_the_database_away(make_site):
+    visitor = Visitor(make_site(DATABASE_URL="postgresql://site@/none?host=/nowhere"))
+    assert visitor.get("/help-now").status == 200
+    assert is_help(visitor.post(URGENT, {"hopelessness": "3"}))
+
+
+def test_help_comes_before_the_limit(make_site):
+    visitor = Visitor(make_site(LIMIT="1 per hour"))
+    statuses = [visitor.post("/check/sadness", {"sadness": "0"}).status for _ in range(3)]
+    assert statuses[-1] == 429
+    assert is_help(visitor.post(URGENT, {"hopelessness": "3"}))
+    assert visitor.get("/help-now").status == 200
+
+
+def test_help_is_shown_even_when_its_page_cannot_be_made(site, monkeypatch):
+    monkeypatch.setattr("screening.visit.urgent.render_template", Broken().__getattr__)
+    response = site.test_client().post(URGENT, data={"hopelessness": "3"})
+    assert response.status_code == 200
+    for words in ("tel:988", "tel:911", "AYUDA", "Help at any hour", "Ayuda a toda hora"):
+        assert words in response.text
+
+
+def test_help_comes_under_a_foreign_host_name_too(site):
+    response = site.test_client().post(URGENT, data={"hopelessness": "3"}, base_url="http://elsewhere.example")
+    assert response.status_code == 200 and "tel:988" in response.text
+
+
+def test_when_everything_is_broken_the_page_of_last_resort_carries_help(site, monkeypatch):
+    monkeypatch.setattr("screening.web.errors.render_template", Broken().__getattr__)
+    response = site.test_client().get("/nowhere")
+    assert response.status_code == 404
+    assert "tel:988" in response.text and "sms:988" in response.text and "tel:911" in response.text
+
+
+def test_leave_forgets_the_answers_without_a_token(visitor):
+    visitor.walk(hopelessness="3")
+    visitor.get("/?lang=es")
+    response = visitor.client.post("/leave")
+    assert response.status_code == 303 and response.headers["Location"] == "https://www.weather.gov/"
+    assert response.headers["Clear-Site-Data"] == '"cache", "storage"'
+    gone = response.headers.getlist("Set-Cookie")
+    assert any(c.startswith("visit=;") for c in gone) and any(c.startswith("lang=;") for c in gone)
+    page = visitor.get("/check/review")
+    assert page.address == "/check/sadness" and page.chosen() == [] and CARE not in page.words
+
+
+def test_leave_works_without_cookies_over_the_limit_and_with_the_keys_broken(make_site):
+    site = make_site(LIMIT="1 per hour")
+    client = site.test_client()
+    for _ in range(3):
+        assert client.post("/leave").status_code == 303
+    site.session_interface.keyring = Broken()
+    client.set_cookie("visit", "abc")
+    assert client.post("/leave").status_code == 303
+
+
+def test_every_error_page_carries_help_and_a_way_on(visitor):
+    page = visitor.get("/nowhere")
+    check_page(page)
+    assert page.form("/")

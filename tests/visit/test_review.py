@@ -1,0 +1,210 @@
+"""The review, and the choice about the anonymous copy."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from tests.visitor import SIGNS, Visitor
+
+
+@pytest.fixture
+def url(database_url):
+    return database_url
+
+
+@pytest.fixture
+def visitor(make_site, url):
+    return Visitor(make_site(DATABASE_URL=url))
+
+
+def test_each_answer_is_listed_with_its_change(visitor):
+    page = visitor.walk(pain="2", appetite="declined", stress=("work", "money"))
+    rows = {
+        row.dt.get_text(strip=True): row.select_one(".nhsuk-summary-list__value").get_text(strip=True)
+        for row in page.soup.select(".nhsuk-summary-list__row")
+    }
+    assert len(rows) == 10
+    assert rows["Pain in daily life"] == "More than half the days"
+    assert rows["Eating too much or too little"] == "Prefer not to say"
+    assert rows["Average pain in the last week"] == "6 out of 10"
+    assert rows["What raises your stress"] == "Work, Money"
+    hidden = page.soup.select_one(".nhsuk-summary-list__actions a")
+    assert hidden is not None and " ".join(hidden.get_text().split()) == "Change Sadness or anxiety"
+
+
+def test_change_comes_back_to_the_review(visitor):
+    visitor.walk()
+    page = visitor.get("/check/sleep?from=review")
+    assert page.soup.select_one("a.nhsuk-back-link")["href"] == "/check/review"  # type: ignore[index]
+    page = visitor.send(page, "/check/sleep", sleep="1")
+    assert page.address == "/check/review" and "Several days" in page.words
+
+
+def test_a_change_that_opens_questions_asks_them_then_comes_back(visitor):
+    visitor.walk()
+    page = visitor.send(visitor.get("/check/pain?from=review"), "/check/pain", pain="3")
+    assert page.address == "/check/pain_duration"
+    page = visitor.send(page, "/check/pain_duration", pain_duration="under_3_months")
+    assert page.address == "/check/pain_average"
+    assert visitor.send(page, "/check/pain_average", pain_average="2").address == "/check/review"
+
+
+def test_a_change_to_no_pain_drops_the_follow_ups(visitor):
+    visitor.walk(pain="3")
+    page = visitor.send(visitor.get("/check/pain?from=review"), "/check/pain", pain="0")
+    assert page.address == "/check/review" and "out of 10" not in page.words
+
+
+def test_a_mistake_while_changing_still_comes_back(visitor):
+    visitor.walk()
+    page = visitor.send(visitor.get("/check/sleep?from=review"), "/check/sleep", sleep="9")
+    assert page.status == 422
+    assert visitor.send(page, "/check/sleep", sleep="1").address == "/check/review"
+
+
+def test_yes_or_no_must_be_chosen_and_nothing_is_chosen_before(visitor, inbox, url):
+    page = visitor.walk()
+    assert page.chosen() == []
+    page = visitor.send(page, "/check/review")
+    assert page.status == 422 and "Choose yes or no" in page.words and page.title.startswith("Error: ")
+    assert visitor.get("/summary").address == "/check/review"
+    assert inbox(url) == []
+
+
+def test_no_keeps_nothing_and_asks_no_age(visitor, inbox, url):
+    visitor.walk()
+    page = visitor.disagree()
+    assert page.address == "/summary" and "No copy was kept." in page.words
+    assert inbox(url) == []
+
+
+def test_yes_keeps_what_was_announced_and_nothing_else(visitor, inbox, url):
+    visitor.walk(pain="2", sadness="3", sleep="declined", stress=("family",))
+    page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    assert page.address == "/check/age" and inbox(url) == []
+    page = visitor.send(page, "/check/age", age="25_to_34")
+    assert page.address == "/summary" and "anonymous copy is in the holding file" in page.words
+    (row,) = inbox(url)
+    answers = row.pop("answers")
+    answers = json.loads(answers) if isinstance(answers, str) else answers
+    assert answers == {
+        **dict.fromkeys(SIGNS, "0"),
+        "pain": "2",
+        "sadness": "3",
+        "sleep": "declined",
+        "pain_average": "6",
+    }
+    identity = row.pop("id")
+    assert len(identity) == 32
+    assert row == {
+        "period": "2026-11",
+        "questionnaire": "warning_signs",
+        "version": 1,
+        "age_band": "25_to_34",
+        "pain_duration": "over_a_year",
+    }
+
+
+def test_no_pain_is_not_shown_in_data_which_differs_from_declined(visitor, inbox, url):
+    visitor.walk()
+    visitor.agree(age="declined")
+    (row,) = inbox(url)
+    assert (row["age_band"], row["pain_duration"]) == ("declined", "not_shown")
+
+
+def test_however_often_it_is_sent_there_is_one_copy(visitor, inbox, url):
+    visitor.walk()
+    page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    cookie = visitor.client.get_cookie("visit").value
+    for _ in range(3):  # the same press again, from the same state of the browser
+        visitor.client.set_cookie("visit", cookie)
+        assert visitor.send(page, "/check/age", age="25_to_34").address == "/summary"
+    visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    assert len(inbox(url)) == 1
+
+
+def test_a_changed_answer_changes_the_copy(visitor, inbox, url):
+    visitor.walk(sadness="1")
+    visitor.agree()
+    visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
+    page = visitor.get("/check/review")
+    assert page.chosen() == ["yes"] and "45 to 54" in page.words
+    assert visitor.send(page, "/check/review", copy="yes").address == "/summary"
+    (row,) = inbox(url)
+    assert '"sadness": "3"' in json.dumps(
+        row["answers"] if isinstance(row["answers"], dict) else json.loads(row["answers"])
+    )
+
+
+def test_a_copy_can_be_taken_back_and_given_again(visitor, inbox, url):
+    visitor.walk()
+    visitor.agree()
+    assert len(inbox(url)) == 1
+    assert "No copy was kept." in visitor.disagree().words
+    assert inbox(url) == []
+    visitor.agree()
+    assert len(inbox(url)) == 1
+
+
+def test_under_18_no_copy_is_kept_and_an_adult_is_named(visitor, inbox, url):
+    visitor.walk()
+    page = visitor.agree(age="under_18")
+    assert page.address == "/summary" and inbox(url) == []
+    assert "parent, a guardian or a doctor" in page.words and "No copy was kept" in page.words
+
+
+def test_a_copy_given_and_then_under_18_is_taken_back(visitor, inbox, url):
+    visitor.walk()
+    visitor.agree()
+    visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
+    assert inbox(url) == []
+
+
+def test_a_mixed_copy_is_neither_changed_nor_stored_again(visitor, inbox, url):
+    visitor.walk()
+    visitor.agree()
+    address = url.removesuffix(".sqlite") + "-inbox.sqlite" if url.startswith("sqlite") else url
+    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM inbox_copy"))  # as mixing leaves it
+    engine.dispose()
+    page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    assert "already mixed" in page.words and inbox(url) == []
+    assert "already mixed" in visitor.disagree().words
+
+
+def test_two_visitors_have_two_copies(make_site, inbox, url):
+    site = make_site(DATABASE_URL=url)
+    for _ in range(2):
+        visitor = Visitor(site)
+        visitor.walk()
+        visitor.agree()
+    assert len({row["id"] for row in inbox(url)}) == 2
+
+
+def test_with_the_database_away_the_summary_shows_and_says_no_copy_was_kept(make_site, tmp_path):
+    for broken in (f"sqlite:///{tmp_path}/nowhere/site.sqlite", "postgresql://site@/none?host=/nowhere"):
+        visitor = Visitor(make_site(DATABASE_URL=broken))
+        visitor.walk(sadness="2")
+        page = visitor.agree()
+        assert page.status == 200 and page.address == "/summary"
+        assert "1 of 7" in page.words and "We could not reach our holding file" in page.words
+        assert visitor.get("/check/sadness").chosen() == ["2"]
+        assert visitor.disagree().address == "/summary"
+
+
+def test_once_the_database_is_back_the_next_press_keeps_the_copy(make_site, sqlite_url, inbox, tmp_path):
+    file = tmp_path / "site-inbox.sqlite"
+    away = file.with_suffix(".away")
+    file.rename(away)
+    file.mkdir()
+    visitor = Visitor(make_site())
+    visitor.walk()
+    assert "could not reach" in visitor.agree().words
+    file.rmdir()
+    away.rename(file)
+    page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    assert "anonymous copy is in the holding file" in page.words and len(inbox(sqlite_url)) == 1

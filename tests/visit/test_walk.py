@@ -1,0 +1,188 @@
+"""A visitor walks the questions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.visitor import SIGNS, Visitor
+
+
+def test_the_start_page_says_what_a_visitor_must_know_before(visitor):
+    page = visitor.get("/")
+    assert page.heading == "How have the last two weeks been?"
+    for words in (
+        "About 3 minutes",
+        "for yourself",
+        "Not a diagnosis",
+        "Your answers stay in your browser",
+        "In an emergency, don’t start",
+        "Under 18?",
+        "I need more time",
+        "Nobody watches your answers live",
+    ):
+        assert words in page.words
+    assert visitor.get("/check/sadness").address == page.form("/check/sadness")["action"]
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_the_whole_walk_to_the_summary(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    page = visitor.get("/check/sadness")
+    for number, sign in enumerate(SIGNS, 1):
+        assert page.address == f"/check/{sign}"
+        assert page.title.startswith(f"Question {number} of 7" if lang == "en" else f"Pregunta {number} de 7")
+        assert page.soup.html is not None and page.soup.html["lang"] == lang
+        page = visitor.answer(sign, "2" if sign in ("sadness", "pain") else "0")
+    assert page.title.startswith("About your pain, 1 of 2" if lang == "en" else "Sobre su dolor, 1 de 2")
+    visitor.answer("pain_duration", "over_a_year")
+    visitor.answer("pain_average", "10")
+    page = visitor.answer("stress", ["money"])
+    assert page.address == "/check/review"
+    page = visitor.disagree()
+    assert page.address == "/summary"
+    assert ("2 of 7 signs noticed" if lang == "en" else "2 de 7 señales notadas") in page.words
+
+
+def test_progress_stays_honest_when_follow_ups_appear(visitor):
+    visitor.walk(pain="3", sleep="declined")
+    page = visitor.get("/check/pain_average")
+    assert "About your pain, 2 of 2" in page.words
+    bars = page.soup.find_all(class_="app-steps__step")
+    assert len(bars) == 7
+    assert sum("app-steps__step--done" in bar["class"] for bar in bars) == 6
+    assert "app-steps__step--declined" in bars[1]["class"]
+    assert page.soup.find(class_="app-steps__row")["aria-hidden"] == "true"  # type: ignore[index]
+
+
+def test_without_pain_nothing_more_is_asked_about_it(visitor):
+    visitor.get("/")
+    for sign in SIGNS:
+        page = visitor.answer(sign, "0")
+    assert page.address == "/check/stress"
+    assert visitor.get("/check/pain_duration").address == "/check/stress"
+
+
+def test_pain_declined_is_not_pain_noticed(visitor):
+    assert visitor.walk(pain="declined").address == "/check/review"
+
+
+def test_back_loses_no_answer(visitor):
+    visitor.walk(pain="1", sadness="2")
+    page = visitor.get("/check/review")
+    seen = []
+    while page.address != "/":
+        back = page.soup.find("a", class_="nhsuk-back-link")
+        page = visitor.get(str(back["href"]))  # type: ignore[index]
+        seen.append(page.address)
+        if page.address.startswith("/check"):
+            assert page.chosen()
+    assert seen[-2:] == ["/check/sadness", "/"] and "/check/pain_average" in seen
+    assert "Go on with the check" in page.words
+
+
+def test_continue_without_a_choice_asks_for_one(visitor):
+    page = visitor.send(visitor.get("/check/sadness"), "/check/sadness")
+    assert page.status == 422
+    assert page.title.startswith("Error: Question 1 of 7")
+    link = page.soup.select_one(".nhsuk-error-summary a")
+    assert link is not None and link["href"] == "#sadness" and "Prefer not to say" in link.get_text()
+    assert page.soup.select_one("#sadness")["type"] == "radio"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("value", ["4", "", "not_answered", "<script>", ["0", "1", "x"]])
+def test_an_answer_that_is_not_offered_is_asked_again(visitor, value):
+    page = visitor.send(visitor.get("/check/sadness"), "/check/sadness", sadness=value)
+    assert page.status in (422, 200)
+    assert "<script>" not in page.text
+    if page.status == 200:
+        assert page.address == "/check/sleep" and isinstance(value, list)
+
+
+def test_none_of_these_stands_alone(visitor):
+    visitor.walk()
+    page = visitor.send(visitor.get("/check/stress"), "/check/stress", stress=["none", "work"])
+    assert page.status == 422 and "on its own" in page.words
+    assert page.chosen() == ["work", "none"]
+    page = visitor.send(page, "/check/stress", stress=[])
+    assert page.status == 422 and "Tick at least one" in page.words
+    assert visitor.send(page, "/check/stress", stress=["none"]).address == "/check/review"
+
+
+def test_an_unknown_question_is_not_found(visitor):
+    assert visitor.get("/check/nonsense").status == 404
+    assert visitor.get("/check/copy").status == 404
+    assert visitor.get("/check/").status == 404
+
+
+@pytest.mark.parametrize("address", ["/check/motivation", "/check/review", "/summary"])
+def test_a_deep_link_leads_to_the_first_open_question_with_a_word(visitor, address):
+    visitor.answer("sadness", "1")
+    page = visitor.get(address)
+    assert page.address == "/check/sleep" and "This question comes first" in page.words
+
+
+def test_a_link_to_a_question_that_does_not_apply_explains_itself(visitor):
+    visitor.walk()
+    for address in ("/check/pain_duration", "/check/age"):
+        page = visitor.get(address)
+        assert page.address == "/check/review" and "does not go with your answers" in page.words
+    page = visitor.post("/check/pain_average", {"pain_average": "3", "csrf_token": page.token})
+    assert page.address == "/check/review"
+
+
+def test_two_tabs_one_after_another_both_keep_their_answers(visitor):
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "2")
+    tab_one, tab_two = visitor.get("/check/sadness"), visitor.get("/check/sleep")
+    visitor.send(tab_one, "/check/sadness", sadness="3")
+    visitor.send(tab_two, "/check/sleep", sleep="0")
+    assert visitor.get("/check/sadness").chosen() == ["3"]
+    assert visitor.get("/check/sleep").chosen() == ["0"]
+
+
+def test_start_again_forgets_everything_here(visitor):
+    visitor.walk()
+    page = visitor.send(visitor.disagree(), "/start-again")
+    assert page.address == "/" and "cleared from this browser" in page.words
+    assert visitor.get("/summary").address == "/check/sadness"
+
+
+def test_the_language_switch_keeps_the_answers_and_the_place(visitor):
+    visitor.answer("sadness", "2")
+    page = visitor.get("/check/sadness")
+    link = page.soup.select_one("a.app-bar__lang")
+    assert link is not None and (link["lang"], link["hreflang"], link.get_text()) == ("es", "es", "Español")
+    page = visitor.get("/check/sadness" + str(link["href"]))
+    assert page.title.startswith("Pregunta 1 de 7") and page.chosen() == ["2"]
+    assert visitor.get("/check/sleep").title.startswith("Pregunta 2 de 7")
+
+
+def test_the_browsers_language_is_followed_until_one_is_chosen(site):
+    visitor = Visitor(site)
+    assert visitor.get("/", headers={"Accept-Language": "es-MX,es;q=0.9"}).soup.html["lang"] == "es"  # type: ignore[index]
+    assert visitor.get("/", headers={"Accept-Language": "fr"}).soup.html["lang"] == "en"  # type: ignore[index]
+    assert visitor.get("/?lang=xx").soup.html["lang"] == "en"  # type: ignore[index]
+
+
+def test_a_stale_form_comes_back_with_its_choice_and_then_works(visitor, clock):
+    visitor.answer("sadness", "2")
+    page = visitor.get("/check/sleep")
+    clock.forward(3600)
+    page = visitor.send(page, "/check/sleep", sleep="3")
+    assert page.status == 400 and page.chosen() == ["3"]
+    assert "Your choice is still here" in page.words and page.title.startswith("Error: ")
+    page = visitor.send(page, "/check/sleep", sleep="3")
+    assert page.address == "/check/sadness"
+    visitor.answer("sadness", "2")
+    assert visitor.get("/check/sleep").chosen() == ["3"]
+
+
+def test_a_forged_form_changes_nothing(visitor):
+    visitor.answer("sadness", "2")
+    for token in ("", "forged", None):
+        fields = {"sadness": "0"} | ({} if token is None else {"csrf_token": token})
+        assert visitor.post("/check/sadness", fields).status == 400
+    assert visitor.get("/check/sadness").chosen() == ["2"]
+    assert visitor.post("/start-again", {}).status == 400
+    assert visitor.get("/check/sadness").chosen() == ["2"]

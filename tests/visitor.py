@@ -1,0 +1,187 @@
+"""A visitor without a browser: follows links, presses buttons, and checks every page that comes back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bs4 import BeautifulSoup, Tag
+from flask import Flask
+from werkzeug.test import TestResponse
+
+SIGNS = ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain")
+
+TELLING = re.compile(
+    r"sad|anxi|hopeless|depress|mood|suicid|lifeline|tristeza|ansiedad|esperanza|depresi|ánimo|\b988\b", re.IGNORECASE
+)
+"""What no title may say: it stands in tabs and in the history."""
+
+
+class Page:
+    """One answer of the site."""
+
+    def __init__(self, response: TestResponse) -> None:
+        self.response = response
+        self.status = response.status_code
+        self.address = response.request.path
+        self.text = response.get_data(as_text=True)
+        self.soup = BeautifulSoup(self.text, "html.parser")
+
+    @property
+    def title(self) -> str:
+        return self.soup.title.get_text() if self.soup.title else ""
+
+    @property
+    def main(self) -> Tag:
+        main = self.soup.find("main")
+        assert isinstance(main, Tag)
+        return main
+
+    @property
+    def words(self) -> str:
+        """The words in main, with single spaces."""
+        return " ".join(self.main.get_text(" ").split())
+
+    @property
+    def heading(self) -> str:
+        return " ".join(self.main.find("h1").get_text(" ").split())  # type: ignore[union-attr]
+
+    @property
+    def leads_to(self) -> str:
+        """Where a redirect leads, without the query."""
+        return urlsplit(self.response.headers["Location"]).path
+
+    @property
+    def token(self) -> str:
+        field = self.soup.find("input", attrs={"name": "csrf_token"})
+        return str(field["value"]) if isinstance(field, Tag) else ""
+
+    def form(self, action: str) -> Tag:
+        """The form that goes to an address, whatever its query."""
+        forms = [form for form in self.soup.find_all("form") if urlsplit(str(form["action"])).path == action]
+        assert len(forms) == 1, f"{len(forms)} forms go to {action}"
+        return forms[0]
+
+    def chosen(self) -> list[str]:
+        """The values of the choices that are ticked."""
+        return [str(field["value"]) for field in self.soup.find_all("input", checked=True)]
+
+
+class Visitor:
+    """Walks the site as a browser does: cookies kept, hidden fields sent, redirects followed."""
+
+    def __init__(self, site: Flask, https: bool = False) -> None:
+        self.site = site
+        self.client = site.test_client()
+        self.base = "https://localhost" if https else "http://localhost"
+
+    def get(self, address: str, follow: bool = True, **options: Any) -> Page:
+        response = self.client.get(address, base_url=self.base, follow_redirects=follow, **options)
+        return self._checked(Page(response))
+
+    def send(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
+        """Press the button of a page's form, with its hidden fields and these."""
+        form = page.form(action)
+        hidden = {str(field["name"]): str(field["value"]) for field in form.find_all("input", type="hidden")}
+        return self.post(str(form["action"]), {**hidden, **fields}, follow=follow, came_from=page.address)
+
+    def post(
+        self, address: str, fields: Mapping[str, Any], follow: bool = True, came_from: str = "/", **options: Any
+    ) -> Page:
+        headers = {"Referer": self.base + came_from, "Origin": self.base}
+        response = self.client.post(
+            address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
+        )
+        return self._checked(Page(response))
+
+    def answer(self, question: str, value: Any, follow: bool = True) -> Page:
+        """Open a question, choose, and press Continue; past the help page too where it comes."""
+        page = self.send(self.get(f"/check/{question}"), f"/check/{question}", follow=False, **{question: value})
+        if page.status == 200 and "after_help" in page.text:
+            page = self.send(page, f"/check/{question}", follow=False)
+        return self.get(page.response.headers["Location"]) if follow and page.status == 303 else page
+
+    def walk(self, stress: Any = ("work",), **answers: Any) -> Page:
+        """Answer everything up to the review; what is not named is "not at all"."""
+        page = self.get("/")
+        for sign in SIGNS:
+            page = self.answer(sign, answers.get(sign, "0"))
+        if page.address == "/check/pain_duration":
+            self.answer("pain_duration", answers.get("pain_duration", "over_a_year"))
+            self.answer("pain_average", answers.get("pain_average", "6"))
+        return self.answer("stress", list(stress))
+
+    def agree(self, age: str = "45_to_54") -> Page:
+        """Say yes to the copy on the review page, and give an age; gives the summary."""
+        page = self.send(self.get("/check/review"), "/check/review", copy="yes")
+        return self.send(page, "/check/age", age=age) if page.address == "/check/age" else page
+
+    def disagree(self) -> Page:
+        """Say no to the copy on the review page; gives the summary."""
+        return self.send(self.get("/check/review"), "/check/review", copy="no")
+
+    def _checked(self, page: Page) -> Page:
+        if page.response.mimetype == "text/html" and not 300 <= page.status < 400:
+            check_page(page, staff=page.address.startswith("/staff"))
+        return page
+
+
+def check_page(page: Page, staff: bool = False) -> None:
+    """What is true of every page; fails with what is not."""
+    soup = page.soup
+    assert soup.html is not None
+    assert soup.html.get("lang") in ("en", "es")
+    assert len(soup.find_all("h1")) == 1, "one h1"
+    assert len(soup.find_all("main")) == 1, "one main"
+    assert soup.title is not None and not TELLING.search(page.title), f"telling title: {page.title}"
+    ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
+    assert len(ids) == len(set(ids)), f"ids twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    for attribute in ("aria-describedby", "aria-labelledby"):
+        for tag in soup.find_all(attrs={attribute: True}):
+            assert set(str(tag[attribute]).split()) <= set(ids), f"{attribute} leads nowhere: {tag[attribute]}"
+    _check_fields(soup, ids)
+    _check_nothing_inline(soup)
+    for link in soup.find_all("a", href=re.compile("^#")):
+        assert str(link["href"])[1:] in ids, f"link to nowhere: {link['href']}"
+    if not staff:
+        _check_crisis_strip(soup)
+        assert soup.find("form", action="/leave"), "a way to leave"
+
+
+def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
+    for field in soup.find_all(["input", "select", "textarea"]):
+        if field.get("type") != "hidden":
+            assert soup.find("label", attrs={"for": field["id"]}), f"no label: {field['id']}"
+    for error in soup.find_all(class_="nhsuk-error-message"):
+        tied = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
+        assert tied is not None, "an error belongs to its field"
+        assert soup.title is not None and soup.title.get_text().startswith("Error: ")
+        summary = soup.find(class_="nhsuk-error-summary")
+        main = soup.find("main")
+        assert isinstance(main, Tag)
+        blocks = [
+            child for child in main.children if isinstance(child, Tag) and "app-care" not in child.get("class", [])
+        ]
+        assert blocks[0] is summary, "the error summary comes first"
+
+
+def _check_nothing_inline(soup: BeautifulSoup) -> None:
+    assert not soup.find("style") and not soup.find(attrs={"style": True}), "no inline style"
+    for tag in soup.find_all(True):
+        assert not [name for name in tag.attrs if name.startswith("on")], "no inline handlers"
+    for script in soup.find_all("script"):
+        assert script.get("src") and not script.get_text(), "no inline script"
+    for tag in soup.find_all(src=True) + soup.find_all("link", href=True):
+        address = str(tag.get("src") or tag.get("href"))
+        assert address.startswith("/") and not address.startswith("//"), f"from elsewhere: {address}"
+
+
+def _check_crisis_strip(soup: BeautifulSoup) -> None:
+    strip = soup.find("section", class_="app-strip")
+    assert isinstance(strip, Tag), "the crisis strip"
+    links = [str(link["href"]) for link in strip.find_all("a")]
+    assert "/help-now" in links and "tel:988" in links
+    assert any(link.startswith("sms:988") for link in links)
+    assert "911" in soup.find("footer").get_text()  # type: ignore[union-attr]

@@ -1,0 +1,66 @@
+"""The files with the numbers."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, timedelta
+
+import pytest
+
+from screening.web import crisis
+from screening.web.crisis import FOLDER, STALE_DAYS, STAND_IN, load, problems
+
+
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_the_numbers_are_the_ones_of_today(locale):
+    found = load((locale,))[locale]
+    assert found.call.href == "tel:988" and found.text.href.startswith("sms:988")
+    assert found.danger.href == "tel:911" and "741741" in found.text_line.href
+    everything = " ".join(str(value) for value in vars(found).values())
+    for words in ("838255", "AYUDA", "711", "988lifeline.org"):
+        assert words in everything
+    assert ("HOLA" if locale == "es" else "HOME") in found.text_line.href
+    assert "press 3" not in everything.lower() and "marque 3" not in everything.lower()
+
+
+@pytest.mark.parametrize("damage", ["missing", "not TOML", "field gone", "field empty", "way without link", "no date"])
+def test_a_bad_file_is_replaced_and_reported(tmp_path, damage):
+    shutil.copy(FOLDER / "es.toml", tmp_path / "es.toml")
+    text = (FOLDER / "en.toml").read_text()
+    damaged = {
+        "not TOML": "]" + text,
+        "field gone": text.replace("strip_text", "strip_words"),
+        "field empty": text.replace('"Need to talk?"', '""'),
+        "way without link": text.replace('href = "tel:988"', 'href = ""'),
+        "no date": text.replace("2026-11-22", '"lately"'),
+    }
+    if damage != "missing":
+        assert damaged[damage] != text
+        (tmp_path / "en.toml").write_text(damaged[damage])
+    found = load(("en", "es"), tmp_path)
+    assert found["en"] == STAND_IN and found["es"] != STAND_IN
+    (line,) = problems(found, date(2026, 11, 22))
+    assert "en.toml is missing or damaged" in line
+
+
+def test_the_stand_in_has_every_number():
+    assert STAND_IN.call.href == "tel:988" and STAND_IN.text.href == "sms:988" and STAND_IN.danger.href == "tel:911"
+
+
+def test_a_file_not_checked_for_a_year_is_reported():
+    found = load(("en", "es"))
+    checked = found["en"].checked
+    assert checked is not None
+    assert problems(found, checked) == []
+    late = problems(found, checked + timedelta(days=STALE_DAYS + 1))
+    assert len(late) == 2 and "check it again" in late[0]
+
+
+def test_the_strip_stands_on_every_page_with_the_files_gone(make_site, monkeypatch, tmp_path):
+    from tests.visitor import Visitor
+
+    monkeypatch.setattr(crisis, "FOLDER", tmp_path)
+    monkeypatch.setattr(crisis.load, "__defaults__", (tmp_path,))
+    visitor = Visitor(make_site())
+    for address in ("/", "/check/sadness", "/help-now", "/nowhere", "/help-now?lang=es"):
+        assert visitor.get(address).status in (200, 404)

@@ -1,0 +1,174 @@
+"""The visitor's own cookie."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from screening.keyring import Key, Ring, UnsealableError, create_ring, read_ring, write_ring
+from screening.web.drafts import ABSOLUTE, IDLE, LONGER
+from tests.visitor import SIGNS, Visitor
+
+LOST = "We don’t have your earlier answers any more."
+
+
+def cookie(visitor: Visitor) -> str:
+    found = visitor.client.get_cookie("visit")
+    assert found is not None
+    return found.value
+
+
+def test_reading_sets_no_cookie_but_the_first_token(visitor):
+    assert "Set-Cookie" in visitor.get("/check/sadness").response.headers
+    for address in ("/", "/check/sadness", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
+        assert "Set-Cookie" not in visitor.get(address).response.headers, address
+
+
+def test_pages_without_a_form_set_no_cookie_at_all(visitor):
+    for address in ("/help-now", "/about", "/privacy", "/accessibility", "/nowhere", "/help-now?lang=es"):
+        assert "Set-Cookie" not in visitor.get(address).response.headers, address
+
+
+def test_the_cookie_hides_its_contents_and_its_size_says_nothing(site):
+    sizes = set()
+    for value in ("0", "declined", "3"):
+        visitor = Visitor(site)
+        visitor.get("/check/sadness")
+        sizes.add(len(cookie(visitor)))
+        visitor.walk(
+            stress=("work", "money", "family", "health", "sleep", "expectations"), **dict.fromkeys(SIGNS, value)
+        )
+        visitor.agree()
+        sizes.add(len(cookie(visitor)))
+        assert "sadness" not in cookie(visitor)
+    assert len(sizes) == 1
+    assert sizes.pop() < 2000
+
+
+def test_the_cookie_is_for_our_eyes_only(site, make_site):
+    header = Visitor(site).get("/").response.headers["Set-Cookie"]
+    assert "visit=" in header and "HttpOnly" in header and "SameSite=Lax" in header and "Expires" not in header
+    secure = Visitor(make_site(SECURE=True), https=True).get("/").response.headers["Set-Cookie"]
+    assert secure.startswith("__Host-visit=") and "Secure" in secure and "Path=/" in secure and "Domain" not in secure
+
+
+def broken_cookies(good: str) -> dict[str, str]:
+    return {
+        "tampered": good[:60] + ("A" if good[60] != "A" else "B") + good[61:],
+        "truncated": good[:200],
+        "empty": "",
+        "nonsense": "%00%ff<script>",
+        "no key": "deadbeef." + good.partition(".")[2],
+        "huge": good.ljust(4000, "A"),
+        "signed by others": "eyJhbnN3ZXJzIjp7fX0.Zx1.abc",
+    }
+
+
+@pytest.mark.parametrize("kind", list(broken_cookies("x" * 300)))
+def test_a_broken_cookie_is_an_empty_draft_with_a_word_about_it(site, visitor, kind):
+    visitor.answer("sadness", "2")
+    visitor.answer("sleep", "2")
+    visitor.client.set_cookie("visit", broken_cookies(cookie(visitor))[kind])
+    page = visitor.get("/check/hopelessness")
+    assert (page.status, page.address) == (200, "/check/sadness")
+    assert LOST in page.words
+    assert page.chosen() == []
+    assert LOST not in visitor.answer("sadness", "1").words
+
+
+def test_the_cookie_of_another_name_does_not_pass_for_ours(make_site):
+    plain, secure = Visitor(make_site()), Visitor(make_site(SECURE=True), https=True)
+    plain.answer("sadness", "2")
+    secure.client.set_cookie("__Host-visit", cookie(plain), domain="localhost", secure=True)
+    assert secure.get("/check/sleep").address == "/check/sadness"
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(string.printable, max_size=4000))
+def test_no_cookie_breaks_a_page(site, value):
+    client = site.test_client()
+    answer = client.get("/check/sadness", headers={"Cookie": "visit=" + value.replace("\n", "").replace("\r", "")})
+    assert answer.status_code == 200
+
+
+def test_answers_are_forgotten_when_nothing_was_sent_for_half_an_hour(visitor, clock):
+    visitor.answer("sadness", "2")
+    clock.forward(IDLE - 1)
+    assert visitor.get("/check/sleep").address == "/check/sleep"
+    clock.forward(1)
+    page = visitor.get("/check/sleep")
+    assert page.address == "/check/sadness" and LOST in page.words
+
+
+def test_answers_are_forgotten_after_two_hours_however_busy(visitor, clock):
+    for _ in range(7):
+        visitor.answer("sadness", "2")
+        clock.forward(ABSOLUTE / 8)
+    assert visitor.get("/check/sleep").address == "/check/sleep"
+    visitor.answer("sadness", "2")
+    clock.forward(ABSOLUTE / 8)
+    assert visitor.get("/check/sleep").address == "/check/sadness"
+
+
+def test_more_time_keeps_them_for_a_day(visitor, clock):
+    page = visitor.send(visitor.get("/"), "/more-time")
+    assert "24 hours" in page.words
+    visitor.answer("sadness", "2")
+    clock.forward(LONGER - 60)
+    assert visitor.get("/check/sleep").address == "/check/sleep"
+    clock.forward(60)
+    assert visitor.get("/check/sleep").address == "/check/sadness"
+
+
+def test_the_page_says_how_long_the_answers_live(visitor, clock):
+    assert "data-clears-in" not in visitor.get("/").text
+    visitor.answer("sadness", "2")
+    clock.forward(100)
+    page = visitor.get("/check/sleep")
+    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(IDLE - 100)
+    page = visitor.send(page, "/more-time")
+    assert "24 hours" in page.words and page.address == "/check/sleep"
+    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(LONGER - 100)
+
+
+def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
+    folder = tmp_path / "keys"
+    for purpose in ("draft", "forms"):
+        create_ring(folder, purpose)
+    node_one, node_two = make_site(KEYS=folder), make_site(KEYS=folder)
+    visitor = Visitor(node_one)
+    visitor.answer("sadness", "2")
+    old, fresh = read_ring(folder, "draft"), Key.fresh()
+    write_ring(folder, "draft", Ring((*old.keys, fresh), fresh.id))
+    visitor.site, restarted = make_site(KEYS=folder), visitor.client
+    visitor.client = visitor.site.test_client()
+    visitor.client.set_cookie("visit", restarted.get_cookie("visit").value)
+    assert visitor.get("/check/sleep").address == "/check/sleep"
+    visitor.answer("sleep", "1")
+    other = node_two.test_client()
+    other.set_cookie("visit", cookie(visitor))
+    assert other.get("/check/hopelessness").status_code == 200
+
+
+def test_a_draft_of_an_older_questionnaire_keeps_what_still_fits(site, keys, clock):
+    import json
+
+    from screening.keyring import DRAFT, Keyring
+
+    values = {"began": int(clock()), "seen": int(clock()), "copy": "0" * 32}
+    answers = {"sadness": "2", "sleep": "9", "gone": "1", "stress": ["work", 5], "hopelessness": ["1"]}
+    sealed = Keyring(keys, (DRAFT,)).seal(DRAFT, json.dumps(values | {"answers": answers}).encode(), b"visit")
+    visitor = Visitor(site)
+    visitor.client.set_cookie("visit", sealed)
+    assert visitor.get("/check/pain").address == "/check/sleep"
+    assert visitor.get("/check/sadness").chosen() == ["2"]
+
+
+def test_unsealable_is_no_error_of_the_key_file(keys):
+    from screening.keyring import DRAFT, Keyring
+
+    with pytest.raises(UnsealableError):
+        Keyring(keys, (DRAFT,)).open(DRAFT, "", b"")

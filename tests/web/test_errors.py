@@ -1,0 +1,88 @@
+"""Whatever goes wrong: one calm page."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from flask import abort
+
+from tests.visitor import Page, Visitor, check_page
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 405, 413, 418, 429, 500, 502, 503])
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_every_error_is_one_calm_page(make_site, code, lang):
+    site = make_site()
+    site.add_url_rule("/fail", "fail", lambda: abort(code))
+    page = Visitor(site).get(f"/fail?lang={lang}")
+    assert page.status == code
+    assert page.soup.html["lang"] == lang  # type: ignore[index]
+    assert page.form("/") and "!" not in page.words
+
+
+def test_a_crash_tells_the_visitor_nothing_and_the_log_no_values(make_site, caplog):
+    site = make_site()
+
+    def crash():
+        raise ValueError("sentinel-7391 said: nearly every day")
+
+    site.add_url_rule("/check/crash-here", "crash", crash)
+    with caplog.at_level(logging.DEBUG):
+        page = Visitor(site).get("/check/crash-here?lang=en")
+    assert page.status == 500 and "Sorry" in page.heading
+    assert "sentinel-7391" not in page.text and "ValueError" not in page.text
+    assert "ValueError < crash" in caplog.text
+    assert "sentinel-7391" not in caplog.text and "crash-here" not in caplog.text
+
+
+def test_wrong_method_says_which_are_right(visitor):
+    page = visitor.get("/leave")
+    assert page.status == 405 and "POST" in page.response.headers["Allow"]
+
+
+def test_too_many_forms_are_asked_to_wait(make_site):
+    visitor = Visitor(make_site(LIMIT="3 per minute"))
+    page = visitor.get("/check/sadness")
+    pages = [visitor.send(page, "/check/sadness", sadness="1") for _ in range(4)]
+    assert [p.status for p in pages] == [200, 200, 200, 429]
+    assert pages[-1].response.headers["Retry-After"] == "60"
+    assert visitor.get("/check/sleep").status == 200, "reading is never limited, and nothing is lost"
+
+
+def test_the_limit_counts_each_address_for_itself(make_site):
+    site = make_site(LIMIT="1 per minute")
+    for address, expected in (("192.0.2.1", 400), ("192.0.2.2", 400), ("192.0.2.1", 429)):
+        response = site.test_client().post("/more-time", environ_base={"REMOTE_ADDR": address})
+        assert response.status_code == expected
+
+
+def test_a_body_too_long_is_refused_with_the_page(visitor):
+    page = visitor.post("/check/sadness", {"sadness": "x" * 70_000})
+    assert page.status == 413
+    page = visitor.post("/check/hopelessness", {"hopelessness": "3", "rest": "x" * 70_000})
+    assert page.status == 413
+    check_page(page)
+
+
+def test_another_host_name_is_refused(make_site):
+    site = make_site(HOSTS=("clinic.example",))
+    client = site.test_client()
+    assert client.get("/", base_url="http://clinic.example").status_code == 200
+    refused = client.get("/", base_url="http://evil.example")
+    assert refused.status_code == 400 and "evil.example" not in refused.text
+    check_page(Page(refused))
+
+
+def test_staff_pages_are_closed_and_say_so(visitor):
+    for address in ("/staff/", "/staff/callbacks", "/staff/nothing"):
+        page = visitor.get(address)
+        assert page.status == 403 and "Staff" in page.title
+
+
+def test_each_surface_can_be_left_out(make_site):
+    assert make_site(SURFACES=("visitor",)).test_client().get("/staff/").status_code == 404
+    staff_only = make_site(SURFACES=("staff",)).test_client()
+    assert staff_only.get("/").status_code == 404
+    assert staff_only.get("/check/sadness").status_code == 404
+    assert staff_only.get("/staff/").status_code == 403

@@ -1,0 +1,103 @@
+"""Keys and what is sealed with them."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screening.config import SettingsError
+from screening.keyring import (
+    DRAFT,
+    FORMS,
+    Key,
+    Keyring,
+    Ring,
+    UnsealableError,
+    create_ring,
+    read_ring,
+    ring_file,
+    write_ring,
+)
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keyring")
+    for purpose in (DRAFT, FORMS):
+        create_ring(folder, purpose)
+    return Keyring(folder, (DRAFT, FORMS))
+
+
+@given(text=st.binary(max_size=2000), place=st.binary(max_size=20))
+def test_what_is_sealed_opens_for_its_purpose_and_place_only(ring, text, place):
+    sealed = ring.seal(DRAFT, text, place)
+    assert ring.open(DRAFT, sealed, place) == text
+    with pytest.raises(UnsealableError):
+        ring.open(FORMS, sealed, place)
+    with pytest.raises(UnsealableError):
+        ring.open(DRAFT, sealed, place + b"!")
+
+
+@given(st.data())
+def test_any_change_makes_it_unopenable(ring, data):
+    sealed = ring.seal(DRAFT, b"answers", b"visit")
+    at = data.draw(st.integers(0, len(sealed) - 1))
+    other = data.draw(st.characters().filter(lambda character: character != sealed[at]))
+    changed = sealed[:at] + other + sealed[at + 1 :]
+    try:
+        assert ring.open(DRAFT, changed, b"visit") == b"answers"  # the last letter has unused bits
+        assert at == len(sealed) - 1
+    except UnsealableError:
+        pass
+
+
+@given(st.text(max_size=200))
+def test_nonsense_is_unopenable_not_an_error(ring, text):
+    with pytest.raises(UnsealableError):
+        ring.open(DRAFT, text, b"visit")
+
+
+def test_sealing_twice_gives_two_texts(ring):
+    assert ring.seal(DRAFT, b"same", b"") != ring.seal(DRAFT, b"same", b"")
+
+
+def test_key_files_are_for_their_owner_only(tmp_path):
+    create_ring(tmp_path, DRAFT)
+    assert stat.S_IMODE(ring_file(tmp_path, DRAFT).stat().st_mode) == 0o600
+    ring_file(tmp_path, DRAFT).chmod(0o640)
+    with pytest.raises(SettingsError, match=r"draft\.toml can be read by others: run chmod 600"):
+        Keyring(tmp_path, (DRAFT,))
+
+
+def test_a_first_key_is_made_once(tmp_path):
+    assert create_ring(tmp_path, DRAFT)
+    before = read_ring(tmp_path, DRAFT)
+    assert not create_ring(tmp_path, DRAFT)
+    assert read_ring(tmp_path, DRAFT) == before
+
+
+def test_a_missing_or_damaged_file_is_named_and_shows_no_key(tmp_path):
+    with pytest.raises(SettingsError, match=r"draft\.toml is missing: run flask keys init"):
+        Keyring(tmp_path, (DRAFT,))
+    create_ring(tmp_path, DRAFT)
+    text = ring_file(tmp_path, DRAFT).read_text()
+    secret = text.split('"')[-2]
+    for damaged in (text[:-10], text.replace("active", "actve"), text.replace(secret, secret[:8]), "\0", "keys = 1"):
+        ring_file(tmp_path, DRAFT).write_text(damaged)
+        with pytest.raises(SettingsError, match=r"draft\.toml is damaged") as refusal:
+            Keyring(tmp_path, (DRAFT,))
+        assert secret not in str(refusal.value)
+
+
+def test_a_key_laid_down_later_is_found_when_it_is_first_met(tmp_path):
+    create_ring(tmp_path, DRAFT)
+    old = read_ring(tmp_path, DRAFT)
+    here = Keyring(tmp_path, (DRAFT,))
+    fresh = Key.fresh()
+    write_ring(tmp_path, DRAFT, Ring((*old.keys, fresh), fresh.id))
+    there = Keyring(tmp_path, (DRAFT,))
+    assert here.open(DRAFT, there.seal(DRAFT, b"new", b""), b"") == b"new"
+    assert there.open(DRAFT, here.seal(DRAFT, b"old", b""), b"") == b"old"
