@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { transform } from "lightningcss";
+import postcss from "postcss";
 import { PurgeCSS } from "purgecss";
 import * as sass from "sass";
 
@@ -18,6 +19,12 @@ const composed = [
   /^nhsuk-(radios|checkboxes)(__(item|input|label))?$/, /^nhsuk-fieldset__legend--[lm]$/, /^app-chart__cell--(empty|declined)$/,
 ];
 
+// Spacing of the base between two neighbours that never meet on our pages.
+const unmet = /:has\(\s*\+/;
+
+// What forced colours do to links by themselves.
+const given = /^(link|visited|active)text$/i;
+
 async function css() {
   const compiled = sass.compile(join(source, "visitor.scss"), {
     loadPaths: [join(source, "node_modules")], style: "compressed", quietDeps: true, charset: false, logger: sass.Logger.silent,
@@ -25,7 +32,10 @@ async function css() {
   const [purged] = await new PurgeCSS().purge({
     content: [join(root, "templates/**/*.html")], css: [{ raw: compiled }], safelist: { standard: composed },
   });
-  return Buffer.from(transform({ filename: "visitor.css", code: Buffer.from(purged.css), minify: true }).code);
+  const sheet = postcss.parse(purged.css);
+  sheet.walkRules(unmet, (rule) => rule.remove());
+  sheet.walkDecls("color", (declaration) => { if (given.test(declaration.value)) declaration.remove(); });
+  return Buffer.from(transform({ filename: "visitor.css", code: Buffer.from(sheet.toString()), minify: true }).code);
 }
 
 rmSync(target, { recursive: true, force: true });

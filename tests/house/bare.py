@@ -1,0 +1,19 @@
+"""The site without pytest around it, for checks in a process of their own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from flask import Flask
+
+from screening import create_app
+from screening.keyring import DRAFT, FORMS, create_ring
+
+
+def site(surfaces: tuple[str, ...]) -> Flask:
+    """The site with keys of its own and no database behind it."""
+    folder = Path(tempfile.mkdtemp(prefix="keys"))
+    for purpose in (DRAFT, FORMS):
+        create_ring(folder, purpose)
+    return create_app({"SURFACES": surfaces, "KEYS": folder, "DATABASE_URL": f"sqlite:///{folder}/none.sqlite"})

@@ -1,0 +1,129 @@
+"""Who may import whom: the wings stay apart, and the ground floor stands alone."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from screening.config import ROOT
+
+PACKAGE = ROOT / "screening"
+SHARED = {"questionnaire", "web", "keyring", "clinic", "config", "extensions", "outbox"}
+WINGS = {"visit", "callback", "responses", "staff"}
+GROUND_FLOOR = {"questionnaire", "callback.promise", "responses.anonymise"}
+DOORS = {("visit", "responses"), ("callback", "responses")}
+"""Through a door only the names the wing itself hands out may be used."""
+
+HOUSE = {"", "cli", "operations", "migrations"}
+"""The factory, the commands and operations may import all."""
+
+STAFF_GUARDS = {"callback", "responses"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = file
+    return found
+
+
+def imports(file: Path) -> set[str]:
+    """What a file imports of ours, as dotted names below ``screening``; ``""`` is the package itself."""
+    ours = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports are written in full"
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [
+                n if (PACKAGE.parent / Path(*n.split("."))).exists() or is_module(n) else str(node.module)
+                for n in inside
+            ]
+        else:
+            continue
+        ours |= {name.removeprefix("screening").lstrip(".") for name in names if name.split(".")[0] == "screening"}
+    return ours
+
+
+def is_module(name: str) -> bool:
+    return (PACKAGE.parent / Path(*name.split("."))).with_suffix(".py").exists()
+
+
+def wing(module: str) -> str:
+    return module.split(".")[0]
+
+
+def complaints(module: str, imported: set[str]) -> list[str]:
+    found = []
+    for other in imported:
+        here, there = wing(module), wing(other)
+        if here == there and module not in GROUND_FLOOR:
+            continue
+        ground = module in GROUND_FLOOR or here in GROUND_FLOOR
+        if ground and there != here:
+            found.append(f"{module} is ground floor and imports {other}")
+        elif here in WINGS and there not in SHARED:
+            door = (here, other) in DOORS or (there == "staff" and here in STAFF_GUARDS)
+            if not door:
+                found.append(f"{module} imports {other}, another wing's")
+        elif here in SHARED and there not in SHARED:
+            found.append(f"{module} is shared and imports {other}")
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(modules()))
+def test_no_wing_imports_another(module):
+    if wing(module) in HOUSE:
+        return
+    assert complaints(module, imports(modules()[module])) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("questionnaire.path", "clinic"),
+        ("visit.views", "responses.models"),
+        ("visit.views", "staff"),
+        ("responses.inbox", "visit.forms"),
+        ("web.site", "visit.views"),
+        ("keyring", "visit.views"),
+        ("responses.anonymise", "extensions"),
+    ],
+)
+def test_the_rule_finds_a_breach(module, imported):
+    assert complaints(module, {imported})
+
+
+def test_the_rule_allows_the_doors():
+    assert not complaints("visit.views", {"responses", "web.drafts", "questionnaire", "clinic"})
+    assert not complaints("responses.inbox", {"questionnaire.path", "extensions", "responses.models"})
+
+
+@pytest.mark.parametrize("module", [m for m in sorted(modules()) if wing(m) == "questionnaire"])
+def test_the_ground_floor_needs_only_python(module):
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [str(node.module)]
+        for name in names:
+            top = name.split(".")[0]
+            assert top == "screening" or top in sys.stdlib_module_names, f"{module} imports {name}"
+            assert top not in ("time", "datetime", "random"), f"{module} reads a clock or throws dice"
+
+
+def test_a_visitor_only_process_never_loads_staff_code():
+    import subprocess
+
+    code = (
+        "import sys; from tests.house.bare import site; site(('visitor',)); "
+        "assert not [m for m in sys.modules if m.startswith('screening.staff')]; "
+        "site(('visitor', 'staff')); assert 'screening.staff' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -1,0 +1,34 @@
+"""Every address of the visitor's application, reviewed here before it exists."""
+
+from __future__ import annotations
+
+ADDRESSES = """
+/ GET
+/about GET
+/accessibility GET
+/brand.css GET
+/check/<question_id> GET POST
+/check/review GET POST
+/healthz GET
+/help-now GET
+/leave POST
+/more-time POST
+/privacy GET
+/start-again POST
+/summary GET
+"""
+
+
+def test_the_addresses_are_the_reviewed_ones(site):
+    found = {
+        f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
+    }
+    assert found == set(ADDRESSES.strip().splitlines())
+
+
+def test_only_leaving_is_free_of_a_form_token(site):
+    client = site.test_client()
+    for rule in site.url_map.iter_rules():
+        if "POST" in rule.methods:
+            address = rule.rule.replace("<question_id>", "sadness")
+            assert client.post(address).status_code == (303 if address == "/leave" else 400), address

@@ -1,0 +1,78 @@
+"""What is in the repository, and what must not be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+
+import brotli
+import pytest
+
+from screening.config import ROOT
+
+TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def test_nothing_names_a_package_registry():
+    hosts = re.compile(
+        "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "--(extra-)?index" + "-url"])
+    )
+    for name in TRACKED:
+        if name.endswith((".br", ".gz", ".png", ".mo")) or name == "tests/house/test_tree.py":
+            continue
+        text = (ROOT / name).read_text(encoding="utf-8").replace("--no-emit-index-url", "")
+        assert not hosts.search(text), name
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+def test_every_package_is_pinned_with_hashes(name):
+    text = (ROOT / name).read_text()
+    packages = re.split(r"\n(?=[a-z])", text)[1:]
+    assert len(packages) > 20
+    for package in packages:
+        assert re.match(r"[a-z0-9._\[\]-]+==\S+", package) and "--hash=sha256:" in package, package[:60]
+
+
+def test_every_package_of_setup_cfg_is_pinned():
+    text = (ROOT / "setup.cfg").read_text()
+    wanted = re.search(r"install_requires =\n((?:    .+\n)+)", text)
+    assert wanted is not None
+    pinned = (ROOT / "requirements.txt").read_text()
+    for package in wanted[1].split():
+        assert re.search(rf"^{package.split('[')[0]}==", pinned, re.MULTILINE), package
+
+
+def test_built_files_are_what_their_names_and_neighbours_say():
+    folder = ROOT / "static" / "dist"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest) == {"visitor.css", "visitor.js", "icon.svg"}
+    for file in manifest.values():
+        data = (folder / file).read_bytes()
+        assert hashlib.sha256(data).hexdigest()[:10] == file.split(".")[1]
+        assert brotli.decompress((folder / f"{file}.br").read_bytes()) == data
+    kept = {f"{file}{end}" for file in manifest.values() for end in ("", ".br", ".gz")} | {"manifest.json"}
+    assert {file.name for file in folder.iterdir()} == kept
+
+
+def test_the_script_and_icon_were_built_from_what_is_here():
+    manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
+    for name in ("visitor.js", "icon.svg"):
+        built = (ROOT / "static" / "dist" / manifest[name]).read_bytes()
+        assert built == (ROOT / "static" / "src" / name).read_bytes(), "run make css"
+
+
+def test_every_class_a_template_uses_has_a_rule():
+    css = next((ROOT / "static" / "dist").glob("visitor.*.css")).read_text(encoding="utf-8")
+    ruled = set(re.findall(r"\.((?:app|nhsuk)-[\w-]+)", css))
+    used = set()
+    for template in (ROOT / "templates").rglob("*.html"):
+        text = re.sub(r"\{#.*?#\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for value in re.findall(r'class="([^"]*)"', text):
+            used |= set(re.findall(r"\b(?:app|nhsuk)-[\w-]*\w(?![\w-]*\{)", re.sub(r"\{[{%].*?[%}]\}", "\0", value)))
+    assert used - ruled == UNRULED
+
+
+UNRULED = {"app-care__more", "app-footer__help", "app-freq", "nhsuk-error-summary__body", "nhsuk-template"}
+"""Classes that name a part of the markup and need no rule of their own."""

@@ -1,0 +1,213 @@
+"""What the pages say: nothing banned, in plain words, and within their weight."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import product
+from pathlib import Path
+
+import brotli
+import pytest
+import textstat
+from flask import render_template
+from hypothesis import HealthCheck, given, settings
+
+from screening.config import ROOT
+from screening.questionnaire.loader import LIBRARY, load
+from screening.questionnaire.summary import summarise
+from tests.questionnaire.strategies import complete_answers
+from tests.visitor import SIGNS, Page, Visitor
+
+BANNED = tomllib.loads(Path(__file__).with_name("banned.toml").read_text(encoding="utf-8"))
+Q = load(LIBRARY / "warning_signs.toml")
+LANGUAGES = Q.locales
+GRADE = 6.0
+"""Highest Flesch-Kincaid grade of an English page."""
+
+FIRST_VIEW = 10_000
+SUMMARY_VIEW = 14_000
+"""Bytes of page and style sheet together, compressed with brotli."""
+
+STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
+
+
+def found_banned(words: str, locale: str) -> list[str]:
+    words = " ".join(words.lower().split())
+    for allowed in BANNED[locale]["except"]:
+        words = re.sub(rf"\b{allowed}\b", "", words)
+    return [match for entry in BANNED[locale]["banned"] for match in re.findall(rf"\b{entry}\b", words)]
+
+
+def visible(page: Page) -> str:
+    """All words of a page in its own language, as they are read: title, labels of pictures and regions included."""
+    for foreign in page.soup.find_all(lang=True):
+        if foreign.name != "html" and foreign["lang"] != page.soup.html["lang"]:  # type: ignore[index]
+            foreign.decompose()
+    labels = [str(tag["aria-label"]) for tag in page.soup.find_all(attrs={"aria-label": True})]
+    return " ".join([page.soup.get_text(" "), *labels])
+
+
+def pages_of_a_walk(visitor: Visitor, **answers: str):
+    """Every page a walk shows, help and mistakes included."""
+    for address in STATIC_PAGES:
+        yield visitor.get(address)
+    yield visitor.send(visitor.get("/check/sadness"), "/check/sadness")
+    visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), **answers)
+    for question in Q.questions:
+        if question.id != Q.roles.consent:
+            yield visitor.get(f"/check/{question.id}")
+    page = visitor.send(visitor.get("/check/hopelessness"), "/check/hopelessness", hopelessness="3")
+    yield page
+    yield visitor.send(visitor.get("/check/review"), "/check/review")
+    yield visitor.agree()
+    yield visitor.agree()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("value", ["0", "1", "3", "declined"])
+def test_no_banned_word_on_any_page(site, lang, value):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    for page in pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, value)):
+        assert page.soup.html["lang"] == lang  # type: ignore[index]
+        assert found_banned(visible(page), lang) == [], page.address
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_ban_finds_what_it_should(lang):
+    samples = {
+        "en": "You have depression. Diagnosed? A proven cure. Normal. Nothing to worry about.",
+        "es": "Usted tiene depresión. Diagnosticado. Una cura comprobada. Normal. Nada de qué preocuparse.",
+    }
+    assert len(found_banned(samples[lang], lang)) >= 6
+    harmless = {"en": "It is not a diagnosis. You haven’t abnormal.", "es": "No es un diagnóstico. Procura descansar."}
+    assert found_banned(harmless[lang], lang) == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_no_banned_word_in_any_text_of_the_definition(lang):
+    texts = re.findall(rf'\b{lang} = "([^"]*)"', (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8"))
+    assert len(texts) > 50
+    assert found_banned(" | ".join(texts), lang) == []
+
+
+class TestEverySummary:
+    """All summaries differ only in what ``Summary`` holds; each kind of it is drawn and read."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def drawn(cls, keys, sqlite_template):
+        from screening import create_app
+        from tests.conftest import NOON, close
+
+        site = create_app(
+            {"KEYS": keys, "CLOCK": lambda: NOON, "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"}
+        )
+        yield site
+        close(site)
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(answers=complete_answers(Q))
+    def test_nothing_banned_and_a_physician_is_named(self, drawn, answers):
+        for lang in LANGUAGES:
+            with drawn.test_request_context(f"/summary?lang={lang}"):
+                from screening.web import site
+
+                summary = summarise(Q, answers)
+                text = render_template("visit/summary.html", summary=summary, copy=None, today=site.today())
+            words = " ".join(re.sub(r"<[^>]+>", " ", text).split())
+            assert found_banned(words, lang) == []
+            assert ("speak with a physician" if lang == "en" else "hable con un médico") in words
+            at_least = "At least" if lang == "en" else "Al menos"
+            assert (at_least in words) == (summary.level is None)
+
+
+def test_a_noticed_sign_gets_the_advice_and_no_sign_gets_no_all_clear(site):
+    for value, count in (("1", "7 of 7"), ("0", "0 of 7")):
+        visitor = Visitor(site)
+        visitor.walk(**dict.fromkeys(SIGNS, value))
+        page = visitor.disagree()
+        assert count in page.words and "speak with a physician" in page.words
+        assert "even if you don’t think it is a problem" in page.words.lower()
+
+
+def grade(page: Page) -> float:
+    """Flesch-Kincaid grade of the words of main; a block of text ends like a sentence."""
+    for tag in page.main.find_all(
+        ["p", "li", "h1", "h2", "h3", "dt", "dd", "td", "th", "label", "legend", "button", "text"]
+    ):
+        tag.append(". ")
+    for tag in page.main.find_all(["svg", "table", "input"]):
+        tag.decompose()
+    words = re.sub(r"[\s.:?]*\.(\s*\.)*", ". ", page.words)
+    return textstat.flesch_kincaid_grade(words)
+
+
+def test_every_english_page_reads_at_grade_6_or_lower(site):
+    visitor = Visitor(site)
+    grades = {}
+    for page in pages_of_a_walk(visitor, pain="3", hopelessness="2", sadness="2", sleep="declined"):
+        for foreign in page.main.find_all(lang="es"):
+            foreign.decompose()
+        grades[f"{page.address} {page.heading}"] = grade(page)
+    assert len(grades) >= 19
+    assert {page: value for page, value in grades.items() if value > GRADE} == {}
+
+
+def style_sheet() -> int:
+    (file,) = (ROOT / "static" / "dist").glob("visitor.*.css.br")
+    return file.stat().st_size
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_pages_weigh_little(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    limits = {"/summary": SUMMARY_VIEW}
+    weights = {}
+    for page in pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, "3")):
+        weight = len(brotli.compress(page.response.data)) + style_sheet()
+        weights[page.address] = weight
+        assert weight <= limits.get(
+            page.address, FIRST_VIEW if page.address in ("/", "/check/sadness") else SUMMARY_VIEW
+        )
+    assert set(weights) >= {"/", "/check/sadness", "/summary"}
+
+
+def test_the_chart_and_the_table_say_the_same(site):
+    visitor = Visitor(site)
+    answers = dict(zip(SIGNS, ("0", "1", "2", "3", "declined", "0", "3"), strict=True))
+    visitor.walk(**answers)
+    page = visitor.disagree()
+    chart = page.soup.select_one("svg.app-freq")
+    assert chart is not None and chart["role"] == "img"
+    rows = page.soup.select("table.nhsuk-table tbody tr")
+    drawn = chart.select("text.app-chart__value")
+    cells = chart.find_all("rect")
+    described = chart.find("desc").get_text()  # type: ignore[union-attr]
+    for number, (sign, code) in enumerate(answers.items()):
+        question = Q.by_id[sign]
+        choice = question.by_code[code]
+        assert choice.brief is not None and question.short is not None
+        told = "Not answered" if code == "declined" else choice.text["en"]
+        assert rows[number].td.get_text() == told  # type: ignore[union-attr]
+        assert drawn[number].get_text() == choice.brief["en"]
+        assert f"{question.short['en']}: {choice.brief['en']}" in described
+        kinds = [cell["class"][-1] for cell in cells[3 * number : 3 * number + 3]]
+        filled = {"declined": ["app-chart__cell--declined"] * 3}.get(code) or (
+            ["app-chart__cell"] * int(code) + ["app-chart__cell--empty"] * (3 - int(code))
+        )
+        assert kinds == filled
+
+
+@pytest.mark.parametrize(("noticed", "declined"), [n for n in product(range(8), range(8)) if sum(n) <= 7])
+def test_the_count_is_never_more_than_is_known(site, noticed, declined):
+    visitor = Visitor(site)
+    values = ["2"] * noticed + ["declined"] * declined + ["0"] * (7 - noticed - declined)
+    visitor.walk(**dict(zip(SIGNS, values, strict=True)))
+    words = visitor.disagree().words
+    certain = declined == 0 or noticed >= 3
+    if noticed in (1, 2) and noticed + declined <= 2:
+        certain = True
+    assert (f"{noticed} of 7 signs noticed" in words) and (f"At least {noticed} of 7" in words) == (not certain)
