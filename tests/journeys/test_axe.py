@@ -1,0 +1,94 @@
+"""Every page and every mistake, by axe and by ruler: contrast, names, sizes; reflow and zoom."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+
+
+def every_page(visitor, lang: str):
+    """Walks through all pages and states; gives a name for each while it is shown."""
+    for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere", "/staff/"):
+        visitor.open(f"{address}?lang={lang}")
+        yield address
+    visitor.open("/summary")
+    yield "notice"
+    visitor.open("/check/sadness")
+    visitor.press()
+    yield "mistake"
+    for sign in ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"):
+        visitor.open(f"/check/{sign}")
+        visitor.page.locator("main input").nth(3).check()
+        yield sign
+        visitor.press()
+        if sign == "hopelessness":
+            yield "help"
+            visitor.press()
+    for question in ("pain_duration", "pain_average"):
+        visitor.page.locator("main input").nth(2).check()
+        yield question
+        visitor.press()
+    visitor.press()
+    yield "stress, mistake"
+    visitor.choose("stress", "work", "expectations")
+    yield "review"
+    visitor.press()
+    yield "review, mistake"
+    visitor.choose("copy", "yes")
+    yield "age"
+    visitor.choose("age", "declined")
+    visitor.page.locator("details summary").click()
+    yield "summary"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("lang", "width"), [("en", 360), ("en", 1280), ("es", 360)])
+def test_axe_finds_nothing(reader, lang, width, scheme):
+    visitor = reader(color_scheme=scheme, viewport={"width": width, "height": 800})
+    seen = 0
+    for name in every_page(visitor, lang):
+        results = Axe().run(visitor.page, options=RULES)
+        found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+        assert found == [], f"{name}: {found}"
+        seen += 1
+    assert seen >= 22
+
+
+def test_axe_can_find_something(reader):
+    """The control: a label taken away is found."""
+    visitor = reader()
+    visitor.open("/check/sadness")
+    visitor.page.evaluate("document.querySelector('main label').remove()")
+    assert Axe().run(visitor.page, options=RULES).violations_count > 0
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize(
+    ("width", "height", "text"), [(320, 256, "100%"), (360, 780, "200%")], ids=["400 %", "text 200 %"]
+)
+def test_nothing_runs_off_the_side(reader, lang, width, height, text):
+    visitor = reader(viewport={"width": width, "height": height})
+    for name in every_page(visitor, lang):
+        visitor.page.evaluate("size => { document.documentElement.style.fontSize = size; }", text)
+        wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} wide"
+
+
+def test_rows_and_buttons_are_large_enough_for_a_thumb(reader):
+    visitor = reader()
+    visitor.open("/check/sadness")
+    for row in visitor.page.locator(".nhsuk-radios__item, main button").all():
+        box = row.bounding_box()
+        assert box is not None and box["height"] >= 54, row.inner_text()
+    for small in visitor.page.locator(".app-pill, .app-leave button").all():
+        box = small.bounding_box()
+        assert box is not None and box["height"] >= 44
+
+
+def test_continue_is_in_sight_on_a_phone(reader):
+    visitor = reader(viewport={"width": 360, "height": 800})
+    visitor.open("/check/sadness")
+    box = visitor.page.locator("main button").bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 800

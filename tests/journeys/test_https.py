@@ -1,0 +1,31 @@
+"""Over https, with the headers a real Chromium sends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.journeys.conftest import Server
+from tests.journeys.weather import self_signed
+
+
+@pytest.fixture(scope="module")
+def https(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("https")
+    certificate, key = self_signed(folder)
+    tls = ("--ssl-certificate", str(certificate), "--ssl-keyfile", str(key))
+    with Server(folder, *tls, scheme="https", SCREENING_SECURE="true") as running:
+        yield running
+
+
+def test_the_walk_works_over_https_and_cookies_are_bound_to_the_host(reader, https):
+    visitor = reader(https.address)
+    sent = []
+    visitor.context.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
+    visitor.walk("es", pain="1")
+    visitor.finish(agree=False)
+    assert {cookie["name"] for cookie in visitor.context.cookies()} == {"__Host-visit", "__Host-lang"}
+    assert all(cookie["secure"] and cookie["sameSite"] == "Lax" for cookie in visitor.context.cookies())
+    headers = sent[-1].all_headers()
+    assert headers["origin"] == https.address and headers["referer"].startswith(https.address)
+    visitor.leave()
+    assert visitor.context.cookies() == []

@@ -1,0 +1,67 @@
+"""Getting away, and being warned before the answers go."""
+
+from __future__ import annotations
+
+import pytest
+
+WEATHER = "https://www.weather.gov/"
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_leave_then_back_shows_no_answer(reader, scripts):
+    visitor = reader(java_script_enabled=scripts)
+    visitor.walk(sadness="3")
+    visitor.open("/check/sadness")
+    visitor.leave()
+    visitor.page.go_back()
+    assert visitor.page.locator("input:checked").count() == 0
+    assert visitor.open("/check/review").url.startswith(visitor.address + "/check/sadness")
+
+
+def test_going_elsewhere_without_leaving_and_back_does_show_it(reader):
+    """The control: the test above could fail."""
+    visitor = reader()
+    visitor.walk(sadness="3")
+    visitor.open("/check/sadness")
+    visitor.page.goto(WEATHER)
+    visitor.page.go_back()
+    assert visitor.page.locator("input:checked").get_attribute("value") == "3"
+
+
+def test_shift_three_times_leaves(reader):
+    visitor = reader()
+    visitor.walk(sadness="3")
+    for _ in range(3):
+        visitor.page.keyboard.press("Shift")
+    visitor.page.wait_for_url(WEATHER)
+    assert visitor.open("/check/review").url.startswith(visitor.address + "/check/sadness")
+
+
+def test_shift_while_typing_does_not(reader):
+    visitor = reader()
+    visitor.open("/check/sadness")
+    for key in ("Shift", "a", "Shift", "b", "Shift"):
+        visitor.page.keyboard.press(key)
+    assert visitor.path == "/check/sadness" and visitor.page.locator("main").is_visible()
+
+
+def test_five_minutes_ahead_a_word_and_a_way_to_stay(reader):
+    visitor = reader()
+    visitor.page.clock.install()
+    visitor.open("/check/sadness")
+    visitor.choose("sadness", "2")
+    dialog = visitor.page.locator("#app-timeout")
+    visitor.page.clock.fast_forward("24:00")
+    assert not dialog.is_visible()
+    visitor.page.clock.fast_forward("01:30")
+    assert dialog.is_visible() and "about 5 minutes" in dialog.inner_text()
+    before = visitor.context.cookies()
+    with visitor.page.expect_response("**/more-time") as answered:
+        dialog.locator("button").click()
+    assert answered.value.status == 303
+    dialog.wait_for(state="hidden")
+    assert visitor.context.cookies() != before and visitor.path == "/check/sleep"
+    visitor.page.clock.fast_forward("23:50:00")
+    assert not dialog.is_visible()
+    visitor.page.clock.fast_forward("06:00")
+    assert dialog.is_visible()

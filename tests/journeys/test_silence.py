@@ -1,0 +1,93 @@
+"""Nothing of a visit shows anywhere but on the visitor's own pages: a walk with sentinel values, then a search."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from screening.questionnaire.loader import LIBRARY
+from tests.journeys.conftest import Server
+
+SENTINEL = "zqx"
+CODES = ["0", "1", "2", "3", "declined"]
+BROWSER = "SentinelBrowser/7391"
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory):
+    """The site with a questionnaire in which every frequency has a code that can be searched for."""
+    folder = tmp_path_factory.mktemp("marked")
+    text = (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8")
+    for code in CODES[:-1]:
+        text = text.replace(f'code = "{code}"', f'code = "{SENTINEL}{code}"')
+    text = text.replace('urgent = ["3"]', f'urgent = ["{SENTINEL}3"]')
+    text = text.replace('support = ["1", "2", "declined"]', f'support = ["{SENTINEL}1", "{SENTINEL}2", "declined"]')
+    for code in ("over_a_year", "45_to_54", "money", "work"):
+        text = text.replace(f'"{code}"', f'"{SENTINEL}_{code}"')
+    file = folder / "marked.toml"
+    file.write_text(text, encoding="utf-8")
+    with Server(folder, "--log-level", "debug", SCREENING_QUESTIONNAIRE=str(file)) as running:
+        yield running
+
+
+def test_no_answer_token_or_browser_shows_in_logs_addresses_headers_or_files(reader, marked):
+    visitor = reader(marked.address, user_agent=BROWSER)
+    heads: list[str] = []
+    tokens: set[str] = set()
+
+    def note(response) -> None:
+        heads.append(f"{response.url} {response.all_headers()}")
+
+    visitor.context.on("requestfinished", lambda request: note(request.response()))
+    visitor.open("/")
+    for sign in ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"):
+        visitor.open(f"/check/{sign}")
+        tokens.add(visitor.page.locator("main input[name=csrf_token]").first.get_attribute("value"))
+        visitor.choose(sign, f"{SENTINEL}3")
+        if sign == "hopelessness":
+            visitor.press()
+    visitor.choose("pain_duration", f"{SENTINEL}_over_a_year")
+    visitor.choose("pain_average", "6")
+    visitor.press()  # a mistake
+    visitor.choose("stress", f"{SENTINEL}_money", f"{SENTINEL}_work")
+    visitor.choose("copy", "yes")
+    visitor.choose("age", f"{SENTINEL}_45_to_54")
+    assert visitor.path == "/summary" and "7 of 7" in visitor.page.locator("main").inner_text()
+    cookies = {cookie["value"] for cookie in visitor.context.cookies()}
+
+    errors = visitor.page.request
+    for path in (f"/check/{SENTINEL}", f"/{SENTINEL}?{SENTINEL}={SENTINEL}"):
+        assert errors.get(marked.address + path).status == 404
+    assert errors.post(f"{marked.address}/check/sleep", form={"sleep": f"{SENTINEL}2"}).status == 400
+    assert errors.post(f"{marked.address}/leave/x", form={"sleep": f"{SENTINEL}2"}).status == 404
+    assert f"{SENTINEL}" not in errors.get(f"{marked.address}/{SENTINEL}").text()
+
+    with sqlite3.connect(marked.folder / "site-inbox.sqlite") as database:
+        (row,) = database.execute("SELECT * FROM inbox_copy").fetchall()
+    database.close()
+    assert f"{SENTINEL}3" in str(row), "the copy itself holds the answers"
+    everything = {"log": marked.log.read_text(), "headers and addresses": "\n".join(heads[:])}
+    everything["other data"] = (marked.folder / "site.sqlite").read_bytes().decode("latin-1")
+    for place, text in everything.items():
+        for secret in (SENTINEL, BROWSER, *tokens):
+            assert secret not in text, f"{secret} in {place}"
+        if place != "headers and addresses":
+            assert not [cookie for cookie in cookies if cookie in text]
+    for word in ("/check", "/summary", "/help-now", "127.0.0.1 -", "hopelessness"):
+        assert word not in everything["log"], word
+
+
+def test_walks_of_all_noughts_and_all_threes_leave_the_same_log(reader, marked):
+    def grown(answer: str) -> list[str]:
+        before = len(marked.log.read_text())
+        visitor = reader(marked.address)
+        visitor.open("/")
+        for sign in ("sadness", "sleep", "hopelessness", "interest"):
+            visitor.open(f"/check/{sign}")
+            visitor.choose(sign, answer)
+            if answer.endswith("3") and sign == "hopelessness":
+                visitor.press()
+        return marked.log.read_text()[before:].splitlines()
+
+    assert grown(f"{SENTINEL}0") == grown(f"{SENTINEL}3") == []
