@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +13,38 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from screening import config, database
-from screening.keyring import PURPOSES, create_ring, ring_file
+from screening.config import SettingsError
+from screening.keyring import PURPOSES, activate_key, add_key, create_ring, read_ring, ring_file
 from screening.questionnaire.loader import DefinitionError, load
+from screening.responses import mixing
 
-questionnaire = AppGroup("questionnaire", help="The questionnaire's definition.")
+
+class _Group(AppGroup):
+    """Commands that tell what cannot be done in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (SettingsError, DefinitionError) as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+
+
+questionnaire = _Group("questionnaire", help="The questionnaire's definition.")
 
 
 @questionnaire.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
     """Check a definition without using it."""
-    try:
-        definition = load(file)
-    except DefinitionError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
+    definition = load(file)
     click.echo(
         f"{definition.id} version {definition.version}: {len(definition.questions)} questions, "
         f"{len(definition.signs)} signs, {', '.join(definition.locales)}"
     )
 
 
-keys = AppGroup("keys", help="The key files. A key is added on every machine before it is activated.")
+keys = _Group("keys", help="The key files. A key is added on every machine before it is activated.")
 
 
 @keys.command("init")
@@ -41,14 +52,65 @@ def init() -> None:
     """Make a first key for each purpose that has none."""
     folder, purposes = _keys()
     for purpose in purposes:
-        if create_ring(folder, purpose):
+        if create_ring(folder, purpose, _today()):
             click.echo(f"{purpose}: made {ring_file(folder, purpose).name}", err=True)
 
 
-def _keys() -> tuple[Path, tuple[str, ...]]:
-    """The folder of the key files, and the purposes this machine's surfaces need."""
+@keys.command("list")
+def list_() -> None:
+    """Show the keys: purpose, id, day made, and whether it seals or only opens."""
+    folder, purposes = _keys()
+    for purpose in purposes:
+        ring = read_ring(folder, purpose)
+        for key in ring.keys:
+            click.echo(f"{purpose}\t{key.id}\t{key.made}\t{'seals' if key.id == ring.active else 'opens'}")
+
+
+@keys.command("add")
+@click.argument("purpose")
+def add(purpose: str) -> None:
+    """Add a key that only opens. Copy the file to every machine, then activate it."""
+    folder, _ = _keys(purpose)
+    click.echo(add_key(folder, purpose, _today()).id)
+
+
+@keys.command("activate")
+@click.argument("purpose")
+@click.argument("key_id")
+def activate(purpose: str, key_id: str) -> None:
+    """Let a key seal. Running processes take it up when they restart, or when they meet it."""
+    folder, _ = _keys(purpose)
+    activate_key(folder, purpose, key_id)
+
+
+responses = _Group("responses", help="Anonymous copies.")
+
+
+@responses.command("mix")
+def mix() -> None:
+    """Move the agreed copies out of the holding file, shuffled and under fresh ids; fewer than k stay."""
+    done = mixing.mix(current_app.config["SETTINGS"]["K"])
+    click.echo(done.moved)
+    if not done.moved:
+        click.echo(f"{done.waiting} waiting, and at least {current_app.config['SETTINGS']['K']} go together", err=True)
+    if not done.wiped:
+        click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
+
+
+def _keys(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:
+    """The folder of the key files, and the purposes this machine's surfaces need.
+
+    Raises SettingsError for a purpose that is not among them.
+    """
     settings = current_app.config["SETTINGS"]
-    return settings["KEYS"], tuple(p for surface in settings["SURFACES"] for p in PURPOSES[surface])
+    purposes = tuple(p for surface in settings["SURFACES"] for p in PURPOSES[surface])
+    if purpose is not None and purpose not in purposes:
+        raise SettingsError(f"{purpose} is no purpose of this machine: take one of {', '.join(purposes)}")
+    return settings["KEYS"], purposes
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -61,6 +123,6 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings
     database.init_app(app, settings["DATABASE_URL"])
-    for group in (questionnaire, keys):
+    for group in (questionnaire, keys, responses):
         app.cli.add_command(group)
     return app

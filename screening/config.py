@@ -18,6 +18,9 @@ from screening.questionnaire.loader import LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SCREENING_"
+K_FLOOR = 5
+"""No fewer copies than this ever go together. The default, 11, is where CMS stops hiding cells (1 to 10)."""
+
 SURFACES = ("visitor", "staff")
 
 
@@ -47,6 +50,13 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("takes a whole number from 0")
     return int(text)
+
+
+def _least_k(text: str) -> int:
+    count = _count(text)
+    if count < K_FLOOR:
+        raise ValueError(f"must be at least {K_FLOOR}")
+    return count
 
 
 def _path(text: str) -> Path:
@@ -80,6 +90,7 @@ SETTINGS = (
     Setting("KEYS", "instance/keys", _path, "folder of the key files"),
     Setting("CLINIC", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"),
     Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
+    Setting("K", "11", _least_k, "copies are mixed at least so many at a time; not under 5"),
     Setting("LIMIT", "120 per minute", str, "how many forms one address may send; what goes over gets a friendly 429"),
     Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
 )

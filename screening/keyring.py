@@ -16,7 +16,8 @@ import re
 import secrets
 import stat
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from threading import Lock
 
@@ -31,8 +32,20 @@ DRAFT = "draft"
 FORMS = "forms"
 """Signs form tokens and blurs addresses for the limits. Opens nothing."""
 
-PURPOSES = {"visitor": (DRAFT, FORMS), "staff": ()}
-"""The purposes each surface needs."""
+STAFF = "staff"
+"""Guards what staff carry: sessions and second factors."""
+
+CALLBACK = "callback"
+"""Opens what was sealed for the people who call back."""
+
+SEARCH = "search"
+"""Hashes a phone number or e-mail so that it can be found and not read."""
+
+BACKUP = "backup"
+"""Seals backups."""
+
+PURPOSES = {"visitor": (DRAFT, FORMS), "staff": (STAFF, CALLBACK, SEARCH, BACKUP)}
+"""The purposes each surface needs; a machine holds the files of its own surfaces only."""
 
 NONCE_BYTES = 12
 KEY_BYTES = 32
@@ -45,15 +58,16 @@ class UnsealableError(ValueError):
 
 @dataclass(frozen=True)
 class Key:
-    """One key: a random id that is no secret, and 32 secret bytes."""
+    """One key: a random id that is no secret, 32 secret bytes, and the day it was made."""
 
     id: str
     secret: bytes
+    made: date
 
     @classmethod
-    def fresh(cls) -> Key:
+    def fresh(cls, today: date) -> Key:
         """A new random key."""
-        return cls(secrets.token_hex(4), secrets.token_bytes(KEY_BYTES))
+        return cls(secrets.token_hex(4), secrets.token_bytes(KEY_BYTES), today)
 
 
 @dataclass(frozen=True)
@@ -145,7 +159,9 @@ def read_ring(folder: Path, purpose: str) -> Ring:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise SettingsError(f"key file {path.name} can be read by others: run chmod 600 on it")
         table = tomllib.loads(path.read_text(encoding="ascii"))
-        keys = tuple(Key(id_, base64.b64decode(text, validate=True)) for id_, text in table["keys"].items())
+        keys = tuple(
+            Key(id_, base64.b64decode(key["secret"], validate=True), key["made"]) for id_, key in table["keys"].items()
+        )
         ring = Ring(keys, table["active"])
     except FileNotFoundError:
         raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
@@ -153,15 +169,19 @@ def read_ring(folder: Path, purpose: str) -> Ring:
         if isinstance(error, SettingsError):
             raise
         raise SettingsError(f"key file {path.name} is damaged: restore it from a backup") from None
-    if ring.key(ring.active) is None or any(len(key.secret) != KEY_BYTES for key in ring.keys):
+    if ring.key(ring.active) is None or any(
+        len(key.secret) != KEY_BYTES or type(key.made) is not date for key in ring.keys
+    ):
         raise SettingsError(f"key file {path.name} is damaged: restore it from a backup")
     return ring
 
 
 def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
     """Write one key file whole or not at all, readable by its owner only (mode 0600)."""
-    lines = [f'active = "{ring.active}"', "[keys]"]
-    lines += [f'{key.id} = "{base64.b64encode(key.secret).decode()}"' for key in ring.keys]
+    lines = [f'active = "{ring.active}"']
+    for key in ring.keys:
+        secret = base64.b64encode(key.secret).decode()
+        lines += ["", f"[keys.{key.id}]", f"made = {key.made}", f'secret = "{secret}"']
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = ring_file(folder, purpose)
     fresh = path.with_suffix(f".{secrets.token_hex(4)}.new")
@@ -172,10 +192,26 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
     fresh.replace(path)
 
 
-def create_ring(folder: Path, purpose: str) -> bool:
+def create_ring(folder: Path, purpose: str, today: date) -> bool:
     """Write a first key for a purpose that has none yet; tells whether it did."""
     if ring_file(folder, purpose).exists():
         return False
-    key = Key.fresh()
+    key = Key.fresh(today)
     write_ring(folder, purpose, Ring((key,), key.id))
     return True
+
+
+def add_key(folder: Path, purpose: str, today: date) -> Key:
+    """Lay a new key beside the others: it opens, and seals only once it is activated. Raises SettingsError."""
+    ring = read_ring(folder, purpose)
+    key = Key.fresh(today)
+    write_ring(folder, purpose, replace(ring, keys=(*ring.keys, key)))
+    return key
+
+
+def activate_key(folder: Path, purpose: str, id_: str) -> None:
+    """Let a key of the ring seal from now on. Raises SettingsError when it is not there."""
+    ring = read_ring(folder, purpose)
+    if ring.key(id_) is None:
+        raise SettingsError(f"{purpose} has no key {id_}: flask keys list shows which there are")
+    write_ring(folder, purpose, replace(ring, active=id_))

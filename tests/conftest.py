@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def questionnaire() -> Questionnaire:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
     for purpose in (DRAFT, FORMS):
-        create_ring(folder, purpose)
+        create_ring(folder, purpose, date(2026, 11, 22))
     return folder
 
 

@@ -18,6 +18,7 @@ from screening.responses.models import INBOX, InboxCopy
 log = logging.getLogger(__name__)
 
 
+still_here = InboxCopy.batch.is_(None)
 INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -46,12 +47,14 @@ def record(copy_id: str, questionnaire: Questionnaire, answers: Answers, period:
     values = _row(questionnaire, answers, period)
     try:
         if kept_before:
-            changed = _execute(update(InboxCopy).where(InboxCopy.id == copy_id).values(values))
+            changed = _execute(update(InboxCopy).where(InboxCopy.id == copy_id, still_here).values(values))
             return Outcome.KEPT if changed else Outcome.MIXED
         insert: Any = INSERTS[db.engines[INBOX].dialect.name]
         statement = insert(InboxCopy).values(id=copy_id, **values)
-        _execute(statement.on_conflict_do_update(index_elements=[InboxCopy.id], set_=values))
-        return Outcome.KEPT
+        upsert = statement.on_conflict_do_update(index_elements=[InboxCopy.id], set_=values, where=still_here)
+        with db.engines[INBOX].begin() as connection:
+            kept = connection.execute(upsert.returning(InboxCopy.id)).first()
+        return Outcome.KEPT if kept else Outcome.MIXED
     except SQLAlchemyError as error:
         return _unavailable(error)
 
@@ -59,7 +62,7 @@ def record(copy_id: str, questionnaire: Questionnaire, answers: Answers, period:
 def withdraw(copy_id: str, kept_before: bool) -> Outcome:
     """Take a copy back out of the inbox, also one of which it is not known whether it got there."""
     try:
-        gone = _execute(delete(InboxCopy).where(InboxCopy.id == copy_id))
+        gone = _execute(delete(InboxCopy).where(InboxCopy.id == copy_id, still_here))
         return Outcome.NONE if gone or not kept_before else Outcome.MIXED
     except SQLAlchemyError as error:
         return _unavailable(error)

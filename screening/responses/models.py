@@ -30,3 +30,29 @@ class InboxCopy(db.Model):  # type: ignore[name-defined]
     age_band: Mapped[str] = mapped_column(String(20))
     pain_duration: Mapped[str] = mapped_column(String(20))
     answers: Mapped[dict[str, str]] = mapped_column(JSON)
+    batch: Mapped[str | None] = mapped_column(String(32))
+    """The mixing that has begun to move this copy; from then on it is out of its visitor's reach."""
+
+
+class MixedCopy(db.Model):  # type: ignore[name-defined]
+    """A copy after mixing: the same answers under a fresh random id, in shuffled order."""
+
+    __tablename__ = "mixed_copy"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    period: Mapped[str] = mapped_column(String(7))
+    questionnaire: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int]
+    age_band: Mapped[str] = mapped_column(String(20))
+    pain_duration: Mapped[str] = mapped_column(String(20))
+    answers: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class Moved(db.Model):  # type: ignore[name-defined]
+    """A batch whose copies are stored: noted for good, so that no other run, however late, stores them twice."""
+
+    __tablename__ = "moved_batch"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    batch: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import date
 from pathlib import Path
 
 from flask import Flask
@@ -15,5 +16,5 @@ def site(surfaces: tuple[str, ...]) -> Flask:
     """The site with keys of its own and no database behind it."""
     folder = Path(tempfile.mkdtemp(prefix="keys"))
     for purpose in (DRAFT, FORMS):
-        create_ring(folder, purpose)
+        create_ring(folder, purpose, date(2026, 11, 22))
     return create_app({"SURFACES": surfaces, "KEYS": folder, "DATABASE_URL": f"sqlite:///{folder}/none.sqlite"})

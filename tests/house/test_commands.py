@@ -49,7 +49,9 @@ def test_keys_are_made_once_for_their_owner_only(run, tmp_path):
     done = run(*FLASK, "keys", "init")
     assert done.returncode == 0 and done.stdout == ""
     files = sorted((tmp_path / "keys").iterdir())
-    assert [file.name for file in files] == ["draft.toml", "forms.toml"]
+    assert [file.name for file in files] == [
+        *("backup.toml", "callback.toml", "draft.toml", "forms.toml", "search.toml", "staff.toml")
+    ]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     before = [file.read_text() for file in files]
     assert run(*FLASK, "keys", "init").returncode == 0

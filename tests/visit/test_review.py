@@ -105,6 +105,7 @@ def test_yes_keeps_what_was_announced_and_nothing_else(visitor, inbox, url):
         "version": 1,
         "age_band": "25_to_34",
         "pain_duration": "over_a_year",
+        "batch": None,
     }
 
 

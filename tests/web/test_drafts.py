@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,8 @@ from screening.web.drafts import ABSOLUTE, IDLE, LONGER
 from tests.visitor import SIGNS, Visitor
 
 LOST = "We don’t have your earlier answers any more."
+
+TODAY = date(2026, 11, 22)
 
 
 def cookie(visitor: Visitor) -> str:
@@ -137,11 +140,11 @@ def test_the_page_says_how_long_the_answers_live(visitor, clock):
 def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
     folder = tmp_path / "keys"
     for purpose in ("draft", "forms"):
-        create_ring(folder, purpose)
+        create_ring(folder, purpose, TODAY)
     node_one, node_two = make_site(KEYS=folder), make_site(KEYS=folder)
     visitor = Visitor(node_one)
     visitor.answer("sadness", "2")
-    old, fresh = read_ring(folder, "draft"), Key.fresh()
+    old, fresh = read_ring(folder, "draft"), Key.fresh(TODAY)
     write_ring(folder, "draft", Ring((*old.keys, fresh), fresh.id))
     visitor.site, restarted = make_site(KEYS=folder), visitor.client
     visitor.client = visitor.site.test_client()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -22,12 +23,14 @@ from screening.keyring import (
     write_ring,
 )
 
+TODAY = date(2026, 11, 22)
+
 
 @pytest.fixture(scope="module")
 def ring(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keyring")
     for purpose in (DRAFT, FORMS):
-        create_ring(folder, purpose)
+        create_ring(folder, purpose, TODAY)
     return Keyring(folder, (DRAFT, FORMS))
 
 
@@ -65,7 +68,7 @@ def test_sealing_twice_gives_two_texts(ring):
 
 
 def test_key_files_are_for_their_owner_only(tmp_path):
-    create_ring(tmp_path, DRAFT)
+    create_ring(tmp_path, DRAFT, TODAY)
     assert stat.S_IMODE(ring_file(tmp_path, DRAFT).stat().st_mode) == 0o600
     ring_file(tmp_path, DRAFT).chmod(0o640)
     with pytest.raises(SettingsError, match=r"draft\.toml can be read by others: run chmod 600"):
@@ -73,16 +76,16 @@ def test_key_files_are_for_their_owner_only(tmp_path):
 
 
 def test_a_first_key_is_made_once(tmp_path):
-    assert create_ring(tmp_path, DRAFT)
+    assert create_ring(tmp_path, DRAFT, TODAY)
     before = read_ring(tmp_path, DRAFT)
-    assert not create_ring(tmp_path, DRAFT)
+    assert not create_ring(tmp_path, DRAFT, TODAY)
     assert read_ring(tmp_path, DRAFT) == before
 
 
 def test_a_missing_or_damaged_file_is_named_and_shows_no_key(tmp_path):
     with pytest.raises(SettingsError, match=r"draft\.toml is missing: run flask keys init"):
         Keyring(tmp_path, (DRAFT,))
-    create_ring(tmp_path, DRAFT)
+    create_ring(tmp_path, DRAFT, TODAY)
     text = ring_file(tmp_path, DRAFT).read_text()
     secret = text.split('"')[-2]
     for damaged in (text[:-10], text.replace("active", "actve"), text.replace(secret, secret[:8]), "\0", "keys = 1"):
@@ -93,10 +96,10 @@ def test_a_missing_or_damaged_file_is_named_and_shows_no_key(tmp_path):
 
 
 def test_a_key_laid_down_later_is_found_when_it_is_first_met(tmp_path):
-    create_ring(tmp_path, DRAFT)
+    create_ring(tmp_path, DRAFT, TODAY)
     old = read_ring(tmp_path, DRAFT)
     here = Keyring(tmp_path, (DRAFT,))
-    fresh = Key.fresh()
+    fresh = Key.fresh(TODAY)
     write_ring(tmp_path, DRAFT, Ring((*old.keys, fresh), fresh.id))
     there = Keyring(tmp_path, (DRAFT,))
     assert here.open(DRAFT, there.seal(DRAFT, b"new", b""), b"") == b"new"

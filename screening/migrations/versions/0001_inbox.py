@@ -20,6 +20,7 @@ def upgrade(name: str) -> None:
         sa.Column("age_band", sa.String(20), nullable=False),
         sa.Column("pain_duration", sa.String(20), nullable=False),
         sa.Column("answers", sa.JSON, nullable=False),
+        sa.Column("batch", sa.String(32)),
         sqlite_with_rowid=False,
         prefixes=["UNLOGGED"] if op.get_bind().dialect.name == "postgresql" else [],
     )

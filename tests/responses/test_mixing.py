@@ -1,0 +1,177 @@
+"""Copies leave the holding file together or not at all, and none is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from screening.cli import create_commands_app
+from screening.extensions import db
+from screening.questionnaire.model import Questionnaire
+from screening.responses import Outcome, mixing, record, withdraw
+from tests.conftest import close
+from tests.visitor import SIGNS
+
+K = 11
+
+
+@pytest.fixture
+def commands(database_url):
+    app = create_commands_app({"DATABASE_URL": database_url})
+    with app.app_context():
+        yield app
+    close(app)
+
+
+def agree(questionnaire: Questionnaire, number: int) -> str:
+    """One visitor's copy; its average pain tells the copies apart."""
+    copy_id = f"{number:032x}"
+    answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "over_a_year", "pain_average": str(number % 11)}
+    outcome = record(
+        copy_id, questionnaire, {**answers, "copy": "yes", "age": "declined"}, "2026-11", kept_before=False
+    )
+    assert outcome is Outcome.KEPT
+    return copy_id
+
+
+def stored(table: str, bind: str | None) -> list[tuple[str, str]]:
+    with db.engines[bind].connect() as connection:
+        rows = connection.execute(text(f"SELECT id, answers FROM {table}")).all()  # noqa: S608, our own names
+    return [(id_, answers if isinstance(answers, str) else json.dumps(answers)) for id_, answers in rows]
+
+
+def mixed() -> list[tuple[str, str]]:
+    return stored("mixed_copy", None)
+
+
+def waiting() -> list[tuple[str, str]]:
+    return stored("inbox_copy", "inbox")
+
+
+def test_fewer_than_k_wait(commands, questionnaire):
+    for number in range(K - 1):
+        agree(questionnaire, number)
+    assert mixing.mix(K) == mixing.Mixed(moved=0, waiting=K - 1, wiped=True)
+    assert len(waiting()) == K - 1 and mixed() == []
+
+
+def test_k_go_together_under_fresh_ids_with_their_answers(commands, questionnaire):
+    ids = {agree(questionnaire, number) for number in range(K)}
+    before = sorted(answers for _, answers in waiting())
+    assert mixing.mix(K).moved == K
+    assert waiting() == []
+    after = mixed()
+    assert sorted(answers for _, answers in after) == before
+    assert not ids & {id_ for id_, _ in after} and len({id_ for id_, _ in after}) == K
+
+
+def test_twice_moves_nothing_more(commands, questionnaire):
+    for number in range(K):
+        agree(questionnaire, number)
+    mixing.mix(K)
+    assert mixing.mix(K).moved == 0 and len(mixed()) == K
+
+
+@pytest.mark.parametrize("step", ["_move", "_clear", "_wipe"])
+def test_killed_at_any_step_the_next_run_finishes(commands, questionnaire, monkeypatch, step):
+    class KilledError(Exception):
+        pass
+
+    def killed(*arguments, **options):
+        raise KilledError
+
+    for number in range(K):
+        agree(questionnaire, number)
+    calls = {"count": 0}
+    whole = getattr(mixing, step)
+
+    def second_time(*arguments, **options):
+        calls["count"] += 1
+        # _clear runs once before anything is claimed; the second is the one that matters.
+        return killed() if step != "_clear" or calls["count"] == 2 else whole(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mixing, step, second_time)
+        with pytest.raises(KilledError):
+            mixing.mix(K)
+    agree(questionnaire, 100)
+    mixing.mix(K)
+    assert len(mixed()) == K and len(waiting()) == 1
+
+
+def test_a_copy_whose_mixing_has_begun_is_out_of_reach(commands, questionnaire, monkeypatch):
+    ids = [agree(questionnaire, number) for number in range(K)]
+    monkeypatch.setattr(mixing, "_move", lambda *arguments: 0)
+    mixing.mix(K)
+    monkeypatch.undo()
+    assert withdraw(ids[0], kept_before=True) is Outcome.MIXED
+    answers = {**dict.fromkeys(SIGNS, "3"), "copy": "yes"}
+    for before in (True, False):
+        assert record(ids[1], questionnaire, answers, "2026-11", kept_before=before) is Outcome.MIXED
+    mixing.mix(K)
+    assert len(mixed()) == K and not [
+        answers for _, answers in mixed() if '"3"' in answers.replace('"pain_average": "3"', "")
+    ]
+
+
+def test_many_mixers_at_once_lose_and_double_nothing(commands, questionnaire, database_url):
+    for number in range(5 * K):
+        agree(questionnaire, number)
+    before = sorted(answers for _, answers in waiting())
+
+    def run(_):
+        app = create_commands_app({"DATABASE_URL": database_url})
+        with app.app_context():
+            try:
+                mixing.mix(K)
+            except Exception as error:  # a locked database is an answer too: the next run goes on
+                assert "locked" in str(error), error
+        close(app)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(4)))
+    mixing.mix(K)
+    assert sorted(answers for _, answers in mixed()) == before and waiting() == []
+
+
+def test_no_byte_of_the_old_ids_stays_in_the_files(sqlite_url, questionnaire, tmp_path):
+    app = create_commands_app({"DATABASE_URL": sqlite_url})
+
+    def found(ids: list[str]) -> int:
+        everything = b"".join(file.read_bytes() for file in Path(tmp_path).iterdir())
+        return sum(id_.encode() in everything for id_ in ids)
+
+    with app.app_context():
+        ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
+        assert found(ids) == 50
+        assert mixing.mix(K).wiped
+        assert found(ids) == 0
+        one = agree(questionnaire, 10**31)
+        withdraw(one, kept_before=True)
+        mixing.mix(K)
+        assert found([one]) == 0
+    close(app)
+
+
+def test_the_inbox_is_kept_out_of_the_write_ahead_log_and_of_order(commands):
+    engine = db.engines["inbox"]
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            kind = connection.execute(text("SELECT relpersistence FROM pg_class WHERE relname = 'inbox_copy'")).scalar()
+            assert kind == "u"
+        else:
+            sql = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'inbox_copy'")).scalar()
+            assert "WITHOUT ROWID" in str(sql)
+
+
+def test_a_row_that_is_refused_logs_no_values(commands, questionnaire, caplog):
+    answers = {**dict.fromkeys(SIGNS, "1"), "copy": "yes", "age": "declined"}
+    with db.engines["inbox"].begin() as connection:
+        connection.execute(text("DROP TABLE inbox_copy"))
+    assert record("f" * 32, questionnaire, answers, "sentinel-7391", kept_before=False) is Outcome.UNAVAILABLE
+    assert "sentinel-7391" not in caplog.text and "declined" not in caplog.text and "f" * 32 not in caplog.text
+    assert "the inbox cannot be reached" in caplog.text
