@@ -23,6 +23,13 @@ class QuestionForm(FlaskForm):
 
     question: Question
 
+    class Meta:
+        """What WTForms would do at every form and need not: its own messages are never shown, and
+        CSRFProtect has checked the token of every post before a form is made."""
+
+        csrf = False
+        locales = False
+
     @property
     def field(self) -> Field:
         """The question's field."""

@@ -25,15 +25,13 @@ def sender() -> str:
     return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def init_app(app: Flask, limit: str, storage: str) -> Limiter:
-    """Limit the forms an application takes. Reading is never limited; a limiter out of order limits nothing."""
+def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:
+    """Limit the forms an application takes, but for the endpoint ``exempt``.
+
+    Reading is never limited, and a limiter out of order limits nothing.
+    """
     app.config.update(RATELIMIT_STORAGE_URI=storage, RATELIMIT_SWALLOW_ERRORS=True)
-    limiter = Limiter(
-        key_func=sender,
-        application_limits=[limit],
-        application_limits_exempt_when=lambda: request.method in ("GET", "HEAD", "OPTIONS"),
-        headers_enabled=False,
-    )
+    limiter = Limiter(key_func=sender, application_limits=[limit], headers_enabled=False)
+    limiter.request_filter(lambda: request.method != "POST" or request.endpoint == exempt)
     limiter.init_app(app)
     limiter.logger.disabled = True  # it would log endpoints
-    return limiter
