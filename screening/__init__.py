@@ -22,12 +22,15 @@ from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
-from screening.web import assets, crisis, drafts, errors, headers, limits, locale, pages, site
+from screening.web import assets, crisis, drafts, errors, headers, limits, locale, origin, pages, site
 
 LONGEST_BODY = 64 * 1024
 """Bytes a form may have: the longest of ours has a few hundred."""
 
 LONGEST_FORM_PARTS = 100
+
+ANY_HOST = ("pages.help_now", "pages.healthz")
+"""Help is given under any name, and a balancer asks by address."""
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -67,7 +70,9 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], exempt="visit.leave")
+    app.config["WTF_CSRF_SSL_STRICT"] = False  # it refuses browsers that hide the Referer; ours does not
     csrf.init_app(app)
+    origin.init_app(app)
     csrf.exempt(views.leave)
 
     database.init_app(app, settings["DATABASE_URL"])
@@ -137,7 +142,7 @@ def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
 
     @app.before_request
     def check_host() -> None:
-        if not host_is_trusted(request.host, hosts):
+        if request.endpoint not in ANY_HOST and not host_is_trusted(request.host, hosts):
             abort(400)
 
 

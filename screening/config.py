@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import limits
+
 from screening.questionnaire.loader import LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +61,14 @@ def _least_k(text: str) -> int:
     return count
 
 
+def _limit(text: str) -> str:
+    try:
+        limits.parse_many(text)
+    except ValueError:
+        raise ValueError("takes a rate such as 120 per minute") from None
+    return text
+
+
 def _path(text: str) -> Path:
     return Path(text).expanduser()
 
@@ -91,7 +101,7 @@ SETTINGS = (
     Setting("CLINIC", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"),
     Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
     Setting("K", "11", _least_k, "copies are mixed at least so many at a time; not under 5"),
-    Setting("LIMIT", "120 per minute", str, "how many forms one address may send; what goes over gets a friendly 429"),
+    Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
     Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
 )
 

@@ -60,7 +60,7 @@ class Page:
 
     def form(self, action: str) -> Tag:
         """The form that goes to an address, whatever its query."""
-        forms = [form for form in self.soup.find_all("form") if urlsplit(str(form["action"])).path == action]
+        forms = [form for form in self.soup.find_all("form") if urlsplit(str(form.get("action"))).path == action]
         assert len(forms) == 1, f"{len(forms)} forms go to {action}"
         return forms[0]
 

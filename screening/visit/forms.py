@@ -24,8 +24,10 @@ class QuestionForm(FlaskForm):
     question: Question
 
     class Meta:
-        """What WTForms would do at every form and need not: its own messages are never shown, and
-        CSRFProtect has checked the token of every post before a form is made."""
+        """What WTForms would do at every form and need not.
+
+        Its own messages are never shown, and CSRFProtect checks the token of every post before a form is made.
+        """
 
         csrf = False
         locales = False

@@ -36,9 +36,10 @@ def init_app(app: Flask, last_resort: str) -> None:
         answer = _urgent_answer()
         if answer is None:
             return None
+        crises = current_app.extensions["crisis"]
         try:
             _keep(answer)
-            return make_response(render_template("visit/help.html", answer=answer, seen=SEEN))
+            return make_response(render_template("visit/help.html", answer=answer, seen=SEEN, crises=crises))
         except Exception as error:  # help is shown, whatever is broken
             log.error("the help page failed: %s", where(error))
             return make_response(last_resort)

@@ -61,7 +61,7 @@ def question(question_id: str) -> AnyResponse | str:
         return make_response(_question_page(form, answers), UNPROCESSABLE)
     _take(form)
     if asked.id == _questionnaire().roles.age:
-        return _finish()
+        return _finish(back_to_review=_from_review())
     return redirect(_next(asked), 303)
 
 
@@ -100,14 +100,14 @@ def summary() -> AnyResponse | str:
 @visit.post("/start-again")
 def start_again() -> AnyResponse:
     """Forget the answers in this browser and begin anew."""
-    drafts.current().clear()
+    drafts.start_again()
     return redirect(url_for("visit.start", notice="cleared"), 303)
 
 
 @visit.post("/more-time")
 def more_time() -> AnyResponse:
     """Keep the draft for a day instead of half an hour."""
-    drafts.current().ask_for_more_time()
+    drafts.ask_for_more_time()
     answers = drafts.answers()
     if not answers:
         return redirect(url_for("visit.start", notice="more-time"), 303)
@@ -135,11 +135,15 @@ def leave() -> Response:
 def stale_form(error: CSRFError) -> AnyResponse:
     """A form whose token is gone comes back with its choice kept, so one more press sends it."""
     answers = drafts.answers()
-    if request.endpoint == "visit.review" and path.is_reachable(_questionnaire(), _consent(), answers):
-        return make_response(_review_page(_stale(_consent(), answers), answers), 400)
     asked = _questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
-    if request.endpoint == "visit.question" and asked and path.is_shown(_questionnaire(), asked, answers):
+    if request.endpoint == "visit.review":
+        asked = _consent()
+        if path.is_reachable(_questionnaire(), asked, answers):
+            return make_response(_review_page(_stale(asked, answers), answers), 400)
+    elif asked and path.is_shown(_questionnaire(), asked, answers):
         return make_response(_question_page(_stale(asked, answers), answers), 400)
+    if asked and drafts.current().lost:
+        return _to_open(asked)
     answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
     return answer_error(error)
 
@@ -186,17 +190,20 @@ def _review_page(form: QuestionForm, answers: Answers) -> str:
 
 def _take(form: QuestionForm) -> None:
     """Put a checked answer in the draft."""
-    drafts.current().answers = path.answered(_questionnaire(), drafts.answers(), form.question, form.checked)
+    draft, before = drafts.current(), drafts.answers()
+    draft.answers = path.answered(_questionnaire(), before, form.question, form.checked)
+    if draft.get("copy_outcome") == responses.Outcome.KEPT.value and draft.answers != before:
+        draft["copy_outcome"] = "stale"
 
 
-def _finish() -> AnyResponse:
+def _finish(back_to_review: bool = False) -> AnyResponse:
     """Everything is answered: bring the anonymous copy in line with the choice, then show the summary."""
     answers = drafts.answers()
     still_open = path.first_open(_questionnaire(), answers)
     if still_open:
         return redirect(_address(still_open, notice="order"), 303)
     drafts.current()["copy_outcome"] = _settle_copy(answers).value
-    return redirect(url_for("visit.summary"), 303)
+    return redirect(url_for("visit.review" if back_to_review else "visit.summary"), 303)
 
 
 def _settle_copy(answers: Answers) -> responses.Outcome:

@@ -75,10 +75,6 @@ class Draft(SecureCookieSession):
     def copy_kept(self, kept: bool) -> None:
         self["kept"] = kept
 
-    def ask_for_more_time(self) -> None:
-        """Both limits become a day."""
-        self["longer"] = True
-
     def seconds_left(self, now: int) -> int:
         """Until this draft is forgotten if nothing more is sent."""
         idle, absolute = (LONGER, LONGER) if self.get("longer") else (IDLE, ABSOLUTE)
@@ -99,7 +95,10 @@ class DraftSessions(SessionInterface):
         if sealed is None:
             return Draft.fresh(now)
         try:
-            return self._opened(app, sealed, now)
+            draft = self._opened(app, sealed)
+            if draft.seconds_left(now) > 0:
+                return draft
+            return Draft.fresh(now, lost=bool(draft.answers))
         except UnsealableError:
             return Draft.fresh(now, lost=True)
         except Exception as error:  # help pages must show even with the keys broken
@@ -125,14 +124,11 @@ class DraftSessions(SessionInterface):
             return
         response.set_cookie(name, sealed, secure=secure, httponly=True, samesite="Lax")
 
-    def _opened(self, app: Flask, sealed: str, now: int) -> Draft:
+    def _opened(self, app: Flask, sealed: str) -> Draft:
         if len(sealed) > LONGEST:
             raise UnsealableError("too long")
         text = self.keyring.open(DRAFT, sealed, self.get_cookie_name(app).encode())
-        draft = Draft(json.loads(text))
-        if draft.seconds_left(now) <= 0:
-            raise UnsealableError("too old")
-        return draft
+        return Draft(json.loads(text))
 
 
 def current() -> Draft:
@@ -147,5 +143,22 @@ def answers() -> dict[str, Answer]:
 
 def seconds_left() -> int:
     """Until the current draft is forgotten."""
-    interface = cast(DraftSessions, current_app.session_interface)
-    return current().seconds_left(int(interface.clock()))
+    return current().seconds_left(_now())
+
+
+def ask_for_more_time() -> None:
+    """Give the current draft a day from now, by both limits."""
+    current().update(longer=True, began=_now())
+
+
+def start_again() -> None:
+    """Forget the answers and all that belongs to them; time once asked for stays granted."""
+    draft = current()
+    longer = draft.get("longer")
+    draft.clear()
+    if longer:
+        draft.update(Draft.fresh(_now()), longer=True)
+
+
+def _now() -> int:
+    return int(cast(DraftSessions, current_app.session_interface).clock())

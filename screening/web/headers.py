@@ -39,7 +39,7 @@ def policy(secure: bool, frame_ancestors: tuple[str, ...], form_targets: tuple[s
     if not frame_ancestors:
         headers["X-Frame-Options"] = "DENY"
     if secure:
-        headers["Strict-Transport-Security"] = f"max-age={YEAR}; includeSubDomains"
+        headers["Strict-Transport-Security"] = f"max-age={YEAR}"
     return headers
 
 

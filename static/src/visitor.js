@@ -20,12 +20,20 @@
     document.addEventListener("keydown", (event) => { if (event.key !== "Shift") presses = []; });
   }
 
-  // Five minutes before the answers are cleared, offer to keep them.
+  // Five minutes before the answers are cleared, offer to keep them. The page stays usable meanwhile:
+  // help and the way out are never behind it. Once they are cleared, the page shows none.
   const dialog = $("#app-timeout");
-  if (dialog && dialog.showModal) {
-    const wait = (seconds) => window.setTimeout(() => dialog.showModal(), Math.max(0, seconds - 300) * 1000);
+  if (dialog && dialog.show) {
+    let timers = [];
+    const wait = (seconds) => {
+      timers.forEach(window.clearTimeout);
+      timers = [
+        window.setTimeout(() => dialog.show(), Math.max(0, seconds - 300) * 1000),
+        window.setTimeout(() => window.location.replace(window.location.pathname), (seconds + 1) * 1000),
+      ];
+    };
     wait(Number(document.body.dataset.clearsIn));
-    dialog.querySelector("form").addEventListener("submit", async (event) => {
+    dialog.querySelector("form[method=post]").addEventListener("submit", async (event) => {
       event.preventDefault();
       const form = event.target;
       try {

@@ -55,9 +55,14 @@ def test_five_minutes_ahead_a_word_and_a_way_to_stay(reader):
     assert not dialog.is_visible()
     visitor.page.clock.fast_forward("01:30")
     assert dialog.is_visible() and "about 5 minutes" in dialog.inner_text()
+    for free in (".app-strip .app-pill", ".app-leave button"):
+        visitor.page.locator(free).first.click(trial=True)
+    dialog.get_by_text("Not now").click()
+    assert not dialog.is_visible()
+    visitor.page.evaluate("document.querySelector('#app-timeout').show()")
     before = visitor.context.cookies()
     with visitor.page.expect_response("**/more-time") as answered:
-        dialog.locator("button").click()
+        dialog.locator("form[method=post] button").click()
     assert answered.value.status == 303
     dialog.wait_for(state="hidden")
     assert visitor.context.cookies() != before and visitor.path == "/check/sleep"
@@ -65,3 +70,14 @@ def test_five_minutes_ahead_a_word_and_a_way_to_stay(reader):
     assert not dialog.is_visible()
     visitor.page.clock.fast_forward("06:00")
     assert dialog.is_visible()
+
+
+def test_when_the_answers_are_cleared_the_page_shows_none(reader):
+    visitor = reader()
+    visitor.page.clock.install()
+    visitor.open("/check/sadness")
+    visitor.choose("sadness", "2")
+    visitor.open("/check/sadness?from=review")
+    with visitor.page.expect_navigation():
+        visitor.page.clock.fast_forward("30:05")
+    assert visitor.path == "/check/sadness" and "from=" not in visitor.page.url

@@ -202,3 +202,17 @@ def test_every_error_page_carries_help_and_a_way_on(visitor):
     page = visitor.get("/nowhere")
     check_page(page)
     assert page.main.find("a", href="/", class_="nhsuk-button")
+
+
+def test_the_help_page_speaks_both_languages_and_switching_stays_with_help(visitor):
+    page = visitor.post(URGENT + "?from=review", {"hopelessness": "3"})
+    assert page.main.find("section", lang="es") is not None
+    link = page.soup.select_one("a.app-bar__lang")
+    assert link is not None and visitor.get(str(link["href"])).heading == "Hable con alguien ahora"
+    assert page.soup.select_one("a.nhsuk-back-link")["href"] == URGENT + "?from=review"  # type: ignore[index]
+
+
+def test_help_now_answers_under_any_name(make_site):
+    client = make_site(HOSTS=("clinic.example",)).test_client()
+    for address in ("/help-now", "/healthz"):
+        assert client.get(address, base_url="http://192.0.2.5").status_code == 200

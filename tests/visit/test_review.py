@@ -209,3 +209,21 @@ def test_once_the_database_is_back_the_next_press_keeps_the_copy(make_site, sqli
     away.rename(file)
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
     assert "anonymous copy is in the holding file" in page.words and len(inbox(sqlite_url)) == 1
+
+
+def test_after_a_change_the_summary_says_the_copy_is_behind_until_it_is_sent_again(visitor):
+    visitor.walk(sadness="1")
+    visitor.agree()
+    visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
+    assert "still has the old answer" in visitor.get("/summary").words
+    page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+    assert "anonymous copy is in the holding file" in page.words
+
+
+def test_a_changed_age_comes_back_to_the_review_and_counts_at_once(visitor, inbox, url):
+    visitor.walk()
+    visitor.agree()
+    page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="65_to_74")
+    assert page.address == "/check/review" and inbox(url)[0]["age_band"] == "65_to_74"
+    page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="under_18")
+    assert page.address == "/check/review" and inbox(url) == []

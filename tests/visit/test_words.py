@@ -77,8 +77,8 @@ def test_no_banned_word_on_any_page(site, lang, value):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_ban_finds_what_it_should(lang):
     samples = {
-        "en": "You have depression. Diagnosed? A proven cure. Normal. Nothing to worry about.",
-        "es": "Usted tiene depresión. Diagnosticado. Una cura comprobada. Normal. Nada de qué preocuparse.",
+        "en": "You’ve got it. You have depression. Diagnosed? A proven cure. Normal. Nothing to worry about.",
+        "es": "Tiene señales. Sufre. Se encuentra deprimido. Usted tiene depresión. Diagnosticado. Una cura comprobada. Normal. Nada de qué preocuparse.",
     }
     assert len(found_banned(samples[lang], lang)) >= 6
     harmless = {"en": "It is not a diagnosis. You haven’t abnormal.", "es": "No es un diagnóstico. Procura descansar."}

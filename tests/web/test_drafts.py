@@ -134,7 +134,7 @@ def test_the_page_says_how_long_the_answers_live(visitor, clock):
     assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(IDLE - 100)
     page = visitor.send(page, "/more-time")
     assert "24 hours" in page.words and page.address == "/check/sleep"
-    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(LONGER - 100)
+    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(LONGER)
 
 
 def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
@@ -175,3 +175,29 @@ def test_unsealable_is_no_error_of_the_key_file(keys):
 
     with pytest.raises(UnsealableError):
         Keyring(keys, (DRAFT,)).open(DRAFT, "", b"")
+
+
+def test_whoever_answered_nothing_is_not_told_that_answers_were_lost(visitor, clock):
+    visitor.get("/")
+    clock.forward(IDLE + 1)
+    assert LOST not in visitor.get("/check/sadness").words
+
+
+def test_asked_for_again_more_time_is_a_day_again_and_outlives_start_again(visitor, clock):
+    visitor.send(visitor.get("/"), "/more-time")
+    visitor.answer("sadness", "2")
+    clock.forward(LONGER - 400)
+    page = visitor.send(visitor.get("/check/sleep"), "/more-time")
+    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(LONGER)
+    visitor.walk()
+    visitor.send(visitor.disagree(), "/start-again")
+    visitor.answer("sadness", "1")
+    clock.forward(LONGER - 60)
+    assert visitor.get("/check/sadness").chosen() == ["1"]
+
+
+def test_a_review_left_open_too_long_says_what_became_of_the_answers(visitor, clock):
+    page = visitor.walk()
+    clock.forward(IDLE + 1)
+    page = visitor.send(page, "/check/review", copy="no")
+    assert page.address == "/check/sadness" and LOST in page.words

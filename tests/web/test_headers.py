@@ -39,7 +39,7 @@ def test_every_answer_carries_the_policy(answers):
         assert response.headers["Referrer-Policy"] == "same-origin"
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert "camera=()" in response.headers["Permissions-Policy"]
-        assert "Server" not in response.headers and "Strict-Transport-Security" not in response.headers
+        assert "Strict-Transport-Security" not in response.headers
 
 
 def test_pages_are_never_stored_and_files_for_ever(answers):
@@ -70,10 +70,26 @@ def test_a_form_from_another_site_is_refused_over_https(make_site):
     visitor = Visitor(make_site(SECURE=True), https=True)
     page = visitor.get("/check/sadness")
     fields = {"csrf_token": page.token, "sadness": "1"}
-    for referer in ("https://evil.example/", "https://localhost.evil.example/", ""):
-        headers = {"Referer": referer} if referer else {}
+    for origin in ("https://evil.example", "https://localhost.evil.example", "http://localhost"):
+        for headers in (
+            {"Referer": origin + "/"},
+            {"Origin": origin},
+            {"Origin": origin, "Referer": "https://localhost/"},
+        ):
+            response = visitor.client.post("/check/sadness", data=fields, base_url="https://localhost", headers=headers)
+            assert response.status_code == 400
+
+
+def test_a_browser_that_hides_where_it_comes_from_may_still_answer(make_site):
+    visitor = Visitor(make_site(SECURE=True), https=True)
+    fields = {"csrf_token": visitor.get("/check/sadness").token, "sadness": "1"}
+    for headers in ({}, {"Origin": "null"}):
         response = visitor.client.post("/check/sadness", data=fields, base_url="https://localhost", headers=headers)
-        assert response.status_code == 400
+        assert response.status_code == 303
+        assert (
+            visitor.client.post("/check/sadness", data={"sadness": "1"}, base_url="https://localhost").status_code
+            == 400
+        )
 
 
 def test_only_trusted_proxies_are_believed(make_site):

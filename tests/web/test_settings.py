@@ -27,12 +27,19 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("SCREENING_HOST", "a", r"SCREENING_HOST is not a setting; did you mean SCREENING_HOSTS\?"),
         ("SCREENING_SECURE", "maybe", r"SCREENING_SECURE is 'maybe', but it takes true or false"),
         ("SCREENING_PROXIES", "-1", r"SCREENING_PROXIES is '-1', but it takes a whole number"),
+        ("SCREENING_LIMIT", "lots", r"SCREENING_LIMIT is 'lots', but it takes a rate such as 120 per minute"),
+        ("SCREENING_K", "4", r"SCREENING_K is '4', but it must be at least 5"),
         ("SCREENING_SURFACES", "visitors", r"SCREENING_SURFACES is 'visitors', but it takes one or both"),
     ],
 )
 def test_a_mistake_is_told_in_one_line(name, value, message):
     with pytest.raises(SettingsError, match=message):
         read(environ={name: value})
+
+
+def test_a_storage_of_limits_that_is_not_there_stops_the_start(make_site):
+    with pytest.raises(SettingsError, match="SCREENING_LIMIT_STORAGE: "):
+        make_site(LIMIT_STORAGE="redis://192.0.2.1")
 
 
 def test_a_database_that_cannot_be_meant_stops_the_start(make_site):
