@@ -6,12 +6,13 @@ BIN := .venv/bin
 SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 8 --backlog 1024 --log-level warning
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check prove pictures css catalogues requirements clean
+.PHONY: help run test prove bench pictures css catalogues requirements clean
 
 help:
 	@echo "make run           set up and serve the site on http://$(ADDRESS), on SQLite"
 	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
 	@echo "make prove         the long proofs"
+	@echo "make bench         measure the walk beside its peers (about 25 minutes; BENCH=--grow leaves out the long part)"
 	@echo "make pictures      take the screenshots of the README anew"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
 	@echo "make catalogues    collect the texts to translate, and compile the translations"
@@ -34,6 +35,9 @@ test: .venv/test.done
 prove: .venv/test.done
 	@tests/system.sh chromium postgresql
 	$(BIN)/pytest tests/prove
+
+bench: .venv/test.done
+	$(BIN)/python -m tests.bench.journeys $(BENCH)
 
 pictures: .venv/test.done
 	@tests/system.sh chromium

@@ -1,0 +1,98 @@
+"""What the site is measured against: the least a server can do, and the plainest app that does the job.
+
+``bare`` gives a ready page to everything. ``minimal`` is what a developer writes in an afternoon with
+Flask and Flask-WTF: a form a question, answers in the signed cookie, one template, one insert.
+``empty`` is an empty Flask route.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import Any
+
+from flask import Flask, redirect, render_template, session
+from flask_wtf import CSRFProtect, FlaskForm
+from jinja2 import DictLoader
+from wtforms import RadioField
+from wtforms.validators import InputRequired
+
+READY = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
+"""About 6 kB, the size of a question page."""
+
+
+def bare(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """A WSGI callable and nothing else."""
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(READY)))])
+    return [READY]
+
+
+empty = Flask("empty")
+empty.add_url_rule("/<path:anything>", "route", lambda anything: "", methods=["GET", "POST"])
+empty.add_url_rule("/", "start", lambda: "")
+
+QUESTIONS = [
+    *("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"),
+    *("pain_duration", "pain_average", "stress"),
+]
+CHOICES = ["0", "1", "2", "3", "declined"]
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ title }}</title>
+<link rel="stylesheet" href="/static/style.css"></head><body><header><a href="/">Clinic</a></header><main>
+<h1>{{ title }}</h1>
+{% if form %}<form method="post">{{ form.csrf_token }}
+<fieldset><legend>{{ form.answer.label }}</legend>{% for option in form.answer %}
+<div class="item">{{ option }} {{ option.label }}</div>{% endfor %}</fieldset>
+{% for error in form.answer.errors %}<p class="error">{{ error }}</p>{% endfor %}
+<button type="submit">Continue</button></form>{% endif %}
+{% if answers %}<dl>{% for question, answer in answers.items() %}<dt>{{ question }}</dt><dd>{{ answer }}</dd>
+{% endfor %}</dl>{% endif %}</main><footer>Call 988</footer></body></html>"""
+
+
+class Form(FlaskForm):
+    """One question, as WTForms' own documentation shows it."""
+
+    answer = RadioField("How often?", choices=CHOICES, validators=[InputRequired()])
+
+
+minimal = Flask("minimal")
+minimal.jinja_loader = DictLoader({"page.html": PAGE})
+minimal.config["SECRET_KEY"] = "a key for measuring only"
+CSRFProtect(minimal)
+
+
+def connect() -> sqlite3.Connection:
+    """The file the bench gives, with its one table."""
+    connection = sqlite3.connect(os.environ["BENCH_DATABASE"], timeout=10)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, text TEXT)")
+    return connection
+
+
+@minimal.get("/")
+def start() -> str:
+    """The first page."""
+    return render_template("page.html", title="Start", form=None, answers=None)
+
+
+@minimal.route("/check/<name>", methods=["GET", "POST"])
+def question(name: str) -> Any:
+    """One question, and the review as the last."""
+    form = Form()
+    names = [*QUESTIONS, "review"]
+    if form.validate_on_submit():
+        session[name] = form.answer.data
+        if name == "review":
+            with connect() as connection:
+                connection.execute("INSERT INTO answers (text) VALUES (?)", (repr(dict(session)),))
+            connection.close()
+            return redirect("/summary", 303)
+        return redirect(f"/check/{names[names.index(name) + 1]}", 303)
+    return render_template("page.html", title=name, form=form, answers=dict(session) if name == "review" else None)
+
+
+@minimal.get("/summary")
+def summary() -> str:
+    """What was answered."""
+    return render_template("page.html", title="Summary", form=None, answers=dict(session))
