@@ -45,9 +45,11 @@ def policy(secure: bool, frame_ancestors: tuple[str, ...], form_targets: tuple[s
 
 def init_app(app: Flask, headers: Mapping[str, str]) -> None:
     """Set the headers on every response of an application; nothing it makes may be stored on the way."""
+    pairs = list(headers.items())
 
     @app.after_request
     def set_headers(response: Response) -> Response:
-        response.headers.update(headers)
-        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.extend(pairs)
+        if "Cache-Control" not in response.headers:
+            response.headers["Cache-Control"] = "no-store"
         return response

@@ -10,6 +10,7 @@ from functools import cached_property
 from babel.dates import format_time, get_day_names
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
+from markupsafe import Markup
 
 from screening.clinic import Clinic
 from screening.questionnaire.summary import Help, help_level
@@ -67,6 +68,14 @@ class Site:
         """Seconds a draft lasts once more time was asked for."""
         return drafts.LONGER
 
+    def frame(self, part: str) -> Markup:
+        """A part of the page's frame, which is the same for everyone who reads this language."""
+        frames: dict[tuple[str, str], Markup] = current_app.extensions["frames"]
+        if (self.locale, part) not in frames:
+            module = current_app.jinja_env.get_template("components/frame.html").module
+            frames[self.locale, part] = getattr(module, part)(self)
+        return frames[self.locale, part]
+
     @property
     def opening_hours(self) -> str:
         """The clinic's hours as one phrase in the page's language."""
@@ -82,6 +91,7 @@ def today() -> date:
 
 def init_app(app: Flask) -> None:
     """Give every template of an application its ``site``."""
+    app.extensions["frames"] = {}
     app.context_processor(lambda: {"site": Site()})
 
 
