@@ -22,7 +22,7 @@ from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
-from screening.web import assets, crisis, drafts, errors, headers, limits, locale, origin, pages, site
+from screening.web import assets, components, crisis, drafts, errors, headers, limits, locale, origin, pages, site
 
 LONGEST_BODY = 64 * 1024
 """Bytes a form may have: the longest of ours has a few hundred."""
@@ -134,6 +134,7 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
     app.extensions["headers"] = same
     app.jinja_env.globals["brand"] = pages.has_own_accent(the_clinic)
     site.init_app(app)
+    components.init_app(app)
     return app
 
 

@@ -89,13 +89,14 @@ def _names(text: str) -> set[str]:
 
 def current() -> str:
     """The language of the request being answered, one of the questionnaire's."""
-    if "locale" not in g:
+    known: str | None = g.get("locale")
+    if known is None:
         locales = current_app.extensions["locales"]
         wishes = (request.args.get("lang"), request.cookies.get(_cookie_name()))
-        g.locale = next((wish for wish in wishes if wish in locales), None) or (
+        known = g.locale = next((wish for wish in wishes if wish in locales), None) or (
             request.accept_languages.best_match(locales, default="en")
         )
-    return str(g.locale)
+    return str(known)
 
 
 def local(texts: Texts) -> str:

@@ -72,8 +72,7 @@ class Site:
         """A part of the page's frame, which is the same for everyone who reads this language."""
         frames: dict[tuple[str, str], Markup] = current_app.extensions["frames"]
         if (self.locale, part) not in frames:
-            module = current_app.jinja_env.get_template("components/frame.html").module
-            frames[self.locale, part] = getattr(module, part)(self)
+            frames[self.locale, part] = getattr(current_app.jinja_env.globals["ui"], part)(self)
         return frames[self.locale, part]
 
     @property
