@@ -73,6 +73,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app.config["WTF_CSRF_SSL_STRICT"] = False  # it refuses browsers that hide the Referer; ours does not
     csrf.init_app(app)
     origin.init_app(app)
+    app.jinja_env.globals["form_token"] = drafts.form_token
     csrf.exempt(views.leave)
 
     database.init_app(app, settings["DATABASE_URL"])

@@ -58,9 +58,9 @@ class Condition:
     at_least: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
-    """One question: one page, one address.
+    """One question: one page, one address. Two are the same only if they are one object.
 
     ``text`` is the question in full, ``label`` its name in a list, ``short`` its name in the chart.
     """

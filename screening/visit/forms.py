@@ -53,7 +53,7 @@ class QuestionForm(FlaskForm):
     @property
     def error(self) -> str | None:
         """What to say about the answer, None when it is fine."""
-        return self.field.errors[0] if self.field.errors else None
+        return str(self.field.errors[0]) if self.field.errors else None
 
 
 def forms_for(questionnaire: Questionnaire) -> Mapping[str, type[QuestionForm]]:

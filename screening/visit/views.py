@@ -134,6 +134,7 @@ def leave() -> Response:
 @visit.app_errorhandler(CSRFError)
 def stale_form(error: CSRFError) -> AnyResponse:
     """A form whose token is gone comes back with its choice kept, so one more press sends it."""
+    drafts.renew_form_token()
     answers = drafts.answers()
     asked = _questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
     if request.endpoint == "visit.review":

@@ -6,11 +6,22 @@ Jinja compares all globals at every import.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from types import SimpleNamespace
 
 from flask import Flask
+from markupsafe import Markup
+
+from screening.web import locale
 
 FOLDER = "components/"
+
+
+KEPT = ("choices",)
+"""Macros whose result hangs on nothing but their arguments and the language, and costs more than to keep it."""
+
+MOST_KEPT = 1024
 
 
 def init_app(app: Flask) -> None:
@@ -23,5 +34,15 @@ def init_app(app: Flask) -> None:
                 continue
             if name in macros:
                 raise ValueError(f"{file}: there is another macro {name}")
-            macros[name] = macro
+            macros[name] = _kept(macro) if name in KEPT else macro
     app.jinja_env.globals["ui"] = SimpleNamespace(**macros)
+
+
+def _kept(macro: Callable[..., Markup]) -> Callable[..., Markup]:
+    """A macro that remembers what it made; its arguments must be hashable."""
+
+    @lru_cache(MOST_KEPT)
+    def made(language: str, *arguments: object, **options: object) -> Markup:
+        return macro(*arguments, **options)
+
+    return lambda *arguments, **options: made(locale.current(), *arguments, **options)

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, session
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
+from flask_wtf.csrf import generate_csrf
 
 from screening.keyring import DRAFT, Keyring, UnsealableError
 from screening.questionnaire.model import Answer
@@ -139,6 +140,19 @@ def current() -> Draft:
 def answers() -> dict[str, Answer]:
     """The current draft's answers, as far as the present questionnaire knows them."""
     return on_path(current_app.extensions["questionnaire"], current().answers)
+
+
+def form_token() -> str:
+    """The token of this draft's forms: signed once and kept with the draft."""
+    draft = current()
+    if "form_token" not in draft:
+        draft["form_token"] = generate_csrf()
+    return str(draft["form_token"])
+
+
+def renew_form_token() -> None:
+    """Let the next form have a new token, since the one kept was refused."""
+    current().pop("form_token", None)
 
 
 def seconds_left() -> int:
