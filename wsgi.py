@@ -1,5 +1,6 @@
 """The site for a WSGI server (``granian --interface wsgi wsgi:app``), and its commands for ``flask``."""
 
+import gc
 import os
 import sys
 
@@ -12,3 +13,7 @@ try:
     app = create_commands_app() if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else create_app()
 except (SettingsError, DefinitionError) as error:
     sys.exit(f"The site cannot start: {error}")
+
+# What was made at the start stays for good: the collector need not look through it with every sweep.
+gc.collect()
+gc.freeze()

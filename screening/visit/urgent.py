@@ -46,8 +46,10 @@ def init_app(app: Flask, last_resort: str) -> None:
 
 
 def _urgent_answer() -> str | None:
+    if request.method != "POST":
+        return None
     rule = _questionnaire().help
-    if request.method != "POST" or request.path != f"/check/{rule.question}":
+    if request.path != f"/check/{rule.question}":
         return None
     try:
         if SEEN in request.form:

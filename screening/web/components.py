@@ -18,7 +18,7 @@ from screening.web import locale
 FOLDER = "components/"
 
 
-KEPT = ("choices",)
+KEPT = ("care", "choices", "cycle", "dots", "support")
 """Macros whose result hangs on nothing but their arguments and the language, and costs more than to keep it."""
 
 MOST_KEPT = 1024
