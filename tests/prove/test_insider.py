@@ -1,0 +1,193 @@
+"""An insider with the whole database tries to pair visitors' arrivals with mixed copies.
+
+He knows the order in which 2,000 copies arrived (the holding file's write-ahead log shows it) and
+has every order that storage can give away: row by row, byte by byte in the files, by id, by ctid,
+xmin and cmin. The answers themselves are left out of the attack: they are the truth it is measured
+by. Without mixing the same attack must succeed, or it proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from screening.extensions import db
+from screening.responses import Outcome, mixing, record
+from tests.conftest import close
+from tests.visitor import SIGNS
+
+ARRIVALS = 2000
+SEED = 20261122
+
+MOST_HITS = 9
+"""By chance 1 pair in 2,000 is right, Poisson distributed: more than 9 happens once in a million trials."""
+
+MOST_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
+"""A rank correlation this large happens by chance once in a million trials."""
+
+
+@pytest.fixture
+def commands(database_url):
+    app = create_commands_app({"DATABASE_URL": database_url})
+    with app.app_context():
+        yield app
+    close(app)
+
+
+def codes(serial: int) -> dict[str, str]:
+    """Seven answers that tell one copy from all others: its serial number, base 4."""
+    return {sign: str(serial // 4**place % 4) for place, sign in enumerate(SIGNS)}
+
+
+def serial_of(answers: object) -> int:
+    given = answers if isinstance(answers, dict) else json.loads(str(answers))
+    return sum(int(given[sign]) * 4**place for place, sign in enumerate(SIGNS))
+
+
+def arrive(questionnaire) -> list[int]:
+    """Let copies arrive one by one; gives their serials in that order."""
+    dice = random.Random(SEED)
+    serials = dice.sample(range(4**7), ARRIVALS)
+    for serial in serials:
+        answers = {**codes(serial), "copy": "yes", "age": "declined"}
+        copy_id = f"{dice.getrandbits(128):032x}"
+        assert record(copy_id, questionnaire, answers, "2026-11", kept_before=False) is Outcome.KEPT
+    return serials
+
+
+def rows(bind: str | None, statement: str) -> list[tuple]:
+    with db.engines[bind].connect() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def in_bytes(file: Path, serials: list[int]) -> list[int]:
+    """The serials by where their answers first lie in a file."""
+    if not file.exists():
+        return []
+    data = file.read_bytes().decode("latin-1")
+    places = {}
+    for serial in serials:
+        place = data.find(json.dumps(codes(serial))[:-1])
+        if place >= 0:
+            places[serial] = place
+    return sorted(places, key=lambda serial: places[serial])
+
+
+def orders(table: str, serials: list[int], folder: Path) -> dict[str, list[int]]:
+    """Every order in which storage shows the rows of a table."""
+    found = {
+        "as rows lie": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table}")],
+        "by id": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table} ORDER BY id")],
+    }
+    if db.engines[None].dialect.name == "sqlite":
+        for name in ("site.sqlite", "site.sqlite-wal"):
+            found[f"bytes of {name}"] = in_bytes(folder / name, serials)
+    else:
+        for hidden in ("ctid", "xmin::text::bigint, ctid", "cmin::text::bigint, ctid"):
+            statement = f"SELECT answers FROM {table} ORDER BY {hidden}"
+            found[f"by {hidden}"] = [serial_of(row[0]) for row in rows(None, statement)]
+    return {name: order for name, order in found.items() if len(order) == len(serials)}
+
+
+def hits(arrived: list[int], order: list[int]) -> int:
+    """How many pairs are right when the first is paired with the first, and so on; forwards or backwards."""
+    return max(sum(a == b for a, b in zip(arrived, way, strict=True)) for way in (order, order[::-1]))
+
+
+def correlation(arrived: list[int], order: list[int]) -> float:
+    """Spearman's rank correlation of the two orders."""
+    rank = {serial: place for place, serial in enumerate(order)}
+    n = len(arrived)
+    return 1 - 6 * sum((place - rank[serial]) ** 2 for place, serial in enumerate(arrived)) / (n * (n * n - 1))
+
+
+def test_no_order_of_the_database_pairs_arrivals_better_than_chance(commands, questionnaire, tmp_path, report):
+    arrived = arrive(questionnaire)
+    kind = db.engines[None].dialect.name
+    if kind == "sqlite":
+        shown = in_bytes(tmp_path / "site-inbox.sqlite-wal", arrived)
+        early = [serial for serial in arrived if serial in set(shown)]
+        report(f"{kind}: before mixing, the log of the holding file shows {len(early)} arrivals")
+    before = {row[0] for row in rows("inbox", "SELECT id FROM inbox_copy")}
+    assert mixing.mix(11).moved == ARRIVALS
+    after = {row[0] for row in rows(None, "SELECT id FROM mixed_copy")}
+    assert not before & after and len(after) == ARRIVALS
+    attacks = orders("mixed_copy", arrived, tmp_path)
+    assert len(attacks) >= 3
+    for name, order in attacks.items():
+        right, rho = hits(arrived, order), correlation(arrived, order)
+        report(f"{kind}: {name}: {right} of {ARRIVALS} pairs right (chance: 1), correlation {rho:+.3f}")
+        assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION
+    if kind == "postgresql":
+        (one,) = rows(None, "SELECT count(DISTINCT xmin::text) FROM mixed_copy")
+        assert one == (1,), "one transaction for all"
+    else:
+        left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        found = sum(id_.encode() in left for id_ in before)
+        report(f"{kind}: {found} of {ARRIVALS} old ids found in any byte of the files")
+        assert found == 0
+
+
+def test_without_mixing_the_same_attack_succeeds(commands, questionnaire, tmp_path, report):
+    """The control: rows kept one by one as they come, the way a plain table is filled."""
+    dice = random.Random(SEED)
+    arrived = dice.sample(range(4**7), ARRIVALS)
+    engine = db.engines[None]
+    number = "INTEGER PRIMARY KEY" if engine.dialect.name == "sqlite" else "SERIAL PRIMARY KEY"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE plain (id {number}, answers TEXT)"))
+    for serial in arrived:
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO plain (answers) VALUES (:a)"), {"a": json.dumps(codes(serial))})
+    for name, order in orders("plain", arrived, tmp_path).items():
+        right, rho = hits(arrived, order), correlation(arrived, order)
+        report(f"{engine.dialect.name}, control without mixing: {name}: {right} of {ARRIVALS}, correlation {rho:+.3f}")
+        if name.startswith(("as rows lie", "by")) and "bytes" not in name:
+            assert right == ARRIVALS
+
+
+def test_killed_without_warning_a_mixing_loses_and_doubles_nothing(questionnaire, database_url, report):
+    app = create_commands_app({"DATABASE_URL": database_url})
+    dice = random.Random(SEED)
+    with app.app_context():
+        arrived = sorted(arrive(questionnaire))
+        killed = finished = 0
+        environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
+        command = [sys.executable, "-m", "flask", "responses", "mix"]
+        # A run that finds too few to mix tells how long it takes to get there: kills fall from then on.
+        began = time.monotonic()
+        subprocess.run(command, cwd=ROOT, env=environment | {"SCREENING_K": "1000000"}, check=True, capture_output=True)
+        there = time.monotonic() - began
+        for attempt in range(25):
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-3, stderr=-3)
+            try:
+                process.wait(None if attempt % 6 == 5 else there * dice.uniform(0.7, 1.3))
+                finished += 1
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+            if attempt % 5 == 4:  # more visitors in between
+                extra = dice.sample(sorted(set(range(4**7)) - set(arrived)), 30)
+                for serial in extra:
+                    answers = {**codes(serial), "copy": "yes", "age": "declined"}
+                    record(f"{dice.getrandbits(128):032x}", questionnaire, answers, "2026-11", kept_before=False)
+                arrived = sorted([*arrived, *extra])
+        mixing.mix(5)
+        stored = sorted(serial_of(row[0]) for row in rows(None, "SELECT answers FROM mixed_copy"))
+        waiting = sorted(serial_of(row[0]) for row in rows("inbox", "SELECT answers FROM inbox_copy"))
+        report(f"{killed} runs killed, {finished} finished: {len(stored)} mixed, {len(waiting)} wait")
+        assert sorted(stored + waiting) == arrived
+        assert killed >= 5
+    close(app)
