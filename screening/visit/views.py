@@ -266,7 +266,9 @@ def _notice() -> str | None:
 
 def _form(asked: Question, answers: Answers) -> QuestionForm:
     form_class: type[QuestionForm] = current_app.extensions["question_forms"][asked.id]
-    return form_class(data={asked.id: answers.get(asked.id)})
+    if request.method == "POST":
+        return form_class(formdata=request.form)
+    return form_class(formdata=None, data={asked.id: answers.get(asked.id)})
 
 
 def _question(question_id: str) -> Question:

@@ -186,3 +186,21 @@ def test_a_forged_form_changes_nothing(visitor):
     assert visitor.get("/check/sadness").chosen() == ["2"]
     assert visitor.post("/start-again", {}).status == 400
     assert visitor.get("/check/sadness").chosen() == ["2"]
+
+
+def test_a_form_without_a_choice_is_not_taken_for_the_one_before(visitor):
+    visitor.answer("sadness", "2")
+    page = visitor.get("/check/sadness")
+    page = visitor.post("/check/sadness", {"csrf_token": page.token})
+    assert page.status == 422 and page.chosen() == []
+    assert visitor.get("/check/sadness").chosen() == ["2"]
+
+
+def test_what_is_no_form_is_answered_calmly(visitor):
+    token = visitor.get("/check/sadness").token
+    for body in (b"{", b'{"sadness": "3"}', b"[]", b"\xff\x00"):
+        response = visitor.client.post(
+            "/check/sadness", data=body, content_type="application/json", headers={"X-CSRFToken": token}
+        )
+        assert response.status_code == 422 and "tel:988" in response.text
+        assert visitor.client.post("/check/sadness", data=body, content_type="application/json").status_code == 400
