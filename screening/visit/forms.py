@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext
@@ -54,6 +55,15 @@ class QuestionForm(FlaskForm):
     def error(self) -> str | None:
         """What to say about the answer, None when it is fine."""
         return str(self.field.errors[0]) if self.field.errors else None
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A question as it is shown before its form is sent: what a page needs of a form, without making one."""
+
+    question: Question
+    answer: Answer | None
+    error: None = None
 
 
 def forms_for(questionnaire: Questionnaire) -> Mapping[str, type[QuestionForm]]:

@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from screening import responses
 from screening.clinic import Clinic
 from screening.questionnaire import path
-from screening.questionnaire.model import Answers, Question, Questionnaire
+from screening.questionnaire.model import DECLINED, Answers, Question, Questionnaire
 from screening.questionnaire.summary import Help, help_level, summarise
-from screening.visit.forms import QuestionForm
+from screening.visit.forms import QuestionForm, Unsent
 from screening.web import drafts, site
 
 visit = Blueprint("visit", __name__)
@@ -52,11 +52,13 @@ def question(question_id: str) -> AnyResponse | str:
     """One question. A deep link to one that is not due leads to the one that is."""
     asked = _question(question_id)
     answers = drafts.answers()
-    form = _form(asked, answers)
     if request.method == "GET":
-        return _question_page(form, answers) if path.is_reachable(_questionnaire(), asked, answers) else _to_open(asked)
+        if not path.is_reachable(_questionnaire(), asked, answers):
+            return _to_open(asked)
+        return _question_page(Unsent(asked, answers.get(asked.id)), answers)
     if not path.is_shown(_questionnaire(), asked, answers):
         return _to_open(asked)
+    form = _sent(asked)
     if not form.validate():
         return make_response(_question_page(form, answers), UNPROCESSABLE)
     _take(form)
@@ -72,9 +74,9 @@ def review() -> AnyResponse | str:
     answers = drafts.answers()
     if not path.is_reachable(_questionnaire(), consent, answers):
         return _to_open(consent)
-    form = _form(consent, answers)
     if request.method == "GET":
-        return _review_page(form, answers)
+        return _review_page(Unsent(consent, answers.get(consent.id)), answers)
+    form = _sent(consent)
     if not form.validate():
         return make_response(_review_page(form, answers), UNPROCESSABLE)
     _take(form)
@@ -140,22 +142,22 @@ def stale_form(error: CSRFError) -> AnyResponse:
     if request.endpoint == "visit.review":
         asked = _consent()
         if path.is_reachable(_questionnaire(), asked, answers):
-            return make_response(_review_page(_stale(asked, answers), answers), 400)
+            return make_response(_review_page(_stale(asked), answers), 400)
     elif asked and path.is_shown(_questionnaire(), asked, answers):
-        return make_response(_question_page(_stale(asked, answers), answers), 400)
+        return make_response(_question_page(_stale(asked), answers), 400)
     if asked and drafts.current().lost:
         return _to_open(asked)
     answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
     return answer_error(error)
 
 
-def _stale(asked: Question, answers: Answers) -> QuestionForm:
-    form = _form(asked, answers)
+def _stale(asked: Question) -> QuestionForm:
+    form = _sent(asked)
     form.field.errors = (str(STALE),)
     return form
 
 
-def _question_page(form: QuestionForm, answers: Answers) -> str:
+def _question_page(form: QuestionForm | Unsent, answers: Answers) -> str:
     questionnaire, asked = _questionnaire(), form.question
     earlier = path.before(questionnaire, asked, answers)
     help_here = earlier is not None and earlier.id == questionnaire.help.question
@@ -165,14 +167,23 @@ def _question_page(form: QuestionForm, answers: Answers) -> str:
         question=asked,
         step=path.step(questionnaire, asked, answers),
         section=questionnaire.section_by_id[asked.section],
-        signs=[(sign, answers.get(sign.id)) for sign in questionnaire.signs],
+        marks=tuple(_mark(sign, asked, answers) for sign in questionnaire.signs),
         back=_address(_consent()) if _from_review() else _address(earlier) if earlier else url_for("visit.start"),
         support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
         notice=_notice(),
     )
 
 
-def _review_page(form: QuestionForm, answers: Answers) -> str:
+def _mark(sign: Question, asked: Question, answers: Answers) -> str:
+    """How a sign's bar is drawn: the one asked now, declined, answered, or still to come."""
+    if sign.id == asked.id:
+        return "now"
+    if sign.id not in answers:
+        return ""
+    return "declined" if answers[sign.id] == DECLINED else "done"
+
+
+def _review_page(form: QuestionForm | Unsent, answers: Answers) -> str:
     questionnaire = _questionnaire()
     asked = [q for q in path.shown(questionnaire, answers) if q.id in answers and q != form.question]
     last = path.before(questionnaire, form.question, answers)
@@ -264,11 +275,10 @@ def _notice() -> str | None:
     return str(NOTICES[name]) if name in NOTICES else None
 
 
-def _form(asked: Question, answers: Answers) -> QuestionForm:
+def _sent(asked: Question) -> QuestionForm:
+    """The form as it was sent, and nothing else."""
     form_class: type[QuestionForm] = current_app.extensions["question_forms"][asked.id]
-    if request.method == "POST":
-        return form_class(formdata=request.form)
-    return form_class(formdata=None, data={asked.id: answers.get(asked.id)})
+    return form_class(formdata=request.form)
 
 
 def _question(question_id: str) -> Question:

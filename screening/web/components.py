@@ -18,7 +18,7 @@ from screening.web import locale
 FOLDER = "components/"
 
 
-KEPT = ("care", "choices", "cycle", "dots", "support")
+KEPT = ("care", "choices", "cycle", "dots", "icon", "ketamine", "limits", "steps", "support", "treatments")
 """Macros whose result hangs on nothing but their arguments and the language, and costs more than to keep it."""
 
 MOST_KEPT = 1024
