@@ -3,7 +3,7 @@ ADDRESS ?= 127.0.0.1:8000
 WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
-SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 8 --backlog 1024 --log-level warning
+SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
 
 .DELETE_ON_ERROR:
 .PHONY: help run test prove bench pictures css catalogues requirements clean

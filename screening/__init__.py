@@ -7,7 +7,7 @@ own session, cookie, headers and error pages, in one process or in several.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
@@ -31,6 +31,14 @@ LONGEST_FORM_PARTS = 100
 
 ANY_HOST = ("pages.help_now", "pages.healthz")
 """Help is given under any name, and a balancer asks by address."""
+
+
+class Surface(Flask):
+    """One of the two applications. None of its functions is a coroutine, so none is asked whether it is one."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
@@ -103,7 +111,7 @@ def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
 
 def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
     """What both surfaces share: templates, languages, clinic, crisis help, headers, files."""
-    app = Flask(
+    app = Surface(
         "screening",
         root_path=str(config.ROOT),
         instance_path=str(config.ROOT / "instance"),
@@ -118,6 +126,7 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
         MAX_FORM_PARTS=LONGEST_FORM_PARTS,
         SESSION_COOKIE_NAME=f"__Host-{name}" if secure else name,
         SESSION_COOKIE_SECURE=secure,
+        TEMPLATES_AUTO_RELOAD=False,
         PREFERRED_URL_SCHEME="https" if secure else "http",
     )
     app.jinja_env.undefined = StrictUndefined

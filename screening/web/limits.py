@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import time
+from functools import lru_cache
 
 import limits
 from flask import Flask, abort, current_app, request
@@ -28,9 +29,13 @@ DAY = 24 * 60 * 60
 
 def sender() -> str:
     """A name for the sending address that holds for a day."""
-    keyring: Keyring = current_app.extensions["keyring"]
-    key = keyring.derive(FORMS, f"limits {int(time.time()) // DAY}")
+    key = _key_of(current_app.extensions["keyring"], int(time.time()) // DAY)
     return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
+
+
+@lru_cache(4)
+def _key_of(keyring: Keyring, day: int) -> bytes:
+    return keyring.derive(FORMS, f"limits {day}")
 
 
 def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:

@@ -47,7 +47,7 @@ class Server:
             "SCREENING_LIMIT": "100000 per minute",
             **settings,
         }
-        self.arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--blocking-threads", "4", *arguments]
+        self.arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--blocking-threads", "2", *arguments]
 
     def __enter__(self) -> Server:
         subprocess.run(
