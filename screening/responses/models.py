@@ -11,7 +11,19 @@ INBOX = "inbox"
 """The bind of the holding file: a file of its own in SQLite, so that backups leave it out."""
 
 
-class InboxCopy(db.Model):  # type: ignore[name-defined]
+class Copy:
+    """What a copy holds, before mixing and after."""
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    period: Mapped[str] = mapped_column(String(7))
+    questionnaire: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int]
+    age_band: Mapped[str] = mapped_column(String(20))
+    pain_duration: Mapped[str] = mapped_column(String(20))
+    answers: Mapped[dict[str, str]] = mapped_column(JSON)
+
+
+class InboxCopy(Copy, db.Model):  # type: ignore[name-defined]
     """An agreed copy in the holding file, until it is mixed with others.
 
     Its id is random and known only to the visitor's own draft: by it the copy can be changed or taken
@@ -23,30 +35,15 @@ class InboxCopy(db.Model):  # type: ignore[name-defined]
     __bind_key__ = INBOX
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    period: Mapped[str] = mapped_column(String(7))
-    questionnaire: Mapped[str] = mapped_column(String(40))
-    version: Mapped[int]
-    age_band: Mapped[str] = mapped_column(String(20))
-    pain_duration: Mapped[str] = mapped_column(String(20))
-    answers: Mapped[dict[str, str]] = mapped_column(JSON)
     batch: Mapped[str | None] = mapped_column(String(32))
     """The mixing that has begun to move this copy; from then on it is out of its visitor's reach."""
 
 
-class MixedCopy(db.Model):  # type: ignore[name-defined]
+class MixedCopy(Copy, db.Model):  # type: ignore[name-defined]
     """A copy after mixing: the same answers under a fresh random id, in shuffled order."""
 
     __tablename__ = "mixed_copy"
     __table_args__ = ({"sqlite_with_rowid": False},)
-
-    id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    period: Mapped[str] = mapped_column(String(7))
-    questionnaire: Mapped[str] = mapped_column(String(40))
-    version: Mapped[int]
-    age_band: Mapped[str] = mapped_column(String(20))
-    pain_duration: Mapped[str] = mapped_column(String(20))
-    answers: Mapped[dict[str, str]] = mapped_column(JSON)
 
 
 class Moved(db.Model):  # type: ignore[name-defined]
