@@ -40,9 +40,9 @@ class QuestionForm(FlaskForm):
 
     @property
     def answer(self) -> Answer | None:
-        """What was picked; nothing yet is None, or an empty tuple."""
-        data: Any = self.field.data
-        return tuple(data or ()) if self.question.kind == "many" else data
+        """What was picked of what is offered, whatever else was sent; nothing is None, or an empty tuple."""
+        codes = tuple(choice.code for choice in self.question.chosen(_known(self.question, self.field.data)))
+        return codes if self.question.kind == "many" else next(iter(codes), None)
 
     @property
     def checked(self) -> Answer:
@@ -55,6 +55,11 @@ class QuestionForm(FlaskForm):
     def error(self) -> str | None:
         """What to say about the answer, None when it is fine."""
         return str(self.field.errors[0]) if self.field.errors else None
+
+
+def _known(question: Question, data: Any) -> tuple[str, ...]:
+    sent = data if isinstance(data, list) else [data]
+    return tuple(code for code in sent if code in question.by_code)
 
 
 @dataclass(frozen=True)

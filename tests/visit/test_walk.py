@@ -204,3 +204,14 @@ def test_what_is_no_form_is_answered_calmly(visitor):
         )
         assert response.status_code == 422 and "tel:988" in response.text
         assert visitor.client.post("/check/sadness", data=body, content_type="application/json").status_code == 400
+
+
+def test_what_is_sent_but_not_offered_is_not_held_on_to(visitor):
+    """What a page remembers of its drawing hangs on the offered answers only, so nobody can fill it up."""
+    made = visitor.site.jinja_env.globals["ui"].choices.__closure__[0].cell_contents.cache_info
+    page = visitor.get("/check/sadness")
+    visitor.send(page, "/check/sadness", sadness="first")
+    before = made().currsize
+    for number in range(5):
+        assert visitor.send(page, "/check/sadness", sadness=f"sentinel-{number}" * 100).status == 422
+    assert made().currsize == before
