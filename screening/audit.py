@@ -1,0 +1,44 @@
+"""Who did what, and when: events that can be added and never changed.
+
+The database itself refuses to change an event, or to delete one that is younger than a year (see
+the migration). An event names a request or an account by its random id; it never holds a name,
+number, e-mail, message or answer of a patient.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from screening.extensions import db
+
+VISITOR = "visitor"
+"""The actor when a patient changes or takes back their own request."""
+
+COMMAND = "command"
+"""The actor when somebody works on the machine itself."""
+
+
+class AuditEvent(db.Model):  # type: ignore[name-defined]
+    """One thing that was seen or done. ``at`` is in seconds since 1970, UTC."""
+
+    __tablename__ = "audit_event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger, index=True)
+    actor: Mapped[str] = mapped_column(String(64), index=True)
+    """The id of an account, or ``VISITOR`` or ``COMMAND``."""
+
+    action: Mapped[str] = mapped_column(String(40), index=True)
+    """A name such as ``request.viewed``; what each means to a reader stands with the page that lists them."""
+
+    subject: Mapped[str] = mapped_column(String(64), index=True)
+    """The id of what it was done to: a request, an account, a release; empty when there is none."""
+
+    detail: Mapped[dict[str, str]] = mapped_column(JSON)
+    """A few words more, such as the outcome of a call. Nothing that a person typed."""
+
+
+def event(action: str, at: float, actor: str, subject: str = "", **detail: str) -> AuditEvent:
+    """An event, to be added to the session whose commit also stores what it tells of."""
+    return AuditEvent(action=action, at=int(at), actor=actor, subject=subject, detail=detail)
