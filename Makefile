@@ -20,7 +20,7 @@ help:
 	@echo "make clean         remove .venv; data and keys in instance/ stay"
 
 run: .venv/run.done
-	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade
+	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade && $(BIN)/flask keys publish >/dev/null
 	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
 	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
 

@@ -18,6 +18,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
 from screening import clinic, config, database
+from screening.callback import visitor_views, words
 from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.questionnaire import loader
@@ -87,6 +88,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     database.init_app(app, settings["DATABASE_URL"])
     app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
     app.register_blueprint(views.visit)
+    app.register_blueprint(visitor_views.callback)
     app.register_blueprint(pages.pages)
     errors.init_app(app, "errors/page.html", last_resort)
     return app
@@ -144,6 +146,7 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
     app.extensions["headers"] = same
     app.jinja_env.globals["brand"] = pages.has_own_accent(the_clinic)
     site.init_app(app)
+    words.init_app(app)
     components.init_app(app)
     return app
 

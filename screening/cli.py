@@ -13,8 +13,9 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from screening import config, database
+from screening.callback import sealing
 from screening.config import SettingsError
-from screening.keyring import PURPOSES, activate_key, add_key, create_ring, read_ring, ring_file
+from screening.keyring import CALLBACK, PURPOSES, Keyring, activate_key, add_key, create_ring, read_ring, ring_file
 from screening.questionnaire.loader import DefinitionError, load
 from screening.responses import mixing
 
@@ -81,6 +82,15 @@ def activate(purpose: str, key_id: str) -> None:
     """Let a key seal. Running processes take it up when they restart, or when they meet it."""
     folder, _ = _keys(purpose)
     activate_key(folder, purpose, key_id)
+    if purpose == CALLBACK:
+        _publish(folder)
+
+
+@keys.command("publish")
+def publish() -> None:
+    """Let requests for a call be sealed to this machine's call-back key: its public half goes to the database."""
+    folder, _ = _keys(CALLBACK)
+    click.echo(_publish(folder))
 
 
 responses = _Group("responses", help="Anonymous copies.")
@@ -95,6 +105,10 @@ def mix() -> None:
         click.echo(f"{done.waiting} waiting, and at least {current_app.config['SETTINGS']['K']} go together", err=True)
     if not done.wiped:
         click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
+
+
+def _publish(folder: Path) -> str:
+    return sealing.publish(Keyring(folder, (CALLBACK,)))
 
 
 def _keys(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:

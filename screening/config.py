@@ -102,6 +102,8 @@ SETTINGS = (
     Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
     Setting("K", "11", _least_k, "copies are mixed at least so many at a time; not under 5"),
     Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
+    Setting("LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
+    Setting("LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),
     Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
 )
 

@@ -112,9 +112,19 @@ class Keyring:
         except (ValueError, InvalidTag) as error:
             raise UnsealableError("damaged, or sealed for another place") from error
 
-    def derive(self, purpose: str, label: str) -> bytes:
-        """32 bytes for one use, the same on every node that holds the active key: HMAC-SHA256 of the label."""
-        return hmac.new(self._active(purpose).secret, label.encode(), hashlib.sha256).digest()
+    def derive(self, purpose: str, label: str, key_id: str | None = None) -> bytes:
+        """32 bytes for one use, the same on every node that holds the key: HMAC-SHA256 of the label.
+
+        The active key's, or that of ``key_id``. Raises UnsealableError when there is no such key.
+        """
+        key = self._active(purpose) if key_id is None else self._key(purpose, key_id)
+        if key is None:
+            raise UnsealableError("unknown key")
+        return hmac.new(key.secret, label.encode(), hashlib.sha256).digest()
+
+    def active_id(self, purpose: str) -> str:
+        """The id of the key that seals."""
+        return self._active(purpose).id
 
     def _active(self, purpose: str) -> Key:
         ring = self._rings[purpose]

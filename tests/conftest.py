@@ -14,9 +14,10 @@ from flask_migrate import upgrade
 from sqlalchemy import create_engine, text
 
 from screening import create_app
+from screening.callback import sealing
 from screening.cli import create_commands_app
 from screening.config import ROOT
-from screening.keyring import DRAFT, FORMS, create_ring
+from screening.keyring import CALLBACK, PURPOSES, Keyring, create_ring
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import Questionnaire
 from tests.postgres import Cluster
@@ -52,25 +53,26 @@ def questionnaire() -> Questionnaire:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
-    for purpose in (DRAFT, FORMS):
-        create_ring(folder, purpose, date(2026, 11, 22))
+    for purposes in PURPOSES.values():
+        for purpose in purposes:
+            create_ring(folder, purpose, date(2026, 11, 22))
     return folder
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Path:
     """A pair of migrated SQLite files, to be copied."""
     folder = tmp_path_factory.mktemp("sqlite")
-    migrate(f"sqlite:///{folder}/site.sqlite")
+    migrate(f"sqlite:///{folder}/site.sqlite", keys)
     return folder
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(keys: Path) -> Iterator[Cluster]:
     """A PostgreSQL server of our own, with a migrated database ``template_site`` to copy."""
     with Cluster() as running:
         running.execute("CREATE DATABASE template_site")
-        migrate(running.url("template_site"))
+        migrate(running.url("template_site"), keys)
         yield running
 
 
@@ -81,11 +83,13 @@ def close(app: Flask) -> None:
             engine.dispose()
 
 
-def migrate(url: str) -> None:
-    """Bring a database to the newest version, as ``flask db upgrade`` does."""
+def migrate(url: str, keys: Path | None = None) -> None:
+    """Bring a database to the newest version, as ``flask db upgrade`` does, and publish the call-back key."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         upgrade()
+        if keys:
+            sealing.publish(Keyring(keys, (CALLBACK,)))
     close(app)
 
 

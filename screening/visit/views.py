@@ -95,6 +95,7 @@ def summary() -> AnyResponse | str:
         "visit/summary.html",
         summary=summarise(_questionnaire(), answers),
         copy=drafts.current().get("copy_outcome"),
+        shared=drafts.current().shared,
         today=site.today(),
     )
 
@@ -221,8 +222,8 @@ def _finish(back_to_review: bool = False) -> AnyResponse:
 def _settle_copy(answers: Answers) -> responses.Outcome:
     """Store, change or take back the anonymous copy, as the answers now say."""
     draft = drafts.current()
-    wanted = answers[_consent().id] == _agreeing_code() and not summarise(_questionnaire(), answers).minor
-    if wanted:
+    agreed = answers[_consent().id] == _agreeing_code()
+    if agreed and not draft.shared and not summarise(_questionnaire(), answers).minor:
         period = f"{site.today():%Y-%m}"
         outcome = responses.record(draft.copy_id, _questionnaire(), answers, period, kept_before=draft.copy_kept)
     elif "copy_outcome" in draft:

@@ -76,6 +76,15 @@ class Draft(SecureCookieSession):
     def copy_kept(self, kept: bool) -> None:
         self["kept"] = kept
 
+    @property
+    def shared(self) -> bool:
+        """Whether these answers were sent to the clinic with a name: then no anonymous copy is kept of them."""
+        return bool(self.get("shared"))
+
+    @shared.setter
+    def shared(self, shared: bool) -> None:
+        self["shared"] = shared
+
     def seconds_left(self, now: int) -> int:
         """Until this draft is forgotten if nothing more is sent."""
         idle, absolute = (LONGER, LONGER) if self.get("longer") else (IDLE, ABSOLUTE)

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import logging
 import time
+from collections.abc import Callable
 from functools import lru_cache
 
 import limits
@@ -38,6 +39,12 @@ def _key_of(keyring: Keyring, day: int) -> bytes:
     return keyring.derive(FORMS, f"limits {day}")
 
 
+def allow(what: str, rate: str) -> bool:
+    """Whether the address that sends the present form may do ``what`` once more, at most ``20 per hour``, say."""
+    allowed: Callable[[str, list[limits.RateLimitItem]], bool] = current_app.extensions["limit"]
+    return allowed(what, limits.parse_many(rate))
+
+
 def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:
     """Limit the forms an application takes, but for the endpoint ``exempt``.
 
@@ -52,12 +59,14 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:
 
     @app.before_request
     def check_limit() -> None:
-        if request.method == "POST" and request.endpoint != exempt and not _allowed():
+        if request.method == "POST" and request.endpoint != exempt and not allowed("forms", rates):
             abort(429)
 
-    def _allowed() -> bool:
+    def allowed(what: str, among: list[limits.RateLimitItem]) -> bool:
         try:
-            return all(limiter.hit(rate, sender()) for rate in rates)
+            return all(limiter.hit(rate, what, sender()) for rate in among)
         except Exception as error:  # a limit is not worth a visit
             log.error("the limits cannot be counted: %s", type(error).__name__)
             return True
+
+    app.extensions["limit"] = allowed

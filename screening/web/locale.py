@@ -104,10 +104,15 @@ def local(texts: Texts) -> str:
     return texts[current()]
 
 
-def others() -> list[tuple[str, str]]:
-    """The other languages: code, and the name it gives itself."""
-    codes = (code for code in current_app.extensions["locales"] if code != current())
+def all_names() -> list[tuple[str, str]]:
+    """The languages, the page's first: code, and the name each gives itself."""
+    codes = sorted(current_app.extensions["locales"], key=lambda code: code != current())
     return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in codes]
+
+
+def others() -> list[tuple[str, str]]:
+    """The languages the page could be in instead."""
+    return all_names()[1:]
 
 
 def _cookie_name() -> str:

@@ -1,4 +1,4 @@
-// Builds static/dist: the style sheet from Sass, purged of what no template uses, the script and the
+// Builds static/dist: the style sheets from Sass, purged of what no template uses, the script and the
 // icon; each named by its hash, with brotli and gzip beside it, and a manifest from name to file.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,24 +25,56 @@ const unmet = /:has\(\s*\+/;
 // What forced colours do to links by themselves.
 const given = /^(link|visited|active)text$/i;
 
-async function css() {
-  const compiled = sass.compile(join(source, "visitor.scss"), {
-    loadPaths: [join(source, "node_modules")], style: "compressed", quietDeps: true, charset: false, logger: sass.Logger.silent,
-  }).css;
-  const [purged] = await new PurgeCSS().purge({
-    content: [join(root, "templates/**/*.html")], css: [{ raw: compiled }], safelist: { standard: composed },
-  });
+// One style sheet is written; each page loads what its templates use of it. A sheet that is ``on`` another
+// holds only what that one lacks.
+const fields = ["components/{consultation,errors,fields,notice}"];
+const sheets = {
+  "visitor.css": {
+    templates: ["layouts/visitor", "components/{advice,charts,choices,crisis,errors,frame,icons,notice,steps}", "visit/*", "pages/*", "errors/{page,last_resort}"],
+  },
+  "consultation.css": {
+    templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callback/*"], on: "visitor.css",
+  },
+  "staff.css": {
+    templates: [...fields, "layouts/staff", "components/{charts,choices,icons,staff}", "staff/*", "callback/desk/*", "responses/*", "errors/staff"],
+  },
+};
+
+const compiled = sass.compile(join(source, "app.scss"), {
+  loadPaths: [join(source, "node_modules")], style: "compressed", quietDeps: true, charset: false, logger: sass.Logger.silent,
+}).css;
+
+// ``arrange="pair"`` becomes a class in the component; PurgeCSS sees only the word.
+const words = (content) => [...(content.match(/[\w-]+/g) ?? []), ...[...content.matchAll(/arrange="(\w+)"/g)].map(([, name]) => `app-choices--${name}`)];
+const extractors = [{ extensions: ["html"], extractor: words }];
+
+async function purge(templates) {
+  const content = templates.map((name) => join(root, "templates", `${name}.html`));
+  const [purged] = await new PurgeCSS().purge({ content, css: [{ raw: compiled }], extractors, safelist: { standard: composed } });
   const sheet = postcss.parse(purged.css);
   sheet.walkRules(unmet, (rule) => rule.remove());
   sheet.walkDecls("color", (declaration) => { if (given.test(declaration.value)) declaration.remove(); });
-  return Buffer.from(transform({ filename: "visitor.css", code: Buffer.from(sheet.toString()), minify: true }).code);
+  return sheet;
+}
+
+const place = (rule) => `${rule.parent.type === "atrule" ? rule.parent.params : ""}{${rule}}`;
+
+async function css({ templates, on }) {
+  const sheet = await purge(templates);
+  if (on) {
+    const there = new Set();
+    (await purge(sheets[on].templates)).walkRules((rule) => { there.add(place(rule)); });
+    sheet.walkRules((rule) => { if (there.has(place(rule))) rule.remove(); });
+    sheet.walkAtRules((rule) => { if (rule.nodes && !rule.nodes.length) rule.remove(); });
+  }
+  return Buffer.from(transform({ filename: "app.css", code: Buffer.from(sheet.toString()), minify: true }).code);
 }
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 const manifest = {};
 const files = {
-  "visitor.css": await css(),
+  ...Object.fromEntries(await Promise.all(Object.entries(sheets).map(async ([name, sheet]) => [name, await css(sheet)]))),
   "visitor.js": readFileSync(join(source, "visitor.js")),
   "icon.svg": readFileSync(join(source, "icon.svg")),
 };

@@ -50,19 +50,21 @@ class Server:
         self.arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--blocking-threads", "2", *arguments]
 
     def __enter__(self) -> Server:
-        subprocess.run(
-            [sys.executable, "-m", "flask", "keys", "init"],
-            cwd=ROOT,
-            env=self.environment,
-            check=True,
-            stderr=subprocess.DEVNULL,
-        )
+        self.flask("keys", "init")
         migrate(self.database)
+        self.flask("keys", "publish")
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", *self.arguments, self.target]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         self._wait()
         return self
+
+    def flask(self, *arguments: str) -> str:
+        """Run a command against the site's keys and database; what it printed."""
+        command = [sys.executable, "-m", "flask", *arguments]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
+        ).stdout
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()

@@ -1,0 +1,1 @@
+"""Patients asking for a call, and the team that calls."""

@@ -1,0 +1,119 @@
+"""The forms of the team's pages."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
+
+from screening.callback.forms import LONGEST_MESSAGE, TOO_LONG, plain
+from screening.callback.states import Attempt
+
+SPOKE, STOP = "spoke", "stop"
+
+OUTCOMES = {
+    SPOKE: lazy_gettext("We spoke"),
+    Attempt.NO_ANSWER.value: lazy_gettext("No answer"),
+    Attempt.VOICEMAIL.value: lazy_gettext("Left a voicemail"),
+    Attempt.WRONG_NUMBER.value: lazy_gettext("Wrong number"),
+    STOP: lazy_gettext("Asked us to stop"),
+}
+
+PICK = lazy_gettext("Pick what happened on the call")
+WRITE = lazy_gettext("Write the note first")
+WHOM = lazy_gettext("Pick who shall have the request")
+DAY = lazy_gettext("Give a day such as 2026-12-24")
+CONTACT = lazy_gettext("Give a phone number or an e-mail address")
+
+
+class DeskForm(FlaskForm):
+    """What all these forms share. ``seen`` is the version of the request that the page showed."""
+
+    class Meta:
+        """CSRFProtect checks the token before a form is made; WTForms' own messages are never shown."""
+
+        csrf = False
+        locales = False
+
+    seen = HiddenField()
+
+    @property
+    def version(self) -> int:
+        """The version that was seen; 0, which none has, for what is no number."""
+        return int(self.seen.data) if (self.seen.data or "").isdecimal() and len(self.seen.data) < 10 else 0
+
+
+def _note(text: str | None) -> str:
+    return plain(text, lines=True)
+
+
+class NoteForm(DeskForm):
+    """A note by itself."""
+
+    note = TextAreaField(filters=[_note])
+
+    def validate_note(self, field: Field) -> None:
+        """Something, and not too much."""
+        if not field.data:
+            raise ValidationError(WRITE)
+        _not_too_long(field)
+
+
+class CallForm(DeskForm):
+    """How a call went; a note may go with it."""
+
+    outcome = RadioField(validate_choice=False)
+    note = TextAreaField(filters=[_note])
+
+    def offer(self, voicemail: bool) -> CallForm:
+        """Offer the outcomes that are possible: no voicemail where none may be left."""
+        self.outcome.choices = [(k, v) for k, v in OUTCOMES.items() if voicemail or k != Attempt.VOICEMAIL.value]
+        return self
+
+    def validate_outcome(self, field: Field) -> None:
+        """One of them; what is not offered here is refused by the request's course, with its reason."""
+        if field.data not in OUTCOMES:
+            raise ValidationError(PICK)
+
+    def validate_note(self, field: Field) -> None:
+        """Not too much."""
+        _not_too_long(field)
+
+
+class HandForm(DeskForm):
+    """Who shall have the request."""
+
+    to = SelectField(validate_choice=False)
+
+    def validate_to(self, field: Field) -> None:
+        """One of the team."""
+        if field.data not in [value for value, _ in field.choices]:
+            raise ValidationError(WHOM)
+
+
+class SearchForm(DeskForm):
+    """A number or address to look for."""
+
+    contact = StringField(filters=[plain])
+
+    def validate_contact(self, field: Field) -> None:
+        """Something to look for."""
+        if not field.data:
+            raise ValidationError(CONTACT)
+
+
+class ClosedDayForm(DeskForm):
+    """A day without calls."""
+
+    day = DateField()
+
+    def validate_day(self, field: Field) -> None:
+        """A day of the calendar."""
+        field.errors = []
+        if field.data is None:
+            raise ValidationError(DAY)
+
+
+def _not_too_long(field: Field) -> None:
+    if len(field.data or "") > LONGEST_MESSAGE:
+        raise ValidationError(TOO_LONG % {"most": LONGEST_MESSAGE, "count": len(field.data)})

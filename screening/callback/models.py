@@ -1,0 +1,118 @@
+"""What the database keeps of requests: their course in the open, everything personal sealed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from screening.callback.states import Progress, State
+from screening.extensions import db
+
+WAITING, REACHED, CLOSED, WITHDRAWN = "waiting", "reached", "closed", "withdrawn"
+
+SHELVES = {
+    State.NEW: WAITING,
+    State.CLAIMED: WAITING,
+    State.ATTEMPTED: WAITING,
+    State.REACHED: REACHED,
+    State.CLOSED: CLOSED,
+    State.WITHDRAWN: WITHDRAWN,
+}
+"""Where a request of each state is shown. Kept in a column of its own, so that an index can serve the queue."""
+
+
+class CallbackKey(db.Model):  # type: ignore[name-defined]
+    """A public key that requests are sealed to. The private half lies in the key files of the staff's machines."""
+
+    __tablename__ = "callback_key"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    public: Mapped[bytes] = mapped_column(LargeBinary)
+    active: Mapped[bool]
+
+
+class CallbackRequest(db.Model):  # type: ignore[name-defined]
+    """One request for a call. Times are seconds since 1970, UTC; ``owner`` and ``entered_by`` are ids of accounts.
+
+    ``id`` is random and stands in staff addresses; the patient's reference is kept as a fingerprint only.
+    A withdrawn request keeps its course and nothing else.
+    """
+
+    __tablename__ = "callback_request"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reference: Mapped[str | None] = mapped_column(String(64), unique=True)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """A hash of what was sent, keyed by the form's secret, which is kept nowhere: a second press is no change."""
+
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_with: Mapped[str | None] = mapped_column(String(8))
+    indexed_with: Mapped[str | None] = mapped_column(String(8), index=True)
+    """The search key by which the contacts were hashed; None until somebody who may open the request has done so."""
+
+    language: Mapped[str] = mapped_column(String(8))
+    rank: Mapped[int]
+    """0 for "call first today", 1 for the others."""
+
+    asked_at: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[int | None] = mapped_column(BigInteger)
+    due_at: Mapped[int] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(12))
+    shelf: Mapped[str] = mapped_column(String(12))
+    owner: Mapped[str | None] = mapped_column(String(32))
+    attempts: Mapped[int]
+    entered_by: Mapped[str | None] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__: ClassVar = {"version_id_col": version}
+    """Of two who change a request at the same time, one is told."""
+
+    __table_args__ = (
+        Index("callback_queue", "shelf", "rank", "due_at", "id"),
+        Index("callback_queue_of", "shelf", "owner", "rank", "due_at", "id"),
+        Index("callback_queue_in", "shelf", "language", "rank", "due_at", "id"),
+        Index("callback_ended", "shelf", "ended_at", "id"),
+    )
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return Progress(State(self.state), self.owner, self.attempts)
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self.state, self.shelf = progress.state.value, SHELVES[progress.state]
+        self.owner, self.attempts = progress.owner, progress.attempts
+
+
+class CallbackContact(db.Model):  # type: ignore[name-defined]
+    """A keyed hash of a number or address of a request: it can be searched for, not read."""
+
+    __tablename__ = "callback_contact"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class CallbackNote(db.Model):  # type: ignore[name-defined]
+    """What somebody of the team wrote about a request, sealed like the request."""
+
+    __tablename__ = "callback_note"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), index=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    by: Mapped[str] = mapped_column(String(32))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_with: Mapped[str] = mapped_column(String(8))
+
+
+class ClosedDay(db.Model):  # type: ignore[name-defined]
+    """A day without calls, on top of the holidays of the clinic file: ``2026-12-24``."""
+
+    __tablename__ = "callback_closed_day"
+
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)

@@ -1,0 +1,434 @@
+"""The consultation pages: the form, the review of it, the promise, and how a request stands.
+
+What is typed travels with the pages themselves, as hidden fields, so neither a lost draft nor a
+database that is away can lose it. The draft keeps it besides, so that the browser's Back finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, current_app, g, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import TooManyRequests
+from werkzeug.wrappers import Response as AnyResponse
+
+from screening import responses
+from screening.callback import opening, reference, requests
+from screening.callback.details import spoken
+from screening.callback.forms import ConsultationForm, plain
+from screening.callback.promise import Calendar, Wish, is_open, promise
+from screening.callback.requests import GoneError, Receipt
+from screening.callback.sealing import NoKeyError
+from screening.callback.states import NotAllowedError
+from screening.clinic import Clinic
+from screening.extensions import db
+from screening.questionnaire import path
+from screening.questionnaire.model import Questionnaire
+from screening.questionnaire.summary import Help, Summary, summarise
+from screening.web import drafts, limits, locale
+
+log = logging.getLogger(__name__)
+
+callback = Blueprint("callback", __name__, url_prefix="/consultation")
+
+LEAST_SECONDS = 3
+"""Nobody fills the form in and checks it in less; a program does."""
+
+MOST_KEPT = 900
+"""Bytes of typed text the draft keeps: with the answers it still fits a cookie. Longer, the page alone has it."""
+
+NOTICES = {
+    "again": lazy_gettext("Please press the button once more."),
+    "stale": lazy_gettext("This page was open for a long time. What you typed is still here: press the button again."),
+    "many": lazy_gettext("Many requests came from your network. What you typed is still here. Try again in an hour."),
+    "away": lazy_gettext(
+        "We could not save your request just now. What you typed is still here. Try again, or call us."
+    ),
+    "no-summary": lazy_gettext(
+        "Your answers were cleared in the meantime, so there is no summary to share. You can still send your request."
+    ),
+    "copy-away": lazy_gettext(
+        "We could not take back your anonymous copy just now, so nothing was sent. Press the button again."
+    ),
+    "gone": lazy_gettext("You took this request back before, so it was not sent. To ask anew, send it again."),
+    "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
+    "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
+    "find": lazy_gettext("Please give your reference to see how your request stands."),
+}
+
+NOT_FOUND = lazy_gettext("We can’t find a request with this reference. It may have been erased. Check it, or call us")
+MISTYPED = lazy_gettext("There is a slip in this reference. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC")
+LOOKUPS = lazy_gettext("Many references were tried from your network. Try again in an hour, or call us")
+
+CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 409, 422, 429, 503
+
+
+@callback.get("")
+def consultation() -> AnyResponse | str:
+    """The form, with what was typed before as far as the draft keeps it."""
+    draft = drafts.current()
+    draft.setdefault("asking", _now())
+    kept = draft.get("consultation")
+    return _form_page(_form(MultiDict(_pairs(kept)) if kept else None), notice=request.args.get("notice"))
+
+
+@callback.post("")
+def again() -> str:
+    """The form once more with what was typed: to change it, or to read on in another language."""
+    form = _form(request.form)
+    _keep(form)
+    return _form_page(form)
+
+
+@callback.get("/review")
+def review_again() -> AnyResponse:
+    """The review comes from the form only."""
+    return redirect(url_for("callback.consultation"), 303)
+
+
+@callback.post("/review")
+def review() -> AnyResponse | str:
+    """What will be sent, to be checked before it is."""
+    form = _form(request.form)
+    _keep(form)
+    if form.website.data:
+        return make_response(_form_page(form, notice="again"), UNPROCESSABLE)
+    if not form.validate():
+        return make_response(_form_page(form), UNPROCESSABLE)
+    if form.share.data and _summary() is None:
+        return make_response(_without_summary(form), UNPROCESSABLE)
+    return _review_page(form)
+
+
+@callback.post("/sent")
+def send() -> AnyResponse | str:
+    """Store the request, once, and show the promise."""
+    form = _form(request.form)
+    if form.website.data or not form.validate():
+        return review()
+    if form.share.data and _summary() is None:
+        return make_response(_without_summary(form), UNPROCESSABLE)
+    if _now() - drafts.current().get("asking", 0) < LEAST_SECONDS:
+        return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
+    if not limits.allow("requests", _settings()["LIMIT_REQUESTS"]):
+        return make_response(_review_page(form, notice="many"), TOO_MANY)
+    if form.share.data and _withdraw_copy() is responses.Outcome.UNAVAILABLE:
+        return make_response(_review_page(form, notice="copy-away"), UNAVAILABLE)
+    if not _opening().certain:
+        return make_response(_review_page(form, notice="away"), UNAVAILABLE)
+    try:
+        receipt = _store(form)
+    except (SQLAlchemyError, NoKeyError) as error:
+        _roll_back(error)
+        return make_response(_review_page(form, notice="away"), UNAVAILABLE)
+    except (GoneError, NotAllowedError) as error:
+        _forget_request()
+        notice = "gone" if isinstance(error, GoneError) else "closed"
+        return make_response(_form_page(form, notice, requests.fresh_secret()), CONFLICT)
+    _take_receipt(form, receipt)
+    return redirect(url_for("callback.sent"), 303)
+
+
+@callback.get("/sent")
+def sent() -> AnyResponse | str:
+    """The promise, the reference to keep, and what happens next."""
+    kept = drafts.current().get("request")
+    if not kept or "reach_by" not in kept:
+        return redirect(url_for("callback.status", notice="find"), 303)
+    return render_template("callback/sent.html", sent=kept, due=kept["due_at"], closed_now=_closed_now())
+
+
+@callback.get("/status")
+def status() -> AnyResponse | str:
+    """How a request stands, for who has given its reference."""
+    kept = drafts.current().get("request")
+    if not kept:
+        return _find_page("", notice=request.args.get("notice"))
+    try:
+        receipt = requests.look(kept["reference"])
+    except GoneError:
+        _forget_request()
+        return _find_page("", error=NOT_FOUND)
+    except SQLAlchemyError as error:
+        _roll_back(error)
+        return make_response(_find_page("", notice="status-away"), UNAVAILABLE)
+    late = receipt.due_at < _now()
+    return render_template(
+        "callback/status.html", receipt=receipt, late=late, notice=_notice(request.args.get("notice"))
+    )
+
+
+@callback.post("/status")
+def find() -> AnyResponse | str:
+    """Take a reference. It stays in the draft and stands in no address."""
+    typed = plain(request.form.get("reference"))[:40]
+    if not limits.allow("lookups", _settings()["LIMIT_LOOKUPS"]):
+        return make_response(_find_page(typed, error=LOOKUPS), TOO_MANY)
+    try:
+        receipt = requests.look(reference.read(typed))
+    except reference.BadReferenceError:
+        return make_response(_find_page(typed, error=MISTYPED), UNPROCESSABLE)
+    except GoneError:
+        return make_response(_find_page(typed, error=NOT_FOUND), UNPROCESSABLE)
+    except SQLAlchemyError as error:
+        _roll_back(error)
+        return make_response(_find_page(typed, notice="status-away"), UNAVAILABLE)
+    drafts.current()["request"] = {"reference": receipt.reference}
+    return redirect(url_for("callback.status"), 303)
+
+
+@callback.post("/status/change")
+def change() -> AnyResponse:
+    """Fill the form in anew; what is sent then replaces the request."""
+    if "request" in drafts.current():
+        drafts.current()["changing"] = True
+    return redirect(url_for("callback.consultation"), 303)
+
+
+@callback.post("/status/withdraw")
+def withdraw() -> AnyResponse | str:
+    """Take the request back; it is erased at once."""
+    kept = drafts.current().get("request")
+    if not kept:
+        return redirect(url_for("callback.status", notice="find"), 303)
+    try:
+        requests.withdraw(kept["reference"], _now())
+    except GoneError:
+        pass  # taken back before: what was wished for is so
+    except SQLAlchemyError as error:
+        _roll_back(error)
+        return make_response(_find_page("", notice="status-away"), UNAVAILABLE)
+    _forget_request()
+    return render_template("callback/withdrawn.html")
+
+
+@callback.post("/status/forget")
+def forget() -> AnyResponse:
+    """Forget the reference in this browser; the request stays."""
+    _forget_request()
+    return redirect(url_for("callback.status"), 303)
+
+
+@callback.errorhandler(CSRFError)
+def stale_form(error: CSRFError) -> AnyResponse:
+    """A form whose token is gone comes back as it was, so one more press sends it."""
+    drafts.renew_form_token()
+    return _back_as_it_was("stale", 400)
+
+
+@callback.errorhandler(TooManyRequests)
+def too_many(error: TooManyRequests) -> AnyResponse:
+    """A form that came too often is kept, too."""
+    return _back_as_it_was("many", TOO_MANY)
+
+
+def _back_as_it_was(notice: str, code: int) -> AnyResponse:
+    if request.endpoint == "callback.find":
+        return make_response(_find_page(plain(request.form.get("reference"))[:40], notice=notice), code)
+    if request.endpoint not in ("callback.again", "callback.review", "callback.send"):
+        return redirect(url_for("callback.status", notice=notice), 303)
+    form = _form(request.form)
+    if request.endpoint == "callback.send" and form.validate() and not (form.share.data and _summary() is None):
+        return make_response(_review_page(form, notice), code)
+    form.process(request.form)
+    return make_response(_form_page(form, notice), code)
+
+
+def _form_page(form: ConsultationForm, notice: str | None = None, secret: str | None = None) -> str:
+    form.website.data = ""
+    return render_template(
+        "callback/consultation.html",
+        form=form,
+        secret=secret or _secret(),
+        by=_promised(None),
+        closed_now=_closed_now(),
+        summary=_summary(),
+        changing=bool(drafts.current().get("changing")),
+        copy_kept=drafts.current().copy_kept,
+        notice=_notice(notice),
+    )
+
+
+def _review_page(form: ConsultationForm, notice: str | None = None) -> str:
+    details = form.details(_codes(), _questionnaire().version)
+    return render_template(
+        "callback/review.html",
+        form=form,
+        details=details,
+        phone=spoken(details.phone, _clinic().country),
+        guardian_phone=spoken(details.guardian_phone, _clinic().country),
+        summary=_summary() if form.share.data else None,
+        secret=_secret(),
+        by=_promised(form),
+        copy_kept=drafts.current().copy_kept,
+        notice=_notice(notice),
+    )
+
+
+def _find_page(typed: str, notice: str | None = None, error: Any = None) -> str:
+    return render_template("callback/find.html", typed=typed, notice=_notice(notice), error=error)
+
+
+def _without_summary(form: ConsultationForm) -> str:
+    form.share.data = False
+    return _form_page(form, notice="no-summary")
+
+
+def _form(formdata: MultiDict[str, Any] | None) -> ConsultationForm:
+    now, country = datetime.fromtimestamp(_now(), UTC), _clinic().country
+    form = ConsultationForm(_opening().calendar, country, locale.all_names(), now, formdata=formdata)
+    roles = _questionnaire().roles
+    if formdata is None and drafts.answers().get(roles.age) == roles.minor:
+        form.minor.data = True
+    return form
+
+
+def _keep(form: ConsultationForm) -> None:
+    """Let the draft keep what was typed, when it fits."""
+    typed = form.typed()
+    fits = len(json.dumps(typed)) <= MOST_KEPT
+    if fits:
+        drafts.current()["consultation"] = typed
+    else:
+        drafts.current().pop("consultation", None)
+
+
+def _pairs(kept: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, item) for name, value in kept.items() for item in (value if isinstance(value, list) else [value])]
+
+
+def _secret() -> str:
+    """The secret of the form being filled in: it comes back with the form, or is made now."""
+    sent = request.form.get("secret", "")
+    return sent if len(sent) == 32 and sent.isalnum() and sent.isascii() else requests.fresh_secret()
+
+
+def _store(form: ConsultationForm) -> Receipt:
+    details = form.details(_codes(), _questionnaire().version)
+    summary = _summary()
+    urgent = details.answers is not None and summary is not None and summary.help is Help.URGENT
+    kept = drafts.current().get("request")
+    if kept and drafts.current().get("changing"):
+        return requests.change(kept["reference"], details, _opening().calendar, _now(), urgent)
+    return requests.submit(_secret(), details, _opening().calendar, _now(), urgent)
+
+
+def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
+    """Keep in the draft what the next page says, and forget what was typed."""
+    details, draft = form.details(None, 0), drafts.current()
+    draft.pop("consultation", None)
+    draft.pop("changing", None)
+    draft.pop("asking", None)
+    if form.share.data:
+        draft.shared = True
+    draft["request"] = {
+        "reference": receipt.reference,
+        "due_at": receipt.due_at,
+        "reach_by": "phone" if details.minor else details.reach_by,
+        "ending": details.call.partition(";")[0][-2:],
+        "ask_for": details.ask_for[:40],
+        "voicemail": details.voicemail,
+    }
+
+
+def _withdraw_copy() -> responses.Outcome:
+    """Take back the anonymous copy: equal answers with a name beside them would tell whose it is."""
+    draft = drafts.current()
+    if "copy_outcome" not in draft:
+        return responses.Outcome.NONE
+    outcome = responses.withdraw(draft.copy_id, kept_before=draft.copy_kept)
+    if outcome is not responses.Outcome.UNAVAILABLE:
+        draft["copy_outcome"], draft.copy_kept = outcome.value, outcome is responses.Outcome.MIXED
+    return outcome
+
+
+def _forget_request() -> None:
+    for name in ("request", "changing"):
+        drafts.current().pop(name, None)
+
+
+def _summary() -> Summary | None:
+    """The summary as it may be shared; None until every question is answered."""
+    answers = drafts.answers()
+    if path.first_open(_questionnaire(), answers) or not answers:
+        return None
+    return summarise(_questionnaire(), answers)
+
+
+def _codes() -> dict[str, str] | None:
+    """The answers that a shared summary consists of: the signs and the two about pain."""
+    summary = _summary()
+    if summary is None:
+        return None
+    questionnaire = _questionnaire()
+    roles = questionnaire.roles
+    wanted = {sign.id for sign in questionnaire.signs} | {roles.pain_duration, roles.pain_average}
+    return {id_: code for id_, code in drafts.answers().items() if id_ in wanted and isinstance(code, str)}
+
+
+def _promised(form: ConsultationForm | None) -> datetime | None:
+    """By when a request sent now is answered; None when that can't be said, as the database is away."""
+    if not _opening().certain:
+        return None
+    wish = form.details(None, 0).wish if form else Wish()
+    return promise(_opening().calendar, datetime.fromtimestamp(_now(), UTC), wish)
+
+
+def _closed_now() -> bool:
+    return not is_open(_opening().calendar, datetime.fromtimestamp(_now(), UTC))
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """The clinic's calendar; not ``certain`` while the closed days the team entered can't be read."""
+
+    calendar: Calendar
+    certain: bool
+
+
+def _opening() -> _Opening:
+    """Read once a request."""
+    if "opening" not in g:
+        try:
+            g.opening = _Opening(opening.calendar(_clinic()), certain=True)
+        except SQLAlchemyError as error:
+            _roll_back(error)
+            g.opening = _Opening(opening.regular(_clinic()), certain=False)
+    found: _Opening = g.opening
+    return found
+
+
+def _roll_back(error: Exception) -> None:
+    db.session.rollback()
+    log.error("requests for a call cannot be stored or read: %s", type(error).__name__)
+
+
+def _notice(name: str | None) -> str | None:
+    return str(NOTICES[name]) if name in NOTICES else None
+
+
+def _now() -> int:
+    return int(current_app.extensions["clock"]())
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = current_app.config["SETTINGS"]
+    return settings
+
+
+def _questionnaire() -> Questionnaire:
+    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
+    return questionnaire
+
+
+def _clinic() -> Clinic:
+    clinic: Clinic = current_app.extensions["clinic"]
+    return clinic

@@ -1,0 +1,211 @@
+"""The promise: never past, never in a closed hour, and exactly the later of the rule and the wish."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from screening.callback.promise import (
+    Calendar,
+    NeverOpenError,
+    Part,
+    Wish,
+    end_of_next_business_day,
+    first_chosen_time,
+    is_open,
+    parts_within,
+    promise,
+)
+
+DENVER = ZoneInfo("America/Denver")
+OFFICE = (time(8), time(17))
+WEEK = (OFFICE,) * 5 + (None, None)
+THANKSGIVING = date(2026, 11, 26)
+CLINIC = Calendar(WEEK, frozenset({THANKSGIVING}), DENVER)
+
+ZONES = (
+    "America/Denver",
+    "America/Phoenix",
+    "America/Sao_Paulo",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Europe/Madrid",
+    "Pacific/Apia",
+)
+DAY = timedelta(days=1)
+
+
+def at(text: str, zone: ZoneInfo = DENVER) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wish", "by"),
+    [
+        ("2026-11-23 10:00", Wish(), "2026-11-24 17:00"),
+        ("2026-11-22 21:41", Wish(), "2026-11-23 17:00"),
+        ("2026-11-25 16:59", Wish(), "2026-11-27 17:00"),
+        ("2026-11-27 09:00", Wish(), "2026-11-30 17:00"),
+        ("2026-11-23 10:00", Wish(frozenset({1}), frozenset({Part.MORNING})), "2026-11-24 17:00"),
+        ("2026-11-23 10:00", Wish(frozenset({2}), frozenset({Part.MORNING})), "2026-11-25 12:00"),
+        ("2026-11-23 10:00", Wish(frozenset({3}), frozenset()), "2026-12-03 17:00"),
+        ("2026-11-23 10:00", Wish(frozenset({0}), frozenset({Part.AFTERNOON})), "2026-11-24 17:00"),
+        ("2026-11-23 17:00", Wish(frozenset({0}), frozenset({Part.MIDDAY})), "2026-11-30 15:00"),
+    ],
+)
+def test_a_promise_as_a_person_would_work_it_out(asked, wish, by):
+    assert promise(CLINIC, at(asked), wish).astimezone(DENVER) == at(by)
+
+
+@pytest.mark.parametrize(("asked", "by"), [("2027-03-13 12:00", "2027-03-15"), ("2027-11-06 12:00", "2027-11-08")])
+def test_over_a_change_of_clocks_the_promise_keeps_the_clinics_time(asked, by):
+    assert promise(CLINIC, at(asked)).astimezone(DENVER) == at(f"{by} 17:00")
+
+
+def test_an_end_the_clock_never_shows_is_no_end():
+    """Clocks go from 2:00 to 3:00 on 14 March 2027: a night desk that shuts at 2:30 has no such moment."""
+    night = Calendar(((time(1), time(2, 30)),) * 7, frozenset(), DENVER)
+    assert promise(night, at("2027-03-13 12:00")).astimezone(DENVER) == at("2027-03-15 02:30")
+
+
+def test_an_end_the_clock_shows_twice_is_the_first():
+    night = Calendar(((time(0), time(1, 30)),) * 7, frozenset(), DENVER)
+    by = promise(night, at("2027-11-06 12:00"))
+    assert by == datetime(2027, 11, 7, 7, 30, tzinfo=UTC)
+
+
+def test_a_clinic_that_never_opens_promises_nothing():
+    never = Calendar((None,) * 7, frozenset(), DENVER)
+    with pytest.raises(NeverOpenError):
+        promise(never, at("2026-11-23 10:00"))
+    with pytest.raises(NeverOpenError):
+        promise(CLINIC, at("2026-11-23 10:00"), Wish(frozenset({6}), frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("now", "open_"),
+    [
+        ("2026-11-23 08:00", True),
+        ("2026-11-23 07:59", False),
+        ("2026-11-23 16:59", True),
+        ("2026-11-23 17:00", False),
+        ("2026-11-22 12:00", False),
+        ("2026-11-26 12:00", False),
+    ],
+)
+def test_open_is_open(now, open_):
+    assert is_open(CLINIC, at(now)) is open_
+
+
+def test_parts_of_a_day_are_cut_to_the_hours():
+    assert parts_within((time(9), time(13))) == (
+        (Part.MORNING, time(9), time(12)),
+        (Part.MIDDAY, time(12), time(13)),
+    )
+
+
+quarters = st.integers(0, 95).map(lambda n: time(n // 4, n % 4 * 15))
+hours = st.tuples(quarters, quarters).filter(lambda pair: pair[0] < pair[1])
+day_hours = st.tuples(st.integers(16, 94), st.integers(17, 95)).filter(lambda p: p[0] < p[1])
+by_day = day_hours.map(lambda p: (time(p[0] // 4, p[0] % 4 * 15), time(p[1] // 4, p[1] % 4 * 15)))
+dates = st.dates(date(2026, 1, 1), date(2028, 12, 31))
+wishes = st.builds(Wish, st.frozensets(st.integers(0, 6)), st.frozensets(st.sampled_from(Part)))
+
+
+@st.composite
+def questions(draw: st.DrawFn, hours_of_day: st.SearchStrategy) -> tuple[Calendar, datetime, Wish]:
+    """A calendar, a moment near which clocks may change, and a wish."""
+    zone = ZoneInfo(draw(st.sampled_from(ZONES)))
+    week = tuple(draw(st.lists(st.none() | hours_of_day, min_size=7, max_size=7)))
+    changes = [date(2027, 3, 14), date(2027, 11, 7), date(2027, 3, 28), date(2027, 10, 3), date(2027, 4, 4)]
+    around = st.builds(lambda d, n: d + n * DAY, st.sampled_from(changes), st.integers(-4, 2))
+    day = draw(around | dates)
+    shut = draw(st.frozensets(st.builds(lambda n: day + n * DAY, st.integers(0, 20)), max_size=8))
+    asked = datetime.combine(day, draw(st.times()), zone)
+    return Calendar(week, shut, zone), asked, draw(wishes)
+
+
+@given(questions(hours))
+def test_never_past_and_never_in_a_closed_hour(question):
+    calendar, asked, wish = question
+    try:
+        by = promise(calendar, asked, wish)
+    except NeverOpenError:
+        return
+    assert by > asked
+    local = by.astimezone(calendar.zone)
+    assert local.date() not in calendar.shut
+    open_hours = calendar.week[local.weekday()]
+    assert open_hours is not None and open_hours[0] < local.time() <= open_hours[1]
+
+
+@given(questions(by_day))
+@example((CLINIC, at("2026-11-23 10:00"), Wish()))
+def test_exactly_the_later_of_the_rule_and_the_first_chosen_time(question):
+    """Worked out anew by walking over the quarters of an hour, one by one, on the clinic's clock."""
+    calendar, asked, wish = question
+    try:
+        by = promise(calendar, asked, wish)
+    except NeverOpenError:
+        assert not any(calendar.week) or not _fits(calendar, wish)
+        return
+    assert by == max(_walked_rule(calendar, asked), _walked_choice(calendar, asked, wish))
+    assert by == max(end_of_next_business_day(calendar, asked), first_chosen_time(calendar, asked, wish))
+
+
+def _fits(calendar: Calendar, wish: Wish) -> bool:
+    return any(
+        open_hours
+        and (not wish.days or day in wish.days)
+        and (not wish.parts or {part for part, _, _ in parts_within(open_hours)} & wish.parts)
+        for day, open_hours in enumerate(calendar.week)
+    )
+
+
+def _quarters_from(moment: datetime):
+    quarter = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - DAY
+    while True:
+        yield quarter
+        quarter += timedelta(minutes=15)
+
+
+def _open_at(calendar: Calendar, quarter: datetime) -> bool:
+    local = quarter.astimezone(calendar.zone)
+    open_hours = calendar.week[local.weekday()]
+    return (
+        local.date() not in calendar.shut and open_hours is not None and open_hours[0] <= local.time() < open_hours[1]
+    )
+
+
+def _walked_rule(calendar: Calendar, asked: datetime) -> datetime:
+    today, last = asked.astimezone(calendar.zone).date(), None
+    for quarter in _quarters_from(asked):
+        local = quarter.astimezone(calendar.zone)
+        if last and not (_open_at(calendar, quarter) and local.date() == last.astimezone(calendar.zone).date()):
+            return last + timedelta(minutes=15)
+        if _open_at(calendar, quarter) and local.date() > today:
+            last = quarter
+    raise AssertionError
+
+
+def _walked_choice(calendar: Calendar, asked: datetime, wish: Wish) -> datetime:
+    def chosen(quarter: datetime) -> Part | bool:
+        local = quarter.astimezone(calendar.zone)
+        if not _open_at(calendar, quarter) or (wish.days and local.weekday() not in wish.days):
+            return False
+        part = Part.MORNING if local.hour < 12 else Part.MIDDAY if local.hour < 15 else Part.AFTERNOON
+        return (part if part in wish.parts else False) if wish.parts else True
+
+    before: Part | bool = False
+    for quarter in _quarters_from(asked):
+        here = chosen(quarter)
+        day_before = (quarter - timedelta(minutes=15)).astimezone(calendar.zone).date()
+        ended = before and (here != before or quarter.astimezone(calendar.zone).date() != day_before)
+        if ended and quarter > asked:
+            return quarter
+        before = here
+    raise AssertionError
