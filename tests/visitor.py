@@ -64,6 +64,22 @@ class Page:
         assert len(forms) == 1, f"{len(forms)} forms go to {action}"
         return forms[0]
 
+    def typed(self, action: str) -> dict[str, list[str]]:
+        """What a browser would send of a form as it stands: hidden, typed, ticked and selected."""
+        typed: dict[str, list[str]] = {}
+        for field in self.form(action).find_all(["input", "textarea", "select"]):
+            if field.name == "select":
+                value = next((str(o["value"]) for o in field.find_all("option", selected=True)), None)
+                value = str(field.find("option")["value"]) if value is None else value
+            elif field.name == "textarea":
+                value = field.get_text().removeprefix("\n")
+            elif field.get("type") in ("radio", "checkbox") and not field.has_attr("checked"):
+                continue
+            else:
+                value = str(field.get("value", ""))
+            typed.setdefault(str(field["name"]), []).append(value)
+        return typed
+
     def chosen(self) -> list[str]:
         """The values of the choices that are ticked."""
         return [str(field["value"]) for field in self.soup.find_all("input", checked=True)]
@@ -95,6 +111,12 @@ class Visitor:
             address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
         )
         return self._checked(Page(response))
+
+    def fill(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
+        """Change these fields of a page's form, leave the others as they are, and press its button."""
+        return self.post(
+            str(page.form(action)["action"]), {**page.typed(action), **fields}, follow=follow, came_from=page.address
+        )
 
     def answer(self, question: str, value: Any, follow: bool = True) -> Page:
         """Open a question, choose, and press Continue; past the help page too where it comes."""

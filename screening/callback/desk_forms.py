@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 
-from screening.callback.forms import LONGEST_MESSAGE, TOO_LONG, plain
+from screening.callback.forms import LONGEST_MESSAGE, TOO_LONG, offered, plain, values
 from screening.callback.states import Attempt
 
 SPOKE, STOP = "spoke", "stop"
@@ -67,7 +67,9 @@ class CallForm(DeskForm):
 
     def offer(self, voicemail: bool) -> CallForm:
         """Offer the outcomes that are possible: no voicemail where none may be left."""
-        self.outcome.choices = [(k, v) for k, v in OUTCOMES.items() if voicemail or k != Attempt.VOICEMAIL.value]
+        self.outcome.choices = offered(
+            {how: words for how, words in OUTCOMES.items() if voicemail or how != Attempt.VOICEMAIL.value}
+        )
         return self
 
     def validate_outcome(self, field: Field) -> None:
@@ -87,7 +89,7 @@ class HandForm(DeskForm):
 
     def validate_to(self, field: Field) -> None:
         """One of the team."""
-        if field.data not in [value for value, _ in field.choices]:
+        if field.data not in values(field):
             raise ValidationError(WHOM)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +11,18 @@ import phonenumbers
 from babel.dates import get_day_names
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import get_locale, lazy_gettext
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, RadioField, SelectMultipleField, StringField, TextAreaField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    RadioField,
+    SelectChoice,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 
 from screening.callback.details import Details
 from screening.callback.promise import Calendar, NeverOpenError, Part, Wish, first_chosen_time, parts_within
@@ -59,6 +70,16 @@ def _lines(text: str | None) -> str:
     return plain(text, lines=True)
 
 
+def offered(labels: Mapping[str, str | LazyString]) -> list[SelectChoice]:
+    """Choices of a field: the value that is sent, and what it is called."""
+    return [SelectChoice(value=value, label=label) for value, label in labels.items()]
+
+
+def values(field: Field) -> set[str]:
+    """The values that are offered."""
+    return {choice.value for choice in field.choices}
+
+
 class ConsultationForm(FlaskForm):
     """A request for a call. Made for one clinic's calendar and country, in the language of the page."""
 
@@ -71,7 +92,7 @@ class ConsultationForm(FlaskForm):
     name = StringField(filters=[_line])
     say = StringField(filters=[_line])
     patient = RadioField(
-        choices=[("new", lazy_gettext("New patient")), ("existing", lazy_gettext("Existing patient"))],
+        choices=offered({"new": lazy_gettext("New patient"), "existing": lazy_gettext("Existing patient")}),
         validate_choice=False,
     )
     language = RadioField(validate_choice=False)
@@ -79,14 +100,14 @@ class ConsultationForm(FlaskForm):
     phone = StringField(filters=[_line])
     email = StringField(filters=[_line])
     reach_by = RadioField(
-        choices=[("phone", lazy_gettext("A phone call")), ("email", lazy_gettext("An e-mail"))],
+        choices=offered({"phone": lazy_gettext("A phone call"), "email": lazy_gettext("An e-mail")}),
         default="phone",
         validate_choice=False,
     )
     days = SelectMultipleField(validate_choice=False)
     parts = SelectMultipleField(validate_choice=False)
     voicemail = RadioField(
-        choices=[("no", lazy_gettext("No")), ("yes", lazy_gettext("Yes"))], default="no", validate_choice=False
+        choices=offered({"no": lazy_gettext("No"), "yes": lazy_gettext("Yes")}), default="no", validate_choice=False
     )
     minor = BooleanField()
     guardian = StringField(filters=[_line])
@@ -103,12 +124,12 @@ class ConsultationForm(FlaskForm):
         """``languages``: code and own name of each, the page's first. ``now`` is aware."""
         self.calendar, self.country, self.now = calendar, country, now
         super().__init__(**options)
-        self.language.choices = languages
+        self.language.choices = offered(dict(languages))
         if self.language.data is None:
             self.language.data = languages[0][0]
-        self.days.choices = [(str(day), name) for day, name in day_names().items() if calendar.week[day]]
-        offered = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
-        self.parts.choices = [(part.value, PARTS[part]) for part in Part if part in offered]
+        self.days.choices = offered({str(day): name for day, name in day_names().items() if calendar.week[day]})
+        open_parts = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
+        self.parts.choices = offered({part.value: PARTS[part] for part in Part if part in open_parts})
 
     def details(self, answers: dict[str, str] | None, version: int) -> Details:
         """The request, once the form is found valid; ``answers`` are those of the summary that may be shared."""
@@ -187,8 +208,7 @@ class ConsultationForm(FlaskForm):
 
     def validate_days(self, field: Field) -> None:
         """Days and parts of the day at which the clinic is open at all."""
-        offered = {value for value, _ in field.choices}
-        if not set(field.data or ()) <= offered or not set(self.parts.data or ()) <= {v for v, _ in self.parts.choices}:
+        if not set(field.data or ()) <= values(field) or not set(self.parts.data or ()) <= values(self.parts):
             raise ValidationError(CLOSED)
         wish = Wish(frozenset(map(int, field.data or ())), frozenset(Part(part) for part in self.parts.data or ()))
         try:
@@ -254,7 +274,7 @@ def _not_longer(field: Field, most: int) -> None:
 
 
 def _one_of(field: Field, complaint: Any) -> None:
-    if field.data not in [value for value, _ in field.choices]:
+    if field.data not in values(field):
         raise ValidationError(complaint)
 
 

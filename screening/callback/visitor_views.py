@@ -236,7 +236,9 @@ def _back_as_it_was(notice: str, code: int) -> AnyResponse:
     if request.endpoint not in ("callback.again", "callback.review", "callback.send"):
         return redirect(url_for("callback.status", notice=notice), 303)
     form = _form(request.form)
-    if request.endpoint == "callback.send" and form.validate() and not (form.share.data and _summary() is None):
+    if form.share.data and _summary() is None:
+        return make_response(_without_summary(form), code)
+    if request.endpoint == "callback.send" and form.validate():
         return make_response(_review_page(form, notice), code)
     form.process(request.form)
     return make_response(_form_page(form, notice), code)

@@ -1,0 +1,497 @@
+"""Asking for a call, from the form to the promise, and whatever can go wrong on the way."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+from sqlalchemy import text
+
+from screening.callback.reference import read
+from screening.extensions import db
+from screening.keyring import PURPOSES, SettingsError
+from tests.callback.conftest import ROSA, reference_on
+from tests.visitor import Visitor
+
+
+def form_of(visitor):
+    return visitor.get("/consultation")
+
+
+def review(visitor, **fields):
+    return visitor.fill(form_of(visitor), "/consultation/review", **{**ROSA, **fields})
+
+
+def test_a_request_is_checked_sent_promised_and_kept_sealed(make_site, database_url, clock, ask, stored):
+    site = make_site(DATABASE_URL=database_url)
+    visitor = Visitor(site)
+    page = form_of(visitor)
+    assert page.title.startswith("Ask for a call back") and "by 5:00 PM on Tuesday, November 24" in page.words
+    page = visitor.fill(page, "/consultation/review", **ROSA)
+    assert page.title.startswith("Check your request")
+    for shown in ("Zentinela Rosa", "Rosita", "(303) 555-0144", "zentinela@example.org", "zentinel words"):
+        assert shown in page.words
+    assert stored(site) == [], "nothing is sent before it is checked"
+    clock.forward(60)
+    page = visitor.fill(page, "/consultation/sent")
+    assert (page.address, page.status) == ("/consultation/sent", 200)
+    assert "by 5:00 PM on Tuesday, November 24" in page.words and "ends in 44" in page.words
+    assert read(reference_on(page)) == reference_on(page)
+    [(request, details)] = stored(site)
+    assert (details.name, details.phone, details.email) == ("Zentinela Rosa", "+13035550144", "zentinela@example.org")
+    assert details.message == "zentinel words, on two\nlines"
+    assert (request.state, request.rank, request.language, details.voicemail, details.news) == (
+        *("new", 1, "en"),
+        *(False, False),
+    )
+    assert details.answers is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"name": " "}, "Please give your name"),
+        ({"name": "x" * 81}, "80 letters at most, and now there are 81"),
+        ({"patient": ""}, "Choose new patient or existing patient"),
+        ({"phone": "", "email": ""}, "Please give a phone number or an e-mail address"),
+        ({"phone": ""}, "You chose a phone call, so please give a number"),
+        ({"phone": "12"}, "Check the phone number. It should look like (201) 555-0123"),
+        ({"email": "rosa@"}, "Check the e-mail address"),
+        ({"email": "", "reach_by": "email"}, "You chose an e-mail, so please give an address"),
+        ({"days": ["6"]}, "We are closed then"),
+        ({"days": ["0"], "parts": ["night"]}, "We are closed then"),
+        ({"message": "x" * 501}, "500 letters at most, and now there are 501"),
+        ({"minor": "yes"}, "Please give the name of a parent or guardian"),
+        ({"minor": "yes", "guardian": "Ana", "guardian_phone": "0"}, "Check the phone number"),
+        ({"language": "xx"}, "Please pick one of these"),
+        ({"voicemail": "perhaps"}, "Please pick one of these"),
+        ({"reach_by": "drum"}, "Please pick one of these"),
+    ],
+)
+def test_a_mistake_is_told_at_its_field_and_nothing_typed_is_lost(visitor, stored, site, fields, words):
+    page = review(visitor, **fields)
+    assert page.status == 422 and page.title.startswith("Error: ")
+    assert words in page.soup.find(class_="nhsuk-error-summary").get_text()
+    typed = page.typed("/consultation/review")
+    for name, value in {**ROSA, **fields}.items():
+        if name not in ("patient", "language", "voicemail", "reach_by", "days", "parts", "name") or name in (
+            "message",
+        ):
+            assert typed.get(name, [""]) == ([value] if isinstance(value, str) else value)
+    assert stored(site) == []
+
+
+def test_a_number_from_abroad_and_one_with_an_extension_are_taken(visitor, site, ask, stored):
+    page = review(visitor, phone="+34 612 34 56 78")
+    assert "+34 612 34 56 78" in page.words
+    ask(visitor, phone="303-555-0144 ext. 12")
+    assert stored(site)[0][1].phone == "+13035550144;ext=12"
+
+
+def test_what_cannot_be_seen_is_left_out(visitor, site, ask, stored):
+    ask(visitor, name="Ro\u202esa\x00 \u0007", message="one\x00\r\ntwo\u2066")
+    [(_, details)] = stored(site)
+    assert (details.name, details.message) == ("Rosa", "one\ntwo")
+
+
+def test_chosen_times_move_the_promise(visitor, site, ask, stored):
+    page = ask(visitor, days=["3"], parts=["morning"])
+    assert "by 12:00 PM on Thursday, December 3" in page.words, "the Thursday before is Thanksgiving"
+    assert stored(site)[0][1].days == (3,)
+
+
+def test_out_of_hours_the_page_leads_with_help(visitor, clock):
+    assert "We are closed right now" not in form_of(visitor).words
+    clock.forward(12 * 60 * 60)
+    page = form_of(visitor)
+    assert page.main.find(["section", "h1"]).get_text().strip().startswith("We are closed right now")
+    assert page.main.find("a", href="tel:988")
+
+
+def test_with_an_urgent_answer_help_stands_above_the_form_and_after_it(visitor, ask):
+    visitor.walk(hopelessness="3")
+    for page in (form_of(visitor), review(visitor), ask(visitor)):
+        care = page.main.find(class_="app-care")
+        assert care is not None and care.find("a", href="tel:988")
+
+
+@pytest.mark.parametrize("twice", ["at once", "after a while"])
+def test_one_request_however_often_it_is_sent(make_site, database_url, clock, stored, twice):
+    site = make_site(DATABASE_URL=database_url)
+    visitor = Visitor(site)
+    page = review(visitor)
+    clock.forward(10)
+    first = visitor.fill(page, "/consultation/sent")
+    if twice == "after a while":
+        clock.forward(20 * 60)
+    second = visitor.fill(page, "/consultation/sent")
+    assert reference_on(first) == reference_on(second)
+    [(request, _)] = stored(site)
+    assert request.changed_at is None
+
+
+def test_the_same_form_sent_with_other_contents_changes_the_request(visitor, site, clock, stored):
+    page = review(visitor)
+    clock.forward(10)
+    first = visitor.fill(page, "/consultation/sent")
+    second = visitor.fill(page, "/consultation/sent", phone="303 555 0177")
+    assert reference_on(first) == reference_on(second)
+    [(request, details)] = stored(site)
+    assert details.phone == "+13035550177" and request.changed_at
+
+
+def test_an_expired_session_loses_nothing_and_the_next_press_works(visitor, site, clock, stored):
+    page = review(visitor)
+    clock.forward(3 * 60 * 60)
+    page = visitor.fill(page, "/consultation/sent")
+    assert page.status == 400 and "What you typed is still here" in page.words and "Zentinela Rosa" in page.words
+    page = visitor.fill(page, "/consultation/sent")
+    assert "We got your request" in page.heading
+    assert len(stored(site)) == 1
+
+
+def test_an_expired_form_comes_back_filled_in(visitor, clock):
+    page = form_of(visitor)
+    clock.forward(3 * 60 * 60)
+    page = visitor.fill(page, "/consultation/review", **ROSA)
+    assert page.status == 400 and page.typed("/consultation/review")["message"] == [ROSA["message"]]
+    assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
+
+
+def test_with_the_database_away_the_form_stays_and_the_next_press_works(make_site, database_url, clock, stored):
+    site = make_site(DATABASE_URL=database_url)
+    visitor = Visitor(site)
+    page = review(visitor)
+    clock.forward(10)
+    with site.app_context():
+        db.session.execute(text("ALTER TABLE callback_request RENAME TO callback_away"))
+        db.session.commit()
+    page = visitor.fill(page, "/consultation/sent")
+    assert page.status == 503 and "Try again, or call us" in page.words and "Zentinela Rosa" in page.words
+    assert page.soup.find("a", href="tel:+13035550100")
+    with site.app_context():
+        db.session.execute(text("ALTER TABLE callback_away RENAME TO callback_request"))
+        db.session.commit()
+    page = visitor.fill(page, "/consultation/sent")
+    assert "We got your request" in page.heading and len(stored(site)) == 1
+
+
+def test_with_no_database_at_all_the_form_shows_and_promises_no_hour(make_site, clock):
+    visitor = Visitor(make_site(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"))
+    page = form_of(visitor)
+    assert page.status == 200 and "by the end of our next working day" in page.words
+    page = visitor.fill(page, "/consultation/review", **ROSA)
+    clock.forward(10)
+    assert visitor.fill(page, "/consultation/sent").status == 503
+    assert visitor.get("/consultation/status").status == 200
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference="ZSD2-8JEKJ-HUP88")
+    assert page.status in (422, 503) and page.typed("/consultation/status")["reference"] == ["ZSD2-8JEKJ-HUP88"]
+
+
+def test_without_a_published_key_nothing_is_stored_and_nothing_lost(visitor, site, clock, stored):
+    page = review(visitor)
+    clock.forward(10)
+    with site.app_context():
+        db.session.execute(text("DELETE FROM callback_key"))
+        db.session.commit()
+    page = visitor.fill(page, "/consultation/sent")
+    assert page.status == 503 and "Zentinela Rosa" in page.words and stored(site) == []
+
+
+def test_reading_on_in_another_language_keeps_what_was_typed(visitor):
+    page = form_of(visitor)
+    button = page.soup.find("button", attrs={"formaction": re.compile("lang=es")})
+    page = visitor.post(str(button["formaction"]), {**page.typed("/consultation/review"), **ROSA})
+    assert page.soup.html["lang"] == "es" and page.status == 200
+    typed = page.typed("/consultation/review")
+    assert typed["name"] == ["Zentinela Rosa"] and typed["patient"] == ["new"]
+
+
+def test_change_something_goes_back_to_the_filled_form_and_back_finds_it_too(visitor):
+    page = review(visitor, days=["0", "2"], news="yes")
+    for form in (visitor.fill(page, "/consultation"), form_of(visitor)):
+        typed = form.typed("/consultation/review")
+        assert typed["message"] == [ROSA["message"]] and typed["days"] == ["0", "2"] and typed["news"] == ["yes"]
+
+
+def test_a_long_message_is_kept_by_the_page_if_not_by_the_draft(visitor, site, clock, stored):
+    long = "ñ" * 500
+    page = review(visitor, message=long)
+    clock.forward(10)
+    assert visitor.fill(page, "/consultation").typed("/consultation/review")["message"] == [long]
+    visitor.fill(page, "/consultation/sent")
+    assert stored(site)[0][1].message == long
+
+
+def test_leaving_forgets_what_was_typed(visitor):
+    review(visitor)
+    visitor.post("/leave", {}, follow=False)
+    assert form_of(visitor).typed("/consultation/review")["name"] == [""]
+
+
+class TestSharing:
+    def test_the_preview_is_exactly_what_goes(self, visitor, site, ask, stored):
+        visitor.walk(sadness="2", hopelessness="1", appetite="declined", pain="3")
+        visitor.disagree()
+        page = form_of(visitor)
+        assert page.soup.find(id="share") is not None and "share" not in page.typed("/consultation/review")
+        preview = [item.get_text() for item in page.main.find(class_="app-preview").find_all("li")]
+        page = review(visitor, share="yes")
+        assert [item.get_text() for item in page.main.find(class_="app-preview").find_all("li")] == preview
+        ask(visitor, share="yes")
+        [(request, details)] = stored(site)
+        assert details.answers == {
+            **dict.fromkeys(("sleep", "interest", "motivation"), "0"),
+            "sadness": "2",
+            "hopelessness": "1",
+            "appetite": "declined",
+            "pain": "3",
+            "pain_duration": "over_a_year",
+            "pain_average": "6",
+        }
+        assert request.rank == 1
+
+    def test_unticked_nothing_of_the_answers_goes(self, visitor, site, ask, stored):
+        visitor.walk(hopelessness="3")
+        visitor.disagree()
+        ask(visitor)
+        [(request, details)] = stored(site)
+        assert details.answers is None and request.rank == 1
+
+    def test_an_urgent_answer_that_is_shared_is_called_first(self, visitor, site, ask, stored):
+        visitor.walk(hopelessness="3")
+        visitor.disagree()
+        ask(visitor, share="yes")
+        assert stored(site)[0][0].rank == 0
+
+    def test_the_anonymous_copy_is_taken_back_and_cannot_come_again(self, visitor, sqlite_url, inbox, ask):
+        visitor.walk()
+        visitor.agree()
+        assert len(inbox(sqlite_url)) == 1
+        page = ask(visitor, share="yes")
+        assert inbox(sqlite_url) == []
+        page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
+        assert inbox(sqlite_url) == [] and "no anonymous copy of it is kept" in page.words
+
+    def test_a_request_without_the_summary_leaves_the_copy(self, visitor, sqlite_url, inbox, ask):
+        visitor.walk()
+        visitor.agree()
+        ask(visitor)
+        assert len(inbox(sqlite_url)) == 1
+
+    def test_while_the_copy_cannot_be_taken_back_nothing_is_sent(self, visitor, site, clock, stored):
+        visitor.walk()
+        visitor.agree()
+        page = review(visitor, share="yes")
+        clock.forward(10)
+        with site.app_context(), db.engines["inbox"].begin() as connection:
+            connection.execute(text("ALTER TABLE inbox_copy RENAME TO inbox_away"))
+        page = visitor.fill(page, "/consultation/sent")
+        assert page.status == 503 and "nothing was sent" in page.words and stored(site) == []
+
+    def test_answers_cleared_meanwhile_are_told_and_the_rest_is_kept(self, visitor, site, clock, stored):
+        visitor.walk()
+        visitor.disagree()
+        page = review(visitor, share="yes")
+        clock.forward(3 * 60 * 60)
+        page = visitor.fill(page, "/consultation/sent")
+        assert page.status == 400 and "there is no summary to share" in page.words and stored(site) == []
+        page = visitor.fill(page, "/consultation/review")
+        assert page.title.startswith("Check your request") and "Zentinela Rosa" in page.words
+        page = visitor.fill(page, "/consultation/sent", share="yes")
+        assert page.status == 422 and "there is no summary to share" in page.words and stored(site) == []
+
+    def test_before_the_check_is_done_there_is_nothing_to_share(self, visitor):
+        visitor.answer("sadness", "1")
+        assert form_of(visitor).soup.find(id="share") is None
+
+
+def test_under_18_a_parent_or_guardian_is_called(visitor, site, ask, stored):
+    visitor.walk()
+    visitor.agree(age="under_18")
+    page = form_of(visitor)
+    assert page.typed("/consultation/review")["minor"] == ["yes"]
+    ask(visitor, minor="yes", guardian="Ana", guardian_phone="303 555 0199", phone="", email="")
+    details = stored(site)[0][1]
+    assert (details.call, details.ask_for) == ("+13035550199", "Ana")
+
+
+class TestBots:
+    def test_a_form_with_the_trap_filled_in_is_not_taken(self, visitor, site, clock, stored):
+        page = review(visitor, website="https://spam.example")
+        assert page.status == 422 and page.typed("/consultation/review")["website"] == [""]
+        assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
+        good = review(visitor)
+        clock.forward(10)
+        assert visitor.fill(good, "/consultation/sent", website="x").status == 422 and stored(site) == []
+
+    def test_a_form_sent_faster_than_anyone_types_needs_one_more_press(self, visitor, site, clock, stored):
+        page = review(visitor)
+        page = visitor.fill(page, "/consultation/sent")
+        assert page.status == 422 and "press the button once more" in page.words and stored(site) == []
+        clock.forward(5)
+        assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
+
+    def test_many_requests_from_one_address_wait_and_keep_what_was_typed(self, make_site, clock, stored):
+        site = make_site(LIMIT_REQUESTS="2 per hour")
+        for name in ("One", "Two"):
+            visitor = Visitor(site)
+            page = review(visitor, name=name)
+            clock.forward(10)
+            assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
+        visitor = Visitor(site)
+        page = review(visitor)
+        clock.forward(10)
+        page = visitor.fill(page, "/consultation/sent")
+        assert page.status == 429 and "Zentinela Rosa" in page.words and len(stored(site)) == 2
+
+    def test_many_forms_of_any_kind_wait_and_keep_what_was_typed(self, make_site):
+        visitor = Visitor(make_site(LIMIT="1 per minute"))
+        review(visitor)
+        page = review(visitor)
+        assert page.status == 429 and page.typed("/consultation/review")["name"] == ["Zentinela Rosa"]
+
+
+class TestStatus:
+    def look_up(self, site, reference):
+        other = Visitor(site)
+        return other, other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
+
+    def test_a_reference_finds_the_request_on_another_device(self, make_site, database_url, ask):
+        site = make_site(DATABASE_URL=database_url)
+        reference = reference_on(ask(Visitor(site)))
+        _, page = self.look_up(site, reference.lower().replace("-", " "))
+        assert "We have your request" in page.words and reference_on(page) == reference
+        assert "Zentinela" not in page.text and "0144" not in page.text
+
+    @pytest.mark.parametrize(
+        ("typed", "words"),
+        [
+            ("", "There is a slip in this reference"),
+            ("ZSD2-8JEKJ-HUP89", "There is a slip in this reference"),
+            ("<b>x</b>", "There is a slip in this reference"),
+            ("2222-22222-22222", "We can’t find a request with this reference"),
+        ],
+    )
+    def test_a_reference_that_finds_nothing_says_so(self, site, typed, words):
+        _, page = self.look_up(site, typed)
+        assert page.status == 422 and words in page.words and page.title.startswith("Error: ")
+
+    def test_lookups_are_limited(self, make_site):
+        site = make_site(LIMIT_LOOKUPS="2 per hour")
+        pages = [self.look_up(site, "2222-22222-22222")[1] for _ in range(3)]
+        assert [page.status for page in pages] == [422, 422, 429]
+
+    def test_withdrawal_erases_at_once(self, make_site, database_url, ask, stored):
+        site = make_site(DATABASE_URL=database_url)
+        visitor = Visitor(site)
+        reference = reference_on(ask(visitor))
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+        assert "taken back" in page.heading
+        [(request, details)] = stored(site)
+        assert (request.state, request.sealed, request.reference, details) == ("withdrawn", None, None, None)
+        assert self.look_up(site, reference)[1].status == 422
+
+    def test_a_changed_request_takes_the_place_of_the_first(self, visitor, site, clock, ask, stored):
+        reference = reference_on(ask(visitor))
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+        assert "takes the place of your earlier request" in page.words
+        assert page.typed("/consultation/review")["name"] == [""], "what was sent can be read by the team only"
+        page = visitor.fill(page, "/consultation/review", **{**ROSA, "phone": "303 555 0188", "days": ["4"]})
+        clock.forward(10)
+        page = visitor.fill(page, "/consultation/sent")
+        assert reference_on(page) == reference and "Friday, November 27" in page.words
+        [(request, details)] = stored(site)
+        assert details.phone == "+13035550188" and request.changed_at
+
+    def test_a_request_taken_back_is_not_sent_again_by_an_old_page(self, visitor, site, clock, stored):
+        old = review(visitor)
+        clock.forward(10)
+        visitor.fill(old, "/consultation/sent")
+        visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+        page = visitor.fill(old, "/consultation/sent")
+        assert page.status == 409 and "You took this request back" in page.words
+        page = visitor.fill(page, "/consultation/review")
+        assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
+        assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]
+
+    def test_late_is_said_and_a_phone_number_given(self, visitor, clock, ask):
+        ask(visitor)
+        reference = reference_on(visitor.get("/consultation/status"))
+        clock.forward(3 * 24 * 60 * 60)
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
+        assert "We are late, and we are sorry" in page.words and page.main.find("a", href="tel:+13035550100")
+
+    def test_the_reference_can_be_forgotten_here_and_the_request_stays(self, visitor, site, ask, stored):
+        ask(visitor)
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
+        assert page.soup.find(id="reference") is not None and stored(site)[0][0].state == "new"
+        assert visitor.get("/consultation/sent").address == "/consultation/status"
+
+    @pytest.mark.parametrize("action", ["change", "withdraw"])
+    def test_without_a_reference_there_is_nothing_to_change(self, visitor, site, action):
+        token = visitor.get("/consultation").token
+        page = visitor.post(f"/consultation/status/{action}", {"csrf_token": token})
+        assert page.status == 200
+
+
+def test_no_reference_name_number_or_message_in_an_address_a_log_or_a_title(visitor, site, clock, ask, caplog):
+    caplog.set_level(logging.DEBUG)
+    seen = []
+    site.after_request(lambda response: seen.append(response.headers.get("Location", "")) or response)
+    sent = ask(visitor, share="")
+    reference = reference_on(sent)
+    pages = [sent, visitor.get("/consultation/status"), review(visitor), form_of(visitor)]
+    with site.app_context():
+        db.session.execute(text("DELETE FROM callback_key"))
+        db.session.commit()
+    clock.forward(10)
+    pages.append(visitor.fill(review(visitor), "/consultation/sent"))
+    assert pages[-1].status == 503
+    told = "\n".join([*seen, *(page.response.request.url + page.title for page in pages), caplog.text])
+    for secret in ("Zentinel", "Rosita", "0144", "555", "zentinel", reference, reference.replace("-", "")):
+        assert secret not in told, secret
+
+
+def test_the_database_holds_no_word_of_it(make_site, database_url, request, tmp_path, ask):
+    site = make_site(DATABASE_URL=database_url)
+    visitor = Visitor(site)
+    visitor.walk(hopelessness="3")
+    visitor.disagree()
+    reference = reference_on(ask(visitor, share="yes"))
+    if database_url.startswith("sqlite"):
+        dump = b"".join(file.read_bytes() for file in tmp_path.glob("*.sqlite*"))
+    else:
+        dump = request.getfixturevalue("cluster").dump(database_url)
+    assert b"callback_request" in dump
+    for secret in ("Zentinela", "Rosita", "5550144", "555-0144", "zentinel", reference, reference.replace("-", "")):
+        assert secret.encode() not in dump, secret
+
+
+def test_a_visitor_only_machine_cannot_open_what_it_took(make_site, keys, tmp_path, ask, stored):
+    import shutil
+
+    from screening.keyring import CALLBACK, Keyring
+
+    own = tmp_path / "visitor-keys"
+    own.mkdir(mode=0o700)
+    for purpose in PURPOSES["visitor"]:
+        shutil.copy(keys / f"{purpose}.toml", own)
+    site = make_site(KEYS=own, SURFACES=("visitor",))
+    ask(Visitor(site))
+    [(_, details)] = stored(site)
+    assert details.name == "Zentinela Rosa", "who holds the keys reads it"
+    with pytest.raises(SettingsError):
+        Keyring(own, (CALLBACK,))
+
+
+def test_a_sealed_text_moved_to_another_request_is_refused(site, ask, stored):
+    ask(Visitor(site))
+    ask(Visitor(site), name="Another Person", phone="303 555 0111")
+    with site.app_context():
+        rows = db.session.execute(text("SELECT id, sealed FROM callback_request")).all()
+        for (id_, _), (_, sealed) in zip(rows, reversed(rows), strict=True):
+            db.session.execute(text("UPDATE callback_request SET sealed = :s WHERE id = :i"), {"s": sealed, "i": id_})
+        db.session.commit()
+    assert [details for _, details in stored(site)] == [None, None]
