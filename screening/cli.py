@@ -14,6 +14,7 @@ from flask.cli import AppGroup
 
 from screening import config, database
 from screening.config import SettingsError
+from screening.extensions import babel
 from screening.keyring import PURPOSES, activate_key, add_key, create_ring, read_ring, ring_file
 from screening.questionnaire.loader import DefinitionError, load
 from screening.responses import mixing
@@ -125,4 +126,9 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     database.init_app(app, settings["DATABASE_URL"])
     for group in (questionnaire, keys, responses):
         app.cli.add_command(group)
+    if "staff" in settings["SURFACES"]:
+        from screening.staff.commands import staff  # takes half a second to load
+
+        babel.init_app(app, default_locale="en")
+        app.cli.add_command(staff)
     return app

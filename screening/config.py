@@ -103,6 +103,9 @@ SETTINGS = (
     Setting("K", "11", _least_k, "copies are mixed at least so many at a time; not under 5"),
     Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
     Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
+    Setting(
+        "STAFF_SECOND_FACTOR", "true", _flag, "whether staff need a code from an app to sign in; false only for a demo"
+    ),
 )
 
 

@@ -114,7 +114,16 @@ class Keyring:
 
     def derive(self, purpose: str, label: str) -> bytes:
         """32 bytes for one use, the same on every node that holds the active key: HMAC-SHA256 of the label."""
-        return hmac.new(self._active(purpose).secret, label.encode(), hashlib.sha256).digest()
+        return _derived(self._active(purpose), label)
+
+    def derive_all(self, purpose: str, label: str) -> dict[str, bytes]:
+        """What ``derive`` gives for each key of the ring, by key id, the active one first.
+
+        For what must still open after a new key was activated.
+        """
+        active = self._active(purpose)
+        keys = (active, *(key for key in self._rings[purpose].keys if key.id != active.id))
+        return {key.id: _derived(key, label) for key in keys}
 
     def _active(self, purpose: str) -> Key:
         ring = self._rings[purpose]
@@ -141,6 +150,10 @@ class Keyring:
         if key.secret not in self._ciphers:
             self._ciphers[key.secret] = AESGCM(key.secret)
         return self._ciphers[key.secret]
+
+
+def _derived(key: Key, label: str) -> bytes:
+    return hmac.new(key.secret, label.encode(), hashlib.sha256).digest()
 
 
 def _bound(purpose: str, key_id: str, place: bytes) -> bytes:

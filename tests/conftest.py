@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from screening import create_app
 from screening.cli import create_commands_app
 from screening.config import ROOT
-from screening.keyring import DRAFT, FORMS, create_ring
+from screening.keyring import PURPOSES, create_ring
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import Questionnaire
 from tests.postgres import Cluster
@@ -52,7 +52,7 @@ def questionnaire() -> Questionnaire:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
-    for purpose in (DRAFT, FORMS):
+    for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
         create_ring(folder, purpose, date(2026, 11, 22))
     return folder
 
@@ -76,6 +76,11 @@ def cluster() -> Iterator[Cluster]:
 
 def close(app: Flask) -> None:
     """Give back the database connections of an application."""
+    for each in (app, *(app.extensions[name] for name in ("staff",) if name in app.extensions)):
+        _dispose(each)
+
+
+def _dispose(app: Flask) -> None:
     with app.app_context():
         for engine in app.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in app.extensions else ():
             engine.dispose()

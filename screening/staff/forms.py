@@ -1,0 +1,72 @@
+"""The forms of the staff pages. CSRFProtect checks the token of every post before a form is made."""
+
+from __future__ import annotations
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import DateField, EmailField, Form, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import InputRequired, Length, Optional
+
+from screening.staff import roles
+
+FILL = lazy_gettext("Fill in this field")
+TOO_LONG = lazy_gettext("That is too long")
+
+
+class StaffForm(FlaskForm):
+    """What all forms here share."""
+
+    class Meta:
+        """Messages are our own, and the token is checked already."""
+
+        csrf = False
+        locales = False
+
+
+class SignInForm(StaffForm):
+    """E-mail and password."""
+
+    email = EmailField(validators=[InputRequired(lazy_gettext("Enter your work e-mail"))])
+    password = PasswordField(validators=[InputRequired(lazy_gettext("Enter your password"))])
+
+
+class CodeForm(StaffForm):
+    """A code of an app, or a recovery code."""
+
+    code = StringField(validators=[InputRequired(lazy_gettext("Enter the code")), Length(max=40, message=TOO_LONG)])
+
+
+class PasswordForm(StaffForm):
+    """A new password, typed twice; the one in use before."""
+
+    current = PasswordField(validators=[Optional()])
+    password = PasswordField(validators=[InputRequired(lazy_gettext("Enter a new password"))])
+    again = PasswordField(validators=[InputRequired(lazy_gettext("Enter the new password again"))])
+
+
+class RolesForm(StaffForm):
+    """What an account may do."""
+
+    roles = SelectMultipleField(choices=list(roles.MEANINGS.items()))
+
+
+class AccountForm(RolesForm):
+    """A new account."""
+
+    name = StringField(validators=[InputRequired(FILL), Length(max=100, message=TOO_LONG)])
+    email = EmailField(validators=[InputRequired(FILL), Length(max=254, message=TOO_LONG)])
+
+
+class AuditForm(Form):
+    """Which events to show. Read from the address, so it can be kept and shared."""
+
+    class Meta:
+        """Messages are our own."""
+
+        locales = False
+
+    who = SelectField(default="")
+    action = SelectField(default="")
+    subject = StringField(default="", validators=[Length(max=64, message=TOO_LONG)])
+    since = DateField(validators=[Optional()])
+    until = DateField(validators=[Optional()])
