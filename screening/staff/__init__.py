@@ -6,11 +6,11 @@ Accounts, sign-in, sessions, roles and the audit page. Other wings put their pag
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask
-from flask_babel import lazy_gettext
+from flask import Flask, current_app
+from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 
 from screening.clinic import Clinic
@@ -19,7 +19,7 @@ from screening.extensions import csrf, db
 from screening.keyring import STAFF, Keyring
 from screening.staff import account_views, audit_page, guard, nav, passwords, second_factor, sessions, sign_in
 from screening.staff.models import Account, Role
-from screening.staff.roles import ADMIN
+from screening.staff.roles import ADMIN, MEANINGS
 from screening.web import limits, origin
 
 MOUNT = "/staff"
@@ -47,11 +47,19 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     origin.init_app(app)
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
+    app.jinja_env.globals["role_meanings"] = MEANINGS
+    app.add_template_filter(day)
     nav.init_app(app)
     nav.add(app, "audit.show", lazy_gettext("Audit"), ADMIN, place=80)
     nav.add(app, "accounts.everyone", lazy_gettext("Accounts"), ADMIN, place=90)
     for blueprint in (sign_in.sign_in, account_views.views, audit_page.audit_page):
         app.register_blueprint(blueprint)
+
+
+def day(at: int) -> str:
+    """The day of a time (seconds since 1970, UTC) at the clinic, as a page shows it."""
+    clinic: Clinic = current_app.extensions["clinic"]
+    return str(format_date(datetime.fromtimestamp(at, clinic.time_zone), rebase=False))
 
 
 def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
@@ -81,6 +89,7 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
     def codes(secrets: object, issuer: str) -> second_factor.Codes:
         return second_factor.Codes(keyring, app.extensions["clock"], issuer)
 
-    security = Security(app, SQLAlchemyUserDatastore(db, Account, Role), register_blueprint=False, totp_cls=codes)
+    datastore = SQLAlchemyUserDatastore(db, Account, Role)
+    security = Security(app, datastore, register_blueprint=False, totp_cls=codes)  # type: ignore[arg-type]
     security.login_manager.request_loader(lambda request: None)
     security.login_manager.user_loader(Account.in_session)

@@ -96,7 +96,8 @@ def find(wanted: Wanted, zone: ZoneInfo) -> list[AuditEvent]:
 @needs(ADMIN)
 def show() -> str:
     """The events, as the filter says."""
-    accounts = dict(db.session.execute(select(Account.id, Account.name).order_by(Account.name)).tuples().all())
+    named = db.session.execute(select(Account.id, Account.name).order_by(Account.name))
+    accounts: dict[str, str] = {id_: name for id_, name in named}
     form = AuditForm(request.args)
     form.who.choices = [("", lazy_gettext("Anyone")), *accounts.items(), *NOBODYS.items()]
     form.action.choices = [("", lazy_gettext("Anything")), *sorted(WORDS.items(), key=lambda item: str(item[1]))]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import secrets
 
-from flask_security import AsaList, RoleMixin, UserMixin
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text, select, text
+from flask_security import RoleMixin, UserMixin
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, String, Text, select, text
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -58,7 +58,7 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
     totp_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     """The time step of the last code that was accepted: it and all before it are used up."""
 
-    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(AsaList()))
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
     """Each encrypted."""
 
     failures: Mapped[int] = mapped_column(Integer, default=0)

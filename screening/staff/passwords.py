@@ -25,7 +25,7 @@ OBVIOUS = (
 """A password that is made of one of these and little else is the first to be tried."""
 
 LITTLE = 4
-"""So few characters beside an obvious word do not save it."""
+"""So few letters beside an obvious word do not save it, nor do digits."""
 
 
 def hashed(password: str) -> str:
@@ -69,4 +69,5 @@ def _plain(text: str) -> str:
 
 
 def _is_mostly(plain: str, word: str) -> bool:
-    return len(word) >= 4 and word in plain and len(plain.replace(word, "")) <= LITTLE
+    rest = plain.replace(word, "")
+    return len(word) >= 4 and word in plain and sum(character.isalpha() for character in rest) <= LITTLE

@@ -26,7 +26,7 @@ def upgrade(name: str) -> None:
         sa.Column("tf_primary_method", sa.String(64)),
         sa.Column("tf_totp_secret", sa.String(255)),
         sa.Column("totp_counter", sa.BigInteger, nullable=False),
-        sa.Column("mf_recovery_codes", sa.UnicodeText),
+        sa.Column("mf_recovery_codes", sa.JSON),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("locked_until", sa.BigInteger, nullable=False),
         sa.Column("last_sign_in", sa.BigInteger),
