@@ -6,6 +6,7 @@ Accounts, sign-in, sessions, roles and the audit page. Other wings put their pag
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,7 +33,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         raise SettingsError("SCREENING_STAFF_SECOND_FACTOR may be false only while the demo clinic is shown")
     clock = app.extensions["clock"]
     app.config.update(
-        SECRET_KEY=keyring.derive(STAFF, "flask").hex(),
+        SECRET_KEY=secrets.token_hex(32),  # nothing it signs is ever given out, so nothing signed is ever good
         SESSION_COOKIE_NAME="__Secure-staff" if settings["SECURE"] else "staff",
         SESSION_COOKIE_PATH=MOUNT,
         SESSION_PROTECTION=None,  # sessions are ours; it would note a hash of address and browser

@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from screening.audit import COMMAND, STRANGER, VISITOR, AuditEvent
 from screening.extensions import db
-from screening.staff.forms import AuditForm
+from screening.staff.forms import AuditForm, choices
 from screening.staff.guard import needs
 from screening.staff.models import Account
 from screening.staff.roles import ADMIN
@@ -97,10 +97,11 @@ def find(wanted: Wanted, zone: ZoneInfo) -> list[AuditEvent]:
 def show() -> str:
     """The events, as the filter says."""
     named = db.session.execute(select(Account.id, Account.name).order_by(Account.name))
-    accounts: dict[str, str] = {id_: name for id_, name in named}
+    accounts: dict[str, str] = {row.id: row.name for row in named}
     form = AuditForm(request.args)
-    form.who.choices = [("", lazy_gettext("Anyone")), *accounts.items(), *NOBODYS.items()]
-    form.action.choices = [("", lazy_gettext("Anything")), *sorted(WORDS.items(), key=lambda item: str(item[1]))]
+    form.who.choices = choices({"": lazy_gettext("Anyone"), **accounts, **NOBODYS})
+    by_words = sorted(WORDS.items(), key=lambda item: str(item[1]))
+    form.action.choices = choices({"": lazy_gettext("Anything"), **dict(by_words)})
     events: list[AuditEvent] = []
     if form.validate():
         events = find(_wanted(form), _zone())

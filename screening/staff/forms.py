@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
-from wtforms import DateField, EmailField, Form, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms import (
+    DateField,
+    EmailField,
+    Form,
+    PasswordField,
+    SelectChoice,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+)
 from wtforms.validators import InputRequired, Length, Optional
 
 from screening.staff import roles
@@ -44,10 +56,15 @@ class PasswordForm(StaffForm):
     again = PasswordField(validators=[InputRequired(lazy_gettext("Enter the new password again"))])
 
 
-class RolesForm(StaffForm):
-    """What an account may do."""
+def choices(labels: Mapping[str, str | LazyString]) -> list[SelectChoice]:
+    """What a field offers: values and what each is called."""
+    return [SelectChoice(value=value, label=label) for value, label in labels.items()]
 
-    roles = SelectMultipleField(choices=list(roles.MEANINGS.items()))
+
+class RolesForm(StaffForm):
+    """What an account may do. Which roles there are, and go together, is checked where they are given."""
+
+    roles = SelectMultipleField(choices=choices(roles.MEANINGS), validate_choice=False)
 
 
 class AccountForm(RolesForm):
@@ -55,6 +72,17 @@ class AccountForm(RolesForm):
 
     name = StringField(validators=[InputRequired(FILL), Length(max=100, message=TOO_LONG)])
     email = EmailField(validators=[InputRequired(FILL), Length(max=254, message=TOO_LONG)])
+
+
+class Day(DateField):
+    """A day, with a message of our own for what is none."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the day. Raises ValueError."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(lazy_gettext("Give a day such as 2026-11-23")) from None
 
 
 class AuditForm(Form):
@@ -65,8 +93,8 @@ class AuditForm(Form):
 
         locales = False
 
-    who = SelectField(default="")
-    action = SelectField(default="")
+    who = SelectField(default="", validate_choice=False)
+    action = SelectField(default="", validate_choice=False)
     subject = StringField(default="", validators=[Length(max=64, message=TOO_LONG)])
-    since = DateField(validators=[Optional()])
-    until = DateField(validators=[Optional()])
+    since = Day(validators=[Optional()])
+    until = Day(validators=[Optional()])

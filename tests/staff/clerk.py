@@ -33,7 +33,9 @@ def totp(secret: str, at: float) -> str:
 class Clerk(Visitor):
     """Somebody with an account. ``secret`` is what the app on their phone knows."""
 
-    def __init__(self, site: Flask, email: str, password: str = PASSWORD, secret: str = "", https: bool = False) -> None:
+    def __init__(
+        self, site: Flask, email: str, password: str = PASSWORD, secret: str = "", https: bool = False
+    ) -> None:
         super().__init__(site, https)
         self.email, self.password, self.secret = email, password, secret
         self.clock: Any = site.extensions["staff"].extensions["clock"]
