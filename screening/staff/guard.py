@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, Response, abort, current_app, redirect, request, url_for
+from flask import Flask, abort, current_app, redirect, request, url_for
 from flask_login import current_user
-from werkzeug.wrappers import Response as AnyResponse
+from werkzeug.wrappers import Response
 
 from screening.staff import sessions
 from screening.staff.models import Account
@@ -24,6 +24,7 @@ from screening.staff.models import Account
 FRESH = 5 * 60
 """Seconds a second factor counts as just shown."""
 
+SIGN_IN = "sign_in.sign_in"
 SECOND_FACTOR, PASSWORD, SET_UP = "sign_in.second_factor", "sign_in.password", "sign_in.set_up"
 """The steps that may stand between a password and the pages, by the endpoint that asks for each."""
 
@@ -136,7 +137,7 @@ def init_app(app: Flask) -> None:
     """Ask every request, before anything else looks at it."""
 
     @app.before_request
-    def check() -> AnyResponse | None:
+    def check() -> Response | None:
         requirement = requirement_of(current_app, request.endpoint)
         if sessions.current().unknown:
             abort(503)
@@ -155,11 +156,8 @@ def init_app(app: Flask) -> None:
         return _to(SECOND_FACTOR) if requirement.fresh and not is_fresh(account) else None
 
 
-SIGN_IN = "sign_in.sign_in"
-
-
 def _to(endpoint: str) -> Response:
     """Send somebody to a page, and let it know what they asked for."""
     shows = request.url_rule is None or "GET" in (request.url_rule.methods or ())
     wanted = own_path(request.script_root + request.full_path.rstrip("?")) if shows else None
-    return redirect(url_for(endpoint, next=wanted), 303)  # type: ignore[return-value]
+    return redirect(url_for(endpoint, next=wanted), 303)
