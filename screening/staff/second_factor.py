@@ -10,7 +10,6 @@ from typing import Any
 from flask import current_app
 from flask_security import Security
 from flask_security.totp import Totp
-from passlib.exc import UsedTokenError
 from passlib.totp import TOTP, AppWallet
 from qrcode.main import QRCode
 
@@ -38,9 +37,7 @@ class Codes(Totp):
         return int(user.totp_counter) or None
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
-        """Use up a code, and all before it. Raises UsedTokenError for one that was used meanwhile."""
-        if tmatch.counter <= user.totp_counter:
-            raise UsedTokenError
+        """Use up a code, and all before it. The account is held meanwhile (see ``proofs``)."""
         user.totp_counter = tmatch.counter
 
 

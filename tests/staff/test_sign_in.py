@@ -253,6 +253,7 @@ def test_changing_the_password_needs_the_present_one_and_ends_other_sessions(off
     elsewhere = Clerk(office.site, clerk.email, secret=clerk.secret)
     elsewhere.sign_in()
     clerk.sign_in()
+    elsewhere.clock.forward(5 * 60)
     page = clerk.get("/staff/password")
     new = "copper violin ample tundra"
     assert "not right" in clerk.choose_password(page, new, current="wrong").words
@@ -265,6 +266,7 @@ def test_changing_the_password_needs_the_present_one_and_ends_other_sessions(off
     elsewhere.clock.forward(30)
     assert "could not" in elsewhere.give_password().words
     assert clerk.is_in()
+    assert clerk.get("/staff/recovery-codes").address == "/staff/second-factor", "a password is no fresh code"
 
 
 def test_a_present_password_cannot_be_guessed_by_who_found_a_browser_open(office):
