@@ -56,9 +56,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     surfaces = settings["SURFACES"]
     app = _visitor_app(settings, clock) if "visitor" in surfaces else _empty_app(settings, clock)
     if "staff" in surfaces:
-        app.wsgi_app = DispatcherMiddleware(  # type: ignore[method-assign]
-            app.wsgi_app, {"/staff": _staff_app(settings, clock).wsgi_app}
-        )
+        app.extensions["staff"] = staff = _staff_app(settings, clock)
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/staff": staff.wsgi_app})  # type: ignore[method-assign]
     app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
     if settings["PROXIES"]:
         count = settings["PROXIES"]
@@ -96,10 +95,14 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
 
 def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     from screening import staff  # a visitor-only process never loads it
+    from screening.callback import desk_views
 
     app = _bare_app("staff", settings, clock)
     _check_host(app, settings["HOSTS"])
-    staff.init_app(app)
+    app.extensions["keyring"] = keyring = Keyring(settings["KEYS"], PURPOSES["staff"])
+    database.init_app(app, settings["DATABASE_URL"])
+    staff.init_app(app, settings, keyring)
+    desk_views.init_app(app)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 

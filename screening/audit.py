@@ -15,6 +15,9 @@ from screening.extensions import db
 VISITOR = "visitor"
 """The actor when a patient changes or takes back their own request."""
 
+STRANGER = "stranger"
+"""The actor when nobody knows who tried, as at a wrong password."""
+
 COMMAND = "command"
 """The actor when somebody works on the machine itself."""
 
@@ -27,7 +30,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[int] = mapped_column(BigInteger, index=True)
     actor: Mapped[str] = mapped_column(String(64), index=True)
-    """The id of an account, or ``VISITOR`` or ``COMMAND``."""
+    """The id of an account, or ``VISITOR``, ``STRANGER`` or ``COMMAND``."""
 
     action: Mapped[str] = mapped_column(String(40), index=True)
     """A name such as ``request.viewed``; what each means to a reader stands with the page that lists them."""

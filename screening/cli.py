@@ -15,6 +15,7 @@ from flask.cli import AppGroup
 from screening import config, database
 from screening.callback import sealing
 from screening.config import SettingsError
+from screening.extensions import babel
 from screening.keyring import CALLBACK, PURPOSES, Keyring, activate_key, add_key, create_ring, read_ring, ring_file
 from screening.questionnaire.loader import DefinitionError, load
 from screening.responses import mixing
@@ -139,4 +140,9 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     database.init_app(app, settings["DATABASE_URL"])
     for group in (questionnaire, keys, responses):
         app.cli.add_command(group)
+    if "staff" in settings["SURFACES"]:
+        from screening.staff.commands import staff  # takes half a second to load
+
+        babel.init_app(app, default_locale="en")
+        app.cli.add_command(staff)
     return app

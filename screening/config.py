@@ -105,6 +105,9 @@ SETTINGS = (
     Setting("LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
     Setting("LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),
     Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
+    Setting(
+        "STAFF_SECOND_FACTOR", "true", _flag, "whether staff need a code from an app to sign in; false only for a demo"
+    ),
 )
 
 

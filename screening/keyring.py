@@ -120,11 +120,20 @@ class Keyring:
         key = self._active(purpose) if key_id is None else self._key(purpose, key_id)
         if key is None:
             raise UnsealableError("unknown key")
-        return hmac.new(key.secret, label.encode(), hashlib.sha256).digest()
+        return _derived(key, label)
 
     def active_id(self, purpose: str) -> str:
         """The id of the key that seals."""
         return self._active(purpose).id
+
+    def derive_all(self, purpose: str, label: str) -> dict[str, bytes]:
+        """What ``derive`` gives for each key of the ring, by key id, the active one first.
+
+        For what must still open after a new key was activated.
+        """
+        active = self._active(purpose)
+        keys = (active, *(key for key in self._rings[purpose].keys if key.id != active.id))
+        return {key.id: _derived(key, label) for key in keys}
 
     def _active(self, purpose: str) -> Key:
         ring = self._rings[purpose]
@@ -151,6 +160,10 @@ class Keyring:
         if key.secret not in self._ciphers:
             self._ciphers[key.secret] = AESGCM(key.secret)
         return self._ciphers[key.secret]
+
+
+def _derived(key: Key, label: str) -> bytes:
+    return hmac.new(key.secret, label.encode(), hashlib.sha256).digest()
 
 
 def _bound(purpose: str, key_id: str, place: bytes) -> bytes:

@@ -53,9 +53,8 @@ def questionnaire() -> Questionnaire:
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
-    for purposes in PURPOSES.values():
-        for purpose in purposes:
-            create_ring(folder, purpose, date(2026, 11, 22))
+    for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
+        create_ring(folder, purpose, date(2026, 11, 22))
     return folder
 
 
@@ -78,6 +77,11 @@ def cluster(keys: Path) -> Iterator[Cluster]:
 
 def close(app: Flask) -> None:
     """Give back the database connections of an application."""
+    for each in (app, *(app.extensions[name] for name in ("staff",) if name in app.extensions)):
+        _dispose(each)
+
+
+def _dispose(app: Flask) -> None:
     with app.app_context():
         for engine in app.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in app.extensions else ():
             engine.dispose()

@@ -61,7 +61,9 @@ class Cluster:
         """Everything a database holds, and its files as they lie on the disk."""
         dumped = b""
         with psycopg.connect(url) as connection:
-            for (table,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall():
+            for (table,) in connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            ).fetchall():
                 with connection.cursor().copy(f"COPY {table} TO STDOUT") as rows:  # type: ignore[arg-type]
                     dumped += table.encode() + b"".join(bytes(row) for row in rows)
         self.execute("CHECKPOINT")

@@ -28,15 +28,15 @@ log = logging.getLogger(__name__)
 DAY = 24 * 60 * 60
 
 
-def sender() -> str:
-    """A name for the sending address that holds for a day."""
-    key = _key_of(current_app.extensions["keyring"], int(time.time()) // DAY)
+def sender(purpose: str = FORMS) -> str:
+    """A name for the sending address that holds for a day, made with the key of a purpose."""
+    key = _key_of(current_app.extensions["keyring"], purpose, int(time.time()) // DAY)
     return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
 
 
 @lru_cache(4)
-def _key_of(keyring: Keyring, day: int) -> bytes:
-    return keyring.derive(FORMS, f"limits {day}")
+def _key_of(keyring: Keyring, purpose: str, day: int) -> bytes:
+    return keyring.derive(purpose, f"limits {day}")
 
 
 def allow(what: str, rate: str) -> bool:
@@ -45,9 +45,10 @@ def allow(what: str, rate: str) -> bool:
     return allowed(what, limits.parse_many(rate))
 
 
-def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:
+def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: str = FORMS) -> None:
     """Limit the forms an application takes, but for the endpoint ``exempt``.
 
+    ``purpose`` names the key that blurs the addresses: one that this application's machine holds.
     Reading is never limited, and a storage out of order limits nothing.
     Raises SettingsError for a storage that cannot be used.
     """
@@ -64,7 +65,7 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str) -> None:
 
     def allowed(what: str, among: list[limits.RateLimitItem]) -> bool:
         try:
-            return all(limiter.hit(rate, what, sender()) for rate in among)
+            return all(limiter.hit(rate, what, sender(purpose)) for rate in among)
         except Exception as error:  # a limit is not worth a visit
             log.error("the limits cannot be counted: %s", type(error).__name__)
             return True

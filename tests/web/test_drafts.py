@@ -141,12 +141,12 @@ def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
     folder = tmp_path / "keys"
     for purpose in ("draft", "forms"):
         create_ring(folder, purpose, TODAY)
-    node_one, node_two = make_site(KEYS=folder), make_site(KEYS=folder)
+    node_one, node_two = (make_site(KEYS=folder, SURFACES=("visitor",)) for _ in range(2))
     visitor = Visitor(node_one)
     visitor.answer("sadness", "2")
     old, fresh = read_ring(folder, "draft"), Key.fresh(TODAY)
     write_ring(folder, "draft", Ring((*old.keys, fresh), fresh.id))
-    visitor.site, restarted = make_site(KEYS=folder), visitor.client
+    visitor.site, restarted = make_site(KEYS=folder, SURFACES=("visitor",)), visitor.client
     visitor.client = visitor.site.test_client()
     visitor.client.set_cookie("visit", restarted.get_cookie("visit").value)
     assert visitor.get("/check/sleep").address == "/check/sleep"

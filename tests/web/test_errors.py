@@ -74,10 +74,10 @@ def test_another_host_name_is_refused(make_site):
     check_page(Page(refused))
 
 
-def test_staff_pages_are_closed_and_say_so(visitor):
+def test_staff_pages_lead_a_stranger_to_the_sign_in(visitor):
     for address in ("/staff/", "/staff/callbacks", "/staff/nothing"):
         page = visitor.get(address)
-        assert page.status == 403 and "Staff" in page.title
+        assert page.address == "/staff/sign-in" and "Staff" in page.title
 
 
 def test_each_surface_can_be_left_out(make_site):
@@ -85,4 +85,4 @@ def test_each_surface_can_be_left_out(make_site):
     staff_only = make_site(SURFACES=("staff",)).test_client()
     assert staff_only.get("/").status_code == 404
     assert staff_only.get("/check/sadness").status_code == 404
-    assert staff_only.get("/staff/").status_code == 403
+    assert staff_only.get("/staff/sign-in").status_code == 200

@@ -17,6 +17,8 @@ from screening.keyring import (
     Keyring,
     Ring,
     UnsealableError,
+    activate_key,
+    add_key,
     create_ring,
     read_ring,
     ring_file,
@@ -42,6 +44,17 @@ def test_what_is_sealed_opens_for_its_purpose_and_place_only(ring, text, place):
         ring.open(FORMS, sealed, place)
     with pytest.raises(UnsealableError):
         ring.open(DRAFT, sealed, place + b"!")
+
+
+def test_what_is_derived_is_there_for_every_key_the_active_one_first(tmp_path):
+    create_ring(tmp_path, DRAFT, TODAY)
+    before = Keyring(tmp_path, (DRAFT,)).derive(DRAFT, "a use")
+    fresh = add_key(tmp_path, DRAFT, TODAY).id
+    activate_key(tmp_path, DRAFT, fresh)
+    ring = Keyring(tmp_path, (DRAFT,))
+    derived = ring.derive_all(DRAFT, "a use")
+    assert next(iter(derived)) == fresh and derived[fresh] == ring.derive(DRAFT, "a use")
+    assert list(derived.values())[1:] == [before] and ring.derive_all(DRAFT, "another")[fresh] != derived[fresh]
 
 
 @given(st.data())

@@ -1,0 +1,444 @@
+"""The team's pages: the queue, a request, a call that came by phone, closed days.
+
+A number or name stands in no address: searches are posted, and requests are known by random ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import phonenumbers
+from flask import Blueprint, Flask, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from screening import audit
+from screening.callback import desk, opening, requests, states
+from screening.callback.desk import Filter
+from screening.callback.desk_forms import OUTCOMES, SPOKE, STOP, CallForm, ClosedDayForm, HandForm, NoteForm, SearchForm
+from screening.callback.details import Details, spoken
+from screening.callback.forms import ConsultationForm, offered
+from screening.callback.models import CallbackRequest, ClosedDay
+from screening.callback.promise import open_days_late
+from screening.callback.states import Attempt, NotAllowedError, Progress
+from screening.clinic import Clinic
+from screening.extensions import db
+from screening.keyring import Keyring
+from screening.questionnaire.model import Questionnaire
+from screening.questionnaire.summary import Help, Summary, summarise
+from screening.staff import accounts, audit_page, nav
+from screening.staff.guard import current_account, needs
+from screening.staff.roles import CALLBACKS
+from screening.web import locale
+
+callbacks = Blueprint("callbacks", __name__, url_prefix="/callbacks")
+
+CONFLICT, UNPROCESSABLE = 409, 422
+
+TABS = {
+    "waiting": lazy_gettext("Waiting"),
+    "overdue": lazy_gettext("Overdue"),
+    "reached": lazy_gettext("Reached"),
+    "closed": lazy_gettext("Closed"),
+    "withdrawn": lazy_gettext("Taken back"),
+}
+
+EVENTS = {
+    "request.received": lazy_gettext("Request received"),
+    "request.entered": lazy_gettext("Request entered for a caller"),
+    "request.viewed": lazy_gettext("Request opened"),
+    "request.changed": lazy_gettext("Request changed by the patient"),
+    "request.claimed": lazy_gettext("Request taken"),
+    "request.reassigned": lazy_gettext("Request handed over"),
+    "request.put_back": lazy_gettext("Request put back"),
+    "request.attempted": lazy_gettext("Call tried"),
+    "request.reached": lazy_gettext("Patient reached"),
+    "request.noted": lazy_gettext("Note added"),
+    "request.closed": lazy_gettext("Request closed"),
+    "request.reopened": lazy_gettext("Request opened again"),
+    "request.withdrawn": lazy_gettext("Request taken back and erased"),
+    "requests.searched": lazy_gettext("Requests searched by number or e-mail"),
+    "closed_day.added": lazy_gettext("Closed day added"),
+    "closed_day.removed": lazy_gettext("Closed day removed"),
+}
+
+REFUSED = {
+    "changed": lazy_gettext("Somebody else changed this request a moment ago. This is how it stands now."),
+    "taken": lazy_gettext("A colleague has this request. You can take it over below."),
+    "yours": lazy_gettext("You have this request already."),
+    "unclaimed": lazy_gettext("Take the request first."),
+    "voicemail": lazy_gettext("The patient did not allow a voicemail, so none can be noted."),
+    "reached": lazy_gettext("The patient was reached before."),
+    "closed": lazy_gettext("This request is closed. Open it again first."),
+    "withdrawn": lazy_gettext("The patient took this request back. It is erased."),
+    "open": lazy_gettext("This request is open."),
+}
+
+DONE = {
+    "claimed": lazy_gettext("You have this request now."),
+    "reassigned": lazy_gettext("The request is handed over."),
+    "put_back": lazy_gettext("The request is back in the queue."),
+    "called": lazy_gettext("The call is noted."),
+    "noted": lazy_gettext("The note is kept."),
+    "closed": lazy_gettext("The request is closed."),
+    "reopened": lazy_gettext("The request is open again."),
+    "erased": lazy_gettext("The request is erased."),
+}
+
+
+def init_app(app: Flask) -> None:
+    """Add the pages to the staff application, its list of pages, and its words for events."""
+    app.register_blueprint(callbacks)
+    nav.add(app, "callbacks.queue", lazy_gettext("Call-backs"), CALLBACKS, place=10)
+    audit_page.WORDS.update(EVENTS)
+
+
+@callbacks.get("")
+@needs(CALLBACKS)
+def queue() -> str:
+    """The requests, the most urgent first."""
+    wanted = Filter(
+        tab=request.args.get("tab") if request.args.get("tab") in TABS else "waiting",  # type: ignore[arg-type]
+        language=_one_of(request.args.get("language"), [code for code, _ in locale.all_names()]),
+        whose=_one_of(request.args.get("whose"), ["me", "nobody"]),
+    )
+    me, now = current_account().id, _now()
+    page = desk.queue(_keyring(), wanted, me, now, request.args.get("after", "")[:80])
+    return render_template(
+        "callback/desk/queue.html",
+        page=page,
+        wanted=wanted,
+        tabs=TABS,
+        counts=desk.counts(me, now),
+        most=desk.MOST_COUNTED,
+        first="after" not in request.args,
+        languages=locale.all_names(),
+        names=_names(),
+        late=_late,
+        due_today=_due_today,
+        now=now,
+    )
+
+
+@callbacks.get("/<id_>")
+@needs(CALLBACKS)
+def show(id_: str) -> str:
+    """One request. That it was looked at is an event, too."""
+    found = _found(id_)
+    db.session.add(audit.event("request.viewed", _now(), current_account().id, found.id))
+    db.session.commit()
+    return _request_page(found, notice=DONE.get(request.args.get("done", "")))
+
+
+@callbacks.post("/<id_>/claim")
+@needs(CALLBACKS)
+def claim(id_: str) -> AnyResponse:
+    """Take a request nobody has."""
+    return _step(id_, states.claim, "request.claimed", "claimed")
+
+
+@callbacks.post("/<id_>/put-back")
+@needs(CALLBACKS)
+def put_back(id_: str) -> AnyResponse:
+    """Let it go."""
+    return _step(id_, states.put_back, "request.put_back", "put_back")
+
+
+@callbacks.post("/<id_>/close")
+@needs(CALLBACKS)
+def close(id_: str) -> AnyResponse:
+    """End it."""
+    return _step(id_, states.close, "request.closed", "closed")
+
+
+@callbacks.post("/<id_>/reopen")
+@needs(CALLBACKS)
+def reopen(id_: str) -> AnyResponse:
+    """Go on with a closed one."""
+    return _step(id_, states.reopen, "request.reopened", "reopened")
+
+
+@callbacks.post("/<id_>/hand")
+@needs(CALLBACKS)
+def hand(id_: str) -> AnyResponse:
+    """Give it to somebody, or take it over."""
+    found, form = _found(id_), _hand_form()
+    if not form.validate():
+        return make_response(_request_page(found, hand=form), UNPROCESSABLE)
+    to = form.to.data
+    return _take(
+        found, form.version, lambda progress: states.reassign(progress, to), "request.reassigned", "reassigned", to=to
+    )
+
+
+@callbacks.post("/<id_>/call")
+@needs(CALLBACKS)
+def call(id_: str) -> AnyResponse:
+    """Note how a call went."""
+    found, form = _found(id_), CallForm()
+    details = desk.opened(_keyring(), found)
+    voicemail = bool(details and details.voicemail)
+    form.offer(voicemail)
+    if not form.validate():
+        return make_response(_request_page(found, call=form), UNPROCESSABLE)
+    step, action, detail = _call_step(form.outcome.data, voicemail)
+    return _take(found, form.version, step, action, "called", call=form, **detail)
+
+
+@callbacks.post("/<id_>/note")
+@needs(CALLBACKS)
+def note(id_: str) -> AnyResponse:
+    """Add a note."""
+    found, form = _found(id_), NoteForm()
+    if found.sealed is None:
+        return _refused(found, "withdrawn")
+    if not form.validate():
+        return make_response(_request_page(found, note=form), UNPROCESSABLE)
+    desk.add_note(found, form.note.data, current_account().id, _now())
+    db.session.add(audit.event("request.noted", _now(), current_account().id, found.id))
+    desk.commit()
+    return _back_to(found, "noted")
+
+
+@callbacks.post("/<id_>/erase")
+@needs(CALLBACKS)
+def erase(id_: str) -> AnyResponse:
+    """Take a request back for a patient who asks for it."""
+    found = _found(id_)
+    try:
+        requests.erase(found, _now(), current_account().id)
+    except NotAllowedError as error:
+        return _refused(_found(id_), error.reason)
+    return _back_to(found, "erased")
+
+
+@callbacks.route("/search", methods=["GET", "POST"])
+@needs(CALLBACKS)
+def search() -> AnyResponse | str:
+    """Find requests by a phone number or e-mail address."""
+    form = SearchForm()
+    if request.method == "GET":
+        return render_template("callback/desk/search.html", form=form, rows=None, names=_names())
+    if not form.validate():
+        return make_response(
+            render_template("callback/desk/search.html", form=form, rows=None, names=_names()), UNPROCESSABLE
+        )
+    rows = desk.with_contact(_keyring(), _contact(form.contact.data))
+    db.session.add(audit.event("requests.searched", _now(), current_account().id))
+    db.session.commit()
+    return render_template("callback/desk/search.html", form=form, rows=rows, names=_names())
+
+
+@callbacks.route("/new", methods=["GET", "POST"])
+@needs(CALLBACKS)
+def enter() -> AnyResponse | str:
+    """Enter a request for somebody on the phone. The reference is shown this once, to be read out."""
+    form = ConsultationForm(
+        opening.calendar(_clinic()),
+        _clinic().country,
+        locale.all_names(),
+        datetime.fromtimestamp(_now(), UTC),
+        formdata=request.form if request.method == "POST" else None,
+    )
+    sent = request.form.get("secret", "")
+    secret = sent if len(sent) == 32 and sent.isalnum() and sent.isascii() else requests.fresh_secret()
+    if request.method == "GET" or not form.validate():
+        code = UNPROCESSABLE if form.errors else 200
+        return make_response(render_template("callback/desk/new.html", form=form, secret=secret, notice=None), code)
+    try:
+        receipt = requests.submit(
+            secret, form.details(None, 0), opening.calendar(_clinic()), _now(), urgent=False, by=current_account().id
+        )
+    except (NotAllowedError, requests.GoneError):
+        page = render_template(
+            "callback/desk/new.html", form=form, secret=requests.fresh_secret(), notice=REFUSED["changed"]
+        )
+        return make_response(page, CONFLICT)
+    return render_template("callback/desk/entered.html", receipt=receipt)
+
+
+@callbacks.route("/closed-days", methods=["GET", "POST"])
+@needs(CALLBACKS)
+def closed_days() -> AnyResponse | str:
+    """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
+    form = ClosedDayForm()
+    if request.method == "POST" and form.validate():
+        day = form.day.data.isoformat()
+        if db.session.get(ClosedDay, day) is None:
+            db.session.add(ClosedDay(day=day))
+            db.session.add(audit.event("closed_day.added", _now(), current_account().id, day))
+            db.session.commit()
+        return redirect(url_for("callbacks.closed_days"), 303)
+    page = render_template(
+        "callback/desk/closed_days.html",
+        form=form,
+        added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
+        fixed=sorted(_clinic().holidays),
+    )
+    return make_response(page, UNPROCESSABLE if form.errors else 200)
+
+
+@callbacks.post("/closed-days/<day>/remove")
+@needs(CALLBACKS)
+def remove_closed_day(day: str) -> AnyResponse:
+    """Open again on a day."""
+    found = db.session.get(ClosedDay, day)
+    if found is not None:
+        db.session.delete(found)
+        db.session.add(audit.event("closed_day.removed", _now(), current_account().id, day))
+        db.session.commit()
+    return redirect(url_for("callbacks.closed_days"), 303)
+
+
+def _step(id_: str, step: Callable[[Progress, str], Progress], action: str, done: str) -> AnyResponse:
+    """A step that asks for nothing but who takes it."""
+    me = current_account().id
+    return _take(_found(id_), HandForm().version, lambda progress: step(progress, me), action, done)
+
+
+def _take(
+    found: CallbackRequest,
+    seen: int,
+    step: Callable[[Progress], Progress],
+    action: str,
+    done: str,
+    call: CallForm | None = None,
+    **detail: str,
+) -> AnyResponse:
+    """Take a request a step on, with the note of a call if there is one; or say why not, and lose nothing."""
+    me, id_ = current_account().id, found.id
+    try:
+        if call is not None and call.note.data:
+            desk.add_note(found, call.note.data, me, _now())
+        desk.act(found, seen, step, action, me, _now(), **detail)
+    except NotAllowedError as error:
+        db.session.rollback()
+        return _refused(_found(id_), error.reason, call)
+    return _back_to(found, done)
+
+
+def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Progress], str, dict[str, str]]:
+    """What an outcome does to a request: the step, the event, and its detail."""
+    me = current_account().id
+    if outcome == SPOKE:
+        return (lambda progress: states.reach(progress, me)), "request.reached", {}
+    if outcome == STOP:
+        return (lambda progress: states.close(progress, me)), "request.closed", {"reason": STOP}
+    how = Attempt(outcome)
+    return (lambda progress: states.attempt(progress, me, how, voicemail)), "request.attempted", {"outcome": outcome}
+
+
+def _refused(found: CallbackRequest, reason: str, call: CallForm | None = None) -> AnyResponse:
+    page = _request_page(found, notice=REFUSED.get(reason, REFUSED["changed"]), call=call)
+    return make_response(page, CONFLICT)
+
+
+def _back_to(found: CallbackRequest, done: str) -> AnyResponse:
+    return redirect(url_for("callbacks.show", id_=found.id, done=done), 303)
+
+
+def _request_page(
+    found: CallbackRequest,
+    notice: Any = None,
+    call: CallForm | None = None,
+    note: NoteForm | None = None,
+    hand: HandForm | None = None,
+) -> str:
+    details = desk.opened(_keyring(), found)
+    summary = _shared(details)
+    return render_template(
+        "callback/desk/request.html",
+        request_=found,
+        progress=found.progress,
+        details=details,
+        phone=spoken(details.call, _clinic().country) if details else "",
+        own_phone=spoken(details.phone, _clinic().country) if details else "",
+        summary=summary,
+        urgent=summary is not None and summary.help is Help.URGENT,
+        older=bool(summary and details and details.version != _questionnaire().version),
+        notes=desk.notes(_keyring(), found),
+        history=desk.history(found),
+        words=EVENTS,
+        duplicates=desk.duplicates(found),
+        names=_names(),
+        me=current_account().id,
+        call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
+        note=note or NoteForm(formdata=None),
+        hand=hand or _hand_form(blank=True),
+        late=_late(found),
+        due_today=_due_today(found),
+        notice=notice,
+        outcomes=OUTCOMES,
+    )
+
+
+def _shared(details: Details | None) -> Summary | None:
+    if details is None or details.answers is None:
+        return None
+    return summarise(_questionnaire(), details.answers)
+
+
+def _hand_form(blank: bool = False) -> HandForm:
+    form = HandForm(formdata=None) if blank else HandForm()
+    team = [a for a in accounts.everyone() if a.active and CALLBACKS in a.role_names]
+    form.to.choices = offered({account.id: account.name for account in team})
+    return form
+
+
+def _names() -> dict[str, str]:
+    return {account.id: account.name for account in accounts.everyone()}
+
+
+def _late(found: CallbackRequest) -> int | None:
+    """Open days past the promise; None while it can still be kept, or needs not be."""
+    if found.shelf != "waiting" or found.due_at >= _now():
+        return None
+    due, now = (datetime.fromtimestamp(moment, UTC) for moment in (found.due_at, _now()))
+    return open_days_late(opening.regular(_clinic()), due, now)
+
+
+def _due_today(found: CallbackRequest) -> bool:
+    zone = _clinic().time_zone
+    due, now = (datetime.fromtimestamp(moment, zone).date() for moment in (found.due_at, _now()))
+    return found.shelf == "waiting" and due == now
+
+
+def _contact(text: str) -> str:
+    """A number or address as it was hashed."""
+    try:
+        number = phonenumbers.parse(text, _clinic().country)
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    except phonenumbers.NumberParseException:
+        return text.lower()
+
+
+def _found(id_: str) -> CallbackRequest:
+    found = desk.one(id_)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _one_of(value: str | None, allowed: list[str]) -> str:
+    return value if value in allowed else ""
+
+
+def _keyring() -> Keyring:
+    keyring: Keyring = current_app.extensions["keyring"]
+    return keyring
+
+
+def _now() -> int:
+    return int(current_app.extensions["clock"]())
+
+
+def _questionnaire() -> Questionnaire:
+    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
+    return questionnaire
+
+
+def _clinic() -> Clinic:
+    clinic: Clinic = current_app.extensions["clinic"]
+    return clinic

@@ -1,0 +1,163 @@
+"""Nobody gets in by oversight: a view says who may open it, and one that says nothing is closed to all.
+
+Other wings declare their views with ``needs`` and ask ``current_account`` who is there::
+
+    @queue.get("/callbacks")
+    @needs(CALLBACKS)
+    def show() -> str: ...
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, abort, current_app, redirect, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from screening.staff import sessions
+from screening.staff.models import Account
+
+FRESH = 5 * 60
+"""Seconds a second factor counts as just shown."""
+
+SIGN_IN = "sign_in.sign_in"
+SECOND_FACTOR, PASSWORD, SET_UP = "sign_in.second_factor", "sign_in.password", "sign_in.set_up"
+"""The steps that may stand between a password and the pages, by the endpoint that asks for each."""
+
+_OWN_PATH = re.compile(r"/[\w~.%+-]+(?:/[\w~.%+-]+)*/?(?:\?[\w~.%+=&-]*)?", re.ASCII)
+LONGEST_PATH = 500
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Who may open a view: ``strangers``, or those with any of ``roles`` (None: whoever is signed in).
+
+    ``step`` lets in who has that step before them; ``fresh`` asks for a second factor just shown.
+    """
+
+    strangers: bool = False
+    roles: frozenset[str] | None = None
+    step: str | None = None
+    fresh: bool = False
+
+
+def needs(*roles: str) -> Callable[[View], View]:
+    """Open a view to accounts that have one of these roles."""
+    return _declare(Requirement(roles=frozenset(roles)))
+
+
+def signed_in(view: View) -> View:
+    """Open a view to everyone who is signed in."""
+    return _declare(Requirement())(view)
+
+
+def freshly_signed_in(view: View) -> View:
+    """Open a view to who has shown a second factor in the last minutes."""
+    return _declare(Requirement(fresh=True))(view)
+
+
+def on_the_way(step: str, fresh: bool = False) -> Callable[[View], View]:
+    """Open a view to who has this step before them, and to everyone who is signed in."""
+    return _declare(Requirement(step=step, fresh=fresh))
+
+
+def open_to_strangers(view: View) -> View:
+    """Open a view to everybody."""
+    return _declare(Requirement(strangers=True))(view)
+
+
+def _declare(requirement: Requirement) -> Callable[[View], View]:
+    def declared(view: View) -> View:
+        view.requirement = requirement  # type: ignore[attr-defined]
+        return view
+
+    return declared
+
+
+def requirement_of(app: Flask, endpoint: str | None) -> Requirement | None:
+    """What the view of an endpoint declares."""
+    return getattr(app.view_functions.get(endpoint or ""), "requirement", None)
+
+
+def current_account() -> Account:
+    """The account that is signed in. Raises RuntimeError where nobody is, as no guarded view is ever asked."""
+    account = account_or_none()
+    if account is None:
+        raise RuntimeError("nobody is signed in")
+    return account
+
+
+def account_or_none() -> Account | None:
+    """The account that is signed in, by password and second factor."""
+    return current_user._get_current_object() if current_user.is_authenticated else None
+
+
+def someone() -> Account | None:
+    """The account that is signed in, or whose password was accepted and who has steps before them."""
+    signed_in_as = account_or_none()
+    if signed_in_as is not None:
+        return signed_in_as
+    pending = sessions.current().get("pending")
+    return Account.in_session(pending) if pending else None
+
+
+def step_before(account: Account) -> str | None:
+    """What the account still has to do before its pages open: the endpoint of the step."""
+    if account.tf_totp_secret and account_or_none() is None:
+        return SECOND_FACTOR
+    if account.must_change_password:
+        return PASSWORD
+    if current_app.config["SETTINGS"]["STAFF_SECOND_FACTOR"] and not account.tf_totp_secret:
+        return SET_UP
+    return None
+
+
+def is_fresh(account: Account) -> bool:
+    """Whether a second factor was shown just now; an account without one has none to show."""
+    shown = sessions.current().get("shown", 0)
+    return not account.tf_totp_secret or current_app.extensions["clock"]() < shown + FRESH
+
+
+def own_path(text: str) -> str | None:
+    """A path of these pages, as it was asked for; None for anything that might lead elsewhere."""
+    root = request.script_root
+    path = text.removeprefix(root)
+    if len(text) > LONGEST_PATH or not text.startswith(root) or not _OWN_PATH.fullmatch(path):
+        return None
+    return text if ".." not in text else None
+
+
+def init_app(app: Flask) -> None:
+    """Ask every request, before anything else looks at it."""
+
+    @app.before_request
+    def check() -> Response | None:
+        requirement = requirement_of(current_app, request.endpoint)
+        if sessions.current().unknown:
+            abort(503)
+        if requirement is not None and requirement.strangers:
+            return None
+        account = someone()
+        if account is None:
+            return _to(SIGN_IN)
+        step = step_before(account)
+        if step is not None:
+            return None if requirement is not None and requirement.step == step else _to(step)
+        if request.endpoint is None:
+            return None  # no such page, which whoever is signed in may know
+        if requirement is None or (requirement.roles is not None and not requirement.roles & account.role_names):
+            abort(403)
+        return _to(SECOND_FACTOR) if requirement.fresh and not is_fresh(account) else None
+
+
+def _to(endpoint: str) -> Response:
+    """Send somebody to a page, and let it know what they asked for."""
+    shows = request.url_rule is None or "GET" in (request.url_rule.methods or ())
+    wanted = own_path(request.script_root + request.full_path.rstrip("?")) if shows else None
+    return redirect(url_for(endpoint, next=wanted), 303)

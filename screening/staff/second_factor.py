@@ -1,0 +1,105 @@
+"""The second factor: a code that an app on a phone shows for half a minute, and codes for when the phone is gone."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flask import current_app
+from flask_security import Security
+from flask_security.totp import Totp
+from passlib.totp import TOTP, AppWallet
+from qrcode.main import QRCode
+
+from screening.keyring import STAFF, Keyring
+from screening.staff.models import Account
+
+METHOD = "authenticator"
+"""Flask-Security's word for an app that shows codes."""
+
+PERIOD = 30
+"""Seconds a code is shown for; one of the period before or after is taken too, since clocks differ."""
+
+RECOVERY_CODES = 10
+
+
+class Codes(Totp):
+    """Flask-Security's codes, with each accepted once only, and our clock and keys."""
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float], issuer: str) -> None:
+        keys = {id_: base64.b64encode(key).decode() for id_, key in keyring.derive_all(STAFF, "second factors").items()}
+        self._totp = TOTP.using(issuer=issuer, wallet=AppWallet(keys, default_tag=next(iter(keys))), now=clock)
+
+    def get_last_counter(self, user: Any) -> int | None:
+        """The time step of the code last accepted."""
+        return int(user.totp_counter) or None
+
+    def set_last_counter(self, user: Any, tmatch: Any) -> None:
+        """Use up a code, and all before it. The account is held meanwhile (see ``proofs``)."""
+        user.totp_counter = tmatch.counter
+
+
+def recovery_keys(keyring: Keyring) -> list[bytes]:
+    """What the recovery codes are encrypted with, the key for new ones first, as Flask-Security wants it."""
+    return [base64.urlsafe_b64encode(key) for key in keyring.derive_all(STAFF, "recovery codes").values()]
+
+
+def new_secret() -> str:
+    """A secret to share with a phone, encrypted."""
+    return str(_codes().generate_totp_secret())
+
+
+def accepts(account: Account, code: str, secret: str | None = None) -> bool:
+    """Whether a code is the app's and was not used; it is used now. ``secret`` is the account's, or one to come."""
+    secret = secret or account.tf_totp_secret
+    return secret is not None and _codes().verify_totp(code.strip(), secret, account, window=PERIOD)
+
+
+def accepts_recovery(account: Account, code: str) -> bool:
+    """Whether a recovery code is one of the account's; it is taken off its list."""
+    util = _security().mf_recovery_codes_util
+    plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", code.lower())))
+    return util.check_recovery_code(account, plain) and util.delete_recovery_code(account, plain)
+
+
+def use(account: Account, secret: str) -> list[str]:
+    """Let a secret be the account's from now on; gives its recovery codes, which are readable this once."""
+    account.tf_primary_method, account.tf_totp_secret = METHOD, secret
+    return new_recovery_codes(account)
+
+
+def new_recovery_codes(account: Account) -> list[str]:
+    """Replace the recovery codes; they are readable this once."""
+    return list(_security().mf_recovery_codes_util.create_recovery_codes(account))
+
+
+def forget(account: Account) -> None:
+    """Take app and recovery codes off an account."""
+    account.tf_primary_method = account.tf_totp_secret = account.mf_recovery_codes = None
+    account.totp_counter = 0
+
+
+def spelled(secret: str) -> str:
+    """A secret as it is typed into an app: groups of four letters."""
+    return str(_codes().get_totp_pretty_key(secret)).replace("-", " ")
+
+
+def squares(account: Account, secret: str) -> tuple[int, str]:
+    """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path."""
+    code = QRCode()
+    code.add_data(_codes().get_totp_uri(account.email, secret))
+    matrix = code.get_matrix()
+    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark)
+    return len(matrix), path
+
+
+def _codes() -> Totp:
+    codes: Totp = _security().totp_factory
+    return codes
+
+
+def _security() -> Security:
+    security: Security = current_app.extensions["security"]
+    return security

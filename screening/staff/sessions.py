@@ -1,0 +1,190 @@
+"""Staff sessions: rows in the database, once a password was accepted, and a sealed cookie before.
+
+The cookie of a row is a random number; the row knows its hash only. It dies with the row: at
+sign-out, when the account is reset or disabled, or by time. Nobody gets a row by looking at the
+sign-in page: what that page must remember lies with the visitor, sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any, cast
+
+from flask import Flask, Request, Response, current_app
+from flask import session as current_session
+from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.extensions import db
+from screening.keyring import STAFF, Keyring, UnsealableError
+from screening.staff.models import Account, StaffSession
+
+log = logging.getLogger(__name__)
+
+IDLE = 15 * 60
+"""Seconds without a request after which a session has ended."""
+
+ABSOLUTE = 10 * 60 * 60
+"""Seconds after the sign-in when a session ends in any case."""
+
+STRANGER = 60 * 60
+"""Seconds that what the sign-in page remembers is good for."""
+
+SEEN_EVERY = 30
+"""Seconds that may pass before a request is noted in the row again: a session may end so much early, never late."""
+
+LONGEST = 3000
+"""A longer cookie is not ours."""
+
+
+class Session(SecureCookieSession):
+    """One browser's session. ``id`` is what its cookie says, None while no password was accepted.
+
+    ``ended`` tells that the browser came with a cookie that is good no more; ``unknown`` that the
+    database could not be asked.
+    """
+
+    def __init__(self, values: Any = (), id_: str | None = None, began: int = 0, seen: int = 0) -> None:
+        super().__init__(values)
+        self.id = id_
+        self.began = began
+        self.seen = seen
+        self.fresh = self.ended = self.unknown = False
+
+
+class StaffSessions(SessionInterface):
+    """Flask's session for staff. ``clock`` gives the time in seconds, for tests to set."""
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float]) -> None:
+        self.keyring = keyring
+        self.clock = clock
+
+    def open_session(self, app: Flask, request: Request) -> Session:
+        """The session of the request's cookie, or an empty one."""
+        now = int(self.clock())
+        value = request.cookies.get(self.get_cookie_name(app), "")
+        try:
+            found = self._strangers(app, value, now) if "." in value else self._row(value, now)
+        except SQLAlchemyError as error:
+            log.error("sessions cannot be read: %s", type(error).__name__)
+            found = Session(began=now)
+            found.unknown = True
+        if found is None:
+            found = Session(began=now)
+            found.ended = bool(value)
+        return found
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Note what changed, in the row or in the stranger's cookie. What a view left uncommitted is dropped."""
+        session = cast(Session, session)
+        if session.unknown:
+            return
+        name = self.get_cookie_name(app)
+        cookie: dict[str, Any] = {
+            "path": self.get_cookie_path(app),
+            "secure": self.get_cookie_secure(app),
+            "httponly": True,
+            "samesite": "Lax",
+        }
+        if session.id is not None:
+            self._keep(session)
+            if session.fresh:
+                response.set_cookie(name, session.id, **cookie)
+        elif session:
+            if session.modified:
+                text = json.dumps({"began": session.began, "values": dict(session)}).encode()
+                response.set_cookie(name, self.keyring.seal(STAFF, text, name.encode()), **cookie)
+        elif session.modified:
+            response.delete_cookie(name, **cookie)
+
+    def _strangers(self, app: Flask, sealed: str, now: int) -> Session | None:
+        try:
+            if len(sealed) > LONGEST:
+                return None
+            kept = json.loads(self.keyring.open(STAFF, sealed, self.get_cookie_name(app).encode()))
+        except UnsealableError:
+            return None
+        return Session(kept["values"], began=kept["began"]) if now < kept["began"] + STRANGER else None
+
+    def _row(self, id_: str, now: int) -> Session | None:
+        if not id_:
+            return None
+        row = db.session.execute(
+            select(StaffSession.data, StaffSession.began, StaffSession.seen).where(StaffSession.id == _hashed(id_))
+        ).one_or_none()
+        if row is None:
+            return None
+        if now >= min(row.seen + IDLE, row.began + ABSOLUTE):
+            db.session.execute(delete(StaffSession).where(StaffSession.id == _hashed(id_)))
+            db.session.commit()
+            return None
+        return Session(json.loads(row.data), id_, row.began, row.seen)
+
+    def _keep(self, session: Session) -> None:
+        """Update the row. One that was ended meanwhile stays away."""
+        now = int(self.clock())
+        try:
+            db.session.rollback()
+            if session.modified or now - session.seen >= SEEN_EVERY:
+                db.session.execute(
+                    update(StaffSession)
+                    .where(StaffSession.id == _hashed(str(session.id)))
+                    .values(data=json.dumps(dict(session)), seen=now)
+                )
+                db.session.commit()
+        except SQLAlchemyError as error:
+            log.error("a session cannot be kept: %s", type(error).__name__)
+
+
+def current() -> Session:
+    """The session of the request being answered."""
+    return cast(Session, current_session._get_current_object())  # type: ignore[attr-defined]
+
+
+def begin(account: Account, since: int | None = None) -> None:
+    """Go on under a new id, with nothing kept from before. The caller commits.
+
+    ``since`` is when the sign-in was, if it was not now: seconds since 1970, UTC.
+    """
+    session, now = current(), _now()
+    _forget_old(session, now)
+    session.clear()
+    session.id, session.fresh = secrets.token_urlsafe(32), True
+    session.began, session.seen = now if since is None else since, now
+    row = StaffSession(id=_hashed(session.id), account_id=account.id, data="{}", began=session.began, seen=now)
+    db.session.add(row)
+
+
+def end() -> None:
+    """End the session of the request being answered. The caller commits."""
+    session = current()
+    _forget_old(session, _now())
+    session.clear()
+    session.id = None
+
+
+def end_all(account: Account) -> None:
+    """End every session of an account, also one that is just being made. The caller commits."""
+    account.fs_uniquifier = secrets.token_hex(32)
+    db.session.execute(delete(StaffSession).where(StaffSession.account_id == account.id))
+
+
+def _forget_old(session: Session, now: int) -> None:
+    """Remove the row of this session, and those whose time is over."""
+    ends = [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE]
+    if session.id is not None:
+        ends.append(StaffSession.id == _hashed(session.id))
+    db.session.execute(delete(StaffSession).where(or_(*ends)))
+
+
+def _hashed(id_: str) -> str:
+    return hashlib.sha256(id_.encode()).hexdigest()
+
+
+def _now() -> int:
+    return int(cast(StaffSessions, current_app.session_interface).clock())

@@ -1,0 +1,139 @@
+"""A member of staff without a browser: signs in with password and code, and checks every page that comes back."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from screening import audit
+from screening.audit import AuditEvent
+from screening.extensions import db
+from screening.staff import accounts, passwords
+from screening.staff.accounts import Doer
+from screening.staff.models import Account
+from tests.visitor import Page, Visitor
+
+PASSWORD = "heron lantern quiet meadow"
+
+
+def totp(secret: str, at: float) -> str:
+    """The code an app shows for a secret in base 32 at a time: RFC 6238 with SHA-1, six digits, 30 seconds."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.new(key, int(at // 30).to_bytes(8, "big"), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"
+
+
+class Clerk(Visitor):
+    """Somebody with an account. ``secret`` is what the app on their phone knows."""
+
+    def __init__(
+        self, site: Flask, email: str, password: str = PASSWORD, secret: str = "", https: bool = False
+    ) -> None:
+        super().__init__(site, https)
+        self.email, self.password, self.secret = email, password, secret
+        self.clock: Any = site.extensions["staff"].extensions["clock"]
+
+    @property
+    def code(self) -> str:
+        """What the app shows now."""
+        return totp(self.secret, self.clock())
+
+    @property
+    def cookie(self) -> str:
+        """The session's cookie, empty when there is none."""
+        name = self.site.extensions["staff"].config["SESSION_COOKIE_NAME"]
+        cookie = self.client.get_cookie(name, path="/staff")
+        return cookie.value if cookie else ""
+
+    @cookie.setter
+    def cookie(self, value: str) -> None:
+        name = self.site.extensions["staff"].config["SESSION_COOKIE_NAME"]
+        self.client.set_cookie(name, value, path="/staff")
+
+    def give_password(self, password: str = "", wanted: str = "/staff/sign-in", follow: bool = True) -> Page:
+        """Open a page, which leads to the sign-in, and fill it in."""
+        page = self.get(wanted)
+        return self.send(page, "/staff/sign-in", follow=follow, email=self.email, password=password or self.password)
+
+    def sign_in(self, wanted: str = "/staff/sign-in") -> Page:
+        """Password and code; a little later than the last time, since a code works once."""
+        self.clock.forward(30)
+        page = self.give_password(wanted=wanted)
+        return self.send(page, "/staff/second-factor", code=self.code) if self.secret else page
+
+    def sign_out(self) -> Page:
+        return self.send(self.get("/staff/you"), "/staff/sign-out")
+
+    def is_in(self) -> bool:
+        """Whether the pages open."""
+        return self.get("/staff/you", follow=False).status == 200
+
+    def choose_password(self, page: Page, password: str = PASSWORD, **fields: str) -> Page:
+        done = self.send(page, "/staff/password", **{"password": password, "again": password} | fields)
+        if done.address != "/staff/password":
+            self.password = password
+        return done
+
+    def set_up_app(self, page: Page) -> Page:
+        """Type the key of the page into the app, and the app's code into the page."""
+        self.secret = spelled(page)
+        return self.send(page, "/staff/set-up", code=self.code)
+
+
+def spelled(page: Page) -> str:
+    key = page.soup.find(class_="app-key")
+    assert key is not None
+    return key.get_text().replace(" ", "")
+
+
+def shown_codes(page: Page) -> list[str]:
+    return [tag.get_text() for tag in page.soup.select(".app-codes code")]
+
+
+class Office:
+    """The accounts of a site, for tests to make and to look at. Every account here has the same password."""
+
+    def __init__(self, site: Flask) -> None:
+        self.site = site
+        self.app: Flask = site.extensions["staff"]
+
+    def hire(self, name: str, *roles: str, https: bool = False) -> Clerk:
+        """Somebody whose account is ready: password chosen, app set up."""
+        with self.app.app_context():
+            account, _ = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
+            account.password, account.must_change_password = passwords.hashed(PASSWORD), False
+            totp_class = self.app.extensions["security"].totp_factory._totp
+            new = totp_class.new()
+            account.tf_primary_method, account.tf_totp_secret = "authenticator", new.to_json(encrypt=True)
+            db.session.commit()
+            return Clerk(self.site, account.email, secret=new.base32_key, https=https)
+
+    def hire_anew(self, name: str, *roles: str) -> Clerk:
+        """Somebody who has a temporary password and has never signed in."""
+        with self.app.app_context():
+            account, password = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
+            db.session.commit()
+            return Clerk(self.site, account.email, password)
+
+    def id_of(self, clerk: Clerk) -> str:
+        return str(self.look(clerk, "id"))
+
+    def look(self, clerk: Clerk, column: str) -> Any:
+        """One column of somebody's account as it lies in the database."""
+        with self.app.app_context():
+            return db.session.scalar(select(getattr(Account, column)).where(Account.email == clerk.email))
+
+    def events(self, action: str = "") -> list[AuditEvent]:
+        with self.app.app_context():
+            found = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+        return [event for event in found if re.match(action, event.action)]
+
+    def _doer(self) -> Doer:
+        return Doer(audit.COMMAND, int(self.app.extensions["clock"]()))
