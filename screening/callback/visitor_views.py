@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import TooManyRequests
+from werkzeug.exceptions import HTTPException, TooManyRequests
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import responses
@@ -221,20 +222,22 @@ def forget() -> AnyResponse:
 def stale_form(error: CSRFError) -> AnyResponse:
     """A form whose token is gone comes back as it was, so one more press sends it."""
     drafts.renew_form_token()
-    return _back_as_it_was("stale", 400)
+    return _back_as_it_was("stale", error)
 
 
 @callback.errorhandler(TooManyRequests)
 def too_many(error: TooManyRequests) -> AnyResponse:
     """A form that came too often is kept, too."""
-    return _back_as_it_was("many", TOO_MANY)
+    return _back_as_it_was("many", error)
 
 
-def _back_as_it_was(notice: str, code: int) -> AnyResponse:
+def _back_as_it_was(notice: str, error: HTTPException) -> AnyResponse:
+    code = error.code or UNPROCESSABLE
     if request.endpoint == "callback.find":
         return make_response(_find_page(plain(request.form.get("reference"))[:40], notice=notice), code)
     if request.endpoint not in ("callback.again", "callback.review", "callback.send"):
-        return redirect(url_for("callback.status", notice=notice), 303)
+        answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
+        return answer_error(error)
     form = _form(request.form)
     if form.share.data and _summary() is None:
         return make_response(_without_summary(form), code)

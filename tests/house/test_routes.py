@@ -9,6 +9,17 @@ ADDRESSES = """
 /brand.css GET
 /check/<question_id> GET POST
 /check/review GET POST
+/consultation GET
+/consultation POST
+/consultation/review GET
+/consultation/review POST
+/consultation/sent GET
+/consultation/sent POST
+/consultation/status GET
+/consultation/status POST
+/consultation/status/change POST
+/consultation/status/forget POST
+/consultation/status/withdraw POST
 /healthz GET
 /help-now GET
 /leave POST

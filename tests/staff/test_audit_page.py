@@ -30,16 +30,16 @@ def lines(page):
 def test_events_are_told_in_words_newest_first_with_names_of_accounts(office, admin):
     clerk = office.hire("dana", "responses")
     clerk.sign_in()
-    note(office, ("request.viewed", NOON + 90, office.id_of(clerk), "f00d"))
+    note(office, ("thing.done", NOON + 90, office.id_of(clerk), "f00d"))
     found = lines(admin.get("/staff/audit"))
-    assert found[0] == ["Nov 23, 2026, 12:01:30\u202fPM", "Dana", "request.viewed", "f00d", ""]
+    assert found[0] == ["Nov 23, 2026, 12:01:30\u202fPM", "Dana", "thing.done", "f00d", ""]
     assert found[1][1:] == ["Dana", "Signed in", "Dana", ""]
     assert found[2][1:] == ["A command on the server", "Account added", "Dana", "roles: responses"]
 
 
 def test_another_wing_gives_its_words(office, admin, monkeypatch):
-    monkeypatch.setitem(audit_page.WORDS, "request.viewed", "Request opened")
-    note(office, ("request.viewed", NOON, "x", "f00d"))
+    monkeypatch.setitem(audit_page.WORDS, "thing.done", "Request opened")
+    note(office, ("thing.done", NOON, "x", "f00d"))
     assert lines(admin.get("/staff/audit"))[0][2] == "Request opened"
 
 
