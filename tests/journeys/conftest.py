@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,7 @@ class Server:
     ) -> None:
         self.folder = folder
         self.target = target
-        self.database = f"sqlite:///{folder}/site.sqlite"
+        self.database = settings.get("SCREENING_DATABASE_URL", f"sqlite:///{folder}/site.sqlite")
         self.log = folder / "server.log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -53,11 +54,22 @@ class Server:
         self.flask("keys", "init")
         migrate(self.database)
         self.flask("keys", "publish")
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", *self.arguments, self.target]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        self._wait()
+        self.start()
         return self
+
+    def start(self) -> None:
+        """Start the server, at first or after it was killed."""
+        command = [sys.executable, "-m", "granian", "--interface", "wsgi", *self.arguments, self.target]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait()
+
+    def kill(self) -> None:
+        """End the server and its workers at once, in whatever they do."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
 
     def flask(self, *arguments: str) -> str:
         """Run a command against the site's keys and database; what it printed."""

@@ -23,6 +23,8 @@ MOST_GROWTH = 24.0
 ADDRESSES = [
     *("/", "/check/review", "/summary", "/leave", "/start-again", "/more-time", "/help-now", "/about", "/privacy"),
     *("/accessibility", "/brand.css", "/healthz", "/static/x.css", "/staff/", "/staff/callbacks"),
+    *("/consultation", "/consultation/review", "/consultation/sent", "/consultation/status"),
+    *("/consultation/status/change", "/consultation/status/withdraw", "/consultation/status/forget"),
     *(
         f"/check/{q}"
         for q in ("sadness", "hopelessness", "pain", "pain_duration", "pain_average", "stress", "age", "copy")
@@ -55,7 +57,25 @@ NASTY = [
     ),
     *("declined", "on", "\u0130", "\ufeff", "a\u0301" * 40, "javascript:alert(1)", "${jndi}", "", " ", "\t", "𝒳" * 20),
 ]
-FIELDS = ["sadness", "hopelessness", "pain", "stress", "copy", "age", "csrf_token", "after_help", "lang", "from", MARK]
+FIELDS = [
+    "name",
+    "phone",
+    "days",
+    "secret",
+    "reference",
+    "share",
+    "sadness",
+    "hopelessness",
+    "pain",
+    "stress",
+    "copy",
+    "age",
+    "csrf_token",
+    "after_help",
+    "lang",
+    "from",
+    MARK,
+]
 
 
 def latin(value: str) -> str:

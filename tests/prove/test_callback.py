@@ -1,0 +1,169 @@
+"""Requests for a call under the worst: the server killed while they come in, and forms nobody meant well."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from html import unescape
+from urllib.parse import urlencode
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import create_engine, text
+
+from screening.callback import reference
+from screening.callback.visitor_views import LEAST_SECONDS
+from tests.callback.conftest import ROSA
+from tests.journeys.conftest import Server
+from tests.prove.test_hostile import MARK, NASTY
+from tests.staff.clerk import Office
+from tests.visitor import Page, Visitor
+
+PATIENTS = 200
+KILLED_AFTER = 70
+"""Requests acknowledged when the server is killed; sixteen others are under way."""
+
+HOSTILE = 10_000
+SEED = 4711
+
+
+class Patient:
+    """Somebody who has filled in the form and has it before them to send."""
+
+    def __init__(self, server: Server, number: int) -> None:
+        self.server, self.name = server, f"Patient {number}"
+        self.cookie = ""
+        form = self.ask("GET", "/consultation")
+        fields = Page.typed(_page(form[2]), "/consultation/review")
+        review = self.ask("POST", "/consultation/review", {**fields, **ROSA, "name": self.name})
+        assert review[0] == 200, review[0]
+        self.form = Page.typed(_page(review[2]), "/consultation/sent")
+
+    def send(self) -> str | None:
+        """Press Send; the reference once the site has shown it, None when no answer came."""
+        try:
+            status, _, _ = self.ask("POST", "/consultation/sent", self.form)
+            if status != 303:
+                return None
+            shown = re.search(r"<dd>([\w-]{16})</dd>", self.ask("GET", "/consultation/sent")[2])
+            return shown[1] if shown else None
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
+        """One request with this patient's cookie: status, headers, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        headers = {"Cookie": self.cookie} if self.cookie else {}
+        if fields is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        try:
+            connection.request(method, path, urlencode(fields, doseq=True) if fields is not None else None, headers)
+            answer = connection.getresponse()
+            body = answer.read().decode()
+        finally:
+            connection.close()
+        fresh = answer.headers.get("Set-Cookie", "")
+        self.cookie = fresh.partition(";")[0] if fresh.startswith("visit=") else self.cookie
+        return answer.status, dict(answer.headers), body
+
+
+def _page(html: str) -> Page:
+    """A page to read forms from, without the checks of one."""
+    page = Page.__new__(Page)
+    page.soup, page.text = BeautifulSoup(html, "html.parser"), html
+    return page
+
+
+def references_in(database: str) -> list[str]:
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())
+    engine.dispose()
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_request_acknowledged_is_kept_though_the_server_is_killed(kind, tmp_path, request, report):
+    settings = {"SCREENING_LIMIT_REQUESTS": "100000 per hour"}
+    if kind == "postgresql":
+        settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template_site")
+    with Server(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as hands:
+        patients = list(hands.map(lambda number: Patient(server, number), range(PATIENTS)))
+        ready = time.monotonic() + LEAST_SECONDS + 1
+        while time.monotonic() < ready:  # nobody sends a form faster than it can be read
+            patients[0].ask("GET", "/healthz")
+        acknowledged: dict[str, str] = {}
+        sent = {hands.submit(patient.send): patient for patient in patients}
+        for done in as_completed(sent):
+            if (shown := done.result()) is not None:
+                acknowledged[sent[done].name] = shown
+            if len(acknowledged) == KILLED_AFTER and server.process.poll() is None:
+                server.kill()
+        kept = references_in(server.database)
+        lost = [r for r in acknowledged.values() if reference.fingerprint(r) not in kept]
+        report(
+            f"{kind}: killed after {KILLED_AFTER} of {PATIENTS}; {len(acknowledged)} acknowledged, "
+            f"{len(kept)} in the database, {len(lost)} acknowledged and lost"
+        )
+        assert lost == [] and KILLED_AFTER <= len(acknowledged) < PATIENTS
+        server.start()
+        again = dict(zip((p.name for p in patients), hands.map(Patient.send, patients), strict=True))
+        kept = references_in(server.database)
+        report(f"{kind}: all pressed Send once more: {len(kept)} requests of {PATIENTS} patients")
+        assert len(kept) == len(set(kept)) == PATIENTS
+        assert all(again[name] == shown for name, shown in acknowledged.items()), "the same reference again"
+
+
+def test_ten_thousand_hostile_bodies(make_site, clock, report):
+    site = make_site(LIMIT_REQUESTS="1000000 per hour", LIMIT_LOOKUPS="1000000 per hour")
+    visitor = Visitor(site)
+    visitor.walk(hopelessness="3")
+    visitor.disagree()
+    form = visitor.get("/consultation").typed("/consultation/review")
+    clock.forward(10)
+    dice = random.Random(SEED)
+    names = [*form, *ROSA, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARK]
+    statuses: dict[int, int] = {}
+    for number in range(HOSTILE):
+        fields = {**form, **ROSA, "website": ""} if dice.random() < 0.7 else {"csrf_token": form["csrf_token"]}
+        for _ in range(dice.randrange(5)):
+            fields[dice.choice(names)] = [dice.choice(NASTY) for _ in range(dice.choice([1, 1, 1, 2, 40]))]
+        if dice.random() < 0.95:
+            fields["csrf_token"] = form["csrf_token"]
+        if dice.random() < 0.5:
+            fields["secret"] = f"{number:032x}"
+        path = dice.choice(
+            [
+                "/consultation",
+                "/consultation/review",
+                "/consultation/sent",
+                "/consultation/sent",
+                "/consultation/status",
+            ]
+        )
+        response = visitor.client.post(path, data=fields, base_url="http://localhost")
+        statuses[response.status_code] = statuses.get(response.status_code, 0) + 1
+        body = response.get_data(as_text=True)
+        assert response.status_code < 500, (number, path, fields)
+        assert "<zqx" not in body and "X-Injected" not in response.headers, (number, path)
+        assert response.headers.get("Location", "/consultation").startswith("/consultation"), (number, path)
+    report(f"{HOSTILE} forms: {dict(sorted(statuses.items()))}")
+    assert {200, 303, 400, 422} <= set(statuses)
+    office = Office(site)
+    ann = office.hire("ann", "callbacks")
+    page = ann.sign_in("/staff/callbacks")
+    seen = 0
+    while True:
+        for link in page.main.select(".app-queue__name a"):
+            shown = ann.get(link["href"])
+            assert "<zqx" not in shown.text and (MARK not in unescape(shown.text) or "&lt;zqx" in shown.text)
+            seen += 1
+        following = next((link for link in page.main.select(".app-pages a") if "Next" in link.get_text()), None)
+        if following is None or seen >= 500:
+            break
+        page = ann.get(following["href"])
+    report(f"{seen} of what was stored opened by the team: all of it escaped")
+    assert seen >= 100
