@@ -6,10 +6,11 @@ BIN := .venv/bin
 SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
 
 .DELETE_ON_ERROR:
-.PHONY: help run test prove bench pictures css catalogues requirements clean
+.PHONY: help run demo test prove bench pictures css catalogues requirements clean
 
 help:
 	@echo "make run           set up and serve the site on http://$(ADDRESS), on SQLite"
+	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
 	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
 	@echo "make prove         the long proofs"
 	@echo "make bench         measure the walk beside its peers (about 25 minutes; BENCH=--grow leaves out the long part)"
@@ -22,6 +23,14 @@ help:
 run: .venv/run.done
 	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade && $(BIN)/flask keys publish >/dev/null
 	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
+	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
+
+demo: export SCREENING_KEYS = instance/demo/keys
+demo: export SCREENING_DATABASE_URL = sqlite:///$(CURDIR)/instance/demo/site.sqlite
+demo: .venv/run.done
+	@rm -rf instance/demo && mkdir -p -m 700 instance/demo
+	@umask 077 && $(BIN)/flask keys init 2>/dev/null && $(BIN)/flask db upgrade && $(BIN)/flask demo
+	@echo "The check is on http://$(ADDRESS), the staff's side on http://$(ADDRESS)/staff  (Ctrl+C ends it)"
 	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
 
 test: .venv/test.done

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from screening import config, database
 from screening.callback import sealing
@@ -21,15 +21,23 @@ from screening.questionnaire.loader import DefinitionError, load
 from screening.responses import mixing
 
 
-class _Group(AppGroup):
-    """Commands that tell what cannot be done in one line, without a traceback."""
+class _OneLine:
+    """Tells what cannot be done in one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            return super().invoke(ctx)  # type: ignore[misc]
         except (SettingsError, DefinitionError) as error:
             click.echo(str(error), err=True)
             sys.exit(1)
+
+
+class _Group(_OneLine, AppGroup):
+    """Commands that go together."""
+
+
+class _Command(_OneLine, click.Command):
+    """One by itself."""
 
 
 questionnaire = _Group("questionnaire", help="The questionnaire's definition.")
@@ -108,6 +116,19 @@ def mix() -> None:
         click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
 
 
+@click.command("demo", cls=_Command)
+@with_appcontext
+def demo() -> None:
+    """Fill an empty database with a demo clinic's requests, copies and accounts, and print how to sign in."""
+    from screening import create_app
+    from screening.operations.demo import fill
+
+    logins = fill(create_app(current_app.config["SETTINGS"]))
+    click.echo("Sign in at /staff with a password, then the code of an app that was given the secret.", err=True)
+    for login in logins:
+        click.echo(f"{login.email}\t{login.password}\t{login.secret}")
+
+
 def _publish(folder: Path) -> str:
     return sealing.publish(Keyring(folder, (CALLBACK,)))
 
@@ -145,4 +166,5 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
 
         babel.init_app(app, default_locale="en")
         app.cli.add_command(staff)
+        app.cli.add_command(demo)
     return app

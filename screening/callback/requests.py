@@ -76,7 +76,7 @@ def submit(
 
 def look(made: str) -> Receipt:
     """How a request stands. Raises GoneError, SQLAlchemyError."""
-    return _receipt(made, _find(made))
+    return _receipt(made, find(made))
 
 
 def change(
@@ -86,7 +86,7 @@ def change(
 
     Raises GoneError, NotAllowedError when the patient was reached meanwhile, NoKeyError, SQLAlchemyError.
     """
-    request = _find(made)
+    request = find(made)
     states.change(request.progress)
     if details.wish:
         request.due_at = max(request.due_at, _whole(first_chosen_time(calendar, _moment(now), details.wish)))
@@ -105,7 +105,7 @@ def withdraw(made: str, now: float) -> None:
     """
     while True:
         try:
-            return erase(_find(made), now, audit.VISITOR)
+            return erase(find(made), now, audit.VISITOR)
         except states.NotAllowedError:  # somebody of the team saved the same request at this very moment
             db.session.expire_all()
 
@@ -126,7 +126,8 @@ def _fill(request: CallbackRequest, details: Details, urgent: bool) -> None:
     request.language, request.rank = details.language, 0 if urgent else 1
 
 
-def _find(made: str) -> CallbackRequest:
+def find(made: str) -> CallbackRequest:
+    """The request of a reference. Raises GoneError, SQLAlchemyError."""
     where = CallbackRequest.reference == reference.fingerprint(made)
     found: CallbackRequest | None = db.session.scalars(select(CallbackRequest).where(where)).first()
     if found is None:

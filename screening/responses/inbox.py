@@ -44,7 +44,7 @@ def record(copy_id: str, questionnaire: Questionnaire, answers: Answers, period:
     ``period`` is the month it counts for (``2026-11``). ``kept_before`` tells that the copy reached
     the inbox once: then it is only changed where it still lies there, never stored a second time.
     """
-    values = _row(questionnaire, answers, period)
+    values = row(questionnaire, answers, period)
     try:
         if kept_before:
             changed = _execute(update(InboxCopy).where(InboxCopy.id == copy_id, still_here).values(values))
@@ -68,7 +68,8 @@ def withdraw(copy_id: str, kept_before: bool) -> Outcome:
         return _unavailable(error)
 
 
-def _row(questionnaire: Questionnaire, answers: Answers, period: str) -> dict[str, Any]:
+def row(questionnaire: Questionnaire, answers: Answers, period: str) -> dict[str, Any]:
+    """What is kept of the answers, without an id."""
     roles = questionnaire.roles
     codes = {question: code(questionnaire, questionnaire.by_id[question], answers) for question in _kept(questionnaire)}
     return {

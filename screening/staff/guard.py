@@ -28,7 +28,7 @@ SIGN_IN = "sign_in.sign_in"
 SECOND_FACTOR, PASSWORD, SET_UP = "sign_in.second_factor", "sign_in.password", "sign_in.set_up"
 """The steps that may stand between a password and the pages, by the endpoint that asks for each."""
 
-_OWN_PATH = re.compile(r"/[\w~.%+-]+(?:/[\w~.%+-]+)*/?(?:\?[\w~.%+=&-]*)?", re.ASCII)
+_OWN_PATH = re.compile(r"/[\w~.+-]+(?:/[\w~.+-]+)*/?(?:\?[\w~.+=&-]*)?", re.ASCII)
 LONGEST_PATH = 500
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -186,6 +186,17 @@ class Reader:
             self.choose("age", "45_to_54")
         assert self.path == "/summary"
 
+    def ask_for_a_call(self, **fields: str) -> str:
+        """Fill in the consultation form and send it; the reference."""
+        page = self.open("/consultation")
+        for name, value in {"name": "Demo Reader", "phone": "(303) 555-0144", **fields}.items():
+            page.locator(f"#{name}").fill(value)
+        page.locator("input[name=patient]").first.check()
+        self.follow("#ask > button.nhsuk-button")
+        while self.path != "/consultation/sent" or page.locator(".app-ref").count() == 0:  # not within 3 seconds
+            self.follow(".app-panel--consent button")
+        return page.locator(".app-ref dd").inner_text()
+
     def _note(self, request: Request) -> None:
         self.asked.append(request.url)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import socket
 from pathlib import Path
 from urllib.parse import quote
@@ -57,6 +58,7 @@ NASTY = [
     ),
     *("declined", "on", "\u0130", "\ufeff", "a\u0301" * 40, "javascript:alert(1)", "${jndi}", "", " ", "\t", "𝒳" * 20),
 ]
+LEADS_AWAY = re.compile(rb"""(?:href|src|action|formaction|content)=["']?(?:\w+:)?//evil""")
 FIELDS = [
     "name",
     "phone",
@@ -206,7 +208,7 @@ def test_a_hundred_thousand_hostile_requests(make_site, report):
         statuses[code] = statuses.get(code, 0) + 1
         assert code < 500, what
         assert b"<zqx" not in body and b"X-Injected" not in body, f"{what} is reflected"
-        assert b"evil.example" not in body, f"{what} names another site"
+        assert not LEADS_AWAY.search(body), f"{what} leads to another site"
         for name, value in headers:
             assert "\n" not in value and "\r" not in value and name.lower() != "x-injected", what
             if name.lower() == "location":

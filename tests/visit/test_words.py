@@ -64,12 +64,41 @@ def pages_of_a_walk(visitor: Visitor, **answers: str):
     yield visitor.agree()
 
 
+def pages_of_a_consultation(visitor: Visitor, clock, **fields: str):
+    """Every page on the way to a call and after it: mistakes, closed hours, all states of a request."""
+    page = visitor.get("/consultation")
+    yield page
+    yield visitor.fill(page, "/consultation/review")
+    page = visitor.fill(page, "/consultation/review", **{**PATIENT, **fields})
+    assert page.status == 200
+    yield page
+    yield visitor.fill(page, "/consultation/sent")
+    clock.forward(10)
+    page = visitor.fill(page, "/consultation/sent")
+    assert page.status == 200
+    yield page
+    yield visitor.get("/consultation/status")
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    yield page
+    clock.forward(60 * 60 * 12)
+    yield visitor.get("/consultation")
+    page = visitor.get("/consultation/status")
+    yield page
+    yield visitor.send(page, "/consultation/status", reference="slip")
+
+
+PATIENT = {"name": "Demo", "patient": "new", "phone": "303 555 0144", "email": "demo@example.org", "message": "Demo."}
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("value", ["0", "1", "3", "declined"])
-def test_no_banned_word_on_any_page(site, lang, value):
+def test_no_banned_word_on_any_page(site, clock, lang, value):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
-    for page in pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, value)):
+    for page in (
+        *pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, value)),
+        *pages_of_a_consultation(visitor, clock, share="yes"),
+    ):
         assert page.soup.html["lang"] == lang  # type: ignore[index]
         assert found_banned(visible(page), lang) == [], page.address
 
@@ -115,7 +144,9 @@ class TestEverySummary:
                 from screening.web import site
 
                 summary = summarise(Q, answers)
-                text = render_template("visit/summary.html", summary=summary, copy=None, today=site.today())
+                text = render_template(
+                    "visit/summary.html", summary=summary, copy=None, shared=False, today=site.today()
+                )
             words = " ".join(re.sub(r"<[^>]+>", " ", text).split())
             assert found_banned(words, lang) == []
             assert ("speak with a physician" if lang == "en" else "hable con un médico") in words
@@ -144,14 +175,18 @@ def grade(page: Page) -> float:
     return textstat.flesch_kincaid_grade(words)
 
 
-def test_every_english_page_reads_at_grade_6_or_lower(site):
+def test_every_english_page_reads_at_grade_6_or_lower(site, clock):
     visitor = Visitor(site)
     grades = {}
-    for page in pages_of_a_walk(visitor, pain="3", hopelessness="2", sadness="2", sleep="declined"):
+    for page in (
+        *pages_of_a_walk(visitor, pain="3", hopelessness="2", sadness="2", sleep="declined"),
+        *pages_of_a_consultation(visitor, clock, share="yes", minor="yes", guardian="Ana", guardian_phone="3035550144"),
+        *pages_of_a_consultation(Visitor(site), clock, reach_by="email", voicemail="yes"),
+    ):
         for foreign in page.main.find_all(lang="es"):
             foreign.decompose()
         grades[f"{page.address} {page.heading}"] = grade(page)
-    assert len(grades) >= 19
+    assert len(grades) >= 24
     assert {page: value for page, value in grades.items() if value > GRADE} == {}
 
 
@@ -211,3 +246,16 @@ def test_the_count_is_never_more_than_is_known(site, noticed, declined):
     if noticed in (1, 2) and noticed + declined <= 2:
         certain = True
     assert (f"{noticed} of 7 signs noticed" in words) and (f"At least {noticed} of 7" in words) == (not certain)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_consultation_weighs_little_too(site, clock, lang):
+    visitor = Visitor(site)
+    visitor.walk(**dict.fromkeys(SIGNS, "3"))
+    visitor.disagree()
+    visitor.get(f"/?lang={lang}")
+    (own,) = (ROOT / "static" / "dist").glob("consultation.*.css.br")
+    for page in pages_of_a_consultation(visitor, clock, share="yes"):
+        assert len(brotli.compress(page.response.data)) + style_sheet() + own.stat().st_size <= SUMMARY_VIEW, (
+            page.address
+        )

@@ -1,0 +1,1 @@
+"""Keeping the site going: what is done to it rather than on it."""

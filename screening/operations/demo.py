@@ -1,0 +1,208 @@
+"""A clinic to look at: requests in every state, mixed copies over a year and a half, and accounts.
+
+Everything says that it is a demo. The numbers are of the range kept for fiction (555-0100 to
+555-0199), the addresses of example.org.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from random import Random
+from typing import Any
+
+from flask import Flask, current_app
+from sqlalchemy import func, insert, select
+
+from screening import audit
+from screening.callback import desk, opening, requests, sealing, states
+from screening.callback.details import Details
+from screening.callback.models import CallbackRequest
+from screening.callback.promise import Part
+from screening.callback.states import Attempt
+from screening.clinic import Clinic
+from screening.config import SettingsError
+from screening.extensions import db
+from screening.questionnaire import path
+from screening.questionnaire.model import DECLINED, Answer, Questionnaire
+from screening.responses.inbox import row
+from screening.responses.models import MixedCopy
+from screening.staff import accounts, passwords, second_factor
+from screening.staff.accounts import Doer
+from screening.staff.models import Account
+
+REQUESTS = 40
+COPIES = 3000
+MONTHS = 18
+SEED = 555_0100
+DAY = 24 * 60 * 60
+
+TEAM = {
+    "admin": ("admin", "callbacks", "responses"),
+    "desk": ("callbacks",),
+    "numbers": ("responses", "rows"),
+}
+"""The accounts, each with its roles."""
+
+MESSAGES = (
+    "",
+    "Demo: what is the first visit like?",
+    "Demo: I would rather talk in the afternoon.",
+    "Demo: can someone come with me?",
+)
+
+
+@dataclass(frozen=True)
+class Login:
+    """What somebody needs to sign in to a demo account."""
+
+    email: str
+    password: str
+    secret: str
+
+
+def fill(site: Flask) -> list[Login]:
+    """Fill an empty demo; gives the accounts. Raises SettingsError for a real clinic, and for tables in use."""
+    staff: Flask = site.extensions["staff"]
+    with staff.app_context():
+        clinic: Clinic = staff.extensions["clinic"]
+        if not clinic.demo:
+            raise SettingsError("The clinic file is a real clinic's (demo = false): demo data does not go there")
+        for table in (Account, CallbackRequest, MixedCopy):
+            if db.session.scalar(select(func.count()).select_from(table)):
+                raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
+        sealing.publish(staff.extensions["keyring"])
+        now = int(staff.extensions["clock"]())
+        logins = list(_team(now))
+        dice = Random(SEED)  # noqa: S311 (made-up data, the same each time)
+        _requests(dice, clinic, now)
+        _copies(dice, staff.extensions["questionnaire"], datetime.fromtimestamp(now, clinic.time_zone).date())
+    return logins
+
+
+def _team(now: int) -> Iterator[Login]:
+    for name, roles in TEAM.items():
+        account, _ = accounts.add(Doer(audit.COMMAND, now), f"{name}@example.org", f"Demo {name}", roles)
+        password, secret = passwords.temporary(), second_factor.new_secret()
+        account.password, account.must_change_password = passwords.hashed(password), False
+        second_factor.use(account, secret)
+        db.session.commit()
+        yield Login(account.email, password, second_factor.spelled(secret))
+
+
+def _requests(dice: Random, clinic: Clinic, now: int) -> None:
+    """Requests of the last days, each taken a part of the way."""
+    team = [account.id for account in accounts.everyone() if "callbacks" in account.role_names]
+    calendar = opening.calendar(clinic)
+    courses = list(_courses())
+    for number in range(REQUESTS):
+        course = courses[number % len(courses)]
+        asked = now - (len(course) + dice.randrange(3)) * DAY - dice.randrange(DAY)
+        details = _details(dice, number, answers=number % 5 == 0)
+        urgent = bool(details.answers and details.answers["hopelessness"] == "3")
+        receipt = requests.submit(requests.fresh_secret(), details, calendar, asked, urgent)
+        _go(receipt.reference, course, dice.choice(team), asked)
+
+
+def _courses() -> Iterator[tuple[str, ...]]:
+    """Every state a request can be in, and the ways to it; the early ones more often, as on a working day."""
+    yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"))
+    yield from (("claim", "wrong_number"), ("claim", "reach"), ("claim", "reach", "close"), ("withdraw",), ())
+
+
+def _go(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
+    if course == ("withdraw",):
+        requests.withdraw(reference, asked + DAY)
+        return
+    steps: dict[str, tuple[str, Callable[[states.Progress], states.Progress]]] = {
+        "claim": ("request.claimed", lambda progress: states.claim(progress, who)),
+        "reach": ("request.reached", lambda progress: states.reach(progress, who)),
+        "close": ("request.closed", lambda progress: states.close(progress, who)),
+    }
+    for number, step in enumerate(course, 1):
+        request = requests.find(reference)
+        at = asked + number * DAY // 4
+        if step in steps:
+            action, take = steps[step]
+            desk.act(request, request.version, take, action, who, at)
+        else:
+            how = Attempt(step)
+            desk.add_note(request, "Demo note: will try again", who, at)
+            desk.act(request, request.version, _attempt(who, how), "request.attempted", who, at, outcome=how.value)
+
+
+def _attempt(who: str, how: Attempt) -> Callable[[states.Progress], states.Progress]:
+    return lambda progress: states.attempt(progress, who, how, voicemail_allowed=True)
+
+
+def _details(dice: Random, number: int, answers: bool) -> Details:
+    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
+    by_mail = number % 7 == 3
+    return Details(
+        name=f"Demo patient {number + 1}",
+        say="",
+        patient=dice.choice(["new", "existing"]),
+        language=dice.choice(["en", "en", "es"]),
+        assistance="",
+        phone="" if by_mail else f"+1303555{100 + number:04}",
+        email=f"patient{number + 1}@example.org" if by_mail else "",
+        reach_by="email" if by_mail else "phone",
+        days=tuple(sorted(dice.sample(range(5), dice.choice([0, 0, 1, 2])))),
+        parts=tuple(part.value for part in Part if dice.random() < 0.25),
+        voicemail=True,
+        minor=False,
+        guardian="",
+        guardian_phone="",
+        message=dice.choice(MESSAGES),
+        news=False,
+        answers=_shared(dice, questionnaire) if answers else None,
+        version=questionnaire.version if answers else None,
+    )
+
+
+def _shared(dice: Random, questionnaire: Questionnaire) -> dict[str, str]:
+    given = _answers(dice, questionnaire)
+    kept = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_duration}
+    return {id_: code for id_, code in given.items() if id_ in kept and isinstance(code, str)}
+
+
+def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
+    """Mixed copies of so many months, a few more each month."""
+    months = [_month_before(today, ago) for ago in range(MONTHS)]
+    weights = [2 * MONTHS - ago for ago in range(MONTHS)]
+    rows: list[dict[str, Any]] = []
+    for _ in range(COPIES):
+        period = dice.choices(months, weights)[0]
+        rows.append({"id": secrets.token_hex(16), **row(questionnaire, _answers(dice, questionnaire), period)})
+    db.session.execute(insert(MixedCopy), rows)
+    db.session.commit()
+
+
+def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:
+    """Answers of one person: how much they carry decides each sign a little, so signs and pain go together."""
+    burden = dice.gauss(0.4, 1.0)
+    answers: dict[str, Answer] = {}
+    while True:
+        asked = path.first_open(questionnaire, answers)
+        if asked is None:
+            return answers
+        codes = [choice.code for choice in asked.choices if choice.code != DECLINED]
+        if asked.id == questionnaire.roles.consent:
+            answer: Answer = next(choice.code for choice in asked.choices if choice.points)
+        elif asked.kind == "many":
+            answer = (codes[0],)
+        elif asked.id == questionnaire.roles.age:
+            answer = dice.choices(codes[1:], range(2, len(codes) + 1))[0]
+        elif dice.random() < 0.04 and DECLINED in asked.by_code:
+            answer = DECLINED
+        else:
+            felt = 0.6 * burden + dice.gauss(0.0, 0.8)
+            answer = codes[min(len(codes) - 1, max(0, round((felt + 0.8) / 2.4 * (len(codes) - 1))))]
+        answers = path.answered(questionnaire, answers, asked, answer)
+
+
+def _month_before(today: date, months: int) -> str:
+    year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+    return f"{year}-{month + 1:02}"

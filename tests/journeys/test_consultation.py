@@ -1,0 +1,143 @@
+"""A patient who asks for a call, in a real browser, and the team that calls."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.journeys.test_axe import RULES
+from tests.staff.clerk import PASSWORD, totp
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_from_the_summary_to_the_promise_and_back(reader, lang, scripts):
+    patient = reader(java_script_enabled=scripts)
+    patient.walk(lang, sadness="2", pain="3")
+    patient.finish()
+    patient.follow(".app-offer a.nhsuk-button")
+    assert patient.path == "/consultation"
+    reference = patient.ask_for_a_call(message="Demo")
+    assert patient.page.locator("html").get_attribute("lang") == lang
+    other = reader(java_script_enabled=scripts)
+    other.open(f"/consultation/status?lang={lang}").locator("#reference").fill(reference.lower())
+    other.press()
+    assert reference in other.page.locator("main").inner_text()
+    other.page.locator("details summary").click()
+    other.follow("form[action='/consultation/status/withdraw'] button")
+    assert other.page.locator("h1").inner_text() in ("Your request is taken back", "Su solicitud está retirada")
+    patient.open("/consultation/status")
+    assert patient.page.locator("#reference").count() == 1
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_the_language_button_keeps_what_was_typed_and_enter_sends(reader, scripts):
+    patient = reader(java_script_enabled=scripts)
+    page = patient.open("/consultation?lang=en")
+    page.locator("#name").fill("Demo Reader")
+    page.locator("#message").fill("Two\nlines")
+    patient.follow("button[lang=es]")
+    assert page.locator("html").get_attribute("lang") == "es"
+    assert (
+        page.locator("#name").input_value() == "Demo Reader" and page.locator("#message").input_value() == "Two\nlines"
+    )
+    page.locator("#name").focus()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert patient.path == "/consultation/review" and page.locator(".nhsuk-error-summary").count() == 1
+
+
+def test_the_fields_of_a_guardian_show_when_they_are_needed(reader):
+    patient = reader(java_script_enabled=False)
+    page = patient.open("/consultation")
+    assert not page.locator("#guardian").is_visible()
+    page.locator("#minor").check()
+    assert page.locator("#guardian").is_visible()
+
+
+def test_back_from_the_review_finds_what_was_typed(reader):
+    patient = reader()
+    page = patient.open("/consultation")
+    page.locator("#name").fill("Demo Reader")
+    page.locator("#phone").fill("303 555 0144")
+    page.locator("input[name=patient]").first.check()
+    patient.follow("#ask > button.nhsuk-button")
+    page.go_back()
+    assert patient.path == "/consultation" and page.locator("#name").input_value() == "Demo Reader"
+
+
+@pytest.fixture(scope="module")
+def hired(server):
+    """An account of the team, with a temporary password."""
+    temporary = server.flask(
+        *("staff", "add", "dana@example.org", "--name", "Dana Demo", "--role", "callbacks", "--role", "admin")
+    )
+    return {"password": temporary.split()[-1], "secret": ""}
+
+
+def test_the_team_sets_up_calls_and_signs_out_without_a_script_and_axe_finds_nothing(reader, hired):
+    patient = reader()
+    patient.walk("en", hopelessness="3", pain="2")
+    patient.finish()
+    page = patient.open("/consultation")
+    page.locator("#share").check()
+    patient.follow("#ask > button.nhsuk-button")
+    patient.ask_for_a_call()
+    clerk = reader(viewport={"width": 1280, "height": 900})
+    seen = []
+
+    def look(name):
+        for scheme in ("light", "dark"):
+            for width in (1280, 360):
+                clerk.page.emulate_media(color_scheme=scheme)
+                clerk.page.set_viewport_size({"width": width, "height": 900})
+                results = Axe().run(clerk.page, options=RULES)
+                found = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in results.response["violations"]]
+                assert found == [], f"{name}, {scheme}, {width}: {found}"
+                wide = clerk.page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, f"{name} is {wide} wide"
+        seen.append(name)
+
+    page = clerk.open("/staff/callbacks?lang=en")
+    look("sign in")
+    page.locator("#email").fill("dana@example.org")
+    page.locator("#password").fill(hired["password"])
+    clerk.press()
+    look("new password")
+    for field in page.locator("main input[type=password]").all():
+        field.fill(PASSWORD)
+    clerk.press()
+    look("set up")
+    secret = page.locator(".app-key").inner_text().replace(" ", "")
+    page.locator("#code").fill(totp(secret, time.time()))
+    clerk.press()
+    look("recovery codes")
+    page = clerk.open("/staff/callbacks?lang=en")
+    look("queue")
+    clerk.follow(".app-queue__name a >> nth=0")
+    look("request, new")
+    clerk.follow("form[action$='/claim'] button")
+    assert "You have this request now" in page.locator("main").inner_text()
+    look("request, mine")
+    clerk.follow("form[action$='/call'] button")
+    assert page.title().startswith("Error: ")
+    look("request, mistake")
+    page.locator("input[value=no_answer]").check()
+    page.locator("#note").fill("Demo note")
+    clerk.follow("form[action$='/call'] button")
+    assert "Tried once" in page.locator("main").inner_text() and "Demo note" in page.locator("main").inner_text()
+    for path in ("search", "new", "closed-days"):
+        clerk.open(f"/staff/callbacks/{path}")
+        look(path)
+    for path in ("audit", "accounts", "accounts/new", "you", "nothing"):
+        clerk.open(f"/staff/{path}")
+        look(path)
+    clerk.open("/staff/callbacks?lang=es")
+    look("queue in Spanish")
+    clerk.follow(".app-staffhead__out")
+    assert clerk.path == "/staff/sign-in"
+    clerk.open("/staff/callbacks")
+    assert clerk.path == "/staff/sign-in"
+    assert len(seen) == 17

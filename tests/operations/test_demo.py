@@ -1,0 +1,65 @@
+"""The demo: whole at once, openly a demo, and never in a clinic's own data."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import func, select, text
+
+from screening.callback.models import CallbackRequest
+from screening.config import SettingsError
+from screening.extensions import db
+from screening.operations import demo
+from screening.responses.models import MixedCopy
+from tests.staff.clerk import Clerk
+
+
+@pytest.fixture
+def filled(make_site, database_url):
+    site = make_site(DATABASE_URL=database_url)
+    return site, demo.fill(site)
+
+
+def test_it_has_requests_in_every_state_and_copies_over_a_year_and_a_half(filled):
+    site, _ = filled
+    with site.app_context():
+        states = Counter(db.session.scalars(select(CallbackRequest.state)))
+        periods = Counter(db.session.scalars(select(MixedCopy.period)))
+        answers = list(db.session.scalars(select(MixedCopy.answers)))
+    assert sum(states.values()) == 40
+    assert set(states) == {"new", "claimed", "attempted", "reached", "closed", "withdrawn"}
+    assert sum(periods.values()) == 3000 and len(periods) == 18 and max(periods) == "2026-11"
+    mood = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
+    with_pain = [sad for sad, pain in mood if pain]
+    without = [sad for sad, pain in mood if not pain]
+    assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "the cycle shows"
+
+
+def test_its_accounts_can_sign_in_and_see_patients_called_demo(filled):
+    site, logins = filled
+    login = next(login for login in logins if login.email == "desk@example.org")
+    clerk = Clerk(site, login.email, login.password, login.secret.replace(" ", ""))
+    page = clerk.sign_in("/staff/callbacks")
+    names = [link.get_text() for link in page.main.select(".app-queue__name a")]
+    assert len(names) == 25 and all(name.startswith("Demo patient ") for name in names)
+
+
+def test_it_goes_into_no_database_in_use_and_leaves_it_as_it_was(filled):
+    site, _ = filled
+    with pytest.raises(SettingsError, match="is not empty"):
+        demo.fill(site)
+    with site.app_context():
+        assert db.session.scalar(select(func.count()).select_from(CallbackRequest)) == 40
+
+
+def test_it_goes_into_no_real_clinic(make_site, tmp_path):
+    from tests.web.test_clinic import SOURCE
+
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace("demo = true", "demo = false"))
+    site = make_site(CLINIC=file)
+    with pytest.raises(SettingsError, match="real clinic"):
+        demo.fill(site)
+    with site.app_context():
+        assert db.session.execute(text("SELECT count(*) FROM staff_account")).scalar_one() == 0
