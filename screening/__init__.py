@@ -79,8 +79,8 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], exempt="visit.leave")
     app.config["WTF_CSRF_SSL_STRICT"] = False  # it refuses browsers that hide the Referer; ours does not
+    origin.init_app(app)  # before the tokens: a form from elsewhere is not even shown again
     csrf.init_app(app)
-    origin.init_app(app)
     app.jinja_env.globals["form_token"] = drafts.form_token
     csrf.exempt(views.leave)
 

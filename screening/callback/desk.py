@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, literal, or_, select, tuple_
-from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.orm.attributes import flag_modified
 
 from screening import audit
 from screening.callback import sealing
@@ -28,9 +28,10 @@ from screening.callback.models import (
     CallbackNote,
     CallbackRequest,
 )
+from screening.callback.requests import flush
 from screening.callback.states import NotAllowedError, Progress, State
 from screening.extensions import db
-from screening.keyring import SEARCH, Keyring, UnsealableError
+from screening.keyring import CALLBACK, SEARCH, Keyring, UnsealableError
 
 A_PAGE = 25
 MOST_COUNTED = 1000
@@ -101,7 +102,11 @@ def one(id_: str) -> CallbackRequest | None:
 def opened(keyring: Keyring, request: CallbackRequest) -> Details | None:
     """What a request says; None where it was erased, or is sealed with a key that is not here, or for another."""
     try:
-        return Details.read(sealing.unseal(keyring, request.id, request.sealed, request.sealed_with))
+        content = sealing.unseal(keyring, request.id, request.sealed, request.sealed_with)
+        if request.summary is not None:
+            place = sealing.summary_place(request.id)
+            content |= sealing.unseal(keyring, place, request.summary, request.summary_with)
+        return Details.read(content)
     except (UnsealableError, TypeError, KeyError):
         return None
 
@@ -125,20 +130,23 @@ def act(
     request.progress = progress
     request.ended_at = int(now) if progress.state is State.CLOSED else None
     db.session.add(audit.event(action, now, by, request.id, **detail))
-    commit()
+    flush()
+    db.session.commit()
 
 
-def commit() -> None:
-    """Store what was done. Raises NotAllowedError when somebody else was quicker; then nothing is stored."""
-    try:
-        db.session.commit()
-    except StaleDataError:
-        db.session.rollback()
-        raise NotAllowedError("changed") from None
+def note(request: CallbackRequest, seen: int, text: str, by: str, now: float) -> None:
+    """Lay a note by a request. Commits. Raises NotAllowedError, NoKeyError, SQLAlchemyError."""
+    if request.version != seen or request.sealed is None:
+        raise NotAllowedError("changed" if request.sealed is not None else "withdrawn")
+    flag_modified(request, "state")  # a new version: so a withdrawal at the same moment is met
+    flush()
+    add_note(request, text, by, now)
+    db.session.add(audit.event("request.noted", now, by, request.id))
+    db.session.commit()
 
 
 def add_note(request: CallbackRequest, text: str, by: str, now: float) -> None:
-    """Lay a note by a request, sealed like it; stored with the next commit. Raises NoKeyError."""
+    """Lay a note by a request that is being changed, sealed like it; stored with it. Raises NoKeyError."""
     id_ = secrets.token_hex(16)
     sealed, key_id = sealing.seal(f"{request.id} {id_}", {"text": text})
     db.session.add(CallbackNote(id=id_, request_id=request.id, at=int(now), by=by, sealed=sealed, sealed_with=key_id))
@@ -198,16 +206,16 @@ def with_contact(keyring: Keyring, contact: str) -> list[Row]:
 
 def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> None:
     """Hash the contacts of requests that came since: the node that took them had no key for it. Commits."""
-    key_id = keyring.active_id(SEARCH)
+    key_id, here = keyring.active_id(SEARCH), tuple(keyring.derive_all(CALLBACK, ""))
     with_ = CallbackRequest.indexed_with
     unknown = or_(with_.is_(None), with_ < key_id, with_ > key_id)  # "other than" in a form an index serves
     waiting = select(CallbackRequest.id, CallbackRequest.sealed, CallbackRequest.sealed_with, CallbackRequest.version)
-    found = db.session.execute(waiting.where(CallbackRequest.sealed.is_not(None), unknown).limit(most)).all()
+    found = db.session.execute(waiting.where(CallbackRequest.sealed_with.in_(here), unknown).limit(most)).all()
     for id_, sealed, sealed_with, version in found:
         try:
             contacts = Details.read(sealing.unseal(keyring, id_, sealed, sealed_with)).contacts
         except (UnsealableError, TypeError, KeyError):
-            contacts = ()  # not to be opened here: tried again once the search key changes
+            contacts = ()  # damaged: there is nothing to find it by
         same = (CallbackRequest.id == id_, CallbackRequest.version == version)
         _store_hashes(id_, same, key_id, [_hash(keyring, contact) for contact in contacts])
 
@@ -262,6 +270,8 @@ def _named(request: CallbackRequest, order: tuple[Any, ...]) -> str:
 def _place(text: str, length: int) -> tuple[Any, ...] | None:
     """Where a page begins, from its name in the address; None for the first, and for a name that is none."""
     *numbers, id_ = text.split(".")
-    if len(numbers) != length - 1 or not all(n.isdecimal() and n.isascii() and len(n) < 12 for n in numbers):
+    if len(numbers) != length - 1 or not all(n.isdecimal() and n.isascii() and len(n) < 10 for n in numbers[:-1]):
+        return None
+    if not all(n.isdecimal() and n.isascii() and len(n) < 12 for n in numbers[-1:]):
         return None
     return (*map(int, numbers), id_)

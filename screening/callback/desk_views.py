@@ -5,6 +5,7 @@ A number or name stands in no address: searches are posted, and requests are kno
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import phonenumbers
 from flask import Blueprint, Flask, abort, current_app, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit
@@ -21,7 +23,8 @@ from screening.callback.desk_forms import OUTCOMES, SPOKE, STOP, CallForm, Close
 from screening.callback.details import Details, spoken
 from screening.callback.forms import ConsultationForm, offered
 from screening.callback.models import CallbackRequest, ClosedDay
-from screening.callback.promise import open_days_late
+from screening.callback.promise import Calendar, open_days_late
+from screening.callback.sealing import NoKeyError
 from screening.callback.states import Attempt, NotAllowedError, Progress
 from screening.clinic import Clinic
 from screening.extensions import db
@@ -35,7 +38,7 @@ from screening.web import locale
 
 callbacks = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 
-CONFLICT, UNPROCESSABLE = 409, 422
+CONFLICT, UNPROCESSABLE, UNAVAILABLE = 409, 422, 503
 
 TABS = {
     "waiting": lazy_gettext("Waiting"),
@@ -58,6 +61,8 @@ EVENTS = {
     "request.noted": lazy_gettext("Note added"),
     "request.closed": lazy_gettext("Request closed"),
     "request.reopened": lazy_gettext("Request opened again"),
+    "request.erased": lazy_gettext("Request erased for the patient"),
+    "requests.listed": lazy_gettext("List of requests opened"),
     "request.withdrawn": lazy_gettext("Request taken back and erased"),
     "requests.searched": lazy_gettext("Requests searched by number or e-mail"),
     "closed_day.added": lazy_gettext("Closed day added"),
@@ -72,6 +77,7 @@ REFUSED = {
     "voicemail": lazy_gettext("The patient did not allow a voicemail, so none can be noted."),
     "reached": lazy_gettext("The patient was reached before."),
     "closed": lazy_gettext("This request is closed. Open it again first."),
+    "away": lazy_gettext("This could not be stored just now. What you typed is still here: try again."),
     "withdrawn": lazy_gettext("The patient took this request back. It is erased."),
     "open": lazy_gettext("This request is open."),
 }
@@ -105,6 +111,9 @@ def queue() -> str:
         whose=_one_of(request.args.get("whose"), ["me", "nobody"]),
     )
     me, now = current_account().id, _now()
+    db.session.add(audit.event("requests.listed", now, me, tab=wanted.tab))
+    db.session.commit()
+    calendar = opening.calendar(_clinic())
     page = desk.queue(_keyring(), wanted, me, now, request.args.get("after", "")[:80])
     return render_template(
         "callback/desk/queue.html",
@@ -116,7 +125,7 @@ def queue() -> str:
         first="after" not in request.args,
         languages=locale.all_names(),
         names=_names(),
-        late=_late,
+        late=lambda found: _late(found, calendar),
         due_today=_due_today,
         now=now,
     )
@@ -125,11 +134,8 @@ def queue() -> str:
 @callbacks.get("/<id_>")
 @needs(CALLBACKS)
 def show(id_: str) -> str:
-    """One request. That it was looked at is an event, too."""
-    found = _found(id_)
-    db.session.add(audit.event("request.viewed", _now(), current_account().id, found.id))
-    db.session.commit()
-    return _request_page(found, notice=DONE.get(request.args.get("done", "")))
+    """One request."""
+    return _request_page(_found(id_), notice=DONE.get(request.args.get("done", "")))
 
 
 @callbacks.post("/<id_>/claim")
@@ -192,14 +198,13 @@ def call(id_: str) -> AnyResponse:
 def note(id_: str) -> AnyResponse:
     """Add a note."""
     found, form = _found(id_), NoteForm()
-    if found.sealed is None:
-        return _refused(found, "withdrawn")
     if not form.validate():
         return make_response(_request_page(found, note=form), UNPROCESSABLE)
-    desk.add_note(found, form.note.data, current_account().id, _now())
-    db.session.add(audit.event("request.noted", _now(), current_account().id, found.id))
-    desk.commit()
-    return _back_to(found, "noted")
+    try:
+        desk.note(found, form.version, form.note.data, current_account().id, _now())
+    except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
+        return _refused(id_, error, form.note.data)
+    return redirect(url_for("callbacks.show", id_=id_, done="noted"), 303)
 
 
 @callbacks.post("/<id_>/erase")
@@ -208,10 +213,12 @@ def erase(id_: str) -> AnyResponse:
     """Take a request back for a patient who asks for it."""
     found = _found(id_)
     try:
+        if found.version != HandForm().version:
+            raise NotAllowedError("changed")
         requests.erase(found, _now(), current_account().id)
-    except NotAllowedError as error:
-        return _refused(_found(id_), error.reason)
-    return _back_to(found, "erased")
+    except (NotAllowedError, SQLAlchemyError) as error:
+        return _refused(id_, error)
+    return redirect(url_for("callbacks.show", id_=id_, done="erased"), 303)
 
 
 @callbacks.route("/search", methods=["GET", "POST"])
@@ -226,7 +233,8 @@ def search() -> AnyResponse | str:
             render_template("callback/desk/search.html", form=form, rows=None, names=_names()), UNPROCESSABLE
         )
     rows = desk.with_contact(_keyring(), _contact(form.contact.data))
-    db.session.add(audit.event("requests.searched", _now(), current_account().id))
+    found = " ".join(row.request.id for row in rows)
+    db.session.add(audit.event("requests.searched", _now(), current_account().id, found=found))
     db.session.commit()
     return render_template("callback/desk/search.html", form=form, rows=rows, names=_names())
 
@@ -243,7 +251,7 @@ def enter() -> AnyResponse | str:
         formdata=request.form if request.method == "POST" else None,
     )
     sent = request.form.get("secret", "")
-    secret = sent if len(sent) == 32 and sent.isalnum() and sent.isascii() else requests.fresh_secret()
+    secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else requests.fresh_secret()
     if request.method == "GET" or not form.validate():
         code = UNPROCESSABLE if form.errors else 200
         return make_response(render_template("callback/desk/new.html", form=form, secret=secret, notice=None), code)
@@ -252,11 +260,15 @@ def enter() -> AnyResponse | str:
             secret, form.details(None, 0), opening.calendar(_clinic()), _now(), urgent=False, by=current_account().id
         )
     except (NotAllowedError, requests.GoneError):
-        page = render_template(
-            "callback/desk/new.html", form=form, secret=requests.fresh_secret(), notice=REFUSED["changed"]
-        )
-        return make_response(page, CONFLICT)
+        return _form_again(form, requests.fresh_secret(), "changed", CONFLICT)
+    except (NoKeyError, SQLAlchemyError):
+        db.session.rollback()
+        return _form_again(form, secret, "away", UNAVAILABLE)
     return render_template("callback/desk/entered.html", receipt=receipt)
+
+
+def _form_again(form: ConsultationForm, secret: str, why: str, code: int) -> AnyResponse:
+    return make_response(render_template("callback/desk/new.html", form=form, secret=secret, notice=REFUSED[why]), code)
 
 
 @callbacks.route("/closed-days", methods=["GET", "POST"])
@@ -313,10 +325,9 @@ def _take(
         if call is not None and call.note.data:
             desk.add_note(found, call.note.data, me, _now())
         desk.act(found, seen, step, action, me, _now(), **detail)
-    except NotAllowedError as error:
-        db.session.rollback()
-        return _refused(_found(id_), error.reason, call)
-    return _back_to(found, done)
+    except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
+        return _refused(id_, error, call.note.data if call else "")
+    return redirect(url_for("callbacks.show", id_=id_, done=done), 303)
 
 
 def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Progress], str, dict[str, str]]:
@@ -330,13 +341,14 @@ def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Prog
     return (lambda progress: states.attempt(progress, me, how, voicemail)), "request.attempted", {"outcome": outcome}
 
 
-def _refused(found: CallbackRequest, reason: str, call: CallForm | None = None) -> AnyResponse:
-    page = _request_page(found, notice=REFUSED.get(reason, REFUSED["changed"]), call=call)
-    return make_response(page, CONFLICT)
-
-
-def _back_to(found: CallbackRequest, done: str) -> AnyResponse:
-    return redirect(url_for("callbacks.show", id_=found.id, done=done), 303)
+def _refused(id_: str, error: Exception, typed: str = "") -> AnyResponse:
+    """The request as it now stands, why what was wished for was not done, and the note that was typed."""
+    db.session.rollback()
+    reason = error.reason if isinstance(error, NotAllowedError) else "away"
+    call, note = CallForm(formdata=None), NoteForm(formdata=None)
+    call.note.data = note.note.data = typed
+    page = _request_page(_found(id_), notice=REFUSED[reason], call=call, note=note, failed=True)
+    return make_response(page, UNAVAILABLE if reason == "away" else CONFLICT)
 
 
 def _request_page(
@@ -345,8 +357,11 @@ def _request_page(
     call: CallForm | None = None,
     note: NoteForm | None = None,
     hand: HandForm | None = None,
+    failed: bool = False,
 ) -> str:
-    details = desk.opened(_keyring(), found)
+    db.session.add(audit.event("request.viewed", _now(), current_account().id, found.id))
+    db.session.commit()
+    details, past = desk.opened(_keyring(), found), desk.history(found)
     summary = _shared(details)
     return render_template(
         "callback/desk/request.html",
@@ -359,7 +374,7 @@ def _request_page(
         urgent=summary is not None and summary.help is Help.URGENT,
         older=bool(summary and details and details.version != _questionnaire().version),
         notes=desk.notes(_keyring(), found),
-        history=desk.history(found),
+        history=past,
         words=EVENTS,
         duplicates=desk.duplicates(found),
         names=_names(),
@@ -367,10 +382,12 @@ def _request_page(
         call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
         note=note or NoteForm(formdata=None),
         hand=hand or _hand_form(blank=True),
-        late=_late(found),
+        late=_late(found, opening.calendar(_clinic())),
         due_today=_due_today(found),
         notice=notice,
+        failed=failed,
         outcomes=OUTCOMES,
+        stopped=any(event.detail.get("reason") == STOP for event in past),
     )
 
 
@@ -391,12 +408,12 @@ def _names() -> dict[str, str]:
     return {account.id: account.name for account in accounts.everyone()}
 
 
-def _late(found: CallbackRequest) -> int | None:
+def _late(found: CallbackRequest, calendar: Calendar) -> int | None:
     """Open days past the promise; None while it can still be kept, or needs not be."""
     if found.shelf != "waiting" or found.due_at >= _now():
         return None
     due, now = (datetime.fromtimestamp(moment, UTC) for moment in (found.due_at, _now()))
-    return open_days_late(opening.regular(_clinic()), due, now)
+    return open_days_late(calendar, due, now)
 
 
 def _due_today(found: CallbackRequest) -> bool:

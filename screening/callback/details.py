@@ -59,8 +59,12 @@ class Details:
         return tuple(sorted({c.partition(";")[0].lower() for c in (self.phone, self.email, self.guardian_phone) if c}))
 
     def stored(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
+        """As JSON can hold it, without the summary."""
+        return {name: value for name, value in asdict(self).items() if name not in ("answers", "version")}
+
+    def shared(self) -> dict[str, Any]:
+        """The shared summary, as JSON can hold it."""
+        return {"answers": self.answers, "version": self.version}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Details:

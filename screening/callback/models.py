@@ -49,6 +49,10 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
 
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     sealed_with: Mapped[str | None] = mapped_column(String(8))
+    summary: Mapped[bytes | None] = mapped_column(LargeBinary)
+    summary_with: Mapped[str | None] = mapped_column(String(8))
+    """A summary that was shared, sealed by itself: whoever changes a request need not share it again."""
+
     indexed_with: Mapped[str | None] = mapped_column(String(8), index=True)
     """The search key by which the contacts were hashed; None until somebody who may open the request has done so."""
 

@@ -38,6 +38,11 @@ def publish(keyring: Keyring) -> str:
     return key_id
 
 
+def summary_place(request_id: str) -> str:
+    """The place of a request's shared summary, which is sealed apart from the rest."""
+    return f"{request_id} summary"
+
+
 def seal(place: str, content: Mapping[str, Any]) -> tuple[bytes, str]:
     """Seal what belongs to a place (an id): the box, and the id of the key it is sealed to. Raises NoKeyError."""
     key = db.session.scalars(select(CallbackKey).where(CallbackKey.active)).first()

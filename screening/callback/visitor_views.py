@@ -23,18 +23,20 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from screening import responses
 from screening.callback import opening, reference, requests
+from screening.callback.carried import Carried
 from screening.callback.details import spoken
 from screening.callback.forms import ConsultationForm, plain
-from screening.callback.promise import Calendar, Wish, is_open, promise
+from screening.callback.promise import Calendar, is_open, promise
 from screening.callback.requests import GoneError, Receipt
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import NotAllowedError
 from screening.clinic import Clinic
 from screening.extensions import db
+from screening.keyring import Keyring
 from screening.questionnaire import path
 from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.summary import Help, Summary, summarise
-from screening.web import drafts, limits, locale
+from screening.web import drafts, errors, limits, locale
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +45,17 @@ callback = Blueprint("callback", __name__, url_prefix="/consultation")
 LEAST_SECONDS = 3
 """Nobody fills the form in and checks it in less; a program does."""
 
-MOST_KEPT = 900
-"""Bytes of typed text the draft keeps: with the answers it still fits a cookie. Longer, the page alone has it."""
+MOST_KEPT = 2 * drafts.BLOCK
+"""Bytes a draft may have with what was typed in it: more does not fit a cookie. Then the page alone has it."""
 
 NOTICES = {
     "again": lazy_gettext("Please press the button once more."),
     "stale": lazy_gettext("This page was open for a long time. What you typed is still here: press the button again."),
     "many": lazy_gettext("Many requests came from your network. What you typed is still here. Try again in an hour."),
+    "minute": lazy_gettext("Many forms came from your network. What you typed is still here. Try again in a minute."),
+    "withdrawn": lazy_gettext(
+        "Your request is taken back. We erased what you sent and what we noted. Nobody will call you because of it."
+    ),
     "away": lazy_gettext(
         "We could not save your request just now. What you typed is still here. Try again, or call us."
     ),
@@ -76,7 +82,6 @@ CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 409, 422, 429, 503
 def consultation() -> AnyResponse | str:
     """The form, with what was typed before as far as the draft keeps it."""
     draft = drafts.current()
-    draft.setdefault("asking", _now())
     kept = draft.get("consultation")
     return _form_page(_form(MultiDict(_pairs(kept)) if kept else None), notice=request.args.get("notice"))
 
@@ -117,7 +122,7 @@ def send() -> AnyResponse | str:
         return review()
     if form.share.data and _summary() is None:
         return make_response(_without_summary(form), UNPROCESSABLE)
-    if _now() - drafts.current().get("asking", 0) < LEAST_SECONDS:
+    if _now() - _carried().opened < LEAST_SECONDS:
         return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
     if not limits.allow("requests", _settings()["LIMIT_REQUESTS"]):
         return make_response(_review_page(form, notice="many"), TOO_MANY)
@@ -133,7 +138,8 @@ def send() -> AnyResponse | str:
     except (GoneError, NotAllowedError) as error:
         _forget_request()
         notice = "gone" if isinstance(error, GoneError) else "closed"
-        return make_response(_form_page(form, notice, requests.fresh_secret()), CONFLICT)
+        g.carried = Carried.fresh(_now() - LEAST_SECONDS)
+        return make_response(_form_page(form, notice), CONFLICT)
     _take_receipt(form, receipt)
     return redirect(url_for("callback.sent"), 303)
 
@@ -144,7 +150,8 @@ def sent() -> AnyResponse | str:
     kept = drafts.current().get("request")
     if not kept or "reach_by" not in kept:
         return redirect(url_for("callback.status", notice="find"), 303)
-    return render_template("callback/sent.html", sent=kept, due=kept["due_at"], closed_now=_closed_now())
+    late = kept["due_at"] < _now()
+    return render_template("callback/sent.html", sent=kept, due=kept["due_at"], late=late, closed_now=_closed_now())
 
 
 @callback.get("/status")
@@ -183,6 +190,7 @@ def find() -> AnyResponse | str:
         _roll_back(error)
         return make_response(_find_page(typed, notice="status-away"), UNAVAILABLE)
     drafts.current()["request"] = {"reference": receipt.reference}
+    drafts.current().pop("changing", None)
     return redirect(url_for("callback.status"), 303)
 
 
@@ -204,11 +212,11 @@ def withdraw() -> AnyResponse | str:
         requests.withdraw(kept["reference"], _now())
     except GoneError:
         pass  # taken back before: what was wished for is so
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, NotAllowedError) as error:
         _roll_back(error)
         return make_response(_find_page("", notice="status-away"), UNAVAILABLE)
     _forget_request()
-    return render_template("callback/withdrawn.html")
+    return redirect(url_for("callback.status", notice="withdrawn"), 303)
 
 
 @callback.post("/status/forget")
@@ -228,7 +236,9 @@ def stale_form(error: CSRFError) -> AnyResponse:
 @callback.errorhandler(TooManyRequests)
 def too_many(error: TooManyRequests) -> AnyResponse:
     """A form that came too often is kept, too."""
-    return _back_as_it_was("many", error)
+    response = make_response(_back_as_it_was("minute", error))
+    response.headers["Retry-After"] = str(errors.RETRY_SECONDS)
+    return response
 
 
 def _back_as_it_was(notice: str, error: HTTPException) -> AnyResponse:
@@ -247,16 +257,16 @@ def _back_as_it_was(notice: str, error: HTTPException) -> AnyResponse:
     return make_response(_form_page(form, notice), code)
 
 
-def _form_page(form: ConsultationForm, notice: str | None = None, secret: str | None = None) -> str:
+def _form_page(form: ConsultationForm, notice: str | None = None) -> str:
     form.website.data = ""
     return render_template(
         "callback/consultation.html",
         form=form,
-        secret=secret or _secret(),
+        carried=_carried().sealed(_keyring()),
+        replaces=_carried().replaces,
         by=_promised(None),
         closed_now=_closed_now(),
         summary=_summary(),
-        changing=bool(drafts.current().get("changing")),
         copy_kept=drafts.current().copy_kept,
         notice=_notice(notice),
     )
@@ -271,8 +281,9 @@ def _review_page(form: ConsultationForm, notice: str | None = None) -> str:
         phone=spoken(details.phone, _clinic().country),
         guardian_phone=spoken(details.guardian_phone, _clinic().country),
         summary=_summary() if form.share.data else None,
-        secret=_secret(),
+        carried=_carried().sealed(_keyring()),
         by=_promised(form),
+        late=_replaced_is_late(),
         copy_kept=drafts.current().copy_kept,
         notice=_notice(notice),
     )
@@ -298,32 +309,51 @@ def _form(formdata: MultiDict[str, Any] | None) -> ConsultationForm:
 
 def _keep(form: ConsultationForm) -> None:
     """Let the draft keep what was typed, when it fits."""
-    typed = form.typed()
-    fits = len(json.dumps(typed)) <= MOST_KEPT
-    if fits:
-        drafts.current()["consultation"] = typed
-    else:
-        drafts.current().pop("consultation", None)
+    draft = drafts.current()
+    draft["consultation"] = form.typed()
+    if len(json.dumps(dict(draft))) > MOST_KEPT:
+        del draft["consultation"]
 
 
 def _pairs(kept: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, item) for name, value in kept.items() for item in (value if isinstance(value, list) else [value])]
 
 
-def _secret() -> str:
-    """The secret of the form being filled in: it comes back with the form, or is made now."""
-    sent = request.form.get("secret", "")
-    return sent if len(sent) == 32 and sent.isalnum() and sent.isascii() else requests.fresh_secret()
+def _carried() -> Carried:
+    """What the form being filled in carries, as it was sent or as it begins now."""
+    if "carried" not in g:
+        kept = drafts.current().get("request")
+        replaces = kept["reference"] if kept and drafts.current().get("changing") else ""
+        sent = request.form.get("carried", "")
+        g.carried = Carried.read(_keyring(), sent, _now()) if sent else Carried.fresh(_now(), replaces)
+    found: Carried = g.carried
+    return found
+
+
+def _replaced_is_late() -> bool:
+    """Whether the request that is being changed was promised for a time that is over."""
+    due = _due_of(_carried().replaces)
+    return due is not None and due < _now()
+
+
+def _due_of(made: str) -> int | None:
+    """By when an earlier request is answered; None when there is none, or it can't be looked up."""
+    if not made:
+        return None
+    try:
+        return requests.look(made).due_at
+    except (GoneError, SQLAlchemyError):
+        return None
 
 
 def _store(form: ConsultationForm) -> Receipt:
     details = form.details(_codes(), _questionnaire().version)
     summary = _summary()
     urgent = details.answers is not None and summary is not None and summary.help is Help.URGENT
-    kept = drafts.current().get("request")
-    if kept and drafts.current().get("changing"):
-        return requests.change(kept["reference"], details, _opening().calendar, _now(), urgent)
-    return requests.submit(_secret(), details, _opening().calendar, _now(), urgent)
+    carried = _carried()
+    if carried.replaces:
+        return requests.change(carried.replaces, details, _opening().calendar, _now(), urgent, carried.secret)
+    return requests.submit(carried.secret, details, _opening().calendar, _now(), urgent)
 
 
 def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
@@ -331,7 +361,6 @@ def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
     details, draft = form.details(None, 0), drafts.current()
     draft.pop("consultation", None)
     draft.pop("changing", None)
-    draft.pop("asking", None)
     if form.share.data:
         draft.shared = True
     draft["request"] = {
@@ -339,7 +368,7 @@ def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
         "due_at": receipt.due_at,
         "reach_by": "phone" if details.minor else details.reach_by,
         "ending": details.call.partition(";")[0][-2:],
-        "ask_for": details.ask_for[:40],
+        "ask_for": details.ask_for[:20],
         "voicemail": details.voicemail,
     }
 
@@ -383,8 +412,13 @@ def _promised(form: ConsultationForm | None) -> datetime | None:
     """By when a request sent now is answered; None when that can't be said, as the database is away."""
     if not _opening().certain:
         return None
-    wish = form.details(None, 0).wish if form else Wish()
-    return promise(_opening().calendar, datetime.fromtimestamp(_now(), UTC), wish)
+    now, calendar = datetime.fromtimestamp(_now(), UTC), _opening().calendar
+    if form is None:
+        return promise(calendar, now)
+    details, due = form.details(None, 0), _due_of(_carried().replaces)
+    if due is not None:
+        return datetime.fromtimestamp(requests.due_after_change(due, details, calendar, _now()), UTC)
+    return promise(calendar, now, details.wish)
 
 
 def _closed_now() -> bool:
@@ -409,6 +443,11 @@ def _opening() -> _Opening:
             g.opening = _Opening(opening.regular(_clinic()), certain=False)
     found: _Opening = g.opening
     return found
+
+
+def _keyring() -> Keyring:
+    keyring: Keyring = current_app.extensions["keyring"]
+    return keyring
 
 
 def _roll_back(error: Exception) -> None:

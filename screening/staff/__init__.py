@@ -10,7 +10,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, abort, current_app, request
 from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 
@@ -44,8 +44,9 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     )
     app.session_interface = sessions.StaffSessions(keyring, clock)
     guard.init_app(app)
-    csrf.init_app(app)
     origin.init_app(app)
+    csrf.init_app(app)
+    _refuse_nulls(app)
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
     app.jinja_env.globals["role_meanings"] = MEANINGS
@@ -55,6 +56,16 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     nav.add(app, "accounts.everyone", lazy_gettext("Accounts"), ADMIN, place=90)
     for blueprint in (sign_in.sign_in, account_views.views, audit_page.audit_page):
         app.register_blueprint(blueprint)
+
+
+def _refuse_nulls(app: Flask) -> None:
+    """A null character is in nothing that people type, and PostgreSQL takes it in no text."""
+
+    @app.before_request
+    def refuse_nulls() -> None:
+        sent = (*request.values.items(multi=True), *(request.view_args or {}).items())
+        if any("\0" in str(part) for pair in sent for part in pair):
+            abort(400)
 
 
 def day(at: int) -> str:

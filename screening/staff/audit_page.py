@@ -85,7 +85,7 @@ def find(wanted: Wanted, zone: ZoneInfo) -> list[AuditEvent]:
         query = query.where(AuditEvent.subject == wanted.subject)
     if wanted.since:
         query = query.where(AuditEvent.at >= _midnight(wanted.since, zone))
-    if wanted.until:
+    if wanted.until and wanted.until < date.max:
         query = query.where(AuditEvent.at < _midnight(wanted.until + timedelta(days=1), zone))
     if wanted.before is not None:
         query = query.where(AuditEvent.id < wanted.before)

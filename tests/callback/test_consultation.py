@@ -388,7 +388,7 @@ class TestStatus:
         visitor = Visitor(site)
         reference = reference_on(ask(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
-        assert "taken back" in page.heading
+        assert "Your request is taken back" in page.words
         [(request, details)] = stored(site)
         assert (request.state, request.sealed, request.reference, details) == ("withdrawn", None, None, None)
         assert self.look_up(site, reference)[1].status == 422
@@ -429,11 +429,14 @@ class TestStatus:
         assert page.soup.find(id="reference") is not None and stored(site)[0][0].state == "new"
         assert visitor.get("/consultation/sent").address == "/consultation/status"
 
-    @pytest.mark.parametrize("action", ["change", "withdraw"])
-    def test_without_a_reference_there_is_nothing_to_change(self, visitor, site, action):
+    def test_without_a_reference_there_is_nothing_to_change(self, visitor, site, ask, stored):
+        ask(Visitor(site))
         token = visitor.get("/consultation").token
-        page = visitor.post(f"/consultation/status/{action}", {"csrf_token": token})
-        assert page.status == 200
+        page = visitor.post("/consultation/status/withdraw", {"csrf_token": token})
+        assert "Please give your reference" in page.words
+        page = visitor.post("/consultation/status/change", {"csrf_token": token})
+        assert "takes the place of your earlier request" not in page.words
+        assert [request.state for request, _ in stored(site)] == ["new"]
 
 
 def test_no_reference_name_number_or_message_in_an_address_a_log_or_a_title(visitor, site, clock, ask, caplog):
@@ -446,8 +449,9 @@ def test_no_reference_name_number_or_message_in_an_address_a_log_or_a_title(visi
     with site.app_context():
         db.session.execute(text("DELETE FROM callback_key"))
         db.session.commit()
+    checked = review(visitor)
     clock.forward(10)
-    pages.append(visitor.fill(review(visitor), "/consultation/sent"))
+    pages.append(visitor.fill(checked, "/consultation/sent"))
     assert pages[-1].status == 503
     told = "\n".join([*seen, *(page.response.request.url + page.title for page in pages), caplog.text])
     for secret in ("Zentinel", "Rosita", "0144", "555", "zentinel", reference, reference.replace("-", "")):
@@ -495,3 +499,165 @@ def test_a_sealed_text_moved_to_another_request_is_refused(site, ask, stored):
             db.session.execute(text("UPDATE callback_request SET sealed = :s WHERE id = :i"), {"s": sealed, "i": id_})
         db.session.commit()
     assert [details for _, details in stored(site)] == [None, None]
+
+
+class TestChanging:
+    """What happens around a change: the form itself knows which request it takes the place of."""
+
+    def changing(self, visitor, **fields):
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+        return visitor.fill(page, "/consultation/review", **{**ROSA, "phone": "303 555 0188", **fields})
+
+    def test_sent_twice_it_is_one_change_of_one_request(self, visitor, site, clock, ask, stored):
+        reference = reference_on(ask(visitor))
+        page = self.changing(visitor)
+        clock.forward(10)
+        assert reference_on(visitor.fill(page, "/consultation/sent")) == reference
+        assert reference_on(visitor.fill(page, "/consultation/sent")) == reference
+        [(_, details)] = stored(site)
+        assert details.phone == "+13035550188"
+
+    def test_an_expired_session_does_not_make_it_a_second_request(self, visitor, site, clock, ask, stored):
+        ask(visitor)
+        page = self.changing(visitor)
+        clock.forward(3 * 60 * 60)
+        page = visitor.fill(page, "/consultation/sent")
+        assert page.status == 400
+        visitor.fill(page, "/consultation/sent")
+        [(_, details)] = stored(site)
+        assert details.phone == "+13035550188"
+
+    def test_a_reference_looked_up_later_is_not_overwritten_by_mistake(self, visitor, site, clock, ask, stored):
+        other = reference_on(ask(Visitor(site), name="Another Person"))
+        ask(visitor)
+        visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+        visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
+        visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=other)
+        page = visitor.get("/consultation")
+        assert "takes the place" not in page.words
+        assert "Another Person" in {details.name for _, details in stored(site)}
+
+    def test_a_field_that_names_another_request_is_worth_nothing(self, visitor, site, clock, ask, stored):
+        other = reference_on(ask(Visitor(site), name="Another Person"))
+        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **ROSA, carried=other)
+        clock.forward(10)
+        page = visitor.fill(page, "/consultation/sent", carried=other, replaces=other)
+        clock.forward(10)
+        visitor.fill(page, "/consultation/sent")
+        assert {details.name for _, details in stored(site)} == {"Another Person", "Zentinela Rosa"}
+
+    def test_a_shared_summary_and_call_first_stay(self, visitor, site, clock, ask, stored):
+        visitor.walk(hopelessness="3")
+        visitor.disagree()
+        reference = reference_on(ask(visitor, share="yes"))
+        other = Visitor(site)
+        other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
+        page = self.changing(other)
+        clock.forward(10)
+        other.fill(page, "/consultation/sent")
+        [(request, details)] = stored(site)
+        assert request.rank == 0 and details.answers["hopelessness"] == "3" and details.phone == "+13035550188"
+
+    def test_pressed_again_without_the_summary_it_stays_too(self, visitor, site, clock, stored):
+        visitor.walk(hopelessness="3")
+        visitor.disagree()
+        page = review(visitor, share="yes")
+        clock.forward(10)
+        visitor.fill(page, "/consultation/sent")
+        clock.forward(3 * 60 * 60)
+        page = visitor.fill(page, "/consultation/sent")
+        page = visitor.fill(page, "/consultation/review")
+        visitor.fill(page, "/consultation/sent")
+        [(request, details)] = stored(site)
+        assert request.rank == 0 and details.answers is not None
+
+    def test_the_promise_that_is_shown_is_the_one_that_is_kept(self, visitor, site, clock, ask, stored):
+        ask(visitor)
+        clock.forward(60 * 20)
+        page = self.changing(visitor, days=["3"])
+        assert "Thursday, December 3" in page.words
+        clock.forward(10)
+        assert "Thursday, December 3" in visitor.fill(page, "/consultation/sent").words
+
+    def test_when_it_is_late_no_new_time_is_promised(self, visitor, site, clock, ask, stored):
+        reference = reference_on(ask(visitor))
+        clock.forward(3 * 24 * 60 * 60)
+        other = Visitor(site)
+        other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
+        due = stored(site)[0][0].due_at
+        page = self.changing(other)
+        assert "We are late, and we are sorry" in page.words and "we get back to you by" not in page.words
+        clock.forward(10)
+        page = other.fill(page, "/consultation/sent")
+        assert "We are late, and we are sorry" in page.words and stored(site)[0][0].due_at == due
+
+
+def test_a_form_planted_by_another_site_is_not_even_shown(visitor):
+    visitor.walk()
+    before = visitor.client.get_cookie("visit").value
+    response = visitor.client.post(
+        "/consultation/review",
+        data={**ROSA, "carried": "f" * 32},
+        base_url="http://localhost",
+        headers={"Origin": "https://evil.example"},
+    )
+    assert response.status_code == 400 and "f" * 32 not in response.get_data(as_text=True)
+    assert visitor.client.get_cookie("visit").value == before
+
+
+def test_a_program_that_never_opened_the_form_waits_too(site, stored):
+    bot = Visitor(site)
+    token = bot.get("/consultation/status").token
+    page = bot.post(
+        "/consultation/sent", {**ROSA, "csrf_token": token, "language": "en", "reach_by": "phone", "voicemail": "no"}
+    )
+    assert page.status == 422 and stored(site) == []
+
+
+def test_a_full_draft_and_a_long_form_never_cost_the_answers(visitor, ask):
+    visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), pain="3")
+    visitor.disagree()
+    for page in (review(visitor, name="🙂" * 80, say="🙂" * 40, message="🙂" * 120), ask(visitor, say="🙂" * 40)):
+        assert page.status == 200
+        assert len(visitor.client.get_cookie("visit").value) < 3000
+        assert "Your summary" in visitor.get("/summary").title
+
+
+@pytest.mark.parametrize("doing", ["withdraw", "erase", "change"])
+def test_a_colleagues_save_at_the_same_moment_is_met(make_site, database_url, ask, stored, doing):
+    """Somebody else stores the request between our reading and our writing of it."""
+    from sqlalchemy import event
+
+    from screening.callback import requests
+    from screening.callback.models import CallbackRequest
+    from screening.callback.opening import regular
+    from screening.callback.states import NotAllowedError
+
+    site = make_site(DATABASE_URL=database_url)
+    made = reference_on(ask(Visitor(site)))
+    [(_, details)] = stored(site)
+    others = []
+
+    def meddle(session, context, instances):
+        if not others:
+            with db.engines[None].begin() as another:
+                another.execute(text("UPDATE callback_request SET version = version + 1"))
+            others.append(True)
+
+    with site.app_context():
+        event.listen(db.session, "before_flush", meddle)
+        try:
+            if doing == "withdraw":
+                requests.withdraw(made, 0)
+            else:
+                with pytest.raises(NotAllowedError, match="changed"):
+                    if doing == "erase":
+                        requests.erase(requests.find(made), 0, "somebody")
+                    else:
+                        calendar = regular(site.extensions["clinic"])
+                        requests.change(made, details, calendar, 0, False, "f" * 32)
+        finally:
+            event.remove(db.session, "before_flush", meddle)
+        assert others
+        state = db.session.query(CallbackRequest).one().state
+    assert state == ("withdrawn" if doing == "withdraw" else "new")

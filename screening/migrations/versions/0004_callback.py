@@ -26,6 +26,8 @@ def upgrade(name: str) -> None:
         sa.Column("digest", sa.String(64)),
         sa.Column("sealed", sa.LargeBinary),
         sa.Column("sealed_with", sa.String(8)),
+        sa.Column("summary", sa.LargeBinary),
+        sa.Column("summary_with", sa.String(8)),
         sa.Column("indexed_with", sa.String(8), index=True),
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("rank", sa.Integer, nullable=False),
