@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from screening import config, database
-from screening.callback import sealing
+from screening.callback import retention, sealing
 from screening.config import SettingsError
 from screening.extensions import babel
 from screening.keyring import CALLBACK, PURPOSES, Keyring, activate_key, add_key, create_ring, read_ring, ring_file
@@ -116,6 +117,14 @@ def mix() -> None:
         click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
 
 
+@click.command("purge", cls=_Command)
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@with_appcontext
+def purge(dry_run: bool) -> None:
+    """Erase the requests for a call that were closed more than 30 days ago; print how many. Run it daily."""
+    click.echo(f"closed requests\t{retention.purge(time.time(), dry_run)}")
+
+
 @click.command("demo", cls=_Command)
 @with_appcontext
 def demo() -> None:
@@ -159,8 +168,8 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings
     database.init_app(app, settings["DATABASE_URL"])
-    for group in (questionnaire, keys, responses):
-        app.cli.add_command(group)
+    for command in (questionnaire, keys, responses, purge):
+        app.cli.add_command(command)
     if "staff" in settings["SURFACES"]:
         from screening.staff.commands import staff  # takes half a second to load
 

@@ -1,0 +1,55 @@
+"""Closed requests go after 30 days, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from screening.callback import retention
+from screening.extensions import db
+from tests.staff.clerk import Office
+from tests.visitor import Visitor
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def worked(make_site, database_url, ask):
+    """Two requests with notes and hashes, one of them closed."""
+    office = Office(make_site(DATABASE_URL=database_url))
+    ann = office.hire("ann", "callbacks")
+    ann.sign_in()
+    for name in ("Kept", "Closed"):
+        ask(Visitor(office.site), name=name)
+    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+        page = ann.get(link["href"])
+        page = ann.fill(page, f"{page.address}/note", note="a note")
+        if link.get_text() == "Closed":
+            page = ann.fill(page, f"{page.address}/claim")
+            ann.fill(page, f"{page.address}/close")
+    return office
+
+
+def counts(office):
+    with office.app.app_context():
+        tables = ("callback_request", "callback_note", "callback_contact")
+        return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables]
+
+
+def test_only_what_was_closed_long_enough_goes_with_all_that_belongs_to_it(worked, clock):
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge(clock() + 29 * DAY) == 0
+        assert retention.purge(clock() + 31 * DAY, dry_run=True) == 1
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge(clock() + 31 * DAY) == 1
+        assert retention.purge(clock() + 31 * DAY) == 0
+    assert counts(worked) == [1, 1, 2]
+
+
+def test_the_command_counts_on_stdout(make_site, sqlite_url):
+    from screening.cli import create_commands_app
+
+    done = create_commands_app({"DATABASE_URL": sqlite_url}).test_cli_runner().invoke(args=["purge", "--dry-run"])
+    assert (done.exit_code, done.stdout) == (0, "closed requests\t0\n")
