@@ -26,15 +26,13 @@ from screening.callback.models import CallbackRequest, ClosedDay
 from screening.callback.promise import Calendar, open_days_late
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import Attempt, NotAllowedError, Progress
-from screening.clinic import Clinic
 from screening.extensions import db
 from screening.keyring import Keyring
-from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.summary import Help, Summary, summarise
 from screening.staff import accounts, audit_page, nav
 from screening.staff.guard import current_account, needs
 from screening.staff.roles import CALLBACKS
-from screening.web import locale
+from screening.web import locale, site
 
 callbacks = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 
@@ -110,10 +108,10 @@ def queue() -> str:
         language=_one_of(request.args.get("language"), [code for code, _ in locale.all_names()]),
         whose=_one_of(request.args.get("whose"), ["me", "nobody"]),
     )
-    me, now = current_account().id, _now()
+    me, now = current_account().id, site.now()
     db.session.add(audit.event("requests.listed", now, me, tab=wanted.tab))
     db.session.commit()
-    calendar = opening.calendar(_clinic())
+    calendar = opening.calendar(site.clinic())
     page = desk.queue(_keyring(), wanted, me, now, request.args.get("after", "")[:80])
     return render_template(
         "callback/desk/queue.html",
@@ -201,7 +199,7 @@ def note(id_: str) -> AnyResponse:
     if not form.validate():
         return make_response(_request_page(found, note=form), UNPROCESSABLE)
     try:
-        desk.note(found, form.version, form.note.data, current_account().id, _now())
+        desk.note(found, form.version, form.note.data, current_account().id, site.now())
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
         return _refused(id_, error, form.note.data)
     return redirect(url_for("callbacks.show", id_=id_, done="noted"), 303)
@@ -215,7 +213,7 @@ def erase(id_: str) -> AnyResponse:
     try:
         if found.version != HandForm().version:
             raise NotAllowedError("changed")
-        requests.erase(found, _now(), current_account().id)
+        requests.erase(found, site.now(), current_account().id)
     except (NotAllowedError, SQLAlchemyError) as error:
         return _refused(id_, error)
     return redirect(url_for("callbacks.show", id_=id_, done="erased"), 303)
@@ -234,7 +232,7 @@ def search() -> AnyResponse | str:
         )
     rows = desk.with_contact(_keyring(), _contact(form.contact.data))
     found = " ".join(row.request.id for row in rows)
-    db.session.add(audit.event("requests.searched", _now(), current_account().id, found=found))
+    db.session.add(audit.event("requests.searched", site.now(), current_account().id, found=found))
     db.session.commit()
     return render_template("callback/desk/search.html", form=form, rows=rows, names=_names())
 
@@ -244,10 +242,10 @@ def search() -> AnyResponse | str:
 def enter() -> AnyResponse | str:
     """Enter a request for somebody on the phone. The reference is shown this once, to be read out."""
     form = ConsultationForm(
-        opening.calendar(_clinic()),
-        _clinic().country,
+        opening.calendar(site.clinic()),
+        site.clinic().country,
         locale.all_names(),
-        datetime.fromtimestamp(_now(), UTC),
+        datetime.fromtimestamp(site.now(), UTC),
         formdata=request.form if request.method == "POST" else None,
     )
     sent = request.form.get("secret", "")
@@ -257,7 +255,12 @@ def enter() -> AnyResponse | str:
         return make_response(render_template("callback/desk/new.html", form=form, secret=secret, notice=None), code)
     try:
         receipt = requests.submit(
-            secret, form.details(None, 0), opening.calendar(_clinic()), _now(), urgent=False, by=current_account().id
+            secret,
+            form.details(None, 0),
+            opening.calendar(site.clinic()),
+            site.now(),
+            urgent=False,
+            by=current_account().id,
         )
     except (NotAllowedError, requests.GoneError):
         return _form_again(form, requests.fresh_secret(), "changed", CONFLICT)
@@ -280,14 +283,14 @@ def closed_days() -> AnyResponse | str:
         day = form.day.data.isoformat()
         if db.session.get(ClosedDay, day) is None:
             db.session.add(ClosedDay(day=day))
-            db.session.add(audit.event("closed_day.added", _now(), current_account().id, day))
+            db.session.add(audit.event("closed_day.added", site.now(), current_account().id, day))
             db.session.commit()
         return redirect(url_for("callbacks.closed_days"), 303)
     page = render_template(
         "callback/desk/closed_days.html",
         form=form,
         added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
-        fixed=sorted(_clinic().holidays),
+        fixed=sorted(site.clinic().holidays),
     )
     return make_response(page, UNPROCESSABLE if form.errors else 200)
 
@@ -299,7 +302,7 @@ def remove_closed_day(day: str) -> AnyResponse:
     found = db.session.get(ClosedDay, day)
     if found is not None:
         db.session.delete(found)
-        db.session.add(audit.event("closed_day.removed", _now(), current_account().id, day))
+        db.session.add(audit.event("closed_day.removed", site.now(), current_account().id, day))
         db.session.commit()
     return redirect(url_for("callbacks.closed_days"), 303)
 
@@ -323,8 +326,8 @@ def _take(
     me, id_ = current_account().id, found.id
     try:
         if call is not None and call.note.data:
-            desk.add_note(found, call.note.data, me, _now())
-        desk.act(found, seen, step, action, me, _now(), **detail)
+            desk.add_note(found, call.note.data, me, site.now())
+        desk.act(found, seen, step, action, me, site.now(), **detail)
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
         return _refused(id_, error, call.note.data if call else "")
     return redirect(url_for("callbacks.show", id_=id_, done=done), 303)
@@ -359,7 +362,7 @@ def _request_page(
     hand: HandForm | None = None,
     failed: bool = False,
 ) -> str:
-    db.session.add(audit.event("request.viewed", _now(), current_account().id, found.id))
+    db.session.add(audit.event("request.viewed", site.now(), current_account().id, found.id))
     db.session.commit()
     details, past = desk.opened(_keyring(), found), desk.history(found)
     summary = _shared(details)
@@ -368,11 +371,11 @@ def _request_page(
         request_=found,
         progress=found.progress,
         details=details,
-        phone=spoken(details.call, _clinic().country) if details else "",
-        own_phone=spoken(details.phone, _clinic().country) if details else "",
+        phone=spoken(details.call, site.clinic().country) if details else "",
+        own_phone=spoken(details.phone, site.clinic().country) if details else "",
         summary=summary,
         urgent=summary is not None and summary.help is Help.URGENT,
-        older=bool(summary and details and details.version != _questionnaire().version),
+        older=bool(summary and details and details.version != site.questionnaire().version),
         notes=desk.notes(_keyring(), found),
         history=past,
         words=EVENTS,
@@ -382,7 +385,7 @@ def _request_page(
         call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
         note=note or NoteForm(formdata=None),
         hand=hand or _hand_form(blank=True),
-        late=_late(found, opening.calendar(_clinic())),
+        late=_late(found, opening.calendar(site.clinic())),
         due_today=_due_today(found),
         notice=notice,
         failed=failed,
@@ -394,7 +397,7 @@ def _request_page(
 def _shared(details: Details | None) -> Summary | None:
     if details is None or details.answers is None:
         return None
-    return summarise(_questionnaire(), details.answers)
+    return summarise(site.questionnaire(), details.answers)
 
 
 def _hand_form(blank: bool = False) -> HandForm:
@@ -410,22 +413,22 @@ def _names() -> dict[str, str]:
 
 def _late(found: CallbackRequest, calendar: Calendar) -> int | None:
     """Open days past the promise; None while it can still be kept, or needs not be."""
-    if found.shelf != "waiting" or found.due_at >= _now():
+    if found.shelf != "waiting" or found.due_at >= site.now():
         return None
-    due, now = (datetime.fromtimestamp(moment, UTC) for moment in (found.due_at, _now()))
+    due, now = (datetime.fromtimestamp(moment, UTC) for moment in (found.due_at, site.now()))
     return open_days_late(calendar, due, now)
 
 
 def _due_today(found: CallbackRequest) -> bool:
-    zone = _clinic().time_zone
-    due, now = (datetime.fromtimestamp(moment, zone).date() for moment in (found.due_at, _now()))
+    zone = site.clinic().time_zone
+    due, now = (datetime.fromtimestamp(moment, zone).date() for moment in (found.due_at, site.now()))
     return found.shelf == "waiting" and due == now
 
 
 def _contact(text: str) -> str:
     """A number or address as it was hashed."""
     try:
-        number = phonenumbers.parse(text, _clinic().country)
+        number = phonenumbers.parse(text, site.clinic().country)
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     except phonenumbers.NumberParseException:
         return text.lower()
@@ -445,17 +448,3 @@ def _one_of(value: str | None, allowed: list[str]) -> str:
 def _keyring() -> Keyring:
     keyring: Keyring = current_app.extensions["keyring"]
     return keyring
-
-
-def _now() -> int:
-    return int(current_app.extensions["clock"]())
-
-
-def _questionnaire() -> Questionnaire:
-    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
-    return questionnaire
-
-
-def _clinic() -> Clinic:
-    clinic: Clinic = current_app.extensions["clinic"]
-    return clinic

@@ -30,13 +30,11 @@ from screening.callback.promise import Calendar, is_open, promise
 from screening.callback.requests import GoneError, Receipt
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import NotAllowedError
-from screening.clinic import Clinic
 from screening.extensions import db
 from screening.keyring import Keyring
 from screening.questionnaire import path
-from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.summary import Help, Summary, summarise
-from screening.web import drafts, errors, limits, locale
+from screening.web import drafts, errors, limits, locale, site
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +120,7 @@ def send() -> AnyResponse | str:
         return review()
     if form.share.data and _summary() is None:
         return make_response(_without_summary(form), UNPROCESSABLE)
-    if _now() - _carried().opened < LEAST_SECONDS:
+    if site.now() - _carried().opened < LEAST_SECONDS:
         return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
     if not limits.allow("requests", _settings()["LIMIT_REQUESTS"]):
         return make_response(_review_page(form, notice="many"), TOO_MANY)
@@ -138,7 +136,7 @@ def send() -> AnyResponse | str:
     except (GoneError, NotAllowedError) as error:
         _forget_request()
         notice = "gone" if isinstance(error, GoneError) else "closed"
-        g.carried = Carried.fresh(_now() - LEAST_SECONDS)
+        g.carried = Carried.fresh(site.now() - LEAST_SECONDS)
         return make_response(_form_page(form, notice), CONFLICT)
     _take_receipt(form, receipt)
     return redirect(url_for("callback.sent"), 303)
@@ -150,7 +148,7 @@ def sent() -> AnyResponse | str:
     kept = drafts.current().get("request")
     if not kept or "reach_by" not in kept:
         return redirect(url_for("callback.status", notice="find"), 303)
-    late = kept["due_at"] < _now()
+    late = kept["due_at"] < site.now()
     return render_template("callback/sent.html", sent=kept, due=kept["due_at"], late=late, closed_now=_closed_now())
 
 
@@ -168,7 +166,7 @@ def status() -> AnyResponse | str:
     except SQLAlchemyError as error:
         _roll_back(error)
         return make_response(_find_page("", notice="status-away"), UNAVAILABLE)
-    late = receipt.due_at < _now()
+    late = receipt.due_at < site.now()
     return render_template(
         "callback/status.html", receipt=receipt, late=late, notice=_notice(request.args.get("notice"))
     )
@@ -209,7 +207,7 @@ def withdraw() -> AnyResponse | str:
     if not kept:
         return redirect(url_for("callback.status", notice="find"), 303)
     try:
-        requests.withdraw(kept["reference"], _now())
+        requests.withdraw(kept["reference"], site.now())
     except GoneError:
         pass  # taken back before: what was wished for is so
     except (SQLAlchemyError, NotAllowedError) as error:
@@ -273,13 +271,13 @@ def _form_page(form: ConsultationForm, notice: str | None = None) -> str:
 
 
 def _review_page(form: ConsultationForm, notice: str | None = None) -> str:
-    details = form.details(_codes(), _questionnaire().version)
+    details = form.details(_codes(), site.questionnaire().version)
     return render_template(
         "callback/review.html",
         form=form,
         details=details,
-        phone=spoken(details.phone, _clinic().country),
-        guardian_phone=spoken(details.guardian_phone, _clinic().country),
+        phone=spoken(details.phone, site.clinic().country),
+        guardian_phone=spoken(details.guardian_phone, site.clinic().country),
         summary=_summary() if form.share.data else None,
         carried=_carried().sealed(_keyring()),
         by=_promised(form),
@@ -299,9 +297,9 @@ def _without_summary(form: ConsultationForm) -> str:
 
 
 def _form(formdata: MultiDict[str, Any] | None) -> ConsultationForm:
-    now, country = datetime.fromtimestamp(_now(), UTC), _clinic().country
+    now, country = datetime.fromtimestamp(site.now(), UTC), site.clinic().country
     form = ConsultationForm(_opening().calendar, country, locale.all_names(), now, formdata=formdata)
-    roles = _questionnaire().roles
+    roles = site.questionnaire().roles
     if formdata is None and drafts.answers().get(roles.age) == roles.minor:
         form.minor.data = True
     return form
@@ -325,7 +323,7 @@ def _carried() -> Carried:
         kept = drafts.current().get("request")
         replaces = kept["reference"] if kept and drafts.current().get("changing") else ""
         sent = request.form.get("carried", "")
-        g.carried = Carried.read(_keyring(), sent, _now()) if sent else Carried.fresh(_now(), replaces)
+        g.carried = Carried.read(_keyring(), sent, site.now()) if sent else Carried.fresh(site.now(), replaces)
     found: Carried = g.carried
     return found
 
@@ -333,7 +331,7 @@ def _carried() -> Carried:
 def _replaced_is_late() -> bool:
     """Whether the request that is being changed was promised for a time that is over."""
     due = _due_of(_carried().replaces)
-    return due is not None and due < _now()
+    return due is not None and due < site.now()
 
 
 def _due_of(made: str) -> int | None:
@@ -347,13 +345,13 @@ def _due_of(made: str) -> int | None:
 
 
 def _store(form: ConsultationForm) -> Receipt:
-    details = form.details(_codes(), _questionnaire().version)
+    details = form.details(_codes(), site.questionnaire().version)
     summary = _summary()
     urgent = details.answers is not None and summary is not None and summary.help is Help.URGENT
     carried = _carried()
     if carried.replaces:
-        return requests.change(carried.replaces, details, _opening().calendar, _now(), urgent, carried.secret)
-    return requests.submit(carried.secret, details, _opening().calendar, _now(), urgent)
+        return requests.change(carried.replaces, details, _opening().calendar, site.now(), urgent, carried.secret)
+    return requests.submit(carried.secret, details, _opening().calendar, site.now(), urgent)
 
 
 def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
@@ -392,9 +390,9 @@ def _forget_request() -> None:
 def _summary() -> Summary | None:
     """The summary as it may be shared; None until every question is answered."""
     answers = drafts.answers()
-    if path.first_open(_questionnaire(), answers) or not answers:
+    if path.first_open(site.questionnaire(), answers) or not answers:
         return None
-    return summarise(_questionnaire(), answers)
+    return summarise(site.questionnaire(), answers)
 
 
 def _codes() -> dict[str, str] | None:
@@ -402,7 +400,7 @@ def _codes() -> dict[str, str] | None:
     summary = _summary()
     if summary is None:
         return None
-    questionnaire = _questionnaire()
+    questionnaire = site.questionnaire()
     roles = questionnaire.roles
     wanted = {sign.id for sign in questionnaire.signs} | {roles.pain_duration, roles.pain_average}
     return {id_: code for id_, code in drafts.answers().items() if id_ in wanted and isinstance(code, str)}
@@ -412,17 +410,17 @@ def _promised(form: ConsultationForm | None) -> datetime | None:
     """By when a request sent now is answered; None when that can't be said, as the database is away."""
     if not _opening().certain:
         return None
-    now, calendar = datetime.fromtimestamp(_now(), UTC), _opening().calendar
+    now, calendar = datetime.fromtimestamp(site.now(), UTC), _opening().calendar
     if form is None:
         return promise(calendar, now)
     details, due = form.details(None, 0), _due_of(_carried().replaces)
     if due is not None:
-        return datetime.fromtimestamp(requests.due_after_change(due, details, calendar, _now()), UTC)
+        return datetime.fromtimestamp(requests.due_after_change(due, details, calendar, site.now()), UTC)
     return promise(calendar, now, details.wish)
 
 
 def _closed_now() -> bool:
-    return not is_open(_opening().calendar, datetime.fromtimestamp(_now(), UTC))
+    return not is_open(_opening().calendar, datetime.fromtimestamp(site.now(), UTC))
 
 
 @dataclass(frozen=True)
@@ -437,10 +435,10 @@ def _opening() -> _Opening:
     """Read once a request."""
     if "opening" not in g:
         try:
-            g.opening = _Opening(opening.calendar(_clinic()), certain=True)
+            g.opening = _Opening(opening.calendar(site.clinic()), certain=True)
         except SQLAlchemyError as error:
             _roll_back(error)
-            g.opening = _Opening(opening.regular(_clinic()), certain=False)
+            g.opening = _Opening(opening.regular(site.clinic()), certain=False)
     found: _Opening = g.opening
     return found
 
@@ -459,20 +457,6 @@ def _notice(name: str | None) -> str | None:
     return str(NOTICES[name]) if name in NOTICES else None
 
 
-def _now() -> int:
-    return int(current_app.extensions["clock"]())
-
-
 def _settings() -> dict[str, Any]:
     settings: dict[str, Any] = current_app.config["SETTINGS"]
     return settings
-
-
-def _questionnaire() -> Questionnaire:
-    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
-    return questionnaire
-
-
-def _clinic() -> Clinic:
-    clinic: Clinic = current_app.extensions["clinic"]
-    return clinic

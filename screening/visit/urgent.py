@@ -14,9 +14,8 @@ from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import HTTPException
 from wtforms import ValidationError
 
-from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.path import answered
-from screening.web import drafts
+from screening.web import drafts, site
 from screening.web.errors import where
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ def init_app(app: Flask, last_resort: str) -> None:
 def _urgent_answer() -> str | None:
     if request.method != "POST":
         return None
-    rule = _questionnaire().help
+    rule = site.questionnaire().help
     if request.path != f"/check/{rule.question}":
         return None
     try:
@@ -62,15 +61,10 @@ def _urgent_answer() -> str | None:
 
 def _keep(answer: str) -> None:
     """Put the answer in the draft when the form is truly ours; help does not hang on it."""
-    questionnaire = _questionnaire()
+    questionnaire = site.questionnaire()
     try:
         validate_csrf(request.form.get("csrf_token"))
     except ValidationError:
         return
     question = questionnaire.by_id[questionnaire.help.question]
     drafts.current().answers = answered(questionnaire, drafts.answers(), question, answer)
-
-
-def _questionnaire() -> Questionnaire:
-    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
-    return questionnaire

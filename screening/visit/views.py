@@ -11,9 +11,8 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import responses
-from screening.clinic import Clinic
 from screening.questionnaire import path
-from screening.questionnaire.model import DECLINED, Answers, Question, Questionnaire
+from screening.questionnaire.model import DECLINED, Answers, Question
 from screening.questionnaire.summary import Help, help_level, summarise
 from screening.visit.forms import QuestionForm, Unsent
 from screening.web import drafts, site
@@ -41,7 +40,7 @@ UNPROCESSABLE = 422
 @visit.get("/")
 def start() -> str:
     """What the check is and what happens with the answers."""
-    signs = _questionnaire().signs
+    signs = site.questionnaire().signs
     return render_template(
         "visit/start.html", first=signs[0], signs=signs, began=bool(drafts.answers()), notice=_notice()
     )
@@ -53,16 +52,16 @@ def question(question_id: str) -> AnyResponse | str:
     asked = _question(question_id)
     answers = drafts.answers()
     if request.method == "GET":
-        if not path.is_reachable(_questionnaire(), asked, answers):
+        if not path.is_reachable(site.questionnaire(), asked, answers):
             return _to_open(asked)
         return _question_page(Unsent(asked, answers.get(asked.id)), answers)
-    if not path.is_shown(_questionnaire(), asked, answers):
+    if not path.is_shown(site.questionnaire(), asked, answers):
         return _to_open(asked)
     form = _sent(asked)
     if not form.validate():
         return make_response(_question_page(form, answers), UNPROCESSABLE)
     _take(form)
-    if asked.id == _questionnaire().roles.age:
+    if asked.id == site.questionnaire().roles.age:
         return _finish(back_to_review=_from_review())
     return redirect(_next(asked), 303)
 
@@ -72,7 +71,7 @@ def review() -> AnyResponse | str:
     """Every answer with its Change, and the one choice about the anonymous copy."""
     consent = _consent()
     answers = drafts.answers()
-    if not path.is_reachable(_questionnaire(), consent, answers):
+    if not path.is_reachable(site.questionnaire(), consent, answers):
         return _to_open(consent)
     if request.method == "GET":
         return _review_page(Unsent(consent, answers.get(consent.id)), answers)
@@ -80,7 +79,7 @@ def review() -> AnyResponse | str:
     if not form.validate():
         return make_response(_review_page(form, answers), UNPROCESSABLE)
     _take(form)
-    still_open = path.first_open(_questionnaire(), drafts.answers())
+    still_open = path.first_open(site.questionnaire(), drafts.answers())
     return redirect(_address(still_open), 303) if still_open else _finish()
 
 
@@ -88,12 +87,12 @@ def review() -> AnyResponse | str:
 def summary() -> AnyResponse | str:
     """What the answers add up to, for the visitor and for a physician."""
     answers = drafts.answers()
-    still_open = path.first_open(_questionnaire(), answers)
+    still_open = path.first_open(site.questionnaire(), answers)
     if still_open:
         return redirect(_address(still_open, notice=_reason("order")), 303)
     return render_template(
         "visit/summary.html",
-        summary=summarise(_questionnaire(), answers),
+        summary=summarise(site.questionnaire(), answers),
         copy=drafts.current().get("copy_outcome"),
         shared=drafts.current().shared,
         today=site.today(),
@@ -114,7 +113,7 @@ def more_time() -> AnyResponse:
     answers = drafts.answers()
     if not answers:
         return redirect(url_for("visit.start", notice="more-time"), 303)
-    still_open = path.first_open(_questionnaire(), answers)
+    still_open = path.first_open(site.questionnaire(), answers)
     return redirect(_address(still_open, notice="more-time") if still_open else url_for("visit.summary"), 303)
 
 
@@ -126,7 +125,7 @@ def leave() -> Response:
     clinic included. Our own are deleted by name.
     """
     drafts.current().clear()
-    response = make_response(redirect(_clinic().neutral_site, 303))
+    response = make_response(redirect(site.clinic().neutral_site, 303))
     for name in request.cookies:
         if name.removeprefix("__Host-") in ("visit", "lang"):
             response.delete_cookie(name, secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
@@ -139,12 +138,12 @@ def stale_form(error: CSRFError) -> AnyResponse:
     """A form whose token is gone comes back with its choice kept, so one more press sends it."""
     drafts.renew_form_token()
     answers = drafts.answers()
-    asked = _questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
+    asked = site.questionnaire().by_id.get((request.view_args or {}).get("question_id", ""))
     if request.endpoint == "visit.review":
         asked = _consent()
-        if path.is_reachable(_questionnaire(), asked, answers):
+        if path.is_reachable(site.questionnaire(), asked, answers):
             return make_response(_review_page(_stale(asked), answers), 400)
-    elif asked and path.is_shown(_questionnaire(), asked, answers):
+    elif asked and path.is_shown(site.questionnaire(), asked, answers):
         return make_response(_question_page(_stale(asked), answers), 400)
     if asked and drafts.current().lost:
         return _to_open(asked)
@@ -159,7 +158,7 @@ def _stale(asked: Question) -> QuestionForm:
 
 
 def _question_page(form: QuestionForm | Unsent, answers: Answers) -> str:
-    questionnaire, asked = _questionnaire(), form.question
+    questionnaire, asked = site.questionnaire(), form.question
     earlier = path.before(questionnaire, asked, answers)
     help_here = earlier is not None and earlier.id == questionnaire.help.question
     return render_template(
@@ -185,7 +184,7 @@ def _mark(sign: Question, asked: Question, answers: Answers) -> str:
 
 
 def _review_page(form: QuestionForm | Unsent, answers: Answers) -> str:
-    questionnaire = _questionnaire()
+    questionnaire = site.questionnaire()
     asked = [q for q in path.shown(questionnaire, answers) if q.id in answers and q != form.question]
     last = path.before(questionnaire, form.question, answers)
     return render_template(
@@ -204,7 +203,7 @@ def _review_page(form: QuestionForm | Unsent, answers: Answers) -> str:
 def _take(form: QuestionForm) -> None:
     """Put a checked answer in the draft."""
     draft, before = drafts.current(), drafts.answers()
-    draft.answers = path.answered(_questionnaire(), before, form.question, form.checked)
+    draft.answers = path.answered(site.questionnaire(), before, form.question, form.checked)
     if draft.get("copy_outcome") == responses.Outcome.KEPT.value and draft.answers != before:
         draft["copy_outcome"] = "stale"
 
@@ -212,7 +211,7 @@ def _take(form: QuestionForm) -> None:
 def _finish(back_to_review: bool = False) -> AnyResponse:
     """Everything is answered: bring the anonymous copy in line with the choice, then show the summary."""
     answers = drafts.answers()
-    still_open = path.first_open(_questionnaire(), answers)
+    still_open = path.first_open(site.questionnaire(), answers)
     if still_open:
         return redirect(_address(still_open, notice="order"), 303)
     drafts.current()["copy_outcome"] = _settle_copy(answers).value
@@ -223,9 +222,9 @@ def _settle_copy(answers: Answers) -> responses.Outcome:
     """Store, change or take back the anonymous copy, as the answers now say."""
     draft = drafts.current()
     agreed = answers[_consent().id] == _agreeing_code()
-    if agreed and not draft.shared and not summarise(_questionnaire(), answers).minor:
+    if agreed and not draft.shared and not summarise(site.questionnaire(), answers).minor:
         period = f"{site.today():%Y-%m}"
-        outcome = responses.record(draft.copy_id, _questionnaire(), answers, period, kept_before=draft.copy_kept)
+        outcome = responses.record(draft.copy_id, site.questionnaire(), answers, period, kept_before=draft.copy_kept)
     elif "copy_outcome" in draft:
         outcome = responses.withdraw(draft.copy_id, kept_before=draft.copy_kept)
     else:
@@ -237,7 +236,7 @@ def _settle_copy(answers: Answers) -> responses.Outcome:
 
 def _next(asked: Question) -> str:
     """Where an answer leads: on, or for a change back to the review by way of what it opened."""
-    questionnaire, answers = _questionnaire(), drafts.answers()
+    questionnaire, answers = site.questionnaire(), drafts.answers()
     if _from_review():
         still_open = path.first_open(questionnaire, answers)
         return _address(still_open or _consent(), changing=True)
@@ -247,7 +246,7 @@ def _next(asked: Question) -> str:
 
 def _to_open(asked: Question) -> AnyResponse:
     """To the first question still open, or the review when none is, with a word of why."""
-    questionnaire, answers = _questionnaire(), drafts.answers()
+    questionnaire, answers = site.questionnaire(), drafts.answers()
     still_open = path.first_open(questionnaire, answers)
     why = "order" if path.is_shown(questionnaire, asked, answers) else "not-asked"
     return redirect(_address(still_open or _consent(), notice=_reason(why)), 303)
@@ -283,25 +282,15 @@ def _sent(asked: Question) -> QuestionForm:
 
 
 def _question(question_id: str) -> Question:
-    asked = _questionnaire().by_id.get(question_id)
+    asked = site.questionnaire().by_id.get(question_id)
     if asked is None or asked.id == _consent().id:
         raise NotFound
     return asked
 
 
 def _consent() -> Question:
-    return _questionnaire().by_id[_questionnaire().roles.consent]
+    return site.questionnaire().by_id[site.questionnaire().roles.consent]
 
 
 def _agreeing_code() -> str:
     return next(choice.code for choice in _consent().choices if choice.points)
-
-
-def _questionnaire() -> Questionnaire:
-    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
-    return questionnaire
-
-
-def _clinic() -> Clinic:
-    clinic: Clinic = current_app.extensions["clinic"]
-    return clinic

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import date, datetime, time
 from functools import cached_property
 
@@ -13,6 +12,7 @@ from flask_babel import get_locale, gettext
 from markupsafe import Markup
 
 from screening.clinic import Clinic
+from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.summary import Help, help_level
 from screening.web import drafts, locale
 from screening.web.crisis import Crisis
@@ -26,8 +26,7 @@ class Site:
     @property
     def clinic(self) -> Clinic:
         """Whose site it is."""
-        clinic: Clinic = current_app.extensions["clinic"]
-        return clinic
+        return clinic()
 
     @cached_property
     def locale(self) -> str:
@@ -49,7 +48,7 @@ class Site:
     def urgent(self) -> bool:
         """Whether an answer that calls for urgent help stands in the draft."""
         try:
-            return help_level(current_app.extensions["questionnaire"], drafts.answers()) is Help.URGENT
+            return help_level(questionnaire(), drafts.answers()) is Help.URGENT
         except Exception as error:  # the frame of an error page must not fail
             log.error("help level cannot be read: %s", type(error).__name__)
             return False
@@ -81,11 +80,26 @@ class Site:
         return "; ".join(_hours(first, last, h.opens, h.closes) for first, last, h in self.clinic.week)
 
 
+def clinic() -> Clinic:
+    """Whose site it is."""
+    found: Clinic = current_app.extensions["clinic"]
+    return found
+
+
+def questionnaire() -> Questionnaire:
+    """What is asked."""
+    found: Questionnaire = current_app.extensions["questionnaire"]
+    return found
+
+
+def now() -> int:
+    """The time, in seconds since 1970, UTC."""
+    return int(current_app.extensions["clock"]())
+
+
 def today() -> date:
     """The day it is at the clinic."""
-    clock: Callable[[], float] = current_app.extensions["clock"]
-    clinic: Clinic = current_app.extensions["clinic"]
-    return datetime.fromtimestamp(clock(), clinic.time_zone).date()
+    return datetime.fromtimestamp(now(), clinic().time_zone).date()
 
 
 def init_app(app: Flask) -> None:

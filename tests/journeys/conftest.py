@@ -192,6 +192,7 @@ class Reader:
         for name, value in {"name": "Demo Reader", "phone": "(303) 555-0144", **fields}.items():
             page.locator(f"#{name}").fill(value)
         page.locator("input[name=patient]").first.check()
+        page.locator("#minor").uncheck()
         self.follow("#ask > button.nhsuk-button")
         while self.path != "/consultation/sent" or page.locator(".app-ref").count() == 0:  # not within 3 seconds
             self.follow(".app-panel--consent button")

@@ -90,15 +90,14 @@ def test_the_team_sets_up_calls_and_signs_out_without_a_script_and_axe_finds_not
     seen = []
 
     def look(name):
-        for scheme in ("light", "dark"):
-            for width in (1280, 360):
-                clerk.page.emulate_media(color_scheme=scheme)
-                clerk.page.set_viewport_size({"width": width, "height": 900})
-                results = Axe().run(clerk.page, options=RULES)
-                found = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in results.response["violations"]]
-                assert found == [], f"{name}, {scheme}, {width}: {found}"
-                wide = clerk.page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= width, f"{name} is {wide} wide"
+        for scheme, width in (("light", 1280), ("dark", 360)):
+            clerk.page.emulate_media(color_scheme=scheme)
+            clerk.page.set_viewport_size({"width": width, "height": 900})
+            results = Axe().run(clerk.page, options=RULES)
+            found = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in results.response["violations"]]
+            assert found == [], f"{name}, {scheme}, {width}: {found}"
+            wide = clerk.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} is {wide} wide"
         seen.append(name)
 
     page = clerk.open("/staff/callbacks?lang=en")

@@ -71,7 +71,6 @@ def test_whatever_is_wrong_the_words_are_the_same(office):
     nobody = Clerk(office.site, "nobody@clinic.example.org")
     pages = [right.give_password("wrong"), gone.give_password(), nobody.give_password(), gone.give_password("wrong")]
     pages.append(nobody.give_password("x" * 3000))
-    pages.append(right.give_password("a\0b"))
     assert len({page.words.replace(page.main.find(id="email")["value"], "") for page in pages}) == 1
     assert {page.status for page in pages} == {200} and "could not sign you in" in pages[0].words
 
@@ -234,7 +233,6 @@ def test_another_phone_takes_the_place_of_the_first_and_ends_other_sessions(offi
         ("aaaaaaaaaaaaaaaa", "first a stranger would try"),
         ("Spine Intervention Clinic 1", "first a stranger would try"),
         ("x" * 201, "too long"),
-        ("heron\0lantern quiet", "too long"),
         (PASSWORD, "password you have now"),
     ],
 )
