@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import create_engine, text
 
-from screening import create_app
+from screening import Surface, create_app
 from screening.callback import sealing
 from screening.cli import create_commands_app
 from screening.config import ROOT
@@ -38,6 +39,15 @@ class Clock:
 
     def forward(self, seconds: float) -> None:
         self.now += seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Templates are compiled once for all the sites that tests build; the same text always compiles to the same."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Surface, "jinja_options", {**Surface.jinja_options, "bytecode_cache": cache})
+        yield
 
 
 @pytest.fixture

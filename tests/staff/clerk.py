@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -20,6 +21,12 @@ from screening.staff.models import Account
 from tests.visitor import Page, Visitor
 
 PASSWORD = "heron lantern quiet meadow"
+
+
+@cache
+def _hashed() -> str:
+    """The hash of everybody's password, made once."""
+    return passwords.hashed(PASSWORD)
 
 
 def totp(secret: str, at: float) -> str:
@@ -108,7 +115,7 @@ class Office:
         """Somebody whose account is ready: password chosen, app set up."""
         with self.app.app_context():
             account, _ = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
-            account.password, account.must_change_password = passwords.hashed(PASSWORD), False
+            account.password, account.must_change_password = _hashed(), False
             totp_class = self.app.extensions["security"].totp_factory._totp
             new = totp_class.new()
             account.tf_primary_method, account.tf_totp_secret = "authenticator", new.to_json(encrypt=True)
