@@ -34,8 +34,8 @@ from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Keyring, UnsealableError
 
 A_PAGE = 25
-MOST_COUNTED = 1000
-"""Counts stop here ("999+"), so that a long list costs no more than a short one."""
+MOST_COUNTED = 100
+"""Counts stop here ("99+"), so that a long list costs no more than a short one."""
 
 INDEXED_AT_ONCE = 200
 """Requests whose contacts are hashed before a page of the queue is shown, at most."""
