@@ -14,10 +14,20 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from screening import config, database
-from screening.callback import retention, sealing
+from screening.callback import desk, retention, sealing
 from screening.config import SettingsError
 from screening.extensions import babel
-from screening.keyring import CALLBACK, PURPOSES, Keyring, activate_key, add_key, create_ring, read_ring, ring_file
+from screening.keyring import (
+    CALLBACK,
+    PURPOSES,
+    SEARCH,
+    Keyring,
+    activate_key,
+    add_key,
+    create_ring,
+    read_ring,
+    ring_file,
+)
 from screening.questionnaire.loader import DefinitionError, load
 from screening.responses import mixing
 
@@ -94,6 +104,8 @@ def activate(purpose: str, key_id: str) -> None:
     activate_key(folder, purpose, key_id)
     if purpose == CALLBACK:
         _publish(folder)
+    if purpose == SEARCH:
+        desk.forget_hashes()
 
 
 @keys.command("publish")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_
 from sqlalchemy.orm.attributes import flag_modified
 
 from screening import audit
@@ -207,8 +207,7 @@ def with_contact(keyring: Keyring, contact: str) -> list[Row]:
 def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> None:
     """Hash the contacts of requests that came since: the node that took them had no key for it. Commits."""
     key_id, here = keyring.active_id(SEARCH), tuple(keyring.derive_all(CALLBACK, ""))
-    with_ = CallbackRequest.indexed_with
-    unknown = or_(with_.is_(None), with_ < key_id, with_ > key_id)  # "other than" in a form an index serves
+    unknown = CallbackRequest.indexed_with.is_(None)
     waiting = select(CallbackRequest.id, CallbackRequest.sealed, CallbackRequest.sealed_with, CallbackRequest.version)
     found = db.session.execute(waiting.where(CallbackRequest.sealed_with.in_(here), unknown).limit(most)).all()
     for id_, sealed, sealed_with, version in found:
@@ -218,6 +217,12 @@ def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> None:
             contacts = ()  # damaged: there is nothing to find it by
         same = (CallbackRequest.id == id_, CallbackRequest.version == version)
         _store_hashes(id_, same, key_id, [_hash(keyring, contact) for contact in contacts])
+
+
+def forget_hashes() -> None:
+    """Let every request be hashed anew, since the search key changed. Commits."""
+    db.session.execute(CallbackRequest.__table__.update().values(indexed_with=None))
+    db.session.commit()
 
 
 def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
