@@ -23,7 +23,7 @@ from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
-from screening.web import assets, components, crisis, drafts, errors, headers, limits, locale, origin, pages, site
+from screening.web import assets, components, crisis, drafts, errors, headers, kept, limits, locale, origin, pages, site
 
 LONGEST_BODY = 64 * 1024
 """Bytes a form may have: the longest of ours has a few hundred."""
@@ -82,6 +82,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     origin.init_app(app)  # before the tokens: a form from elsewhere is not even shown again
     csrf.init_app(app)
     app.jinja_env.globals["form_token"] = drafts.form_token
+    kept.init_app(app)
     csrf.exempt(views.leave)
 
     database.init_app(app, settings["DATABASE_URL"])

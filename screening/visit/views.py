@@ -15,7 +15,7 @@ from screening.questionnaire import path
 from screening.questionnaire.model import DECLINED, Answers, Question
 from screening.questionnaire.summary import Help, help_level, summarise
 from screening.visit.forms import QuestionForm, Unsent
-from screening.web import drafts, site
+from screening.web import drafts, kept, locale, site
 
 visit = Blueprint("visit", __name__)
 
@@ -41,9 +41,7 @@ UNPROCESSABLE = 422
 def start() -> str:
     """What the check is and what happens with the answers."""
     signs = site.questionnaire().signs
-    return render_template(
-        "visit/start.html", first=signs[0], signs=signs, began=bool(drafts.answers()), notice=_notice()
-    )
+    return kept.page("visit/start.html", first=signs[0], signs=signs, began=bool(drafts.answers()), notice=_notice())
 
 
 @visit.route("/check/<question_id>", methods=["GET", "POST"])
@@ -159,14 +157,15 @@ def _stale(asked: Question) -> QuestionForm:
 
 def _question_page(form: QuestionForm | Unsent, answers: Answers) -> str:
     questionnaire, asked = site.questionnaire(), form.question
+    step = path.step(questionnaire, asked, answers)
     earlier = path.before(questionnaire, asked, answers)
     help_here = earlier is not None and earlier.id == questionnaire.help.question
-    return render_template(
+    return kept.page(
         "visit/question.html",
-        form=form,
         question=asked,
-        step=path.step(questionnaire, asked, answers),
-        section=questionnaire.section_by_id[asked.section],
+        answer=form.answer,
+        error=form.error,
+        step_text=locale.local(questionnaire.section_by_id[step.section].step).format(n=step.number, total=step.total),
         marks=tuple(_mark(sign, asked, answers) for sign in questionnaire.signs),
         back=_address(_consent()) if _from_review() else _address(earlier) if earlier else url_for("visit.start"),
         support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
