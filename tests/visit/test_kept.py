@@ -24,7 +24,7 @@ def test_a_visitor_who_stands_where_another_stood_has_a_token_and_a_time_of_thei
 
 def test_a_kept_page_is_the_page_drawn_anew(site):
     chance, kept = Random(7), site.extensions["kept_pages"]
-    for _ in range(30):
+    for _ in range(8):
         visitor = Visitor(site)
         visitor.get(f"/?lang={chance.choice(['en', 'es'])}")
         for sign in SIGNS:
@@ -34,4 +34,4 @@ def test_a_kept_page_is_the_page_drawn_anew(site):
                 site.extensions["kept_pages"] = kept.__wrapped__
                 assert visitor.get(address).text == page.text
                 site.extensions["kept_pages"] = kept
-    assert kept.cache_info().hits > 100
+    assert kept.cache_info().hits > 10
