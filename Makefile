@@ -41,11 +41,11 @@ test: .venv/test.done
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/pytest -n 2 --dist worksteal
 
-prove: .venv/test.done
+prove: .venv/prove.done
 	@tests/system.sh chromium postgresql
 	$(BIN)/pytest tests/prove
 
-bench: .venv/test.done
+bench: .venv/prove.done
 	$(BIN)/python -m tests.bench.journeys $(BENCH)
 
 pictures: .venv/test.done
@@ -64,6 +64,7 @@ requirements: .venv/test.done
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" setup.cfg -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --allow-unsafe -c requirements.txt setup.cfg -o requirements-test.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --extra prove --allow-unsafe -c requirements-test.txt setup.cfg -o requirements-prove.txt
 
 clean:
 	rm -rf .venv
@@ -76,4 +77,8 @@ clean:
 
 .venv/test.done: requirements-test.txt .venv/run.done
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@touch $@
+
+.venv/prove.done: requirements-prove.txt .venv/test.done
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-prove.txt
 	@touch $@

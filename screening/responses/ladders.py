@@ -1,0 +1,163 @@
+"""How coarsely each detail may be told: the ladder file, checked against the questionnaire.
+
+The ladders are data because clinics differ, and a file because nobody should choose them while looking at
+what a release would show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+
+from screening.config import SettingsError
+from screening.questionnaire.model import NOT_ANSWERED, NOT_SHOWN, Questionnaire, Texts
+from screening.responses.anonymise import ANY, Ladder, Level
+
+FILE = Path(__file__).with_name("ladders.toml")
+DETAILS = ("period", "age_band", "pain_duration")
+"""The details that could point at a person, in the order of the columns."""
+
+AS_ASKED = "as_asked"
+PERIODS = ("month", "quarter", "year", ANY)
+
+LEVELS: Mapping[str, LazyString] = {
+    AS_ASKED: lazy_gettext("As it was asked"),
+    "month": lazy_gettext("Month"),
+    "quarter": lazy_gettext("Quarter of a year"),
+    "year": lazy_gettext("Year"),
+    ANY: lazy_gettext("Not told"),
+}
+"""What the levels that need no file are called."""
+
+
+@dataclass(frozen=True)
+class Ladders:
+    """The ladders of one questionnaire. ``digest`` is the SHA-256 of their file.
+
+    ``levels`` and ``groups`` give the texts of what the file itself names, by detail and id or code.
+    """
+
+    weights: Mapping[str, int]
+    age_band: tuple[Level, ...]
+    pain_duration: tuple[Level, ...]
+    levels: Mapping[tuple[str, str], Texts]
+    groups: Mapping[tuple[str, str], Texts]
+    digest: str
+
+    def for_periods(self, months: Iterable[str], finest: str) -> tuple[Ladder, ...]:
+        """The three ladders for copies of these months (``2026-11``); ``finest`` is ``month`` or ``year``."""
+        months = sorted(set(months))
+        steps = PERIODS[PERIODS.index(finest) :]
+        period = tuple(Level(step, {month: _period(month, step) for month in months}) for step in steps)
+        return (
+            Ladder("period", self.weights["period"], period, waits=True),
+            Ladder("age_band", self.weights["age_band"], self.age_band),
+            Ladder("pain_duration", self.weights["pain_duration"], self.pain_duration),
+        )
+
+
+def _period(month: str, step: str) -> str:
+    year, number = month.split("-")
+    return {"month": month, "quarter": f"{year}-Q{(int(number) + 2) // 3}", "year": year, ANY: ANY}[step]
+
+
+def load(questionnaire: Questionnaire, file: Path = FILE) -> Ladders:
+    """Read a ladder file. Raises SettingsError with the field that cannot be."""
+    try:
+        content = file.read_bytes()
+        table = tomllib.loads(content.decode())
+        return _ladders(table, questionnaire, hashlib.sha256(content).hexdigest())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, _LadderError) as error:
+        raise SettingsError(f"{file.name}: {error}") from error
+
+
+class _LadderError(ValueError):
+    """What is wrong in a ladder file."""
+
+
+def _ladders(table: Mapping[str, Any], questionnaire: Questionnaire, digest: str) -> Ladders:
+    if set(table) != set(DETAILS):
+        raise _LadderError(f"must have the tables {', '.join(DETAILS)} and no other")
+    roles = questionnaire.roles
+    asked = {"age_band": (roles.age, {roles.minor}), "pain_duration": (roles.pain_duration, set())}
+    levels, texts, groups = {}, {}, {}
+    for detail, (question, never) in asked.items():
+        codes = [choice.code for choice in questionnaire.by_id[question].choices if choice.code not in never]
+        reader = _Reader(detail, [*codes, NOT_SHOWN, NOT_ANSWERED], questionnaire.locales)
+        levels[detail] = reader.read(table[detail].get("levels", []))
+        texts.update(reader.levels)
+        groups.update(reader.groups)
+    return Ladders(
+        weights={detail: _weight(detail, table[detail]) for detail in DETAILS},
+        levels=texts,
+        groups=groups,
+        digest=digest,
+        **levels,
+    )
+
+
+def _weight(detail: str, table: Mapping[str, Any]) -> int:
+    weight = table.get("weight")
+    if type(weight) is not int or weight < 1:
+        raise _LadderError(f"{detail}: weight must be a whole number from 1")
+    return weight
+
+
+class _Reader:
+    """Reads the levels of one detail, and remembers what they are called."""
+
+    def __init__(self, detail: str, codes: list[str], locales: tuple[str, ...]) -> None:
+        self.detail, self.codes, self.locales = detail, codes, locales
+        self.levels: dict[tuple[str, str], Texts] = {}
+        self.groups: dict[tuple[str, str], Texts] = {}
+
+    def read(self, tables: list[Mapping[str, Any]]) -> tuple[Level, ...]:
+        """Every level from what was asked to ``any``."""
+        found = [Level(AS_ASKED, {code: code for code in self.codes})]
+        for table in tables:
+            found.append(self._level(table, found[-1]))
+        return (*found, Level(ANY, dict.fromkeys(self.codes, ANY)))
+
+    def _level(self, table: Mapping[str, Any], finer: Level) -> Level:
+        name = str(table.get("id", ""))
+        where = f"{self.detail}: level {name!r}"
+        if not name or name in LEVELS or (self.detail, name) in self.levels:
+            raise _LadderError(f"{where} must have an id of its own")
+        self.levels[self.detail, name] = self._texts(where, table)
+        told = {code: code for code in self.codes}
+        for group in table.get("groups", []):
+            code, of = str(group.get("code", "")), group.get("of", [])
+            self._check_group(f"{where}: group {code!r}", code, of, told)
+            self.groups[self.detail, code] = self._texts(f"{where}: group {code!r}", group)
+            told.update(dict.fromkeys(of, code))
+        level = Level(name, told)
+        if not _is_coarser(level, finer):
+            raise _LadderError(f"{where} must be coarser than {finer.id}, and split none of its groups")
+        return level
+
+    def _check_group(self, where: str, code: str, of: object, told: Mapping[str, str]) -> None:
+        if not code or code in self.codes or code == ANY:
+            raise _LadderError(f"{where} needs a code that is no answer's")
+        if not isinstance(of, list) or not of or any(told.get(value) != value for value in of):
+            raise _LadderError(f"{where}: of must list answers' codes, each in one group")
+        if self.detail == "pain_duration" and NOT_SHOWN in of:
+            raise _LadderError(f"{where}: who named no pain is told apart, or nothing is told (see {ANY})")
+
+    def _texts(self, where: str, table: Mapping[str, Any]) -> Texts:
+        texts = table.get("text")
+        if not isinstance(texts, dict) or set(texts) != set(self.locales) or not all(texts.values()):
+            raise _LadderError(f"{where} needs a text in {', '.join(self.locales)}")
+        return texts
+
+
+def _is_coarser(level: Level, finer: Level) -> bool:
+    """Whether values that the finer level tells alike are told alike here too, and some others as well."""
+    pairs = {(finer.told[code], told) for code, told in level.told.items()}
+    return len(pairs) == len(set(finer.told.values())) and len(set(level.told.values())) < len(pairs)
