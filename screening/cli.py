@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -11,10 +10,11 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from screening import config, database
 from screening.callback import desk, retention, sealing
+from screening.command import Command, Group
 from screening.config import SettingsError
 from screening.extensions import babel
 from screening.keyring import (
@@ -28,30 +28,10 @@ from screening.keyring import (
     read_ring,
     ring_file,
 )
-from screening.questionnaire.loader import DefinitionError, load
+from screening.questionnaire.loader import load
 from screening.responses import mixing
 
-
-class _OneLine:
-    """Tells what cannot be done in one line, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)  # type: ignore[misc]
-        except (SettingsError, DefinitionError) as error:
-            click.echo(str(error), err=True)
-            sys.exit(1)
-
-
-class _Group(_OneLine, AppGroup):
-    """Commands that go together."""
-
-
-class _Command(_OneLine, click.Command):
-    """One by itself."""
-
-
-questionnaire = _Group("questionnaire", help="The questionnaire's definition.")
+questionnaire = Group("questionnaire", help="The questionnaire's definition.")
 
 
 @questionnaire.command("check")
@@ -65,7 +45,7 @@ def check(file: Path) -> None:
     )
 
 
-keys = _Group("keys", help="The key files. A key is added on every machine before it is activated.")
+keys = Group("keys", help="The key files. A key is added on every machine before it is activated.")
 
 
 @keys.command("init")
@@ -115,7 +95,7 @@ def publish() -> None:
     click.echo(_publish(folder))
 
 
-responses = _Group("responses", help="Anonymous copies.")
+responses = Group("responses", help="Anonymous copies.")
 
 
 @responses.command("mix")
@@ -129,7 +109,7 @@ def mix() -> None:
         click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
 
 
-@click.command("purge", cls=_Command)
+@click.command("purge", cls=Command)
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @with_appcontext
 def purge(dry_run: bool) -> None:
@@ -137,7 +117,7 @@ def purge(dry_run: bool) -> None:
     click.echo(f"closed requests\t{retention.purge(time.time(), dry_run)}")
 
 
-@click.command("demo", cls=_Command)
+@click.command("demo", cls=Command)
 @with_appcontext
 def demo() -> None:
     """Fill an empty database with a demo clinic's requests, copies and accounts, and print how to sign in."""
@@ -183,9 +163,10 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     for command in (questionnaire, keys, responses, purge):
         app.cli.add_command(command)
     if "staff" in settings["SURFACES"]:
+        from screening.responses.commands import release
         from screening.staff.commands import staff  # takes half a second to load
 
         babel.init_app(app, default_locale="en")
-        app.cli.add_command(staff)
-        app.cli.add_command(demo)
+        for command in (staff, release, demo):
+            app.cli.add_command(command)
     return app

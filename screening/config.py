@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,27 @@ def _path(text: str) -> Path:
 
 
 @dataclass(frozen=True)
+class Determination:
+    """An expert's word that finer periods may be told (45 CFR 164.514(b)(1)): when it was given, and by whom."""
+
+    day: date
+    by: str
+
+
+def _determination(text: str) -> Determination | None:
+    if not text:
+        return None
+    day, _, by = text.partition(" ")
+    try:
+        found = Determination(date.fromisoformat(day), by.strip())
+    except ValueError:
+        found = None
+    if found is None or not found.by:
+        raise ValueError("takes a day and who it was, such as 2026-10-01 Name of the expert")
+    return found
+
+
+@dataclass(frozen=True)
 class Setting:
     """One setting. ``parse`` turns text into its value and raises ValueError with what it takes."""
 
@@ -100,7 +122,24 @@ SETTINGS = (
     Setting("KEYS", "instance/keys", _path, "folder of the key files"),
     Setting("CLINIC", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"),
     Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
-    Setting("K", "11", _least_k, "copies are mixed at least so many at a time; not under 5"),
+    Setting(
+        "K",
+        "11",
+        _least_k,
+        "copies are mixed at least so many at a time, and rows released in groups of so many; not under 5",
+    ),
+    Setting(
+        "LADDERS",
+        "screening/responses/ladders.toml",
+        _path,
+        "how coarsely a release may tell age and length of pain",
+    ),
+    Setting(
+        "EXPERT_DETERMINATION",
+        "",
+        _determination,
+        "day and name of an expert who found that releases may tell months; without one they tell years",
+    ),
     Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
     Setting("LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
     Setting("LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),

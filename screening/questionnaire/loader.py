@@ -7,6 +7,7 @@ language, every branch leads somewhere, every rule names choices that exist.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +40,9 @@ BRIEF_LETTERS = 17
 
 KINDS = ("one", "many", "scale")
 RESERVED_IDS = frozenset({"review"})
-RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED})
+RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED, "any", "masked"})
+CODE = re.compile("[a-z0-9_]{1,20}")
+"""What a choice's code may be: it becomes data, and nothing in data needs quoting."""
 
 
 class DefinitionError(ValueError):
@@ -175,6 +178,8 @@ class _Reader:
         code = self.string(table, where, "code")
         if code in RESERVED_CODES:
             raise self.fail(where, "code", "is reserved for data")
+        if not CODE.fullmatch(code):
+            raise self.fail(where, "code", "must be at most 20 of a to z, 0 to 9 and _")
         alone = table.get("alone", False)
         if not isinstance(alone, bool):
             raise self.fail(where, "alone", "must be true or false")

@@ -17,6 +17,7 @@ from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 
 from screening.config import SettingsError
+from screening.questionnaire.loader import CODE, RESERVED_CODES
 from screening.questionnaire.model import NOT_ANSWERED, NOT_SHOWN, Questionnaire, Texts
 from screening.responses.anonymise import ANY, Ladder, Level
 
@@ -143,8 +144,8 @@ class _Reader:
         return level
 
     def _check_group(self, where: str, code: str, of: object, told: Mapping[str, str]) -> None:
-        if not code or code in self.codes or code == ANY:
-            raise _LadderError(f"{where} needs a code that is no answer's")
+        if not CODE.fullmatch(code) or code in {*self.codes, *RESERVED_CODES}:
+            raise _LadderError(f"{where} needs a code that is no answer's, at most 20 of a to z, 0 to 9 and _")
         if not isinstance(of, list) or not of or any(told.get(value) != value for value in of):
             raise _LadderError(f"{where}: of must list answers' codes, each in one group")
         if self.detail == "pain_duration" and NOT_SHOWN in of:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from screening.extensions import db
 from screening.responses.models import INBOX, InboxCopy, MixedCopy, Moved
+from screening.responses.wiping import wipe
 
 KEPT = [column.name for column in MixedCopy.__table__.columns if column.name != "id"]
 
@@ -48,7 +49,7 @@ def mix(k: int) -> Mixed:
     if _claim(inbox, batch, k):
         moved += _move(main, inbox, batch)
         _clear(main, inbox)
-    wiped = all([_wipe(inbox, vacuum=True), _wipe(main, vacuum=False)])
+    wiped = all([wipe(inbox, InboxCopy.__tablename__, whole_file=True), wipe(main, MixedCopy.__tablename__)])
     return Mixed(moved, _count(inbox), wiped)
 
 
@@ -98,20 +99,3 @@ def _clear(main: Engine, inbox: Engine) -> None:
 def _count(inbox: Engine) -> int:
     with inbox.connect() as connection:
         return connection.execute(select(func.count()).select_from(InboxCopy)).scalar_one()
-
-
-def _wipe(engine: Engine, vacuum: bool) -> bool:
-    """Overwrite what deleted rows left behind; False when somebody is at work there just now.
-
-    SQLite keeps old pages in its write-ahead file, PostgreSQL old rows in the table's.
-    """
-    statements = {
-        "sqlite": (["VACUUM"] if vacuum else []) + ["PRAGMA wal_checkpoint(TRUNCATE)"],
-        "postgresql": ["VACUUM FULL inbox_copy"] if vacuum else [],
-    }
-    try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            busy = [connection.execute(text(statement)) for statement in statements[engine.dialect.name]]
-            return not any(result.scalar() for result in busy if result.returns_rows)
-    except OperationalError:
-        return False

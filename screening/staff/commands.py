@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from screening import audit
+from screening.command import Group
 from screening.extensions import db
 from screening.staff import accounts, roles
 from screening.staff.accounts import AccountError, Doer
 from screening.staff.models import Account
 
-
-class _Group(AppGroup):
-    """Commands that tell what cannot be done in one line, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except AccountError as error:
-            click.echo(str(error), err=True)
-            sys.exit(1)
-
-
-staff = _Group("staff", help="Accounts of staff. A password is printed once and must be changed at the first sign-in.")
+staff = Group(
+    "staff",
+    help="Accounts of staff. A password is printed once and must be changed at the first sign-in.",
+    refusals=(AccountError,),
+)
 
 
 @staff.command("add")

@@ -28,6 +28,7 @@ MISTAKES = {
     "foreign locale": ('en = "Work"', 'fr = "Travail", en = "Work"', r"question stress: choice work: text\.fr: is not one"),
     "question twice": ('id = "sleep"', 'id = "sadness"', r"questions: id: 'sadness' is used twice"),
     "choice twice": ('code = "money"', 'code = "work"', r"question stress: choices: id: 'work' is used twice"),
+    "code with a comma": ('code = "money"', 'code = "money,work"', r"choice money,work: code: must be at most 20 of"),
     "unknown branch": ('show_when = { question = "pain",', 'show_when = { question = "pains",', r"question pain_duration: show_when\.question: there is no question 'pains'"),
     "later branch": ('show_when = { question = "pain",', 'show_when = { question = "copy",', r"question pain_duration: show_when\.question: 'copy' comes later"),
     "branch to itself": ('show_when = { question = "pain",', 'show_when = { question = "pain_duration",', r"comes later"),

@@ -19,14 +19,6 @@ from tests.visitor import SIGNS
 K = 11
 
 
-@pytest.fixture
-def commands(database_url):
-    app = create_commands_app({"DATABASE_URL": database_url})
-    with app.app_context():
-        yield app
-    close(app)
-
-
 def agree(questionnaire: Questionnaire, number: int) -> str:
     """One visitor's copy; its average pain tells the copies apart."""
     copy_id = f"{number:032x}"
@@ -76,7 +68,7 @@ def test_twice_moves_nothing_more(commands, questionnaire):
     assert mixing.mix(K).moved == 0 and len(mixed()) == K
 
 
-@pytest.mark.parametrize("step", ["_move", "_clear", "_wipe"])
+@pytest.mark.parametrize("step", ["_move", "_clear", "wipe"])
 def test_killed_at_any_step_the_next_run_finishes(commands, questionnaire, monkeypatch, step):
     class KilledError(Exception):
         pass

@@ -1,0 +1,58 @@
+"""On what terms releases are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from screening import clinic
+from screening.questionnaire import loader
+from screening.questionnaire.model import Questionnaire
+from screening.responses import ladders
+from screening.responses.anonymise import Rules
+from screening.responses.ladders import Ladders
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the settings say of every release; never a choice of whoever makes one."""
+
+    questionnaire: Questionnaire
+    ladders: Ladders
+    k: int
+    zone: ZoneInfo
+    determination: date | None
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], questionnaire: Questionnaire | None = None) -> Terms:
+        """The terms that the settings state. Raises SettingsError and DefinitionError."""
+        questionnaire = questionnaire or loader.load(settings["QUESTIONNAIRE"])
+        expert = settings["EXPERT_DETERMINATION"]
+        return cls(
+            questionnaire,
+            ladders.load(questionnaire, settings["LADDERS"]),
+            settings["K"],
+            clinic.load(settings["CLINIC"]).time_zone,
+            expert.day if expert else None,
+        )
+
+    @property
+    def finest(self) -> str:
+        """The finest period a row may tell. HIPAA's Safe Harbor allows the year (45 CFR 164.514(b)(2)(i)(C))."""
+        return "month" if self.determination else "year"
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What every group must meet; the sensitive question is the one that crisis help goes by."""
+        asked = self.questionnaire.by_id[self.questionnaire.help.question]
+        points = {choice.code: choice.points for choice in asked.choices if choice.points is not None}
+        noticed = frozenset(code for code, worth in points.items() if worth > 0)
+        return Rules(self.k, frozenset(points), noticed, max(points, key=lambda code: points[code]))
+
+    def stated(self) -> dict[str, str]:
+        """The terms as an audit event has them."""
+        expert = f"{self.determination:%Y-%m-%d}" if self.determination else "none"
+        return {"k": str(self.k), "ladders": self.ladders.digest[:16], "expert determination": expert}

@@ -1,0 +1,55 @@
+"""Mixed copies of as many visitors as wanted, whose answers go together as people's do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+from sqlalchemy import insert
+
+from screening.extensions import db
+from screening.responses.models import MixedCopy
+from tests.visitor import SIGNS
+
+AGES = ["18_to_24", "25_to_34", "35_to_44", "45_to_54", "55_to_64", "65_to_74", "75_to_84", "85_or_over", "declined"]
+AGE_WEIGHTS = [4, 8, 12, 18, 22, 18, 12, 3, 3]
+MONTHS = ("2026-08", "2026-09", "2026-10")
+
+
+def crowd(number: int, seed: int = 1, months: Sequence[str] = MONTHS, version: int = 1) -> Iterator[dict[str, Any]]:
+    """Copies as they lie after mixing, without their order meaning anything."""
+    chance = Random(seed)
+    for _ in range(number):
+        burden = chance.random()
+        answers = {sign: _frequency(chance, burden) for sign in SIGNS}
+        has_pain = answers["pain"] in ("1", "2", "3")
+        answers["pain_average"] = str(min(10, int(11 * (burden + chance.random()) / 2))) if has_pain else "not_shown"
+        length = chance.choices(["under_3_months", "3_to_12_months", "over_a_year", "declined"], [2, 3, 8, 1])[0]
+        yield {
+            "id": f"{chance.getrandbits(128):032x}",
+            "period": chance.choice(months),
+            "questionnaire": "warning_signs",
+            "version": version,
+            "age_band": chance.choices(AGES, AGE_WEIGHTS)[0],
+            "pain_duration": length if has_pain else "not_shown",
+            "answers": answers,
+        }
+
+
+def _frequency(chance: Random, burden: float) -> str:
+    if chance.random() < 0.04:
+        return "declined"
+    return str(min(3, int(4 * (burden + chance.random()) / 2 * 0.95)))
+
+
+def store(copies: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+    """Lay copies where mixing lays them. Needs an application context."""
+    with db.engines[None].begin() as connection:
+        connection.execute(insert(MixedCopy), list(copies))
+
+
+def as_text(copy: dict[str, Any]) -> str:
+    """A copy by what it says, without its id."""
+    return json.dumps({name: value for name, value in copy.items() if name != "id"}, sort_keys=True)

@@ -1,0 +1,238 @@
+"""A release holds every copy of the months that are over, once, or is not made at all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import func, select, text
+
+from screening.audit import AuditEvent
+from screening.config import Determination
+from screening.extensions import db
+from screening.responses import releases, store
+from screening.responses.models import MixedCopy, Release, ReleaseChunk, ReleaseFile
+from screening.responses.releases import RefusedError
+from screening.responses.terms import Terms
+from tests.responses.conftest import NOVEMBER
+from tests.responses.crowd import crowd
+from tests.responses.crowd import store as lay
+
+DENVER = ZoneInfo("America/Denver")
+
+
+def copies() -> list[MixedCopy]:
+    return list(db.session.scalars(select(MixedCopy)))
+
+
+def made_of(number: int, terms: Terms, **options: object) -> Release:
+    """A release of so many copies."""
+    lay(crowd(number, **options))  # type: ignore[arg-type]
+    return releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+
+
+def lines(release: Release, name: str) -> list[str]:
+    return b"".join(store.read(release.id, name)).decode().split("\r\n")[:-1]
+
+
+def count(table: type) -> int:
+    number: int = db.session.scalar(select(func.count()).select_from(table))
+    return number
+
+
+def test_every_copy_of_the_sealed_months_goes_in_and_is_deleted(commands, terms):
+    rows = list(crowd(900, months=("2026-09", "2026-10", "2026-11")))
+    lay(rows)
+    sealed = [row for row in rows if row["period"] != "2026-11"]
+    release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    assert release.rows == len(sealed) and release.number == "R-0001"
+    assert {copy.period for copy in copies()} == {"2026-11"} and len(copies()) == len(rows) - len(sealed)
+    full, signs = lines(release, "full.csv"), lines(release, "signs.csv")
+    assert (
+        full[0]
+        == "period,age_band,pain_duration,sadness,sleep,hopelessness,interest,appetite,motivation,pain,pain_average"
+    )
+    assert signs[0] == "period,age_band,pain_duration,sadness,sleep,hopelessness,interest,appetite,motivation,pain"
+    assert len(full) == len(signs) == len(sealed) + 1
+    assert full[1:] == sorted(full[1:]) and signs[1:] == sorted(signs[1:])
+
+
+def test_the_rows_say_what_the_copies_said(commands, terms):
+    rows = list(crowd(600))
+    lay(rows)
+    seen = releases.preview(terms, NOVEMBER)
+    release = releases.create(seen, NOVEMBER, "command")
+    told = Counter(line.split(",", 3)[3] for line in lines(release, "full.csv")[1:] if "masked" not in line)
+    said = Counter(",".join(row["answers"].values()) for row in rows)
+    assert told <= said and told.total() == 600 - seen.plan.masked
+    words = {"0": "not_noticed", "1": "noticed", "2": "noticed", "3": "noticed", "declined": "declined"}
+    signs = Counter(line.split(",", 3)[3] for line in lines(release, "signs.csv")[1:] if "masked" not in line)
+    expected: Counter[str] = Counter()
+    for answers, number in told.items():
+        expected[",".join(words[code] for code in answers.split(",")[:-1])] += number
+    assert signs == expected
+
+
+def test_rows_say_the_year_and_the_month_only_with_a_determination(commands, terms):
+    release = made_of(600, terms)
+    assert {line.split(",")[0] for line in lines(release, "full.csv")[1:]} <= {"2026", "masked"}
+    assert json.loads(release.manifest)["made"] == "2026"
+    settings = commands.config["SETTINGS"] | {"EXPERT_DETERMINATION": Determination(date(2026, 10, 1), "An expert")}
+    lay(crowd(3000, seed=2))
+    finer = Terms.of(settings)
+    release = releases.create(releases.preview(finer, NOVEMBER), NOVEMBER, "command")
+    stated = json.loads(release.manifest)
+    assert stated["levels"]["period"] == "month" and stated["made"] == "2026-11"
+    assert stated["expert_determination"] == "2026-10-01" and "An expert" not in release.manifest
+    assert {line.split(",")[0] for line in lines(release, "full.csv")[1:]} - {"masked"} == {
+        "2026-08",
+        "2026-09",
+        "2026-10",
+    }
+
+
+def test_where_the_length_of_pain_is_not_told_nothing_tells_that_there_was_pain(commands, terms):
+    lay(crowd(60))
+    lay([row | {"id": f"{n:032x}", "age_band": "18_to_24", "pain_duration": "not_shown",
+                "answers": row["answers"] | {"pain": "0", "pain_average": "not_shown"}}
+         for n, row in enumerate(crowd(3, seed=5))])  # fmt: skip
+    release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    for line in lines(release, "full.csv")[1:]:
+        cells = line.split(",")
+        assert (cells[2] in ("any", "masked")) == (cells[9] == "masked") == (cells[10] == "masked")
+
+
+def test_a_month_is_sealed_a_day_after_it_is_over_at_the_clinic():
+    end = datetime(2026, 12, 1, 0, 0, tzinfo=DENVER)
+    assert releases.last_sealed(end.timestamp(), DENVER) == "2026-10"
+    assert releases.last_sealed(end.timestamp() + 86399, DENVER) == "2026-10"
+    assert releases.last_sealed(end.timestamp() + 86400, DENVER) == "2026-11"
+    assert releases.next_try(end.timestamp() + 86399, DENVER) == date(2026, 12, 2)
+    assert releases.next_try(end.timestamp() + 86400, DENVER) == date(2027, 1, 2)
+
+
+def test_an_open_month_and_too_few_copies_are_refused_with_the_next_day(commands, terms):
+    lay(crowd(500, months=("2026-11",)))
+    lay(crowd(10, seed=2))
+    with pytest.raises(RefusedError) as refused:
+        releases.preview(terms, NOVEMBER)
+    assert str(refused.value) == "There are not enough copies for a release yet. Next try on Dec 2, 2026."
+    assert len(copies()) == 510 and count(Release) == 0
+
+
+def test_one_month_is_enough_once_it_is_over(commands, terms):
+    lay(crowd(60, months=("2026-10",)))
+    assert releases.preview(terms, NOVEMBER).plan.rows == 60
+
+
+def test_a_year_with_few_copies_waits_whole(commands, terms):
+    lay(crowd(400))
+    lay(crowd(10, seed=2, months=("2025-12", "2025-11")))
+    seen = releases.preview(terms, NOVEMBER)
+    assert seen.waits == ("2025",) and seen.plan.rows == 400
+    releases.create(seen, NOVEMBER, "command")
+    assert sorted({copy.period for copy in copies()}) == ["2025-11", "2025-12"] and len(copies()) == 10
+
+
+def test_versions_are_never_mixed(commands, terms, questionnaire):
+    lay(crowd(300))
+    lay(crowd(200, seed=2, version=2))
+    with pytest.raises(RefusedError, match="Besides version 1: warning_signs 2"):
+        releases.preview(terms, NOVEMBER)
+    with pytest.raises(RefusedError, match="definition is of version 1"):
+        releases.preview(terms, NOVEMBER, version=2)
+    seen = releases.preview(terms, NOVEMBER, version=1)
+    assert releases.create(seen, NOVEMBER, "command").rows == 300
+    with pytest.raises(RefusedError, match="are of warning_signs 2: give its definition"):
+        releases.preview(terms, NOVEMBER)
+    second = Terms.of(commands.config["SETTINGS"], replace(questionnaire, version=2))
+    assert releases.create(releases.preview(second, NOVEMBER), NOVEMBER, "command").version == 2
+    assert copies() == []
+
+
+def test_the_preview_says_what_the_manifest_says(commands, terms):
+    lay(crowd(800))
+    seen = releases.preview(terms, NOVEMBER)
+    stated = json.loads(releases.create(seen, NOVEMBER, "command").manifest)
+    assert seen.stated() == {name: stated[name] for name in seen.stated()}
+
+
+def test_copies_that_come_in_the_meantime_stop_it_and_nothing_is_lost(commands, terms):
+    lay(crowd(300))
+    seen = releases.preview(terms, NOVEMBER)
+    with db.engines[None].begin() as connection:
+        connection.execute(text("INSERT INTO moved_batch (batch) VALUES ('another')"))
+    lay(crowd(50, seed=2))
+    with pytest.raises(RefusedError, match="look again"):
+        releases.create(seen, NOVEMBER, "command")
+    assert len(copies()) == 350 and count(Release) == 0 and count(ReleaseChunk) == 0
+    assert releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command").rows == 350
+
+
+def test_of_two_at_once_one_wins(commands, terms):
+    lay(crowd(2000))
+    seen = releases.preview(terms, NOVEMBER)
+
+    def create(_: int) -> str:
+        with commands.app_context():
+            try:
+                return releases.create(seen, NOVEMBER, "command").number
+            except RefusedError as error:
+                return str(error)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = sorted(pool.map(create, range(4)))
+    assert sum(answer.startswith("R-") for answer in found) == 1
+    assert sum("look again" in answer for answer in found) == 3
+    assert copies() == [] and count(Release) == 1 and db.session.scalar(select(Release.rows)) == 2000
+
+
+def test_the_same_copies_give_the_same_bytes_whatever_their_order(commands, terms):
+    rows = list(crowd(700))
+    first = made_of(700, terms)
+    lay([row | {"id": f"{n:032x}"} for n, row in enumerate(reversed(rows))])
+    second = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    for name in ("full.csv", "signs.csv"):
+        assert lines(first, name) == lines(second, name)
+        one, two = (db.session.get_one(ReleaseFile, (release.id, name)) for release in (first, second))
+        assert (one.sha256, one.size) == (two.sha256, two.size)
+
+
+def test_who_made_it_is_an_event_and_so_are_terms_that_change(commands, terms):
+    made_of(400, terms)
+    made_of(400, terms, seed=2)
+    made_of(400, replace(terms, k=15), seed=3)
+    events = db.session.execute(select(AuditEvent.action, AuditEvent.subject, AuditEvent.actor).order_by(AuditEvent.id))
+    assert [tuple(event) for event in events] == [
+        ("release.terms", "", "command"),
+        ("release.made", "R-0001", "command"),
+        ("release.made", "R-0002", "command"),
+        ("release.terms", "", "command"),
+        ("release.made", "R-0003", "command"),
+    ]
+
+
+def test_the_manifest_tells_no_one_and_no_time(commands, terms):
+    lay(crowd(500))
+    release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "0123456789abcdef0123456789abcdef")
+    for secret in ("0123456789abcdef0123456789abcdef", "2026-", str(int(NOVEMBER))):
+        assert secret not in release.manifest
+    stated = json.loads(release.manifest)
+    assert stated["rows"] == 500 and stated["k"]["asked"] == 11 <= stated["k"]["reached"]
+    assert "not people" in stated["rows_are"] and "chose" in stated["self_selected"]
+
+
+def test_the_copies_are_in_no_byte_of_the_files_of_sqlite(commands, terms, database_url):
+    rows = list(crowd(300))
+    lay(rows)
+    releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    if database_url.startswith("sqlite"):
+        file = Path(database_url.removeprefix("sqlite:///"))
+        left = b"".join(each.read_bytes() for each in file.parent.glob("site.sqlite*"))
+        assert b"release" in left and not [row for row in rows if row["id"].encode() in left]
