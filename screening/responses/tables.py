@@ -29,7 +29,7 @@ def hide(counts: Mapping[str, int], sums: Iterable[Collection[str]], k: int, als
     ``also``: cells to hide in any case.
     """
     hidden = {code for code, count in counts.items() if count < k} | set(also)
-    known = [set(counts), *(set(cells) for cells in sums)]
+    known = [*(set(cells) for cells in sums), set(counts)]  # the smaller sets first: they hide less
     while True:
         told = next((cells for cells in known if _tells(cells & hidden, counts, k) and cells - hidden), None)
         if told is None:

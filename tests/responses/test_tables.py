@@ -1,0 +1,108 @@
+"""What a chart shows tells of no few, not even to somebody who reckons."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from screening.responses import releases, tables
+from screening.responses.rows import Rows, read
+from tests.responses.conftest import NOVEMBER
+from tests.responses.crowd import crowd, store
+from tests.responses.test_releases import lines
+
+K = 11
+some_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=2)
+
+
+def reckoned(cells: tables.Cells, sums: list[tuple[set[str], int]]) -> dict[str, int]:
+    """Every hidden count that follows from the counts that are shown and the sums that are known."""
+    known = {code: count for code, count in cells.items() if count is not None}
+    found: dict[str, int] = {}
+    while True:
+        more = {}
+        for members, total in sums:
+            missing = [code for code in members if code not in known]
+            rest = total - sum(known[code] for code in members if code in known)
+            if len(missing) == 1 or (missing and rest == 0):
+                more.update(dict.fromkeys(missing, 0) | ({missing[0]: rest} if len(missing) == 1 else {}))
+        if not more:
+            return found
+        found |= more
+        known |= more
+
+
+@given(some_counts, st.sets(st.sampled_from("abcdefgh")))
+def test_no_count_under_k_is_shown_or_can_be_worked_out(counts, some):
+    part = some & set(counts)
+    sums = [(set(counts), sum(counts.values())), (part, sum(counts[c] for c in part))]
+    cells = tables.hide(counts, [part], K)
+    assert all(count is None or (count >= K and count == counts[code]) for code, count in cells.items())
+    worked_out = reckoned(cells, sums)
+    hidden = {code for code, count in cells.items() if count is None}
+    if len(hidden) > 1 and sum(counts[code] for code in hidden) >= K:
+        assert not {code for code, count in worked_out.items() if count < K} or part <= hidden
+
+
+@given(some_counts)
+def test_of_all_cells_none_is_hidden_or_two_that_hold_k(counts):
+    cells = tables.hide(counts, [], K)
+    hidden = [counts[code] for code, count in cells.items() if count is None]
+    assert not hidden or len(hidden) == len(cells) or (len(hidden) >= 2 and sum(hidden) >= K)
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ({"a": 20, "b": 30}, {"a": 20, "b": 30}),
+        ({"a": 10, "b": 30, "c": 40}, {"a": None, "b": None, "c": 40}),
+        ({"a": 3, "b": 4, "c": 40, "d": 50}, {"a": None, "b": None, "c": None, "d": 50}),
+        ({"a": 6, "b": 7, "c": 40}, {"a": None, "b": None, "c": 40}),
+        ({"a": 0, "b": 30}, {"a": None, "b": None}),
+    ],
+)
+def test_a_small_count_takes_the_next_smallest_with_it(counts, shown):
+    assert tables.hide(counts, [], K) == shown
+
+
+def test_a_known_part_needs_two_hidden_as_well():
+    """The rows of ``signs`` tell how many noticed a sign: one hidden frequency among them would be the rest."""
+    counts = {"0": 200, "1": 90, "2": 40, "3": 5, "declined": 30}
+    assert tables.hide(counts, [{"1", "2", "3"}, {"0", "declined"}], K) == counts | {"2": None, "3": None}
+
+
+def test_the_tables_count_the_rows(commands, terms):
+    store(crowd(5000))
+    release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    rows = Counter(read(line) for line in lines(release, "full.csv")[1:])
+    counted = json.loads(json.dumps(release.tables))
+    assert counted["rows"] == 5000 and counted["periods"] == {}
+    sleep: Counter[str] = Counter()
+    for row, number in rows.items():
+        sleep[row[4]] += number
+    assert counted["signs"]["sleep"] == sleep
+    both = sum(n for row, n in rows.items() if row[9] in "123" and {"1", "2", "3"} & {row[3], row[5], row[6], row[8]})
+    assert counted["cycle"]["both"] == both
+    seven = sum(n for row, n in rows.items() if all(code in "123" for code in row[3:10]))
+    assert counted["noticed"]["7"] == seven
+    assert sum(counted["noticed"].values()) == sum(counted["cycle"].values()) == 5000
+
+
+def test_periods_are_compared_where_the_rows_tell_two(questionnaire):
+    shape = Rows(questionnaire)
+    answers = dict.fromkeys(shape.signs, "1") | {shape.average: "3"}
+    none = dict.fromkeys(shape.signs, "0") | {shape.average: "not_shown"}
+    rows = []
+    for year, some, others in (("2024", 40, 60), ("2025", 80, 20), ("2026", 95, 5)):
+        rows += [
+            (shape.full((year, "any", "pain"), answers), some),
+            (shape.full((year, "any", "not_shown"), none), others),
+        ]
+    rows.append((shape.full(("masked", "masked", "masked"), answers), 12))
+    found = tables.tables(rows, shape, K)["periods"]
+    assert {year: found[year]["rows"] for year in found} == {"2024": 100, "2025": 100, "2026": 100}
+    assert {year: found[year]["noticed"]["sleep"] for year in found} == {"2024": 40, "2025": 80, "2026": None}
