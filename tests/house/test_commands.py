@@ -78,3 +78,18 @@ def test_upgrading_twice_changes_nothing(run, tmp_path):
         done = run(*FLASK, "db", "upgrade")
         assert done.returncode == 0, done.stderr
     assert {"site.sqlite", "site-inbox.sqlite"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_release_is_refused_in_one_line_while_there_are_no_copies(run):
+    assert run(*FLASK, "db", "upgrade").returncode == 0
+    for command in ("preview", "create"):
+        done = run(*FLASK, "release", command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("There are not enough copies for a release yet. Next try on ")
+        assert done.stderr.count("\n") == 1
+    assert run(*FLASK, "release", "list").stdout == ""
+
+
+def test_an_expert_determination_names_day_and_expert(run):
+    done = run(*FLASK, "release", "preview", SCREENING_EXPERT_DETERMINATION="yes")
+    assert done.returncode != 0 and "takes a day and who it was" in done.stderr

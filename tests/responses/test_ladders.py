@@ -37,7 +37,7 @@ def test_a_mistake_is_told_with_its_place(questionnaire, tmp_path, mistake):
 
 
 def test_a_file_that_is_not_there_is_told(questionnaire, tmp_path):
-    with pytest.raises(SettingsError, match="nowhere.toml"):
+    with pytest.raises(SettingsError, match=r"nowhere\.toml"):
         ladders.load(questionnaire, tmp_path / "nowhere.toml")
 
 

@@ -193,6 +193,24 @@ def test_of_two_at_once_one_wins(commands, terms):
     assert copies() == [] and count(Release) == 1 and db.session.scalar(select(Release.rows)) == 2000
 
 
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [(releases, "tables"), (releases.manifest, "whole"), (releases, "_note"), (releases, "wipe"), (store, "_pieces")],
+)
+def test_stopped_at_any_step_it_happened_wholly_or_not_at_all(commands, terms, monkeypatch, place, step):
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    lay(crowd(300))
+    seen = releases.preview(terms, NOVEMBER)
+    with monkeypatch.context() as patch:
+        patch.setattr(place, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            releases.create(seen, NOVEMBER, "command")
+    stored = [count(table) for table in (Release, ReleaseFile, ReleaseChunk)]
+    assert (len(copies()), *stored) == ((0, 1, 2, 2) if step == "wipe" else (300, 0, 0, 0))
+
+
 def test_the_same_copies_give_the_same_bytes_whatever_their_order(commands, terms):
     rows = list(crowd(700))
     first = made_of(700, terms)

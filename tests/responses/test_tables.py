@@ -89,7 +89,8 @@ def test_the_tables_count_the_rows(commands, terms):
     assert counted["cycle"]["both"] == both
     seven = sum(n for row, n in rows.items() if all(code in "123" for code in row[3:10]))
     assert counted["noticed"]["7"] == seven
-    assert sum(counted["noticed"].values()) == sum(counted["cycle"].values()) == 5000
+    shown = [count for count in (counted["noticed"] | counted["cycle"]).values() if count is not None]
+    assert min(shown) >= K
 
 
 def test_periods_are_compared_where_the_rows_tell_two(questionnaire):
