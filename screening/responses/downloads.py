@@ -13,12 +13,11 @@ from sqlalchemy.exc import IntegrityError
 from screening.extensions import db
 from screening.responses import files, store
 from screening.responses.models import Release, ReleaseFile
-from screening.responses.terms import Terms
 
 
-def response(release: Release, name: str, terms: Terms | None = None) -> Response:
+def response(release: Release, name: str) -> Response:
     """A file as a download that comes in pieces. Takes and raises what ``open_file`` does."""
-    size, pieces = open_file(release, name, terms)
+    size, pieces = open_file(release, name)
     answer = Response(pieces, mimetype=files.media_type(name))
     answer.content_length = size
     answer.headers.set("Content-Disposition", "attachment", filename=files.download_name(release.number, name))
@@ -26,30 +25,26 @@ def response(release: Release, name: str, terms: Terms | None = None) -> Respons
     return answer
 
 
-def open_file(
-    release: Release, name: str, terms: Terms | None = None, progress: files.Progress | None = None
-) -> tuple[int, Iterator[bytes]]:
+def open_file(release: Release, name: str, progress: files.Progress | None = None) -> tuple[int, Iterator[bytes]]:
     """A file's size and its bytes, in pieces; it is made and stored first when it was never asked for.
 
-    ``name`` is one of ``files.NAMES``, else KeyError. ``terms`` are those the release was made on; without them the
-    site's. The pieces bring their own application context, and nothing is held open between them. Call it with
-    nothing unwritten in the session: in SQLite one writes at a time. Raises OtherDefinitionError, and LookupError
-    when the rows are missing.
+    ``name`` is one of ``files.NAMES``, else KeyError. The pieces bring their own application context, and nothing is
+    held open between them. Call it with nothing unwritten in the session: in SQLite one writes at a time. Raises
+    LookupError when the rows are missing.
     """
     if name not in files.NAMES:
         raise KeyError(name)
-    found = store.find(release.id, name) or _make(release, name, terms, progress)
+    found = store.find(release.id, name) or _make(release, name, progress)
     return found.size, _pieces(current_app._get_current_object(), release.id, name)  # type: ignore[attr-defined]
 
 
-def _make(release: Release, name: str, terms: Terms | None, progress: files.Progress | None) -> ReleaseFile:
+def _make(release: Release, name: str, progress: files.Progress | None) -> ReleaseFile:
     """Make a file beside the database, then store it in one transaction. Whoever stores it first has made it."""
     if name.endswith(".csv"):
         raise LookupError(f"{release.number} has no {name}")
-    terms = terms or Terms.of(current_app.config["SETTINGS"])
     with TemporaryDirectory(prefix="release-") as folder:
         target = Path(folder) / name
-        files.build(release, name, terms.questionnaire, terms.ladders, target, progress)
+        files.build(release, name, target, progress)
         try:
             with target.open("rb") as file, db.engines[None].begin() as connection:
                 store.write(connection, release.id, name, iter(partial(file.read, store.PIECE), b""))

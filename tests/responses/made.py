@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from screening.extensions import db
 from screening.questionnaire.model import Questionnaire
 from screening.responses import ladders, manifest, store
+from screening.responses.files import codebook
 from screening.responses.models import Release
 from screening.responses.rows import FULL, SIGNS, Rows, record
 
@@ -69,6 +70,10 @@ def release(
             "rows": count,
             "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
+            "codebook": {
+                detail: codebook.stored(codebook.columns(stating, questionnaire, ladders.load(questionnaire), detail))
+                for detail in (SIGNS, FULL)
+            },
         }
         release_id = connection.execute(insert(Release).values(values).returning(Release.id)).scalar_one()
         for detail, content in contents.items():

@@ -68,7 +68,7 @@ def test_a_file_is_made_once_and_stays_the_same(release, monkeypatch, left_behin
 def test_of_two_at_once_the_first_stored_wins(app, release, monkeypatch, left_behind):
     nodes = []
 
-    def build(of, name, asked, steps, target, progress):
+    def build(of, name, target, progress):
         nodes.append(name)
         if len(nodes) == 1:
             with ThreadPoolExecutor() as pool:
@@ -108,7 +108,7 @@ def test_killed_while_it_is_stored_nothing_is(release, monkeypatch, left_behind)
 
 
 def test_killed_while_it_is_made_nothing_stays(release, monkeypatch, left_behind):
-    def build(of, name, asked, steps, target, progress):
+    def build(of, name, target, progress):
         target.write_bytes(b"half")
         raise KilledError
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from screening.cli import create_commands_app
 from screening.responses import files, ladders, releases, store
 from screening.responses.files import cells, codebook, xlsx
+from screening.responses.terms import Terms
 from tests.conftest import close
 from tests.responses import crowd, made
 from tests.responses.conftest import NOVEMBER
@@ -41,13 +42,13 @@ def release(commands, questionnaire):
 
 
 @pytest.fixture
-def build(questionnaire, tmp_path):
+def build(tmp_path):
     """Builds a file of a release; gives where it lies."""
 
     def built(release, name, folder="built", **options):
         target = tmp_path / folder / name
         target.parent.mkdir(exist_ok=True)
-        files.build(release, name, questionnaire, ladders.load(questionnaire), target, **options)
+        files.build(release, name, target, **options)
         return target
 
     return built
@@ -359,13 +360,17 @@ def test_progress_comes_to_every_row(release, build, monkeypatch, name):
     assert sum(done) == 300
 
 
-@pytest.mark.parametrize("name", ["signs.xlsx", "signs.zip"])
-def test_another_definition_is_refused_in_one_line(release, questionnaire, tmp_path, name):
-    known = ladders.load(questionnaire)
-    for other, steps in ((replace(questionnaire, version=2), known), (questionnaire, replace(known, digest="other"))):
-        with pytest.raises(files.OtherDefinitionError, match=r"^R-0001 was made with [^\n]+$"):
-            files.build(release, name, other, steps, tmp_path / name)
-    assert list(tmp_path.glob(name)) == []
+def test_a_definition_that_changes_later_changes_no_file(commands, questionnaire, build):
+    """What columns and codes mean is frozen with the release."""
+    crowd.store(crowd.crowd(400))
+    asked = replace(questionnaire.signs[0], text={"en": "An earlier wording?", "es": "¿Otra redacción?"})
+    earlier = replace(questionnaire, questions=(asked, *questionnaire.questions[1:]))
+    terms = Terms.of(commands.config["SETTINGS"], earlier)
+    release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+    with zipfile.ZipFile(build(release, "full.zip")) as archive:
+        explained = archive.read("codebook.csv").decode()
+    assert "An earlier wording?" in explained and "¿Otra redacción?" in explained
+    assert questionnaire.signs[0].text["en"] not in explained
 
 
 def test_downloads_are_named_after_their_release():

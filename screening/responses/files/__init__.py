@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from screening.questionnaire.model import Questionnaire
 from screening.responses import store
 from screening.responses.files import cells, codebook, package, xlsx
-from screening.responses.ladders import Ladders
 from screening.responses.models import Release
 from screening.responses.rows import FULL, SIGNS
 
@@ -30,10 +27,6 @@ Progress = Callable[[int], None]
 """Told how many rows more are done."""
 
 
-class OtherDefinitionError(ValueError):
-    """The questionnaire or the ladders are not those a release was made with. Its text says which, in one line."""
-
-
 def download_name(number: str, name: str) -> str:
     """What a file is called outside: ``R-0001-signs.csv``."""
     return f"{number}-{name}"
@@ -44,38 +37,19 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES[name.rpartition(".")[2]]
 
 
-def build(
-    release: Release,
-    name: str,
-    questionnaire: Questionnaire,
-    ladders: Ladders,
-    target: Path,
-    progress: Progress | None = None,
-) -> None:
-    """Make ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` out of the stored rows.
+def build(release: Release, name: str, target: Path, progress: Progress | None = None) -> None:
+    """Make ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` out of what is stored.
 
-    The same release always gives the same bytes. Needs an application context. Raises OtherDefinitionError.
+    The same release always gives the same bytes. Needs an application context.
     """
-    _check(release, questionnaire, ladders)
     detail, _, ending = name.partition(".")
-    columns = codebook.columns(json.loads(release.manifest), questionnaire, ladders, detail)
+    columns = codebook.read(release.codebook[detail])
     rows = _counted(store.read(release.id, f"{detail}.csv"), progress or (lambda done: None))
     if ending == "zip":
-        package.write(target, release, detail, columns, questionnaire, rows)
+        package.write(target, release, detail, columns, rows)
     else:
-        explained = cells.write(codebook.table(columns, questionnaire.locales))
+        explained = cells.write(codebook.table(columns))
         xlsx.write(target, cells.read(rows), release.rows, cells.read([explained]))
-
-
-def _check(release: Release, questionnaire: Questionnaire, ladders: Ladders) -> None:
-    made_with = (release.questionnaire, release.version)
-    if made_with != (questionnaire.id, questionnaire.version):
-        raise OtherDefinitionError(
-            f"{release.number} was made with {release.questionnaire} version {release.version}: "
-            f"its files need that definition, not version {questionnaire.version} of {questionnaire.id}"
-        )
-    if json.loads(release.manifest)["ladders"] != ladders.digest:
-        raise OtherDefinitionError(f"{release.number} was made with another ladder file: its files need that one")
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:

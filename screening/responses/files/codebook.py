@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -51,14 +51,44 @@ def columns(
     return _Codebook(manifest, questionnaire, ladders, detail).columns()
 
 
-def table(columns: Iterable[Column], locales: tuple[str, ...]) -> Iterator[list[str]]:
+def stored(columns: Iterable[Column]) -> list[dict[str, Any]]:
+    """Columns as JSON keeps them."""
+    return [
+        {
+            "name": column.name,
+            "label": dict(column.label),
+            "question": dict(column.question),
+            "codes": [{"code": code.code, "text": dict(code.text)} for code in column.codes],
+            "asked_when": column.asked_when,
+        }
+        for column in columns
+    ]
+
+
+def read(kept: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Columns back from JSON."""
+    return tuple(_column(**column) for column in kept)
+
+
+def _column(codes: list[dict[str, Any]], asked_when: list[Any] | None, **texts: Any) -> Column:
+    when = (asked_when[0], tuple(asked_when[1])) if asked_when else None
+    return Column(codes=tuple(Code(**code) for code in codes), asked_when=when, **texts)
+
+
+def locales(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The languages of a codebook, English first."""
+    return tuple(sorted(columns[0].label, key=lambda locale: (locale != "en", locale)))
+
+
+def table(columns: Sequence[Column]) -> Iterator[list[str]]:
     """The codebook as rows of cells, its header first: a row for each code of each column."""
-    texts = [f"{name}_{locale}" for name in ("label", "question") for locale in locales]
-    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in locales)]
+    spoken = locales(columns)
+    texts = [f"{name}_{locale}" for name in ("label", "question") for locale in spoken]
+    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in spoken)]
     for column in columns:
-        about = [text[locale] for text in (column.label, column.question) for locale in locales]
+        about = [text[locale] for text in (column.label, column.question) for locale in spoken]
         for code in column.codes:
-            yield [column.name, *about, code.code, *(code.text[locale] for locale in locales)]
+            yield [column.name, *about, code.code, *(code.text[locale] for locale in spoken)]
 
 
 class _Codebook:

@@ -10,7 +10,6 @@ from string import Template
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from screening.questionnaire.model import Questionnaire
 from screening.responses.files import cells, codebook, datapackage, redcap
 from screening.responses.files.codebook import Column
 from screening.responses.models import Release
@@ -30,7 +29,6 @@ def write(
     release: Release,
     detail: str,
     columns: Sequence[Column],
-    questionnaire: Questionnaire,
     rows: Iterable[bytes],
 ) -> None:
     """Write the archive. ``rows`` is the file of rows, in pieces; it goes through memory a piece at a time.
@@ -38,17 +36,17 @@ def write(
     Every entry is of 1980 and without extra fields, so the same release gives the same bytes.
     """
     csv, manifest = f"{release.number}-{detail}.csv", json.loads(release.manifest)
-    locale = questionnaire.locales[0]
+    locale = codebook.locales(columns)[0]
     tables = {
-        "codebook.csv": list(codebook.table(columns, questionnaire.locales)),
-        "redcap_data_dictionary.csv": list(redcap.dictionary(columns, questionnaire.id, locale)),
+        "codebook.csv": list(codebook.table(columns)),
+        "redcap_data_dictionary.csv": list(redcap.dictionary(columns, release.questionnaire, locale)),
     }
     contents = {name: cells.write(table) for name, table in tables.items()}
     resources = [
         datapackage.rows(csv, manifest["files"][f"{detail}.csv"], columns, locale),
         *(datapackage.small_table(name[:-4], name, contents[name], table[0]) for name, table in tables.items()),
     ]
-    title = f"{release.number}, {detail}: {questionnaire.id} version {release.version}"
+    title = f"{release.number}, {detail}: {release.questionnaire} version {release.version}"
     described = datapackage.describe(csv[:-4].lower(), title, manifest, resources)
     contents |= {
         "datapackage.json": _json(described),
