@@ -22,7 +22,7 @@ from xml.parsers.expat import ExpatError
 from screening.responses.verify import csvfile, guarantees, shapes, tables
 from screening.responses.verify import manifest as manifests
 from screening.responses.verify.archive import Archive
-from screening.responses.verify.contract import Expected, Finding, UnreadableError
+from screening.responses.verify.contract import Expected, Finding, UnreadableError, detail_of
 from screening.responses.verify.package import MANIFEST, TABLES, Package
 from screening.responses.verify.rows import Figures, Tally, count
 from screening.responses.verify.workbook import Workbook
@@ -126,7 +126,7 @@ def of_package(name: str, archive: Archive, expected: Expected, manifest: bytes 
             tally = Tally()
             figures, wrong = of_rows(entry, csvfile.lines(file, tally), tally, expected, manifest)
             found += wrong
-            if figures.complete and figures.layout.detail != expected.csv_names[entry]:
+            if figures.complete and figures.layout.detail != detail_of(entry):
                 found.append(Finding(f"{name} {entry}", "not of the detail its name says"))
     if figures is not None and figures.complete and TABLES in archive.names:
         found += tables.findings(tables.read(archive.read(TABLES)), figures, expected)

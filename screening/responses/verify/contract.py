@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 QUASI_IDENTIFIERS = ("period", "age_band", "pain_duration")
 PLANTED = ("questionnaire", "version")
@@ -60,8 +60,6 @@ class Expected:
     sensitive: str = "hopelessness"
     pain: str = "pain"
     pain_average: str = "pain_average"
-    csv_names: Mapping[str, str] = field(default_factory=lambda: {"signs.csv": "signs", "full.csv": "full"})
-    """The data file's names inside a package, and the detail each stands for."""
 
     def columns(self, detail: str) -> tuple[str, ...]:
         """The columns of a release's rows in their order."""
@@ -72,6 +70,15 @@ class Expected:
         """The codes of each level of an age band or pain duration, ``any`` among them."""
         ladder = self.age_bands if column == "age_band" else self.pain_durations
         return {**ladder, ANY: frozenset((ANY,))}
+
+
+DATA_FILE = re.compile(r"(?:R-[0-9]{4,9}-)?(signs|full)\.csv")
+
+
+def detail_of(entry: str) -> str | None:
+    """The detail that a data file in a package has by its name; None for a file that is none."""
+    named = DATA_FILE.fullmatch(entry)
+    return named[1] if named else None
 
 
 def shown(name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from screening.responses.verify import manifest as manifests
 from screening.responses.verify import shapes
 from screening.responses.verify.archive import Archive
-from screening.responses.verify.contract import Expected, Finding, shown
+from screening.responses.verify.contract import Expected, Finding, detail_of, shown
 
 MANIFEST, TABLES = "manifest.json", "tables.json"
 SHEETS = ("codebook.csv", "redcap_data_dictionary.csv")
@@ -24,7 +24,7 @@ class Package:
 
     def __init__(self, name: str, archive: Archive, expected: Expected) -> None:
         self.name, self.archive = name, archive
-        self.data = [entry for entry in archive.names if entry in expected.csv_names]
+        self.data = [entry for entry in archive.names if detail_of(entry)]
 
     def listing(self) -> Iterator[Finding]:
         """Entries that are missing or that no release has; one data file, in one detail."""
