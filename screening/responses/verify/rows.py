@@ -29,7 +29,7 @@ from screening.responses.verify.contract import (
 from screening.responses.verify.layout import Layout
 
 LOOKED_AT_FOR_IDS = 10_000
-"""A column whose first so many values all differ holds ids; a release's columns repeat within a few dozen rows."""
+"""A column no release has holds ids when its first so many values all differ. (Agreed codes may differ in a few rows.)"""
 
 NAMED = frozenset(POINTS[1:]) | {NOTICED}
 
@@ -149,8 +149,8 @@ class Scan:
         self.names, self.keys = layout.names, layout.keys
         self.answers = layout.answers if figures.complete else []
         self.right: list[set[str]] = [set() for _ in self.names]
-        self.fresh: dict[int, set[str]] = {place: set() for place in range(len(self.names))}
-        self.judged = [layout.columns.index(name) if name in layout.columns else None for name in self.names]
+        self.judged = [name in layout.columns for name in self.names]
+        self.fresh: dict[int, set[str]] = {place: set() for place, judged in enumerate(self.judged) if not judged}
         self.sensitive = self.place(layout.expected.sensitive)
         self.pain = [self.place(name) for name in ("pain_duration", layout.expected.pain)]
         self.average = self.place(layout.expected.pain_average) if layout.detail == "full" else None
@@ -182,9 +182,8 @@ class Scan:
         column = self.names[place]
         fault = self.figures.layout.fault(column, cell)
         if fault is not None:
-            known = self.judged[place] is not None
-            self.tally.note(f"column {column}" if known else f"column {place + 1}", fault, line, rows)
-        elif self.judged[place] is not None:
+            self.tally.note(f"column {column}" if self.judged[place] else f"column {place + 1}", fault, line, rows)
+        elif self.judged[place]:
             self.right[place].add(cell)
 
     def repeats(self, row: list[str], rows: int) -> None:
