@@ -104,12 +104,12 @@ def turn(folder: Path, now: float, go_on: GoOn = lambda: True) -> Turned:
     May be killed at any time and run beside itself. Needs an application context. Raises SettingsError
     (StaleKeysError where another machine turned the key and its file was not brought here) and SQLAlchemyError.
     """
-    return _turn(folder, int(now), 0, go_on)
+    return _turn(folder, int(now), lambda: True, go_on)
 
 
 def turn_when_due(folder: Path, now: float, go_on: GoOn = lambda: True) -> Turned:
     """The same, but begin only when the key was sealed to long enough: for the worker, to be called each hour."""
-    return _turn(folder, int(now), SEALS_FOR, go_on)
+    return _turn(folder, int(now), lambda: _age(int(now)) >= SEALS_FOR, go_on)
 
 
 def is_late(now: float) -> bool:
@@ -118,10 +118,10 @@ def is_late(now: float) -> bool:
     return first is not None and first < now - WEEK - DAY
 
 
-def _turn(folder: Path, now: int, least_age: int, go_on: GoOn) -> Turned:
+def _turn(folder: Path, now: int, is_due: Callable[[], bool], go_on: GoOn) -> Turned:
     with changing(folder):
         sealing.publish(Keyring(folder, (CALLBACK,)), now)  # unless it was: a run was killed, a backup restored
-        if not _older(folder, CALLBACK) and _age(now) >= least_age:
+        if not _older(folder, CALLBACK) and is_due():
             _begin(folder, now)
         _forget_destroyed(folder)
         older = {purpose: _older(folder, purpose) for purpose in (CALLBACK, SEARCH)}
