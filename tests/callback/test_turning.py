@@ -146,6 +146,25 @@ def test_what_a_visitor_seals_to_the_key_read_just_before_is_not_lost(site, fold
     assert [name for name, *_ in opened(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
 
 
+def test_a_box_that_is_replaced_by_one_for_the_old_key_is_looked_at_again(site, folder, patients, clock, monkeypatch):
+    """In the same run: else the key could be destroyed under it."""
+    [old], before, whole, done = ids(folder), Keyring(folder, (CALLBACK,)), sealing.reseal, []
+
+    def reseal(keyring, place, box, key_id):
+        anew = whole(keyring, place, box, key_id)
+        if not done:
+            done.append(place)
+            with site.app_context():
+                again = whole(before, place, box, old)
+                db.session.execute(update(CallbackRequest).where(CallbackRequest.id == place).values(sealed=again))
+                db.session.commit()
+        return anew
+
+    monkeypatch.setattr(sealing, "reseal", reseal)
+    assert turn(site, folder, clock()).resealed == 7
+    assert done and old not in sealed_with(site) and opened(site, folder) == ALL
+
+
 @pytest.mark.parametrize("what", ["withdraw", "change", "note"])
 def test_what_somebody_does_at_this_moment_is_not_overwritten(site, folder, patients, clock, monkeypatch, what):
     """It happens after the box was read and before it is stored anew; patient and team see nothing of the turn."""
