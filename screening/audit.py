@@ -7,10 +7,14 @@ number, e-mail, message or answer of a patient.
 
 from __future__ import annotations
 
+from flask import current_app
 from sqlalchemy import JSON, BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from screening.erasing import erase
 from screening.extensions import db
+
+DAY = 24 * 60 * 60
 
 VISITOR = "visitor"
 """The actor when a patient changes or takes back their own request."""
@@ -45,3 +49,12 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
 def event(action: str, at: float, actor: str, subject: str = "", **detail: str) -> AuditEvent:
     """An event, to be added to the session whose commit also stores what it tells of."""
     return AuditEvent(action=action, at=int(at), actor=actor, subject=subject, detail=detail)
+
+
+def purge(now: float, dry_run: bool = False) -> int:
+    """Delete the events older than ``SCREENING_KEEP_AUDIT_DAYS``, or count them; how many.
+
+    Commits. Raises SQLAlchemyError, also where by the database's own clock one is younger than a year.
+    """
+    kept: int = current_app.config["SETTINGS"]["KEEP_AUDIT_DAYS"]
+    return erase(AuditEvent, AuditEvent.at < int(now) - kept * DAY, dry_run=dry_run)

@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import with_appcontext
 
 from screening import config, database
-from screening.callback import desk, retention, sealing
+from screening.callback import desk, sealing, turning
 from screening.command import Command, Group
 from screening.config import SettingsError
 from screening.extensions import babel
@@ -85,7 +85,24 @@ def activate(purpose: str, key_id: str) -> None:
     if purpose == CALLBACK:
         _publish(folder)
     if purpose == SEARCH:
-        desk.forget_hashes()
+        desk.forget_hashes(key_id)
+
+
+@keys.command("turn")
+@click.argument("purpose")
+def turn(purpose: str) -> None:
+    """Lay a new call-back key, seal what is kept to it, and destroy the old one a day later; print what was done."""
+    if purpose != CALLBACK:
+        raise SettingsError(f"only {CALLBACK} is turned: for the others there are flask keys add and activate")
+    folder, _ = _keys(CALLBACK)
+    done = turning.turn(folder, time.time())
+    for name in ("resealed", "hashed", "unreadable", "destroyed"):
+        click.echo(f"{name}\t{getattr(done, name)}")
+    if done.waits_until:
+        moment = datetime.fromtimestamp(done.waits_until, UTC)
+        click.echo(
+            f"The old key is destroyed by the worker, or by this command, from {moment:%Y-%m-%d %H:%M} UTC", err=True
+        )
 
 
 @keys.command("publish")
@@ -113,8 +130,14 @@ def mix() -> None:
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @with_appcontext
 def purge(dry_run: bool) -> None:
-    """Erase the requests for a call that were closed more than 30 days ago; print how many. Run it daily."""
-    click.echo(f"closed requests\t{retention.purge(time.time(), dry_run)}")
+    """Erase what is done with, and its bytes; print how many of each kind. The worker does it daily."""
+    from screening.operations import purge as purging  # it takes half a second to load
+
+    purged = purging.purge(time.time(), dry_run)
+    for name, count in purged.counts.items():
+        click.echo(f"{name}\t{count}")
+    if not purged.wiped and not dry_run:
+        click.echo("The old pages could not be wiped now; the next purge does it", err=True)
 
 
 @click.command("demo", cls=Command)
@@ -131,7 +154,7 @@ def demo() -> None:
 
 
 def _publish(folder: Path) -> str:
-    return sealing.publish(Keyring(folder, (CALLBACK,)))
+    return sealing.publish(Keyring(folder, (CALLBACK,)), time.time())
 
 
 def _keys(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:

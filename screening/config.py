@@ -24,6 +24,9 @@ PREFIX = "SCREENING_"
 K_FLOOR = 5
 """No fewer copies than this ever go together. The default, 11, is where CMS stops hiding cells (1 to 10)."""
 
+AUDIT_FLOOR_DAYS = 366
+"""The database itself lets no audit event go before a year has passed."""
+
 SURFACES = ("visitor", "staff")
 
 
@@ -55,11 +58,14 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _least_k(text: str) -> int:
-    count = _count(text)
-    if count < K_FLOOR:
-        raise ValueError(f"must be at least {K_FLOOR}")
-    return count
+def _at_least(floor: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        count = _count(text)
+        if count < floor:
+            raise ValueError(f"must be at least {floor}")
+        return count
+
+    return parse
 
 
 def _limit(text: str) -> str:
@@ -125,7 +131,7 @@ SETTINGS = (
     Setting(
         "K",
         "11",
-        _least_k,
+        _at_least(K_FLOOR),
         "copies are mixed at least so many at a time, and rows released in groups of so many; not under 5",
     ),
     Setting(
@@ -139,6 +145,13 @@ SETTINGS = (
         "",
         _determination,
         "day and name of an expert who found that releases may tell months; without one they tell years",
+    ),
+    Setting("KEEP_CLOSED_DAYS", "30", _at_least(1), "days a closed request for a call is kept"),
+    Setting(
+        "KEEP_AUDIT_DAYS",
+        "730",
+        _at_least(AUDIT_FLOOR_DAYS),
+        f"days the audit page goes back; not under {AUDIT_FLOOR_DAYS}",
     ),
     Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
     Setting("LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),

@@ -9,6 +9,7 @@ every machine before it is used. Sealing is AES-256-GCM with a random 96-bit non
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import os
@@ -16,10 +17,13 @@ import re
 import secrets
 import stat
 import tomllib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -89,9 +93,9 @@ class Keyring:
         """Read every ring at once. Raises SettingsError when a file is missing, open to others or damaged."""
         self._folder = folder
         self._lock = Lock()
+        self._stamps = {purpose: _stamp(folder, purpose) for purpose in purposes}
         self._rings = {purpose: read_ring(folder, purpose) for purpose in purposes}
         self._ciphers: dict[bytes, AESGCM] = {}
-        self._unknown: set[tuple[str, str]] = set()
 
     def seal(self, purpose: str, text: bytes, place: bytes) -> str:
         """Seal ``text`` for one purpose and one place (a cookie's name, say): ``<key id>.<base64url>``."""
@@ -126,6 +130,10 @@ class Keyring:
         """The id of the key that seals."""
         return self._active(purpose).id
 
+    def made(self, purpose: str) -> date:
+        """The day on which the key that seals was made."""
+        return self._active(purpose).made
+
     def derive_all(self, purpose: str, label: str) -> dict[str, bytes]:
         """What ``derive`` gives for each key of the ring, by key id, the active one first.
 
@@ -142,18 +150,22 @@ class Keyring:
             raise UnsealableError("no active key")
         return key
 
+    def refresh(self, purpose: str) -> None:
+        """Read a purpose's file again if it is another than was read; one that cannot be read changes nothing."""
+        with self._lock:
+            stamp = _stamp(self._folder, purpose)
+            if stamp == self._stamps[purpose]:
+                return
+            with suppress(SettingsError):
+                self._rings[purpose] = read_ring(self._folder, purpose)
+                self._stamps[purpose] = stamp
+
     def _key(self, purpose: str, key_id: str) -> Key | None:
-        """The key, reading the file again once for an id not seen before: another node may use a newer ring."""
+        """The key; for an id that is not known the file is looked at: another process may have laid a key there."""
         key = self._rings[purpose].key(key_id)
         if key or not _KEY_ID.fullmatch(key_id):
             return key
-        with self._lock:
-            if (purpose, key_id) not in self._unknown and len(self._unknown) < 1000:
-                self._unknown.add((purpose, key_id))
-                try:
-                    self._rings[purpose] = read_ring(self._folder, purpose)
-                except SettingsError:
-                    return None
+        self.refresh(purpose)
         return self._rings[purpose].key(key_id)
 
     def _cipher(self, key: Key) -> AESGCM:
@@ -173,6 +185,15 @@ def _bound(purpose: str, key_id: str, place: bytes) -> bytes:
 def ring_file(folder: Path, purpose: str) -> Path:
     """Where the keys of a purpose lie."""
     return folder / f"{purpose}.toml"
+
+
+def _stamp(folder: Path, purpose: str) -> tuple[int, ...] | None:
+    """What tells a key file from the one that lay there before; None where there is none."""
+    try:
+        found = ring_file(folder, purpose).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def read_ring(folder: Path, purpose: str) -> Ring:
@@ -213,6 +234,7 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    _sync(folder)
 
 
 def create_ring(folder: Path, purpose: str, today: date) -> bool:
@@ -224,17 +246,79 @@ def create_ring(folder: Path, purpose: str, today: date) -> bool:
     return True
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Keep other processes of this machine from changing key files meanwhile."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)  # and with it the lock
+
+
 def add_key(folder: Path, purpose: str, today: date) -> Key:
     """Lay a new key beside the others: it opens, and seals only once it is activated. Raises SettingsError."""
-    ring = read_ring(folder, purpose)
-    key = Key.fresh(today)
-    write_ring(folder, purpose, replace(ring, keys=(*ring.keys, key)))
+    with changing(folder):
+        ring = read_ring(folder, purpose)
+        key = Key.fresh(today)
+        write_ring(folder, purpose, replace(ring, keys=(*ring.keys, key)))
     return key
 
 
 def activate_key(folder: Path, purpose: str, id_: str) -> None:
     """Let a key of the ring seal from now on. Raises SettingsError when it is not there."""
+    with changing(folder):
+        ring = read_ring(folder, purpose)
+        if ring.key(id_) is None:
+            raise SettingsError(f"{purpose} has no key {id_}: flask keys list shows which there are")
+        write_ring(folder, purpose, replace(ring, active=id_))
+
+
+def turn_key(folder: Path, purpose: str, today: date) -> None:
+    """Lay a new key and let it seal, in one write: a ring is never left between. Raises SettingsError.
+
+    The caller is ``changing`` the folder.
+    """
     ring = read_ring(folder, purpose)
-    if ring.key(id_) is None:
-        raise SettingsError(f"{purpose} has no key {id_}: flask keys list shows which there are")
-    write_ring(folder, purpose, replace(ring, active=id_))
+    key = Key.fresh(today)
+    write_ring(folder, purpose, Ring((*ring.keys, key), key.id))
+
+
+def destroy_keys(folder: Path, purpose: str, ids: Collection[str]) -> None:
+    """Take keys out of a ring for good: nothing that was sealed with them can be opened again. Never the active one.
+
+    The file is written anew, then the bytes of the old one are overwritten where they lie, and so are
+    those of files that a killed process left half written. The caller is ``changing`` the folder.
+
+    That reaches as far as the file system lets it. One that journals data or never writes in place
+    (ext4 with ``data=journal``, btrfs, ZFS, snapshots) and flash storage (SSD, memory cards) may keep
+    an old block until they need the room; the memory of a process keeps a key until it reads the file
+    again. An encrypted disk keeps such leftovers from whoever finds the disk. Raises SettingsError.
+    """
+    ring = read_ring(folder, purpose)
+    with ring_file(folder, purpose).open("r+b") as old:
+        keys = tuple(key for key in ring.keys if key.id not in ids or key.id == ring.active)
+        write_ring(folder, purpose, replace(ring, keys=keys))
+        _overwrite(old)
+    for left in folder.glob(f"{purpose}.*.new"):
+        with left.open("r+b") as file:
+            _overwrite(file)
+        left.unlink()
+
+
+def _overwrite(file: BinaryIO) -> None:
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    file.write(bytes(size))
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder itself written: which file a name means."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(held)
+    finally:
+        os.close(held)

@@ -103,7 +103,7 @@ def migrate(url: str, keys: Path | None = None) -> None:
     with app.app_context():
         upgrade()
         if keys:
-            sealing.publish(Keyring(keys, (CALLBACK,)))
+            sealing.publish(Keyring(keys, (CALLBACK,)), NOON)
     close(app)
 
 

@@ -148,7 +148,7 @@ def note(request: CallbackRequest, seen: int, text: str, by: str, now: float) ->
 def add_note(request: CallbackRequest, text: str, by: str, now: float) -> None:
     """Lay a note by a request that is being changed, sealed like it; stored with it. Raises NoKeyError."""
     id_ = secrets.token_hex(16)
-    sealed, key_id = sealing.seal(f"{request.id} {id_}", {"text": text})
+    sealed, key_id = sealing.seal(sealing.note_place(request.id, id_), {"text": text})
     db.session.add(CallbackNote(id=id_, request_id=request.id, at=int(now), by=by, sealed=sealed, sealed_with=key_id))
 
 
@@ -204,8 +204,13 @@ def with_contact(keyring: Keyring, contact: str) -> list[Row]:
     return [Row(request, opened(keyring, request)) for request in found]
 
 
-def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> None:
-    """Hash the contacts of requests that came since: the node that took them had no key for it. Commits."""
+def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> int:
+    """Hash the contacts of requests that came since, ``most`` at a time; how many there were. Commits.
+
+    The node that took them had no key for it.
+    """
+    for purpose in (CALLBACK, SEARCH):
+        keyring.refresh(purpose)
     key_id, here = keyring.active_id(SEARCH), tuple(keyring.derive_all(CALLBACK, ""))
     unknown = CallbackRequest.indexed_with.is_(None)
     waiting = select(CallbackRequest.id, CallbackRequest.sealed, CallbackRequest.sealed_with, CallbackRequest.version)
@@ -216,12 +221,14 @@ def index_new(keyring: Keyring, most: int = INDEXED_AT_ONCE) -> None:
         except (UnsealableError, TypeError, KeyError):
             contacts = ()  # damaged: there is nothing to find it by
         same = (CallbackRequest.id == id_, CallbackRequest.version == version)
-        _store_hashes(id_, same, key_id, [_hash(keyring, contact) for contact in contacts])
+        _store_hashes(id_, same, key_id, [_hash(keyring, contact, key_id) for contact in contacts])
+    return len(found)
 
 
-def forget_hashes() -> None:
-    """Let every request be hashed anew, since the search key changed. Commits."""
-    db.session.execute(CallbackRequest.__table__.update().values(indexed_with=None))
+def forget_hashes(key_id: str) -> None:
+    """Let every request be hashed anew that was not hashed with this search key. Commits."""
+    table = CallbackRequest.__table__
+    db.session.execute(table.update().where(table.c.indexed_with != key_id).values(indexed_with=None))
     db.session.commit()
 
 
@@ -235,14 +242,15 @@ def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, 
     db.session.commit()
 
 
-def _hash(keyring: Keyring, contact: str) -> str:
-    key = keyring.derive(SEARCH, "contacts")
+def _hash(keyring: Keyring, contact: str, key_id: str | None = None) -> str:
+    key = keyring.derive(SEARCH, "contacts", key_id)
     return hmac.new(key, contact.partition(";")[0].lower().encode(), hashlib.sha256).hexdigest()
 
 
 def _note_text(keyring: Keyring, note: CallbackNote) -> str | None:
     try:
-        text: str = sealing.unseal(keyring, f"{note.request_id} {note.id}", note.sealed, note.sealed_with)["text"]
+        place = sealing.note_place(note.request_id, note.id)
+        text: str = sealing.unseal(keyring, place, note.sealed, note.sealed_with)["text"]
         return text
     except (UnsealableError, KeyError):
         return None

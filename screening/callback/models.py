@@ -24,13 +24,21 @@ SHELVES = {
 
 
 class CallbackKey(db.Model):  # type: ignore[name-defined]
-    """A public key that requests are sealed to. The private half lies in the key files of the staff's machines."""
+    """A public key that requests are sealed to. The private half lies in the key files of the staff's machines.
+
+    The row goes when the private half is destroyed. Times are seconds since 1970, UTC.
+    """
 
     __tablename__ = "callback_key"
 
     id: Mapped[str] = mapped_column(String(8), primary_key=True)
     public: Mapped[bytes] = mapped_column(LargeBinary)
     active: Mapped[bool]
+    published_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When it began to be sealed to; None for a key from before this was noted."""
+
+    empty_since: Mapped[int | None] = mapped_column(BigInteger)
+    """From when on nothing was sealed to it any more; None while that is not known."""
 
 
 class CallbackRequest(db.Model):  # type: ignore[name-defined]

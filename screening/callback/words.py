@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
+from babel.units import format_unit
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
 
@@ -18,6 +19,13 @@ def init_app(app: Flask) -> None:
     """Give the templates of an application these filters."""
     for word in (clocktime, weekday, dayandtime, language_name, good_time):
         app.add_template_filter(word)
+    app.add_template_global(closed_kept)
+
+
+def closed_kept() -> str:
+    """How long a closed request is kept: ``30 days``."""
+    days: int = current_app.config["SETTINGS"]["KEEP_CLOSED_DAYS"]
+    return format_unit(days, "duration-day", "long", locale=get_locale())
 
 
 def clinic_time(moment: datetime | float) -> datetime:

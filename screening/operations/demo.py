@@ -73,8 +73,8 @@ def fill(site: Flask) -> list[Login]:
         for table in (Account, CallbackRequest, MixedCopy):
             if db.session.scalar(select(func.count()).select_from(table)):
                 raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
-        sealing.publish(staff.extensions["keyring"])
         now = int(staff.extensions["clock"]())
+        sealing.publish(staff.extensions["keyring"], now)
         logins = list(_team(now))
         dice = Random(SEED)  # noqa: S311 (made-up data, the same each time)
         _requests(dice, clinic, now)

@@ -19,9 +19,9 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError
 
+from screening.erasing import wipe
 from screening.extensions import db
 from screening.responses.models import INBOX, InboxCopy, MixedCopy, Moved
-from screening.responses.wiping import wipe
 
 KEPT = [column.name for column in MixedCopy.__table__.columns if column.name != "id"]
 

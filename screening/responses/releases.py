@@ -20,6 +20,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from screening.audit import AuditEvent
+from screening.erasing import wipe
 from screening.extensions import db
 from screening.responses import manifest, store
 from screening.responses.anonymise import MASKED, Plan, Told, TooAlikeError, TooFewError, plan
@@ -29,7 +30,6 @@ from screening.responses.models import MixedCopy, Moved, Release, number_of
 from screening.responses.rows import FULL, SIGNS, Row, Rows, read, record
 from screening.responses.tables import tables
 from screening.responses.terms import Terms
-from screening.responses.wiping import wipe
 
 SEALED_AFTER = timedelta(hours=24)
 """How long after its end a month is closed: copies of its last day have been mixed by then."""

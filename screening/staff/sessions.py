@@ -17,9 +17,10 @@ from typing import Any, cast
 from flask import Flask, Request, Response, current_app
 from flask import session as current_session
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from screening.erasing import erase
 from screening.extensions import db
 from screening.keyring import STAFF, Keyring, UnsealableError
 from screening.staff.models import Account, StaffSession
@@ -174,9 +175,19 @@ def end_all(account: Account) -> None:
     db.session.execute(delete(StaffSession).where(StaffSession.account_id == account.id))
 
 
+def purge(now: float, dry_run: bool = False) -> int:
+    """Delete the sessions whose time is over, or count them; how many. Commits. Raises SQLAlchemyError."""
+    return erase(StaffSession, or_(*_over(int(now))), dry_run=dry_run)
+
+
+def _over(now: int) -> list[ColumnElement[bool]]:
+    """What a session is whose time is over: either."""
+    return [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE]
+
+
 def _forget_old(session: Session, now: int) -> None:
     """Remove the row of this session, and those whose time is over."""
-    ends = [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE]
+    ends = _over(now)
     if session.id is not None:
         ends.append(StaffSession.id == _hashed(session.id))
     db.session.execute(delete(StaffSession).where(or_(*ends)))

@@ -1,4 +1,4 @@
-"""Closed requests go after 30 days, and nothing else does."""
+"""Closed requests go after so many days, withdrawn ones at once, and nothing else does."""
 
 from __future__ import annotations
 
@@ -39,17 +39,31 @@ def counts(office):
 def test_only_what_was_closed_long_enough_goes_with_all_that_belongs_to_it(worked, clock):
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
-        assert retention.purge(clock() + 29 * DAY) == 0
-        assert retention.purge(clock() + 31 * DAY, dry_run=True) == 1
+        assert retention.purge_closed(clock() + 29 * DAY) == 0
+        assert retention.purge_closed(clock() + 31 * DAY, dry_run=True) == 1
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
-        assert retention.purge(clock() + 31 * DAY) == 1
-        assert retention.purge(clock() + 31 * DAY) == 0
+        assert retention.purge_withdrawn(clock()) == 0
+        assert retention.purge_closed(clock() + 31 * DAY) == 1
+        assert retention.purge_closed(clock() + 31 * DAY) == 0
     assert counts(worked) == [1, 1, 2]
 
 
-def test_the_command_counts_on_stdout(make_site, sqlite_url):
-    from screening.cli import create_commands_app
+def test_what_is_left_of_a_withdrawn_request_goes_at_once(make_site, database_url, clock, ask):
+    site = make_site(DATABASE_URL=database_url)
+    visitor = Visitor(site)
+    for someone in (visitor, Visitor(site)):
+        ask(someone)
+    visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+    with site.app_context():
+        assert retention.purge_withdrawn(clock(), dry_run=True) == 1
+        assert retention.purge_withdrawn(clock()) == 1
+        assert list(db.session.execute(text("SELECT state FROM callback_request")).scalars()) == ["new"]
 
-    done = create_commands_app({"DATABASE_URL": sqlite_url}).test_cli_runner().invoke(args=["purge", "--dry-run"])
-    assert (done.exit_code, done.stdout) == (0, "closed requests\t0\n")
+
+@pytest.mark.parametrize(("language", "days"), [("en", "for 45 days"), ("es", "45 días")])
+def test_the_pages_say_how_long_closed_requests_are_kept(make_site, clock, language, days):
+    site = make_site(KEEP_CLOSED_DAYS=45)
+    assert days in Visitor(site).get(f"/privacy?lang={language}").words
+    with site.app_context():
+        assert retention.purge_closed(clock()) == 0

@@ -11,7 +11,7 @@ import pytest
 from screening.config import ROOT
 
 PACKAGE = ROOT / "screening"
-SHARED = {"questionnaire", "web", "keyring", "clinic", "config", "extensions", "audit", "command", "outbox"}
+SHARED = {"questionnaire", "web", "keyring", "clinic", "config", "extensions", "audit", "command", "outbox", "erasing"}
 WINGS = {"visit", "callback", "responses", "staff"}
 GROUND_FLOOR = {"questionnaire", "callback.promise", "responses.anonymise"}
 DOORS = {("visit", "responses"), ("callback", "responses")}

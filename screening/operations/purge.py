@@ -1,0 +1,63 @@
+"""Deleting what nobody needs any more, and then the bytes it left on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from screening import audit
+from screening.callback import retention
+from screening.erasing import wipe
+from screening.extensions import db
+from screening.staff import sessions
+
+REQUESTS = ("callback_request", "callback_contact", "callback_note")
+
+
+@dataclass(frozen=True)
+class Purger:
+    """Something that is kept for a while. ``tables`` are those its deleted rows leave bytes of.
+
+    ``run(now, dry_run)`` deletes in one transaction what is over, or counts it; how many.
+    """
+
+    name: str
+    run: Callable[[float, bool], int]
+    tables: tuple[str, ...]
+
+
+PURGERS = (
+    Purger("closed requests", retention.purge_closed, REQUESTS),
+    Purger("withdrawn requests", retention.purge_withdrawn, REQUESTS),
+    Purger("staff sessions", sessions.purge, ("staff_session",)),
+    Purger("audit events", audit.purge, ("audit_event",)),
+)
+"""All of them, in their order. To keep something for a while, add a line."""
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge deleted, by name, and whether the bytes are overwritten too."""
+
+    counts: dict[str, int]
+    wiped: bool
+
+
+def purge(now: float, dry_run: bool = False) -> Purged:
+    """Delete what is over and overwrite what it left behind; a ``dry_run`` only counts.
+
+    May be killed at any time and run beside itself: the bytes are overwritten each time, so also those
+    of rows that an earlier run, or a patient, deleted. Needs an application context. Raises SQLAlchemyError.
+    """
+    counts = {purger.name: purger.run(now, dry_run) for purger in PURGERS}
+    db.session.rollback()  # a reading transaction would keep the old pages
+    return Purged(counts, wiped=not dry_run and _wipe())
+
+
+def _wipe() -> bool:
+    """SQLite: both files whole. PostgreSQL: the tables."""
+    tables = dict.fromkeys(table for purger in PURGERS for table in purger.tables)
+    if db.engine.dialect.name == "postgresql":
+        return wipe(db.engine, *tables)
+    wiped = [wipe(engine, whole_file=True) for engine in db.engines.values()]
+    return all(wiped)

@@ -1,0 +1,231 @@
+"""What is over is deleted, and its bytes are; what is not over stays, however often and however it ends."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening import audit
+from screening.callback import desk
+from screening.callback.models import CallbackContact, CallbackNote, CallbackRequest
+from screening.cli import create_commands_app
+from screening.config import SettingsError, read
+from screening.extensions import db
+from screening.keyring import CALLBACK, SEARCH, Keyring
+from screening.operations import purge as purging
+from screening.operations.purge import PURGERS, purge
+from screening.staff.sessions import IDLE
+from tests.conftest import close
+from tests.staff.clerk import Office
+from tests.visitor import Visitor
+
+DAY = 24 * 3600
+NAMES = ("closed requests", "withdrawn requests", "staff sessions", "audit events")
+TABLES = ("callback_request", "callback_contact", "callback_note", "staff_session", "audit_event")
+
+
+class KilledError(Exception):
+    """Stands for SIGKILL."""
+
+
+@pytest.fixture
+def office(make_site, database_url):
+    return Office(make_site(DATABASE_URL=database_url, LIMIT_REQUESTS="1000 per hour"))
+
+
+@pytest.fixture
+def worked(office, ask, clock):
+    """One request of each kind: open, closed long ago, taken back; sessions; events old and new."""
+    ann = office.hire("ann", "callbacks")
+    ann.sign_in()
+    gone = Visitor(office.site)
+    for name, visitor in (("Open", Visitor(office.site)), ("Closed", Visitor(office.site)), ("Gone", gone)):
+        ask(visitor, name=name)
+    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+        page = ann.get(link["href"])
+        page = ann.fill(page, f"{page.address}/note", note="a note")
+        if link.get_text() == "Closed":
+            page = ann.fill(page, f"{page.address}/claim")
+            ann.fill(page, f"{page.address}/close")
+    gone.send(gone.get("/consultation/status"), "/consultation/status/withdraw")
+    with office.app.app_context():
+        for days in (800, 600, 10):
+            db.session.add(audit.event("request.viewed", time.time() - days * DAY, "old", "some request"))
+        db.session.commit()
+    clock.forward(31 * DAY)
+    ann.sign_in()
+    return office
+
+
+def left(office):
+    with office.app.app_context():
+        return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES]
+
+
+def states(office):
+    with office.app.app_context():
+        return sorted(db.session.scalars(select(CallbackRequest.state)))
+
+
+def run(office, now, dry_run=False):
+    with office.app.app_context():
+        return purge(now, dry_run)
+
+
+def test_each_kind_goes_when_it_is_over_and_is_counted(worked, clock):
+    clock.forward(IDLE)
+    before = left(worked)
+    counted = run(worked, clock(), dry_run=True)
+    assert left(worked) == before and not counted.wiped
+    done = run(worked, clock())
+    assert tuple(done.counts) == NAMES and done.wiped
+    assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1), strict=True))
+    assert left(worked) == [1, 2, 1, 0, before[4] - 1] and states(worked) == ["new"]
+    assert set(run(worked, clock()).counts.values()) == {0}
+
+
+def test_who_is_at_work_stays_signed_in(worked, clock):
+    assert run(worked, clock()).counts["staff sessions"] == 0 and left(worked)[3] == 1
+
+
+@pytest.mark.parametrize("number", range(len(PURGERS) + 1))
+def test_killed_at_each_step_the_next_run_finishes(worked, clock, monkeypatch, number):
+    """After so many kinds, the last time before the bytes are overwritten."""
+
+    def killed(*arguments):
+        raise KilledError
+
+    clock.forward(IDLE)
+    with monkeypatch.context() as patch:
+        if number == len(PURGERS):
+            patch.setattr(purging, "_wipe", killed)
+        else:
+            changed = [*PURGERS[:number], purging.Purger("killed", killed, ()), *PURGERS[number:]]
+            patch.setattr(purging, "PURGERS", tuple(changed))
+        with pytest.raises(KilledError):
+            run(worked, clock())
+    assert sum(run(worked, clock()).counts.values()) == len(PURGERS) - number
+    assert states(worked) == ["new"] and left(worked)[3] == 0
+
+
+def test_side_by_side_they_delete_each_row_once(worked, clock, database_url):
+    clock.forward(IDLE)
+
+    def one(_):
+        app = create_commands_app({"DATABASE_URL": database_url})
+        with app.app_context():
+            try:
+                found = purge(clock()).counts
+            except SQLAlchemyError as error:  # a locked database is an answer too: the next run goes on
+                assert "locked" in str(error), error
+                found = {}
+        close(app)
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        counts = [*pool.map(one, range(3)), one(None)]
+    assert {name: sum(found.get(name, 0) for found in counts) for name in NAMES} == dict.fromkeys(NAMES, 1)
+    assert states(worked) == ["new"]
+
+
+def test_no_event_goes_before_the_database_lets_it(office):
+    """A clock that is years ahead deletes nothing: the database asks its own."""
+    with office.app.app_context():
+        db.session.add(audit.event("request.viewed", time.time() - 10 * DAY, "ann", "some request"))
+        db.session.commit()
+        with pytest.raises(SQLAlchemyError):
+            audit.purge(time.time() + 3 * 365 * DAY)
+        db.session.rollback()
+    assert left(office)[4] == 1
+
+
+@pytest.mark.parametrize("name", ["KEEP_AUDIT_DAYS", "KEEP_CLOSED_DAYS"])
+def test_a_term_that_is_too_short_is_refused(name):
+    with pytest.raises(SettingsError, match=rf"SCREENING_{name} is '0', but it must be at least \d+"):
+        read(environ={f"SCREENING_{name}": "0"})
+
+
+def personal(office, ring):
+    """Every byte string that is kept of each request, by the patient's name: boxes, fingerprints, hashes."""
+    found = {}
+    with office.app.app_context():
+        desk.index_new(ring)
+        for request in db.session.scalars(select(CallbackRequest)).all():
+            of = (CallbackContact.request_id == request.id, CallbackNote.request_id == request.id)
+            hashes = [hashed.encode() for hashed in db.session.scalars(select(CallbackContact.hash).where(of[0]))]
+            notes = [box[:48] for box in db.session.scalars(select(CallbackNote.sealed).where(of[1]))]
+            told = [request.reference.encode(), request.digest.encode(), request.sealed[:48], request.sealed[-48:]]
+            found[desk.opened(ring, request).name] = [*told, *hashes, *notes]
+        db.session.rollback()
+    return found
+
+
+def on_disk(office, tmp_path, request):
+    """The files of the database as they lie on the disk."""
+    engine_name = None
+    with office.app.app_context():
+        engine_name = db.engine.dialect.name
+        if engine_name == "postgresql":
+            oid = db.session.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar()
+            db.session.rollback()
+            cluster = request.getfixturevalue("cluster")
+            cluster.execute("CHECKPOINT")
+            folder = Path(cluster.data) / "base" / str(oid)
+        else:
+            folder = tmp_path
+    files = [file for file in folder.glob("*") if file.is_file()]
+    assert engine_name == "postgresql" or any(file.name.endswith("-wal") for file in files)
+    return b"".join(file.read_bytes() for file in files)
+
+
+def test_no_byte_of_who_took_a_request_back_stays_in_the_files(office, ask, clock, keys, tmp_path, request):
+    """Forty requests, so that rows have moved from page to page; every third is taken back."""
+    ring = Keyring(keys, (CALLBACK, SEARCH))
+    visitors = {}
+    for number in range(40):
+        visitors[f"P{number}"] = visitor = Visitor(office.site)
+        ask(visitor, name=f"P{number}", phone=f"(303) 555-01{number:02}", email=f"p{secrets.token_hex(8)}@example.org")
+    with office.app.app_context():
+        for found in db.session.scalars(select(CallbackRequest)).all():
+            desk.note(found, found.version, "a note", "ann", 1)
+    told = personal(office, ring)
+    gone = list(visitors)[::3]
+    before = on_disk(office, tmp_path, request)
+    assert all(part in before for name in gone for part in told[name]), "else nothing is proved"
+    for name in gone:
+        page = visitors[name].get("/consultation/status")
+        visitors[name].send(page, "/consultation/status/withdraw")
+    done = run(office, clock())
+    assert done.wiped and done.counts["withdrawn requests"] == len(gone)
+    after = on_disk(office, tmp_path, request)
+    assert [name for name in gone if any(part in after for part in told[name])] == []
+    assert all(part in after for name in set(visitors) - set(gone) for part in told[name])
+
+
+def test_the_command_prints_a_line_for_each_kind(sqlite_url):
+    app = create_commands_app({"DATABASE_URL": sqlite_url})
+    for arguments in (["purge", "--dry-run"], ["purge"], ["purge"]):
+        done = app.test_cli_runner().invoke(args=arguments)
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout == "".join(f"{name}\t0\n" for name in NAMES)
+    close(app)
+
+
+def test_the_command_says_when_somebody_was_reading(sqlite_url, tmp_path):
+    import sqlite3
+
+    reader = sqlite3.connect(tmp_path / "site.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM audit_event").fetchall()
+    app = create_commands_app({"DATABASE_URL": sqlite_url})
+    done = app.test_cli_runner().invoke(args=["purge"])
+    assert done.exit_code == 0 and "the next purge does it" in done.stderr
+    reader.close()
+    assert app.test_cli_runner().invoke(args=["purge"]).stderr == ""
+    close(app)
