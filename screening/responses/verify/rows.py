@@ -29,7 +29,7 @@ from screening.responses.verify.contract import (
 from screening.responses.verify.layout import Layout
 
 LOOKED_AT_FOR_IDS = 10_000
-"""A column no release has holds ids when its first so many values all differ; agreed codes may in a few rows."""
+"""A column that no release has holds ids when its first so many values all differ."""
 
 NAMED = frozenset(POINTS[1:]) | {NOTICED}
 
