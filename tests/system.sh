@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks for the parts of the system that are named (python, chromium, postgresql). What is missing is
+# Looks for the parts of the system that are named (python, chromium, postgresql, sqlite3). What is missing is
 # installed through apt where we are root; otherwise the line to run is printed and we exit with 2.
 set -eu
 PYTHON="${PYTHON:-python3}"
@@ -8,6 +8,7 @@ present() {
   case "$1" in
     python) "$PYTHON" -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null ;;
     chromium) command -v chromium >/dev/null ;;
+    sqlite3) command -v sqlite3 >/dev/null ;;
     postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
   esac
 }
@@ -17,6 +18,7 @@ packages_of() {
     python) echo python3 python3-venv ;;
     chromium) echo chromium fonts-liberation ;;
     postgresql) echo postgresql ;;
+    sqlite3) echo sqlite3 ;;
   esac
 }
 

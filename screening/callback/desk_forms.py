@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext
-from flask_wtf import FlaskForm
 from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 
-from screening.callback.forms import LONGEST_MESSAGE, TOO_LONG, offered, plain, values
+from screening.callback.forms import LONGEST_MESSAGE, TOO_LONG, plain, values
 from screening.callback.states import Attempt
+from screening.staff.forms import StaffForm
+from screening.web.offers import offered
 
 SPOKE, STOP = "spoke", "stop"
 
@@ -26,14 +27,8 @@ DAY = lazy_gettext("Give a day such as 2026-12-24")
 CONTACT = lazy_gettext("Give a phone number or an e-mail address")
 
 
-class DeskForm(FlaskForm):
+class DeskForm(StaffForm):
     """What all these forms share. ``seen`` is the version of the request that the page showed."""
-
-    class Meta:
-        """CSRFProtect checks the token before a form is made; WTForms' own messages are never shown."""
-
-        csrf = False
-        locales = False
 
     seen = HiddenField()
 

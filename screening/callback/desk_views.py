@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import phonenumbers
-from flask import Blueprint, Flask, abort, current_app, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, abort, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
@@ -21,18 +21,18 @@ from screening.callback import desk, opening, requests, states
 from screening.callback.desk import Filter
 from screening.callback.desk_forms import OUTCOMES, SPOKE, STOP, CallForm, ClosedDayForm, HandForm, NoteForm, SearchForm
 from screening.callback.details import Details, spoken
-from screening.callback.forms import ConsultationForm, offered
+from screening.callback.forms import ConsultationForm
 from screening.callback.models import CallbackRequest, ClosedDay
 from screening.callback.promise import Calendar, open_days_late
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import Attempt, NotAllowedError, Progress
 from screening.extensions import db
-from screening.keyring import Keyring
 from screening.questionnaire.summary import Help, Summary, summarise
 from screening.staff import accounts, audit_page, nav
 from screening.staff.guard import current_account, needs
 from screening.staff.roles import CALLBACKS
 from screening.web import locale, site
+from screening.web.offers import offered
 
 callbacks = Blueprint("callbacks", __name__, url_prefix="/callbacks")
 
@@ -112,7 +112,7 @@ def queue() -> str:
     db.session.add(audit.event("requests.listed", now, me, tab=wanted.tab))
     db.session.commit()
     calendar = opening.calendar(site.clinic())
-    page = desk.queue(_keyring(), wanted, me, now, request.args.get("after", "")[:80])
+    page = desk.queue(site.keyring(), wanted, me, now, request.args.get("after", "")[:80])
     return render_template(
         "callback/desk/queue.html",
         page=page,
@@ -182,7 +182,7 @@ def hand(id_: str) -> AnyResponse:
 def call(id_: str) -> AnyResponse:
     """Note how a call went."""
     found, form = _found(id_), CallForm()
-    details = desk.opened(_keyring(), found)
+    details = desk.opened(site.keyring(), found)
     voicemail = bool(details and details.voicemail)
     form.offer(voicemail)
     if not form.validate():
@@ -225,15 +225,17 @@ def search() -> AnyResponse | str:
     """Find requests by a phone number or e-mail address."""
     form = SearchForm()
     if request.method == "GET":
-        return render_template("callback/desk/search.html", form=form, rows=None, names=_names())
+        return _search_page(form)
     if not form.validate():
-        return make_response(
-            render_template("callback/desk/search.html", form=form, rows=None, names=_names()), UNPROCESSABLE
-        )
-    rows = desk.with_contact(_keyring(), _contact(form.contact.data))
+        return make_response(_search_page(form), UNPROCESSABLE)
+    rows = desk.with_contact(site.keyring(), _contact(form.contact.data))
     found = " ".join(row.request.id for row in rows)
     db.session.add(audit.event("requests.searched", site.now(), current_account().id, found=found))
     db.session.commit()
+    return _search_page(form, rows)
+
+
+def _search_page(form: SearchForm, rows: list[desk.Row] | None = None) -> str:
     return render_template("callback/desk/search.html", form=form, rows=rows, names=_names())
 
 
@@ -364,7 +366,7 @@ def _request_page(
 ) -> str:
     db.session.add(audit.event("request.viewed", site.now(), current_account().id, found.id))
     db.session.commit()
-    details, past = desk.opened(_keyring(), found), desk.history(found)
+    details, past = desk.opened(site.keyring(), found), desk.history(found)
     summary = _shared(details)
     return render_template(
         "callback/desk/request.html",
@@ -376,7 +378,7 @@ def _request_page(
         summary=summary,
         urgent=summary is not None and summary.help is Help.URGENT,
         older=bool(summary and details and details.version != site.questionnaire().version),
-        notes=desk.notes(_keyring(), found),
+        notes=desk.notes(site.keyring(), found),
         history=past,
         words=EVENTS,
         duplicates=desk.duplicates(found),
@@ -443,8 +445,3 @@ def _found(id_: str) -> CallbackRequest:
 
 def _one_of(value: str | None, allowed: list[str]) -> str:
     return value if value in allowed else ""
-
-
-def _keyring() -> Keyring:
-    keyring: Keyring = current_app.extensions["keyring"]
-    return keyring

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +10,11 @@ import phonenumbers
 from babel.dates import get_day_names
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import get_locale, lazy_gettext
-from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
     RadioField,
-    SelectChoice,
     SelectMultipleField,
     StringField,
     TextAreaField,
@@ -26,6 +23,7 @@ from wtforms import (
 
 from screening.callback.details import Details
 from screening.callback.promise import Calendar, NeverOpenError, Part, Wish, first_chosen_time, parts_within
+from screening.web.offers import offered
 
 UNSEEN = ("Cc", "Cs", "Zl", "Zp")
 TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -68,11 +66,6 @@ def _line(text: str | None) -> str:
 
 def _lines(text: str | None) -> str:
     return plain(text, lines=True)
-
-
-def offered(labels: Mapping[str, str | LazyString]) -> list[SelectChoice]:
-    """Choices of a field: the value that is sent, and what it is called."""
-    return [SelectChoice(value=value, label=label) for value, label in labels.items()]
 
 
 def values(field: Field) -> set[str]:

@@ -31,7 +31,6 @@ from screening.callback.requests import GoneError, Receipt
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import NotAllowedError
 from screening.extensions import db
-from screening.keyring import Keyring
 from screening.questionnaire import path
 from screening.questionnaire.summary import Help, Summary, summarise
 from screening.web import drafts, errors, limits, locale, site
@@ -122,7 +121,7 @@ def send() -> AnyResponse | str:
         return make_response(_without_summary(form), UNPROCESSABLE)
     if site.now() - _carried().opened < LEAST_SECONDS:
         return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
-    if not limits.allow("requests", _settings()["LIMIT_REQUESTS"]):
+    if not limits.allow("requests", site.settings()["LIMIT_REQUESTS"]):
         return make_response(_review_page(form, notice="many"), TOO_MANY)
     if form.share.data and _withdraw_copy() is responses.Outcome.UNAVAILABLE:
         return make_response(_review_page(form, notice="copy-away"), UNAVAILABLE)
@@ -176,7 +175,7 @@ def status() -> AnyResponse | str:
 def find() -> AnyResponse | str:
     """Take a reference. It stays in the draft and stands in no address."""
     typed = plain(request.form.get("reference"))[:40]
-    if not limits.allow("lookups", _settings()["LIMIT_LOOKUPS"]):
+    if not limits.allow("lookups", site.settings()["LIMIT_LOOKUPS"]):
         return make_response(_find_page(typed, error=LOOKUPS), TOO_MANY)
     try:
         receipt = requests.look(reference.read(typed))
@@ -260,12 +259,11 @@ def _form_page(form: ConsultationForm, notice: str | None = None) -> str:
     return render_template(
         "callback/consultation.html",
         form=form,
-        carried=_carried().sealed(_keyring()),
+        carried=_carried().sealed(site.keyring()),
         replaces=_carried().replaces,
         by=_promised(None),
         closed_now=_closed_now(),
         summary=_summary(),
-        copy_kept=drafts.current().copy_kept,
         notice=_notice(notice),
     )
 
@@ -279,10 +277,9 @@ def _review_page(form: ConsultationForm, notice: str | None = None) -> str:
         phone=spoken(details.phone, site.clinic().country),
         guardian_phone=spoken(details.guardian_phone, site.clinic().country),
         summary=_summary() if form.share.data else None,
-        carried=_carried().sealed(_keyring()),
+        carried=_carried().sealed(site.keyring()),
         by=_promised(form),
         late=_replaced_is_late(),
-        copy_kept=drafts.current().copy_kept,
         notice=_notice(notice),
     )
 
@@ -323,7 +320,7 @@ def _carried() -> Carried:
         kept = drafts.current().get("request")
         replaces = kept["reference"] if kept and drafts.current().get("changing") else ""
         sent = request.form.get("carried", "")
-        g.carried = Carried.read(_keyring(), sent, site.now()) if sent else Carried.fresh(site.now(), replaces)
+        g.carried = Carried.read(site.keyring(), sent, site.now()) if sent else Carried.fresh(site.now(), replaces)
     found: Carried = g.carried
     return found
 
@@ -443,11 +440,6 @@ def _opening() -> _Opening:
     return found
 
 
-def _keyring() -> Keyring:
-    keyring: Keyring = current_app.extensions["keyring"]
-    return keyring
-
-
 def _roll_back(error: Exception) -> None:
     db.session.rollback()
     log.error("requests for a call cannot be stored or read: %s", type(error).__name__)
@@ -455,8 +447,3 @@ def _roll_back(error: Exception) -> None:
 
 def _notice(name: str | None) -> str | None:
     return str(NOTICES[name]) if name in NOTICES else None
-
-
-def _settings() -> dict[str, Any]:
-    settings: dict[str, Any] = current_app.config["SETTINGS"]
-    return settings

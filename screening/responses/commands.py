@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import click
 from flask import current_app
+from flask_babel import lazy_gettext
 
 from screening import audit
 from screening.command import Group
+from screening.extensions import db
 from screening.questionnaire import loader
-from screening.responses import releases
+from screening.responses import downloads, files, releases
+from screening.responses.models import Release
+from screening.responses.rows import FULL, SIGNS
 from screening.responses.terms import Terms
 
 release = Group(
@@ -54,6 +61,26 @@ def create(file: Path | None, version: int | None) -> None:
     click.echo(made.number)
 
 
+@release.command("export")
+@click.argument("number", metavar="ID")
+@click.option(
+    "--detail", type=click.Choice([SIGNS, FULL]), default=SIGNS, show_default=True, help="How much of the answers."
+)
+@click.option("--format", "ending", type=click.Choice(list(files.MEDIA_TYPES)), default="csv", show_default=True)
+@click.option("--to", type=click.Path(path_type=Path), help="File to write; without it stdout.")
+def export(number: str, detail: str, ending: str, to: Path | None) -> None:
+    """Write a file of a release, the same bytes each time. ID is R-0001 or 1."""
+    made, name = _release(number), f"{detail}.{ending}"
+    db.session.add(audit.event("release.downloaded", time.time(), audit.COMMAND, made.number, file=name))
+    db.session.commit()
+    with click.progressbar(length=made.rows, label="Making it", file=sys.stderr) as bar:
+        size, pieces = downloads.open_file(made, name, bar.update)
+    with click.progressbar(length=size, label=name, file=sys.stderr) as bar, _target(to) as target:
+        for piece in pieces:
+            target.write(piece)
+            bar.update(len(piece))
+
+
 @release.command("list")
 def list_() -> None:
     """Show the releases: number, day made, questionnaire, version, rows."""
@@ -61,6 +88,35 @@ def list_() -> None:
     for made in releases.everyone():
         day = releases.day_made(made, zone)
         click.echo(f"{made.number}\t{day}\t{made.questionnaire}\t{made.version}\t{made.rows}")
+
+
+def _release(number: str) -> Release:
+    """The release that people call so."""
+    digits = number.upper().removeprefix("R-")
+    made = db.session.get(Release, int(digits)) if digits.isdecimal() and len(digits) < 9 else None
+    if made is None:
+        raise releases.RefusedError(lazy_gettext("There is no release %(number)s.", number=number))
+    return made
+
+
+@contextmanager
+def _target(file: Path | None) -> Iterator[IO[bytes]]:
+    """Where to write: stdout, or a file that is there wholly or not at all."""
+    if file is None:
+        yield sys.stdout.buffer
+        return
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("xb") as target:
+            yield target
+        part.replace(file)
+    except FileNotFoundError as error:
+        raise releases.RefusedError(f"{file.parent}: {error.strerror}") from error
+    except FileExistsError as error:
+        raise releases.RefusedError(f"{part} is in the way: remove it") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def _terms(file: Path | None) -> Terms:

@@ -1,36 +1,67 @@
-"""Files of releases on their way out."""
+"""Files of releases on their way out: each is made once, stored, and from then on the same from every node."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flask import Flask, Response, current_app
+from sqlalchemy.exc import IntegrityError
 
-from screening.responses import store
-from screening.responses.models import Release
+from screening.extensions import db
+from screening.responses import files, store
+from screening.responses.models import Release, ReleaseFile
 
 
 def response(release: Release, name: str) -> Response:
-    """A file as a download that comes in pieces. Raises LookupError when there is no such file."""
+    """A file as a download that comes in pieces. Takes and raises what ``open_file`` does."""
+    size, pieces = open_file(release, name)
+    answer = Response(pieces, mimetype=files.media_type(name))
+    answer.content_length = size
+    answer.headers.set("Content-Disposition", "attachment", filename=files.download_name(release.number, name))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def open_file(release: Release, name: str, progress: files.Progress | None = None) -> tuple[int, Iterator[bytes]]:
+    """A file's size and its bytes, in pieces; it is made and stored first when it was never asked for.
+
+    ``name`` is one of ``files.NAMES``, else KeyError. The pieces bring their own application context, and nothing is
+    held open between them. Call it with nothing unwritten in the session: in SQLite one writes at a time. Raises
+    LookupError when the rows are missing.
+    """
+    if name not in files.NAMES:
+        raise KeyError(name)
+    found = store.find(release.id, name) or _make(release, name, progress)
+    return found.size, _pieces(current_app._get_current_object(), release.id, name)  # type: ignore[attr-defined]
+
+
+def _make(release: Release, name: str, progress: files.Progress | None) -> ReleaseFile:
+    """Make a file beside the database, then store it in one transaction. Whoever stores it first has made it."""
+    if name.endswith(".csv"):
+        raise LookupError(f"{release.number} has no {name}")
+    with TemporaryDirectory(prefix="release-") as folder:
+        target = Path(folder) / name
+        files.build(release, name, target, progress)
+        try:
+            with target.open("rb") as file, db.engines[None].begin() as connection:
+                store.write(connection, release.id, name, iter(partial(file.read, store.PIECE), b""))
+        except IntegrityError:  # another was faster; its bytes count
+            pass
     found = store.find(release.id, name)
     if found is None:
         raise LookupError(f"{release.number} has no {name}")
-    pieces = _pieces(current_app._get_current_object(), release.id, name)  # type: ignore[attr-defined]
-    answer = Response(pieces, mimetype="text/csv")
-    answer.content_length = found.size
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{release.number}-{name}")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return found
 
 
 def _pieces(app: Flask, release_id: int, name: str) -> Iterator[bytes]:
     """The bytes of a file. The context is given back between pieces: a slow reader holds no connection."""
     pieces = store.read(release_id, name)
-    with_context = partial(_next, app, pieces)
-    yield from iter(with_context, None)
-
-
-def _next(app: Flask, pieces: Iterator[bytes]) -> bytes | None:
-    with app.app_context():
-        return next(pieces, None)
+    while True:
+        with app.app_context():
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece

@@ -79,6 +79,9 @@ class Release(db.Model):  # type: ignore[name-defined]
     tables: Mapped[dict[str, Any]] = mapped_column(JSON)
     """The counts that charts may show, fixed when the release was made; None where a count is hidden."""
 
+    codebook: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What the columns and codes mean, by detail (see ``files.codebook``): definitions change, a release does not."""
+
     @property
     def number(self) -> str:
         """What people call it: ``R-0001``."""

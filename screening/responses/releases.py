@@ -6,6 +6,7 @@ transaction stores it and deletes the copies, if nothing came or went in between
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from screening.audit import AuditEvent
 from screening.extensions import db
 from screening.responses import manifest, store
 from screening.responses.anonymise import MASKED, Plan, Told, TooAlikeError, TooFewError, plan
+from screening.responses.files import codebook
 from screening.responses.ladders import DETAILS
 from screening.responses.models import MixedCopy, Moved, Release, number_of
 from screening.responses.rows import FULL, SIGNS, Row, Rows, read, record
@@ -218,7 +220,7 @@ def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float
     asked = seen.terms.questionnaire
     shape = Rows(asked)
     values = {"made_at": int(now), "made_by": actor, "questionnaire": asked.id, "version": asked.version}
-    unfinished = values | {"rows": seen.plan.rows, "manifest": "", "tables": {}}
+    unfinished = values | {"rows": seen.plan.rows, "manifest": "", "tables": {}, "codebook": {}}
     release_id: int = connection.execute(insert(Release).values(unfinished).returning(Release.id)).scalar_one()
     files = {"full.csv": store.write(connection, release_id, "full.csv", _csv(shape.columns(FULL), rows))}
     patterns = {FULL: manifest.patterns(rows)}
@@ -230,9 +232,15 @@ def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float
     files["signs.csv"] = store.write(connection, release_id, "signs.csv", _csv(shape.columns(SIGNS), signs))
     patterns[SIGNS] = manifest.patterns(signs)
     stated = manifest.whole(seen.terms, seen.plan, number_of(release_id), now, patterns, files)
-    connection.execute(update(Release).where(Release.id == release_id).values(manifest=stated, tables=counted))
+    explained = {detail: _codebook(seen, json.loads(stated), detail) for detail in (SIGNS, FULL)}
+    values = {"manifest": stated, "tables": counted, "codebook": explained}
+    connection.execute(update(Release).where(Release.id == release_id).values(values))
     _note(connection, seen, release_id, now, actor)
     return release_id
+
+
+def _codebook(seen: Preview, stated: dict[str, Any], detail: str) -> list[dict[str, Any]]:
+    return codebook.stored(codebook.columns(stated, seen.terms.questionnaire, seen.terms.ladders, detail))
 
 
 def _csv(columns: Row, rows: Counter[str]) -> Iterator[bytes]:

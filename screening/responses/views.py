@@ -27,10 +27,10 @@ from wtforms.validators import InputRequired
 
 from screening import audit
 from screening.extensions import db
-from screening.responses import checking, downloads, releases, trend_views, wording
+from screening.responses import checking, downloads, files, releases, trend_views, wording
 from screening.responses.models import Release
 from screening.responses.releases import OtherVersionsError, Preview, RefusedError
-from screening.responses.rows import FULL, SIGNS
+from screening.responses.rows import FULL
 from screening.responses.terms import Terms
 from screening.staff import accounts, audit_page, nav
 from screening.staff.forms import StaffForm
@@ -46,7 +46,6 @@ KINDS = {"csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel"), "zip": lazy_
 """The forms in which the rows can be had, by the ending of the file."""
 
 MANIFEST = "manifest.json"
-FILES = (*(f"{detail}.{kind}" for detail in (SIGNS, FULL) for kind in KINDS), MANIFEST)
 
 EVENTS = {
     "release.made": lazy_gettext("Release made"),
@@ -154,7 +153,7 @@ def check(release_id: int) -> str:
 def download(release_id: int, file: str) -> Response:
     """A file of a release. That it was asked for is an event, kept before the first byte goes out."""
     release = _found(release_id)
-    if file not in FILES:
+    if file not in (*files.NAMES, MANIFEST):
         abort(404)
     if file.startswith(f"{FULL}.") and not _may_have_full():
         abort(403)
@@ -239,7 +238,7 @@ def _sensitive() -> tuple[Any, Any]:
 
 def _manifest(release: Release) -> Response:
     answer = Response(release.manifest.encode(), mimetype="application/json")
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{release.number}-{MANIFEST}")
+    answer.headers.set("Content-Disposition", "attachment", filename=files.download_name(release.number, MANIFEST))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

@@ -18,10 +18,11 @@ from sqlalchemy import select
 
 from screening.audit import COMMAND, STRANGER, VISITOR, AuditEvent
 from screening.extensions import db
-from screening.staff.forms import AuditForm, choices
+from screening.staff.forms import AuditForm
 from screening.staff.guard import needs
 from screening.staff.models import Account
 from screening.staff.roles import ADMIN
+from screening.web.offers import offered
 
 audit_page = Blueprint("audit", __name__)
 
@@ -99,9 +100,9 @@ def show() -> str:
     named = db.session.execute(select(Account.id, Account.name).order_by(Account.name))
     accounts: dict[str, str] = {row.id: row.name for row in named}
     form = AuditForm(request.args)
-    form.who.choices = choices({"": lazy_gettext("Anyone"), **accounts, **NOBODYS})
+    form.who.choices = offered({"": lazy_gettext("Anyone"), **accounts, **NOBODYS})
     by_words = sorted(WORDS.items(), key=lambda item: str(item[1]))
-    form.action.choices = choices({"": lazy_gettext("Anything"), **dict(by_words)})
+    form.action.choices = offered({"": lazy_gettext("Anything"), **dict(by_words)})
     events: list[AuditEvent] = []
     if form.validate():
         events = find(_wanted(form), _zone())

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from flask_babel import lazy_gettext
-from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from wtforms import (
     DateField,
     EmailField,
     Form,
     PasswordField,
-    SelectChoice,
     SelectField,
     SelectMultipleField,
     StringField,
@@ -20,6 +16,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, Optional
 
 from screening.staff import roles
+from screening.web.offers import offered
 
 FILL = lazy_gettext("Fill in this field")
 TOO_LONG = lazy_gettext("That is too long")
@@ -56,15 +53,10 @@ class PasswordForm(StaffForm):
     again = PasswordField(validators=[InputRequired(lazy_gettext("Enter the new password again"))])
 
 
-def choices(labels: Mapping[str, str | LazyString]) -> list[SelectChoice]:
-    """What a field offers: values and what each is called."""
-    return [SelectChoice(value=value, label=label) for value, label in labels.items()]
-
-
 class RolesForm(StaffForm):
     """What an account may do. Which roles there are, and go together, is checked where they are given."""
 
-    roles = SelectMultipleField(choices=choices(roles.MEANINGS), validate_choice=False)
+    roles = SelectMultipleField(choices=offered(roles.MEANINGS), validate_choice=False)
 
 
 class AccountForm(RolesForm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import date, datetime, time
 from functools import cached_property
+from typing import Any
 
 from babel.dates import format_time, get_day_names
 from flask import Flask, current_app
@@ -12,6 +13,7 @@ from flask_babel import get_locale, gettext
 from markupsafe import Markup
 
 from screening.clinic import Clinic
+from screening.keyring import Keyring
 from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.summary import Help, help_level
 from screening.web import drafts, locale
@@ -89,6 +91,18 @@ def clinic() -> Clinic:
 def questionnaire() -> Questionnaire:
     """What is asked."""
     found: Questionnaire = current_app.extensions["questionnaire"]
+    return found
+
+
+def keyring() -> Keyring:
+    """The keys of this surface."""
+    found: Keyring = current_app.extensions["keyring"]
+    return found
+
+
+def settings() -> dict[str, Any]:
+    """Every setting by its name (see ``config``)."""
+    found: dict[str, Any] = current_app.config["SETTINGS"]
     return found
 
 

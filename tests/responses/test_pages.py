@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -265,18 +267,21 @@ class TestOneRelease:
 class TestFiles:
     def test_a_download_is_whole_and_written_down(self, office, rita, release):
         release(700)
-        for name in ("signs.csv", "manifest.json"):
+        names = ("signs.csv", "signs.xlsx", "signs.zip", "manifest.json")
+        for name in names:
             answer = rita.client.get(f"/staff/releases/1/{name}")
             assert answer.status_code == 200 and len(answer.data) == answer.content_length
             assert f"R-0001-{name}" in answer.headers["Content-Disposition"]
             if name == "manifest.json":
                 assert json.loads(answer.data) == manifest(office)
-            else:
+            elif name == "signs.csv":
                 assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"][name]["sha256"]
-        assert events(office, "release.downloaded") == [
-            ("release.downloaded", office.id_of(rita), "R-0001", {"file": name})
-            for name in ("signs.csv", "manifest.json")
-        ]
+            else:
+                assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
+            assert rita.client.get(f"/staff/releases/1/{name}").data == answer.data
+        assert [
+            (actor, subject, detail["file"]) for _, actor, subject, detail in events(office, "release.downloaded")
+        ] == [(office.id_of(rita), "R-0001", name) for name in names for _ in range(2)]
 
     def test_it_is_written_down_before_the_first_byte(self, office, rita, release):
         release(300)

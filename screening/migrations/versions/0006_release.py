@@ -21,6 +21,7 @@ def upgrade(name: str) -> None:
         sa.Column("rows", sa.BigInteger, nullable=False),
         sa.Column("manifest", sa.Text, nullable=False),
         sa.Column("tables", sa.JSON, nullable=False),
+        sa.Column("codebook", sa.JSON, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_table(

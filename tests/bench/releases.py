@@ -1,0 +1,263 @@
+"""How fast releases are made and go out, beside their peers in the same run: ``make bench``.
+
+Making one is measured at growing numbers of copies on both databases; a download of a million rows beside
+``sqlite3 -csv`` and ``psql`` with COPY of the same table; the workbook beside xlsxwriter in its constant-memory mode.
+Memory is that of the process at its fullest, less what it held before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import http.client
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from sqlalchemy import text
+
+from screening import create_app
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from screening.extensions import db
+from screening.keyring import PURPOSES, create_ring
+from screening.responses import downloads, files, releases
+from screening.responses.models import Release
+from screening.responses.terms import Terms
+from tests.bench.journeys import megabytes, noise, spread
+from tests.conftest import close, migrate
+from tests.journeys.conftest import Server
+from tests.postgres import Cluster, binaries
+from tests.responses.crowd import crowd, store
+from tests.staff.clerk import Office
+
+MONTHS = ("2025-09", "2025-10", "2025-11")
+COLUMNS = (
+    "period, age_band, pain_duration, sadness, sleep, hopelessness, interest, appetite, motivation, pain, pain_average"
+)
+
+
+def fill(url: str, number: int) -> None:
+    """A database with so many copies in it."""
+    migrate(url)
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context():
+        copies = crowd(number, months=MONTHS)
+        while several := list(islice(copies, 10_000)):
+            store(several)
+    close(app)
+
+
+def alone(work: str, *arguments: str) -> dict[str, float]:
+    """Do one piece of work in a process of its own: how long it took, and what memory it needed."""
+    command = [sys.executable, "-m", "tests.bench.releases", "--work", work, *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout)
+    return result
+
+
+def measured(work: Callable[[], object]) -> dict[str, float]:
+    """Seconds, and megabytes at the fullest beyond those before."""
+    before, began = _fullest(), time.perf_counter()
+    work()
+    return {"seconds": time.perf_counter() - began, "megabytes": _fullest() - before}
+
+
+def _fullest() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def create(url: str) -> dict[str, float]:
+    """Make a release."""
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context():
+        terms, now = Terms.of(app.config["SETTINGS"]), time.time()
+        return measured(lambda: releases.create(releases.preview(terms, now), now, "command"))
+
+
+def workbook(url: str, target: str) -> dict[str, float]:
+    """The workbook of the release, as the site makes it."""
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context():
+        release = db.session.get_one(Release, 1)
+        return measured(lambda: files.build(release, "full.xlsx", Path(target)))
+
+
+def peer_workbook(source: str, target: str) -> dict[str, float]:
+    """The same rows by xlsxwriter, a row at a time."""
+
+    def write() -> None:
+        book = xlsxwriter.Workbook(target, {"constant_memory": True})
+        sheet = book.add_worksheet("responses")
+        with Path(source).open(encoding="utf-8", newline="") as rows:
+            for number, row in enumerate(csv.reader(rows)):
+                for column, cell in enumerate(row):
+                    sheet.write_string(number, column, cell)
+        book.close()
+
+    return measured(write)
+
+
+def download(server: Server, cookie: str, name: str) -> dict[str, float]:
+    """A file over HTTP: seconds, bytes, and what the server's processes grew by at their fullest."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
+    before = fullest = megabytes(server.process.pid)
+    began, size = time.perf_counter(), 0
+    connection.request("GET", f"/staff/releases/1/{name}", headers={"Cookie": f"staff={cookie}"})
+    response = connection.getresponse()
+    if response.status != 200:
+        raise RuntimeError(f"{name}: {response.status}")
+    announced = int(response.headers["Content-Length"])
+    while piece := response.read(1 << 20):
+        size += len(piece)
+        fullest = max(fullest, megabytes(server.process.pid))
+    if size != announced:
+        raise RuntimeError(f"{name}: {size} bytes of {announced}")
+    return {"seconds": time.perf_counter() - began, "bytes": size, "megabytes": fullest - before}
+
+
+def timed(command: list[str]) -> float:
+    """How long a command takes whose output is read and thrown away."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        while process.stdout.read(1 << 20):
+            pass
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}")
+    return time.perf_counter() - began
+
+
+def plain_table(url: str, source: Path) -> None:
+    """The rows of a file as a plain table ``plain``, for the peers."""
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context(), db.engines[None].begin() as connection, source.open(newline="") as rows:
+        lines = csv.reader(rows)
+        header = next(lines)
+        connection.execute(text(f"CREATE TABLE plain ({', '.join(f'{name} TEXT' for name in header)})"))
+        places = ", ".join(f":{name}" for name in header)
+        while several := [dict(zip(header, line, strict=True)) for line in islice(lines, 10_000)]:
+            connection.execute(text(f"INSERT INTO plain VALUES ({places})"), several)
+    close(app)
+
+
+def peers(url: str) -> list[str]:
+    """The command that gives the plain table as CSV."""
+    if url.startswith("sqlite"):
+        return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), f"SELECT {COLUMNS} FROM plain"]
+    return [str(binaries() / "psql"), url, "-c", f"COPY (SELECT {COLUMNS} FROM plain) TO STDOUT (FORMAT csv)"]
+
+
+def sign_in(folder: Path, url: str) -> str:
+    """The cookie of somebody who may download everything."""
+    site = create_app({"KEYS": folder / "keys", "DATABASE_URL": url, "CLINIC": folder / "none.toml"})
+    clerk = Office(site).hire("bench", "responses", "rows")
+    clerk.clock = time.time
+    clerk.give_password()
+    clerk.send(clerk.get("/staff/second-factor"), "/staff/second-factor", code=clerk.code)
+    close(site)
+    return clerk.cookie
+
+
+def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
+    """Downloads of the release that lies in a database, beside its peer."""
+    app = create_commands_app({"DATABASE_URL": url})
+    source = folder / "full.csv"
+    with app.app_context():
+        _, pieces = downloads.open_file(db.session.get_one(Release, 1), "full.csv")
+        with source.open("wb") as file:
+            file.writelines(pieces)
+    close(app)
+    plain_table(url, source)
+    (folder / "keys").mkdir(exist_ok=True)
+    for purpose in {purpose for surface in PURPOSES.values() for purpose in surface}:
+        create_ring(folder / "keys", purpose, date.today())
+    ours, theirs = [], []
+    with Server(folder, "--workers", "1", "--log-level", "error", SCREENING_DATABASE_URL=url) as server:
+        cookie = sign_in(folder, url)
+        for _ in range(rounds):
+            ours.append(download(server, cookie, "full.csv"))
+            theirs.append(timed(peers(url)))
+    return {
+        "seconds": spread([one["seconds"] for one in ours]),
+        "peer_seconds": spread(theirs),
+        "ratio": spread([one["seconds"] / peer for one, peer in zip(ours, theirs, strict=True)]),
+        "megabytes": max(one["megabytes"] for one in ours),
+        "bytes": ours[0]["bytes"],
+    }
+
+
+def run(sizes: list[int], rounds: int) -> dict[str, Any]:
+    """Everything, on both databases."""
+    found: dict[str, Any] = {"create": {}, "download": {}, "noise_ms": []}
+    with tempfile.TemporaryDirectory() as name, Cluster() as cluster:
+        for kind in ("sqlite", "postgresql"):
+            for size in sizes:
+                folder = Path(name) / f"{kind}{size}"
+                folder.mkdir()
+                url = f"sqlite:///{folder}/site.sqlite" if kind == "sqlite" else cluster.url(f"bench{size}")
+                if kind == "postgresql":
+                    cluster.execute(f"CREATE DATABASE bench{size}")
+                fill(url, size)
+                found["noise_ms"].append(noise())
+                found["create"][f"{kind} {size}"] = alone("create", url)
+            found["download"][kind] = {"rows": size} | compare(folder, url, rounds)
+            if kind == "sqlite":
+                ours = alone("workbook", url, str(folder / "ours.xlsx"))
+                theirs = alone("peer_workbook", str(folder / "full.csv"), str(folder / "theirs.xlsx"))
+                found["workbook"] = {"rows": size, "ours": ours, "xlsxwriter": theirs}
+    found["noise_ms"] = spread(found["noise_ms"])
+    return found
+
+
+def report(found: dict[str, Any]) -> str:
+    """The report to read."""
+    lines = ["Making a release", f"{'':24}{'seconds':>9}{'MB':>7}"]
+    for what, one in found["create"].items():
+        lines.append(f"{what + ' copies':24}{one['seconds']:>9.1f}{one['megabytes']:>7.0f}")
+    lines += ["", "CSV of the full release over HTTP"]
+    for kind, one in found["download"].items():
+        peer = {"sqlite": "sqlite3 -csv", "postgresql": "psql COPY"}[kind]
+        seconds, theirs, ratio = one["seconds"]["median"], one["peer_seconds"]["median"], one["ratio"]
+        lines.append(
+            f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
+            f"{peer} {theirs:.2f} s: {ratio['median']:.2f} times as long ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
+        )
+    ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
+    lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "
+              f"{theirs['seconds']:.1f} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.1f} times as fast"]  # fmt: skip
+    noisy = found["noise_ms"]
+    lines.append(
+        f"Noise: a fixed piece of work took {noisy['median']:.1f} ms ({noisy['lowest']:.1f} to {noisy['highest']:.1f})"
+    )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and leave ``releases.json`` and ``releases.txt`` in ``docs/bench``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--work", choices=["create", "workbook", "peer_workbook"], help=argparse.SUPPRESS)
+    options, arguments = parser.parse_known_args()
+    if options.work:
+        print(json.dumps(globals()[options.work](*arguments)))
+        return
+    result = run(options.sizes, options.rounds)
+    target = ROOT / "docs" / "bench"
+    (target / "releases.json").write_text(json.dumps(result, indent=1) + "\n")
+    (target / "releases.txt").write_text(report(result) + "\n")
+    print(report(result))
+
+
+if __name__ == "__main__":
+    main()
