@@ -18,7 +18,7 @@ from screening import audit
 from screening.command import Group
 from screening.extensions import db
 from screening.questionnaire import loader
-from screening.responses import downloads, files, releases
+from screening.responses import checking, downloads, files, releases
 from screening.responses.models import Release
 from screening.responses.rows import FULL, SIGNS
 from screening.responses.terms import Terms
@@ -79,6 +79,26 @@ def export(number: str, detail: str, ending: str, to: Path | None) -> None:
         for piece in pieces:
             target.write(piece)
             bar.update(len(piece))
+
+
+@release.command("verify")
+@click.argument("what", metavar="ID|FILE")
+@click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The file's manifest.")
+@definition
+def verify(what: str, manifest: Path | None, file: Path | None) -> None:
+    """Check a release, or a file of one, by a verifier that shares nothing with what made it.
+
+    Prints a line for each finding. Ends with 0 when nothing was found.
+    """
+    terms = _terms(file)
+    if Path(what).is_file():
+        found = checking.file_findings(Path(what), terms, manifest)
+    else:
+        found = checking.findings(_release(what), terms)
+    for line in found:
+        click.echo(line)
+    click.echo(f"{len(found)} findings" if found else "Nothing found", err=True)
+    sys.exit(1 if found else 0)
 
 
 @release.command("list")

@@ -126,6 +126,18 @@ def test_a_release_is_previewed_made_listed_and_exported(run, with_copies, tmp_p
         assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
 
 
+def test_the_verifier_passes_what_was_made_and_finds_what_was_changed(run, with_copies, tmp_path):
+    assert run(*FLASK, "release", "create").returncode == 0
+    done = run(*FLASK, "release", "verify", "R-0001")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Nothing found\n")
+    file = tmp_path / "full.csv"
+    assert run(*FLASK, "release", "export", "1", "--detail", "full", "--to", str(file)).returncode == 0
+    rows = file.read_bytes().decode().split("\r\n")
+    file.write_text("\r\n".join([rows[0], rows[1] + ",rosa@example.org", *rows[2:]]), newline="")
+    done = run(*FLASK, "release", "verify", str(file))
+    assert done.returncode == 1 and "full.csv" in done.stdout and "rosa" not in done.stdout
+
+
 @pytest.mark.parametrize("number", ["R-0002", "two", "²", "1" * 40])
 def test_exporting_what_is_not_there_is_refused_and_writes_nothing(run, with_copies, tmp_path, number):
     done = run(*FLASK, "release", "export", number, "--to", str(tmp_path / "file.csv"))

@@ -118,6 +118,37 @@ def test_the_ground_floor_needs_only_python(module):
             assert top not in ("time", "datetime", "random"), f"{module} reads a clock or throws dice"
 
 
+VERIFIER = "responses.verify"
+
+
+def of_verifier(module: str) -> bool:
+    return module == VERIFIER or module.startswith(f"{VERIFIER}.")
+
+
+@pytest.mark.parametrize("module", [m for m in sorted(modules()) if of_verifier(m)])
+def test_the_verifier_shares_nothing_with_what_it_verifies(module):
+    assert [name for name in imports(modules()[module]) if not of_verifier(name)] == []
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            tops = {n.name for n in node.names} if isinstance(node, ast.Import) else {str(node.module)}
+            assert all(top.split(".")[0] in (*sys.stdlib_module_names, "screening") for top in tops)
+            assert not tops & {"importlib", "runpy"}, f"{module} imports by a name nobody can read here"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("from screening.responses import anonymise", "responses.anonymise"),
+        ("from screening.responses.ladders import Ladders", "responses.ladders"),
+        ("import screening.responses.files", "responses.files"),
+    ],
+)
+def test_an_import_of_what_makes_releases_is_seen(tmp_path, text, found):
+    file = tmp_path / "verify.py"
+    file.write_text(text)
+    assert [name for name in imports(file) if not of_verifier(name)] == [found]
+
+
 def test_a_visitor_only_process_never_loads_staff_code():
     import subprocess
 

@@ -1,0 +1,58 @@
+"""The verifier on releases as they are really made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from screening.extensions import db
+from screening.responses import checking, downloads, files, releases
+from screening.responses.models import Release, ReleaseChunk
+from screening.responses.terms import Terms
+from tests.responses.conftest import NOVEMBER
+from tests.responses.crowd import crowd, store
+
+
+def made(terms: Terms, number: int, **options: object) -> Release:
+    store(crowd(number, **options))  # type: ignore[arg-type]
+    return releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
+
+
+@pytest.mark.parametrize("number", [40, 300, 4000])
+def test_nothing_is_found_in_a_release_in_any_form(commands, terms, tmp_path: Path, number: int):
+    release = made(terms, number, seed=number)
+    assert checking.findings(release, terms) == []
+    for name in files.NAMES:
+        file = tmp_path / files.download_name(release.number, name)
+        _, pieces = downloads.open_file(release, name)
+        with file.open("wb") as target:
+            target.writelines(pieces)
+        assert checking.file_findings(file, terms) == [], name
+    manifest = tmp_path / "R-0001-manifest.json"
+    manifest.write_text(release.manifest)
+    assert checking.file_findings(tmp_path / "R-0001-full.csv", terms, manifest) == []
+
+
+def test_nothing_is_found_in_a_release_by_months(commands, terms):
+    by_month = replace(terms, determination=date(2026, 10, 1))
+    release = made(by_month, 4000)
+    assert '"period": "month"' in release.manifest
+    assert checking.findings(release, by_month) == []
+
+
+def test_a_release_of_another_k_is_judged_by_its_own(commands, terms):
+    release = made(replace(terms, k=5), 60)
+    assert checking.findings(release, terms) == []
+
+
+def test_a_stored_piece_that_was_changed_is_found(commands, terms):
+    first, second = made(terms, 300), made(terms, 300, seed=2)
+    other = db.session.get_one(ReleaseChunk, (second.id, "full.csv", 0)).data
+    db.session.execute(update(ReleaseChunk).where(ReleaseChunk.release_id == first.id).values(data=other))
+    db.session.commit()
+    found = checking.findings(first, terms)
+    assert any("full.csv.sha256" in line for line in found)
