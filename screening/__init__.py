@@ -97,6 +97,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
 def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     from screening import staff  # a visitor-only process never loads it
     from screening.callback import desk_views
+    from screening.responses import views as release_views
 
     app = _bare_app("staff", settings, clock)
     _check_host(app, settings["HOSTS"])
@@ -104,6 +105,7 @@ def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     database.init_app(app, settings["DATABASE_URL"])
     staff.init_app(app, settings, keyring)
     desk_views.init_app(app)
+    release_views.init_app(app)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 

@@ -1,4 +1,4 @@
-"""A clinic to look at: requests in every state, mixed copies over a year and a half, and accounts.
+"""A clinic to look at: requests in every state, mixed copies, a release of the older ones, and accounts.
 
 Everything says that it is a demo. The numbers are of the range kept for fiction (555-0100 to
 555-0199), the addresses of example.org.
@@ -27,6 +27,7 @@ from screening.config import SettingsError
 from screening.extensions import db
 from screening.questionnaire import path
 from screening.questionnaire.model import DECLINED, Answer, Questionnaire
+from screening.responses import releases
 from screening.responses.inbox import row
 from screening.responses.models import MixedCopy
 from screening.staff import accounts, passwords, second_factor
@@ -38,6 +39,8 @@ COPIES = 3000
 MONTHS = 18
 SEED = 555_0100
 DAY = 24 * 60 * 60
+RELEASED_AGO = 183 * DAY
+"""How long ago the demo's release was made; the copies since then are left for the next."""
 
 TEAM = {
     "admin": ("admin", "callbacks", "responses"),
@@ -79,6 +82,7 @@ def fill(site: Flask) -> list[Login]:
         dice = Random(SEED)  # noqa: S311 (made-up data, the same each time)
         _requests(dice, clinic, now)
         _copies(dice, staff.extensions["questionnaire"], datetime.fromtimestamp(now, clinic.time_zone).date())
+        _release(now - RELEASED_AGO)
     return logins
 
 
@@ -178,6 +182,14 @@ def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
         rows.append({"id": secrets.token_hex(16), **row(questionnaire, _answers(dice, questionnaire), period)})
     db.session.execute(insert(MixedCopy), rows)
     db.session.commit()
+
+
+def _release(at: int) -> None:
+    """A release of what was sealed then, by whoever looks after the numbers."""
+    who = next(account.id for account in accounts.everyone() if "rows" in account.role_names)
+    seen = releases.preview(current_app.extensions["terms"], at)
+    db.session.commit()
+    releases.create(seen, at, who)
 
 
 def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:

@@ -48,6 +48,14 @@ class RefusedError(Exception):
         super().__init__(why)
 
 
+class OtherVersionsError(RefusedError):
+    """Copies of other versions wait. ``may_choose``: the definition's own version can be asked for by its number."""
+
+    def __init__(self, why: str | LazyString, may_choose: bool = False) -> None:
+        super().__init__(why)
+        self.may_choose = may_choose
+
+
 @dataclass(frozen=True)
 class Preview:
     """What a release would be if it were made now."""
@@ -151,16 +159,17 @@ def _check_versions(terms: Terms, now: float, version: int | None) -> None:
         found = connection.execute(select(MixedCopy.questionnaire, MixedCopy.version).where(sealed).distinct()).all()
     others = sorted(f"{id_} {number}" for id_, number in found if (id_, number) != (asked.id, asked.version))
     if version is None and others and len(found) > 1:
-        raise RefusedError(
+        raise OtherVersionsError(
             lazy_gettext(
                 "Copies of several versions wait, and one release holds one: say which. "
                 "Besides version %(version)s: %(others)s.",
                 version=asked.version,
                 others=", ".join(others),
-            )
+            ),
+            may_choose=len(others) < len(found),
         )
     if others and len(others) == len(found):
-        raise RefusedError(
+        raise OtherVersionsError(
             lazy_gettext("The copies that wait are of %(others)s: give its definition.", others=", ".join(others))
         )
     if version not in (None, asked.version):

@@ -36,7 +36,7 @@ const sheets = {
     templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callback/*"], on: "visitor.css",
   },
   "staff.css": {
-    templates: [...fields, "layouts/staff", "components/{account_state,charts,desk,icons,token}", "staff/*", "callback/desk/*", "responses/*", "errors/staff"],
+    templates: [...fields, "layouts/staff", "components/{account_state,charts,columns,desk,hatch,icons,over_time,parts,shares,token,told}", "staff/*", "callback/desk/*", "responses/*", "errors/staff"],
   },
 };
 

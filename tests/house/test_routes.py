@@ -1,4 +1,4 @@
-"""Every address of the visitor's application, reviewed here before it exists."""
+"""Every address of the visitor's application, and of the pages on releases, reviewed here before it exists."""
 
 from __future__ import annotations
 
@@ -30,11 +30,33 @@ ADDRESSES = """
 """
 
 
+ON_RELEASES = """
+/releases GET
+/releases POST
+/releases/<int(max=2147483647):release_id> GET
+/releases/<int(max=2147483647):release_id>/<file> GET
+/releases/<int(max=2147483647):release_id>/check POST
+/trends GET
+"""
+"""All of them for the roles ``responses`` and ``rows``."""
+
+
 def test_the_addresses_are_the_reviewed_ones(site):
     found = {
         f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
     }
     assert found == set(ADDRESSES.strip().splitlines())
+
+
+def test_the_addresses_on_releases_are_the_reviewed_ones(site):
+    from screening.staff.guard import requirement_of
+
+    staff, found = site.extensions["staff"], set()
+    for rule in staff.url_map.iter_rules():
+        if rule.endpoint.startswith(("releases.", "trends.")):
+            found.add(f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}")
+            assert requirement_of(staff, rule.endpoint).roles == {"responses", "rows"}
+    assert found == set(ON_RELEASES.strip().splitlines())
 
 
 def test_only_leaving_is_free_of_a_form_token(site):

@@ -66,7 +66,9 @@ def test_the_script_and_icon_were_built_from_what_is_here():
 def sheets_of(template):
     """The style sheets that a page of this template loads."""
     name = template.relative_to(ROOT / "templates").as_posix()
-    if re.match("staff/|callback/desk/|layouts/staff|errors/staff|components/(desk|token|account_state)", name):
+    of_staff = "staff/|callback/desk/|responses/|layouts/staff|errors/staff|components/(desk|token|account_state)"
+    of_releases = "components/(columns|hatch|over_time|parts|shares|told)"
+    if re.match(f"{of_staff}|{of_releases}", name):
         return ("staff",)
     if re.match("callback/|layouts/consultation|components/(consultation|fields)", name):
         return ("visitor", "consultation")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
+from tests.journeys.conftest import Server
+from tests.staff.clerk import totp
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 
@@ -72,6 +77,59 @@ def test_axe_finds_nothing(reader, lang, width, scheme):
         assert found == [], f"{name}: {found}"
         seen += 1
     assert seen >= 28
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The demo's server, and what its accounts sign in with."""
+    with Server(tmp_path_factory.mktemp("demo")) as running:
+        logins = [line.split("\t") for line in running.flask("demo").splitlines()]
+        yield running.address, {email.partition("@")[0]: (email, *rest) for email, *rest in logins}
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser, demo):
+    """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
+    address, logins = demo
+    email, password, secret = logins["numbers"]
+    context = browser.new_context(locale="en-US")
+    page = context.new_page()
+    page.goto(f"{address}/staff/sign-in")
+    page.fill("#email", email)
+    page.fill("#password", password)
+    page.locator("main button").first.click()
+    page.fill("#code", totp(secret.replace(" ", ""), time.time()))
+    with page.expect_navigation(url="**/staff/releases"):
+        page.locator("main button").first.click()
+    yield address, context.storage_state()
+    context.close()
+
+
+def every_page_on_releases(visitor, lang: str):
+    """Walks through the pages; makes no release."""
+    visitor.open(f"/staff/releases?lang={lang}")
+    yield "releases"
+    visitor.follow("main form[method=post] button")
+    yield "releases, mistake"
+    visitor.open("/staff/releases/1")
+    yield "release"
+    visitor.follow("form[action$=check] button")
+    yield "release, checked"
+    visitor.open("/staff/trends")
+    yield "trends"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_axe_finds_nothing_on_releases(reader, signed_in, width, scheme):
+    address, state = signed_in
+    lang = {360: "en", 1280: "es"}[width]
+    visitor = reader(address, color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=state)
+    for name in every_page_on_releases(visitor, lang):
+        results = Axe().run(visitor.page, options=RULES)
+        found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+        assert found == [], f"{name}: {found}"
+        wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} wide"
 
 
 def test_axe_can_find_something(reader):

@@ -11,7 +11,7 @@ from screening.callback.models import CallbackRequest
 from screening.config import SettingsError
 from screening.extensions import db
 from screening.operations import demo
-from screening.responses.models import MixedCopy
+from screening.responses.models import MixedCopy, Release
 from tests.staff.clerk import Clerk
 
 
@@ -21,15 +21,18 @@ def filled(make_site, database_url):
     return site, demo.fill(site)
 
 
-def test_it_has_requests_in_every_state_and_copies_over_a_year_and_a_half(filled):
+def test_it_has_requests_in_every_state_copies_of_the_last_months_and_a_release_of_those_before(filled):
     site, _ = filled
     with site.app_context():
         states = Counter(db.session.scalars(select(CallbackRequest.state)))
         periods = Counter(db.session.scalars(select(MixedCopy.period)))
         answers = list(db.session.scalars(select(MixedCopy.answers)))
+        release = db.session.scalars(select(Release)).one()
     assert sum(states.values()) == 40
     assert set(states) == {"new", "claimed", "attempted", "reached", "closed", "withdrawn"}
-    assert sum(periods.values()) == 3000 and len(periods) == 18 and max(periods) == "2026-11"
+    assert min(periods) == "2026-05" and max(periods) == "2026-11" and len(periods) == 7
+    assert sum(periods.values()) + release.rows == 3000 and release.rows > 1000
+    assert set(release.tables["periods"]) == {"2025", "2026"}, "trends show a change"
     mood = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
     with_pain = [sad for sad, pain in mood if pain]
     without = [sad for sad, pain in mood if not pain]

@@ -144,8 +144,8 @@ def test_a_wing_adds_a_page_and_those_who_may_see_it_land_there(office):
         assert clerk.client.get("/staff/queue").status_code == (403 if name == "row" else 200)
     assert labels == {
         "cal": ("/staff/queue", ["Queue", "Call-backs"]),
-        "res": ("/staff/queue", ["Queue", "Audit", "Accounts"]),
-        "row": ("/staff/you", []),
+        "res": ("/staff/queue", ["Queue", "Releases", "Trends", "Audit", "Accounts"]),
+        "row": ("/staff/releases", ["Releases", "Trends"]),
     }
 
 

@@ -1,0 +1,479 @@
+"""The pages on releases: who may do what, what is seen is what is made, and nothing small is shown anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from bs4 import BeautifulSoup
+from flask import render_template
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select, text
+
+from screening.extensions import db
+from screening.responses import charts, releases, tables
+from screening.responses.models import MixedCopy, Release, ReleaseFile
+from screening.responses.rows import Rows
+from tests.conftest import NOON
+from tests.responses.crowd import crowd, store
+from tests.staff.clerk import Office
+
+YES = {"sure": "yes"}
+
+
+@pytest.fixture
+def office(make_site, database_url):
+    """The staff of a site, once on each database."""
+    return Office(make_site(DATABASE_URL=database_url))
+
+
+@pytest.fixture
+def rita(office):
+    """Somebody who makes releases and sees trends."""
+    clerk = office.hire("rita", "responses")
+    clerk.sign_in()
+    return clerk
+
+
+@pytest.fixture
+def rowan(office):
+    """Somebody who may have single rows in full detail."""
+    clerk = office.hire("rowan", "rows")
+    clerk.sign_in()
+    return clerk
+
+
+@pytest.fixture
+def lay(office):
+    """Lays mixed copies."""
+
+    def lay(number, **options):
+        with office.app.app_context():
+            store(crowd(number, **options))
+
+    return lay
+
+
+@pytest.fixture
+def release(office, lay):
+    """The number of a release that a command made."""
+
+    def make(number=600, **options):
+        lay(number, **options)
+        with office.app.test_request_context():
+            seen = releases.preview(office.app.extensions["terms"], NOON)
+            db.session.commit()
+            return releases.create(seen, NOON, "command").id
+
+    return make
+
+
+def press(clerk, page, **fields):
+    return clerk.send(page, "/staff/releases", **fields)
+
+
+def manifest(office, number=1):
+    with office.app.app_context():
+        return json.loads(db.session.get_one(Release, number).manifest)
+
+
+def count(office, table):
+    with office.app.app_context():
+        return db.session.scalar(select(func.count()).select_from(table))
+
+
+def events(office, action):
+    return [(e.action, e.actor, e.subject, e.detail) for e in office.events(re.escape(action))]
+
+
+def numbers(words):
+    return {int(found.replace(",", "")) for found in re.findall(r"\d[\d,]*", words)}
+
+
+def shown_percent(words):
+    return float(re.search(r"([\d.]+)%", words).group(1))
+
+
+class TestMakingOne:
+    def test_what_is_seen_is_what_is_made(self, office, rita, lay):
+        lay(800)
+        page = rita.get("/staff/releases")
+        assert "Ready for the next release" in page.words and "No release was made yet" in page.words
+        stats = page.main.find(class_="app-stats").get_text(" ")
+        rule = page.main.find(string=re.compile("^Rule:"))
+        page = press(rita, page, **YES)
+        assert page.address == "/staff/releases/1" and "The release is made" in page.words
+        stated = manifest(office)
+        assert {
+            stated["rows"],
+            stated["groups"]["number"],
+            stated["groups"]["smallest"],
+            stated["masked_rows"],
+        } <= numbers(stats)
+        assert stated["rows"] == 800 and shown_percent(stats) == pytest.approx(100 * stated["ncp"], abs=0.06)
+        assert "at least 11 rows" in rule and "at least 2 different answers to “Hopelessness”" in rule and "50%" in rule
+        assert count(office, MixedCopy) == 0
+        assert events(office, "release.made") == [("release.made", office.id_of(rita), "R-0001", {"rows": "800"})]
+
+    def test_it_is_listed_with_day_and_maker(self, office, rita, release):
+        release(500)
+        row = rita.get("/staff/releases").main.select("tbody tr")[-1].get_text(" ", strip=True)
+        assert row.startswith("R-0001 2026 500 Nov 23, 2026 A command on the server")
+        page = rita.get("/staff/releases/1")
+        assert "by A command on the server" in page.words
+
+    def test_without_the_tick_nothing_is_made_and_it_says_so(self, office, rita, lay):
+        lay(500)
+        page = press(rita, rita.get("/staff/releases"))
+        assert page.status == 422 and page.title.startswith("Error: ")
+        assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
+        assert count(office, Release) == 0 and count(office, MixedCopy) == 500
+        assert press(rita, page, **YES).address == "/staff/releases/1", "and then it can be"
+
+    def test_copies_that_came_in_between_show_the_new_preview(self, office, rita, lay):
+        lay(500)
+        page = rita.get("/staff/releases")
+        lay(100, seed=2)
+        with office.app.app_context():
+            db.session.execute(text("INSERT INTO moved_batch (batch) VALUES ('another')"))
+            db.session.commit()
+        page = press(rita, page, **YES)
+        assert page.status == 409 and "Nothing was made" in page.words and "600 rows would go in" in page.words
+        assert count(office, Release) == 0 and count(office, MixedCopy) == 600
+        assert not page.chosen(), "what is new is not agreed to"
+        assert press(rita, page, **YES).status == 200 and manifest(office)["rows"] == 600
+
+    def test_a_month_that_was_sealed_in_between_is_not_taken_unseen(self, office, rita, lay, clock):
+        lay(500)
+        lay(200, seed=2, months=("2026-11",))
+        page = rita.get("/staff/releases")
+        clock.now = NOON + 9 * 24 * 3600
+        clerk = office.hire("later", "responses")
+        clerk.sign_in()
+        fields = {**page.typed("/staff/releases"), **YES, "csrf_token": clerk.get("/staff/you").token}
+        answer = clerk.post("/staff/releases", fields)
+        assert answer.status == 409 and "700 rows would go in" in answer.words and count(office, Release) == 0
+
+    def test_a_second_who_presses_the_button_makes_no_second(self, office, rita, rowan, lay):
+        lay(500)
+        first, second = rita.get("/staff/releases"), rowan.get("/staff/releases")
+        assert press(rita, first, **YES).address == "/staff/releases/1"
+        page = press(rowan, second, **YES)
+        assert page.status == 409 and "Nothing was made" in page.words and "R-0001" in page.words
+        assert count(office, Release) == 1
+
+    def test_two_at_the_very_same_time_make_one(self, office, rita, lay, monkeypatch):
+        """Another release is stored between the second look and the making."""
+        lay(500)
+        page = rita.get("/staff/releases")
+        create, others = releases.create, []
+
+        def create_late(seen, now, actor):
+            others.append(create(seen, now, "command"))
+            db.session.commit()
+            return create(seen, now, actor)
+
+        monkeypatch.setattr(releases, "create", create_late)
+        page = press(rita, page, **YES)
+        assert others and page.status == 409 and "Nothing was made" in page.words
+        assert count(office, Release) == 1 and manifest(office)["rows"] == 500
+
+
+class TestRefusals:
+    def test_too_few_copies_are_told_with_the_next_day_and_no_number(self, rita, lay):
+        lay(10)
+        page = rita.get("/staff/releases")
+        assert "There are not enough copies for a release yet. Next try on Dec 2, 2026." in page.words
+        assert not re.search(r"\b10\b", page.words) and page.main.find("button") is None
+
+    def test_a_period_that_waits_is_named_without_its_number(self, rita, lay):
+        lay(400)
+        lay(7, seed=2, months=("2025-12",))
+        page = rita.get("/staff/releases")
+        assert "so they wait: 2025." in page.words and "400 rows would go in" in page.words
+        assert 7 not in numbers(page.words)
+
+    def test_of_several_versions_the_current_can_be_chosen(self, office, rita, lay):
+        lay(300)
+        lay(200, seed=2, version=2)
+        page = rita.get("/staff/releases")
+        assert "Copies of several versions wait" in page.words and "flask release create" in page.words
+        page = rita.get("/staff/releases", query_string=page.typed("/staff/releases"))
+        assert "300 rows would go in" in page.words
+        assert press(rita, page, **YES).address == "/staff/releases/1"
+        assert count(office, MixedCopy) == 200
+        page = rita.get("/staff/releases")
+        assert "give its definition" in page.words and "flask release create" in page.words
+
+    @pytest.mark.parametrize("version", ["2", "x", "", "99999999999999999999", "%00"])
+    def test_no_version_breaks_the_page(self, rita, lay, version):
+        lay(300)
+        assert rita.client.get(f"/staff/releases?version={version}").status_code in (200, 400)
+
+
+class TestOneRelease:
+    def test_it_states_what_its_manifest_states(self, office, rita, release):
+        release(900)
+        page, stated = rita.get("/staff/releases/1"), manifest(office)
+        told = page.text + page.words
+        for key in ("rows_are", "self_selected", "ladders"):
+            assert stated[key] in told, key
+        assert stated["limits"].replace("person's", "person’s") in told
+        patterns = [
+            stated["unique_patterns"][detail][kind] for detail in ("signs", "full") for kind in ("patterns", "unique")
+        ]
+        sums = [file["bytes"] for file in stated["files"].values()]
+        assert {stated["rows"], stated["k"]["asked"], stated["k"]["reached"], *patterns, *sums} <= numbers(page.words)
+        for file in stated["files"].values():
+            assert file["sha256"] in told
+        assert "permission “Rows”" in page.words
+
+    def test_it_tells_no_number_that_the_manifest_does_not(self, office, rita, release):
+        release(900)
+        stated = json.dumps(manifest(office))
+        words = re.sub(r"[0-9a-f]{64}|[\d.]+%", "", rita.get("/staff/releases/1").words)
+        ages_and_lengths = {18, 24, 25, 34, 35, 44, 45, 54, 55, 64, 65, 74, 75, 84, 85, 3, 12}
+        made_on, sha_256, k_less_1 = 23, 256, 1
+        known = numbers(stated.replace(",", " ")) | ages_and_lengths | {made_on, sha_256, k_less_1}
+        assert numbers(words) <= known
+
+    def test_a_check_finds_nothing_in_a_whole_one_and_a_byte_that_changed(self, office, rita, release):
+        release(300)
+        page = rita.send(rita.get("/staff/releases/1"), "/staff/releases/1/check")
+        assert page.status == 200 and "Nothing found" in page.words
+        with office.app.app_context():
+            db.session.execute(
+                text(
+                    "UPDATE release_chunk SET data = (SELECT data FROM release_chunk WHERE name = 'full.csv') WHERE name = 'signs.csv'"
+                )
+            )
+            db.session.commit()
+        page = rita.send(page, "/staff/releases/1/check")
+        assert "Nothing found" not in page.words and page.main.find(role="alert")
+        assert [
+            (subject, detail["findings"] == "0") for _, _, subject, detail in events(office, "release.checked")
+        ] == [
+            ("R-0001", True),
+            ("R-0001", False),
+        ]
+
+
+class TestFiles:
+    def test_a_download_is_whole_and_written_down(self, office, rita, release):
+        release(700)
+        names = ("signs.csv", "signs.xlsx", "signs.zip", "manifest.json")
+        for name in names:
+            answer = rita.client.get(f"/staff/releases/1/{name}")
+            assert answer.status_code == 200 and len(answer.data) == answer.content_length
+            assert f"R-0001-{name}" in answer.headers["Content-Disposition"]
+            if name == "manifest.json":
+                assert json.loads(answer.data) == manifest(office)
+            elif name == "signs.csv":
+                assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"][name]["sha256"]
+            else:
+                assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
+            assert rita.client.get(f"/staff/releases/1/{name}").data == answer.data
+        assert [
+            (actor, subject, detail["file"]) for _, actor, subject, detail in events(office, "release.downloaded")
+        ] == [(office.id_of(rita), "R-0001", name) for name in names for _ in range(2)]
+
+    def test_it_is_written_down_before_the_first_byte(self, office, rita, release):
+        release(300)
+        answer = rita.client.get("/staff/releases/1/signs.csv", buffered=False)
+        assert len(events(office, "release.downloaded")) == 1
+        answer.close()
+
+    def test_full_detail_needs_its_own_permission(self, office, rita, rowan, release):
+        release(300)
+        for name in ("full.csv", "full.xlsx", "full.zip"):
+            assert rita.client.get(f"/staff/releases/1/{name}").status_code == 403
+        assert events(office, "release.downloaded") == []
+        answer = rowan.client.get("/staff/releases/1/full.csv")
+        assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"]["full.csv"]["sha256"]
+        assert events(office, "release.downloaded")[0][3] == {"file": "full.csv"}
+        assert "permission “Rows”" not in rowan.get("/staff/releases/1").words
+
+    def test_only_asking_for_the_head_is_no_download(self, office, rita, release):
+        release(300)
+        answer = rita.client.head("/staff/releases/1/signs.csv")
+        assert answer.status_code == 200 and answer.content_length > 0 and not answer.data
+        assert events(office, "release.downloaded") == []
+
+    @pytest.mark.parametrize(
+        "path",
+        ["1/other.csv", "1/check", "1/signs", "1/signs.csv.gz", "2", "2/signs.csv", "99999999999999999999", "0", "x"],
+    )
+    def test_what_is_not_there_is_not_found(self, office, rita, release, path):
+        release(300)
+        assert rita.client.get(f"/staff/releases/{path}").status_code == 404
+        assert events(office, "release.downloaded") == []
+
+    def test_a_file_of_the_store_that_is_gone_is_not_found_and_not_written_down(self, office, rita, release):
+        release(300)
+        with office.app.app_context():
+            db.session.query(ReleaseFile).filter_by(name="signs.csv").delete()
+            db.session.commit()
+        assert rita.client.get("/staff/releases/1/signs.csv").status_code == 404
+        assert events(office, "release.downloaded") == []
+
+
+def test_who_only_calls_patients_sees_none_of_it(office, release):
+    release(300)
+    clerk = office.hire("cal", "callbacks", "admin")
+    clerk.sign_in()
+    for address in ("/staff/releases", "/staff/releases/1", "/staff/releases/1/signs.csv", "/staff/trends"):
+        assert clerk.client.get(address).status_code == 403, address
+    assert "Releases" not in clerk.get("/staff/you").text
+
+
+def test_events_are_told_in_words(office, rita, release):
+    release(300)
+    rita.client.get("/staff/releases/1/signs.csv")
+    admin = office.hire("ada", "admin")
+    admin.sign_in()
+    words = admin.get("/staff/audit").words
+    for told in (
+        "Release made R-0001",
+        "Terms of releases changed",
+        "File of a release downloaded R-0001 file: signs.csv",
+    ):
+        assert told in words
+
+
+@pytest.mark.parametrize("path", ["releases", "releases/1", "trends", "trends?release=1&and=2"])
+def test_every_page_is_there_in_both_languages(rita, release, path):
+    release(600, months=("2025-10", "2026-10"))
+    release(300, seed=2)
+    english, spanish = (rita.get(f"/staff/{path}{'&' if '?' in path else '?'}lang={lang}") for lang in ("en", "es"))
+    assert english.status == spanish.status == 200
+    assert spanish.soup.html["lang"] == "es" and spanish.words != english.words
+    for word in ("Rows", "rows", "release", "hidden", "Download"):
+        assert not re.search(rf"\b{word}\b(?!”)", spanish.words), word
+
+
+class TestTrends:
+    def test_without_a_release_it_says_so(self, rita):
+        assert "There is no release yet" in rita.get("/staff/trends").words
+
+    def test_the_newest_is_shown_and_another_when_asked_for(self, rita, release):
+        release(700)
+        release(400, seed=2)
+        page = rita.get("/staff/trends")
+        assert "R-0002: 400 rows" in page.words and "R-0001: 700" not in page.words
+        page = rita.get("/staff/trends?release=1")
+        assert "R-0001: 700 rows" in page.words and "R-0002: 400" not in page.words
+        page = rita.get("/staff/trends?release=1&and=2")
+        assert "R-0001: 700 rows" in page.words and "R-0002: 400 rows" in page.words and "1,100" not in page.words
+        assert rita.get("/staff/trends?release=1&and=1").main.select(".app-beside") == []
+
+    @pytest.mark.parametrize("query", ["release=9", "release=x", "and=9", "release=99999999999999999999"])
+    def test_a_release_that_is_not_there_is_not_found(self, rita, release, query):
+        release(300)
+        assert rita.get(f"/staff/trends?{query}").status == 404
+
+    def test_every_picture_says_what_it_shows_and_has_a_table(self, office, rita, release):
+        release(3000, months=("2025-10", "2026-10"))
+        page = rita.get("/staff/trends")
+        pictures = page.main.find_all("svg", role="img")
+        assert len(pictures) == 3 and all(p.title.get_text() and p.desc.get_text() for p in pictures)
+        assert len(page.main.find_all("table")) == 4
+        with office.app.app_context():
+            told = db.session.get_one(Release, 1).tables
+        cells = [cell.get_text() for cell in page.main.select("#often ~ div tbody tr:nth-of-type(2) td")]
+        assert [cell.replace(",", "") for cell in cells][:5] == [
+            str(n) if n else "hidden" for n in told["signs"]["sleep"].values()
+        ]
+        rows = {row.th.get_text(): row.td.get_text() for row in page.main.select("#cycle ~ div tbody tr")}
+        assert rows["Pain and mood"].replace(",", "") == str(told["cycle"]["both"])
+
+    def test_a_thin_release_says_that_it_is_thin(self, rita, release):
+        release(30, months=("2026-10",))
+        page = rita.get("/staff/trends")
+        assert "There are too few rows to show any of these counts" in page.words
+
+
+K = 11
+some_rows = st.lists(
+    st.tuples(
+        st.sampled_from(["2025", "2026", "masked"]),
+        st.lists(st.sampled_from(["0", "1", "2", "3", "declined", "not_answered"]), min_size=7, max_size=7),
+        st.integers(1, 40),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, keys, sqlite_template):
+    """A staff application of its own, to draw pages with; nothing is stored in it."""
+    from screening import create_app
+    from tests.conftest import close
+
+    site = create_app({"KEYS": keys, "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"})
+    yield site.extensions["staff"]
+    close(site)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some_rows)
+def test_no_count_under_k_is_in_the_trends_whatever_the_rows(alone, questionnaire, found):
+    shape = Rows(questionnaire)
+    rows = [(shape.full((period,) * 3, dict(zip([*shape.signs, "pain_average"], [*answers, "5"], strict=True))), number)
+            for period, answers, number in found]  # fmt: skip
+    told = json.loads(json.dumps(tables.tables(rows, shape, K)))
+    release = SimpleNamespace(id=1, number="R-0001", tables=told)
+    stated = {"rows": told["rows"], "periods": ["2025", "2026"], "k": {"asked": K}}
+    with alone.test_request_context("/trends?lang=en"):
+        drawn = charts.of(told, questionnaire)
+        page = render_template(
+            "responses/trends.html", everyone=[(release, stated)], first=release, second=None,
+            shown=[(release, stated, drawn)], mood=charts.mood(questionnaire),
+        )  # fmt: skip
+    soup = BeautifulSoup(page, "html.parser")
+    cells = [cell.get_text(" ", strip=True) for cell in soup.select("main td")]
+    counts = [int(cell.split()[0].replace(",", "")) for cell in cells if cell[0].isdigit()]
+    rows_of_periods = {period["rows"] for period in told["periods"].values()}
+    assert all(count >= K or count in rows_of_periods for count in counts)
+    assert {cell for cell in cells if not cell[0].isdigit()} <= {"hidden", "–"}
+    for bar in drawn.shares.bars:
+        shown = sum(count for code, count in bar.counts.items() if count and code in "0123")
+        assert {block.fill for block in bar.blocks} <= {0, 1, 2, 3, "rest", "hidden"}
+        for block in bar.blocks:
+            known = [count / told["rows"] for count in bar.counts.values() if count]
+            assert block.share in known or block.share == pytest.approx(1 - shown / told["rows"])
+        assert sum(block.width for block in bar.blocks) + 2 * (len(bar.blocks) - 1) == pytest.approx(300, abs=0.5)
+    heights = {rect["height"] for rect in soup.select("[aria-labelledby^=many] rect.app-chart__hid")}
+    assert heights <= {"14"}, "a hidden count is drawn alike whatever it hides"
+    drawn_words = " ".join(tag.get_text(" ") for tag in soup.select("svg[role=img] text, svg[role=img] desc"))
+    spoken = {int(n.replace(",", "")) for n in re.findall(r"(?<![\d,])(\d[\d,]*)(?!\d|,\d|%)", drawn_words)}
+    assert spoken <= set(counts) | set(range(8)) | {7}
+
+
+def test_a_row_of_one_sign_with_a_hidden_count_draws_the_rest_as_one(alone, questionnaire):
+    cells = {"0": None, "1": 60, "2": 20, "3": 15, "declined": None}
+    told = {
+        "rows": 120, "signs": {"sleep": cells}, "noticed": {"0": None, "open": None},
+        "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
+    }  # fmt: skip
+    with alone.test_request_context("/trends?lang=en"):
+        blocks = charts.of(told, questionnaire).shares.bars[0].blocks
+    assert [(block.fill, round(block.share, 3)) for block in blocks] == [
+        (1, 0.5), (2, 0.167), (3, 0.125), ("hidden", 0.208),
+    ]  # fmt: skip
+
+
+def test_an_answer_of_an_older_definition_keeps_its_code(alone, questionnaire):
+    told = {
+        "rows": 100, "signs": {"dizziness": {"0": 40, "1": 60}}, "noticed": {"0": 40, "1": 60, "open": None},
+        "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
+    }  # fmt: skip
+    with alone.test_request_context("/trends?lang=en"):
+        drawn = charts.of(told, questionnaire).shares
+    assert drawn.bars[0].label == "dizziness" and [block.fill for block in drawn.bars[0].blocks] == [0, 1]
