@@ -150,6 +150,22 @@ def demo() -> None:
         click.echo(f"{login.email}\t{login.password}\t{login.secret}")
 
 
+@click.command("worker", cls=_Command)
+@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@with_appcontext
+def worker(once: bool) -> None:
+    """Deliver mail every few seconds; mix and purge daily. Ends at SIGTERM or Ctrl+C, between two mails."""
+    from screening import create_app
+    from screening.operations.worker import Signals, Worker
+    from screening.outbox import smtp
+
+    signals = Signals()
+    smtp.check_files(current_app.config["SETTINGS"])
+    site = create_app(current_app.config["SETTINGS"])
+    if not Worker(site.extensions["staff"], signals).work(once) and once:
+        click.echo("Another worker is at work, and does it", err=True)
+
+
 def _publish(folder: Path) -> str:
     return sealing.publish(Keyring(folder, (CALLBACK,)))
 
@@ -188,4 +204,5 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         babel.init_app(app, default_locale="en")
         app.cli.add_command(staff)
         app.cli.add_command(demo)
+        app.cli.add_command(worker)
     return app
