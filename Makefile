@@ -5,12 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
 
-# Server and worker side by side; when the server ends, or somebody ends this, both do.
+# The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
 define SERVE_AND_WORK
-umask 077; $(BIN)/flask worker & worker=$$!; \
-$(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app & server=$$!; \
-trap 'kill $$server $$worker 2>/dev/null' INT TERM; \
-wait $$server; code=$$?; kill $$server $$worker 2>/dev/null; wait; exit $$code
+umask 077; $(BIN)/flask worker --beside $$$$ & \
+exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
 endef
 
 .DELETE_ON_ERROR:

@@ -152,14 +152,15 @@ def demo() -> None:
 
 @click.command("worker", cls=_Command)
 @click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@click.option("--beside", type=int, metavar="PID", help="End with this process, which started the worker.")
 @with_appcontext
-def worker(once: bool) -> None:
+def worker(once: bool, beside: int | None) -> None:
     """Deliver mail every few seconds; mix and purge daily. Ends at SIGTERM or Ctrl+C, between two mails."""
     from screening import create_app
     from screening.operations.worker import Signals, Worker
     from screening.outbox import smtp
 
-    signals = Signals()
+    signals = Signals(beside)
     smtp.check_files(current_app.config["SETTINGS"])
     site = create_app(current_app.config["SETTINGS"])
     if not Worker(site.extensions["staff"], signals).work(once) and once:

@@ -7,6 +7,7 @@ doing the same work; that nothing is done twice is each job's own concern.
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import signal
 from collections.abc import Callable, Sequence
@@ -41,18 +42,21 @@ lease: Any = WorkerLease.__table__
 
 
 class Signals:
-    """SIGTERM and SIGINT, kept until they are asked for: so they end the worker between two mails, not within one."""
+    """SIGTERM and SIGINT, kept until they are asked for: so they end the worker between two mails, not within one.
+
+    ``beside``: the id of the process that started this one, whose end counts as a signal; None for no such.
+    """
 
     ENDING = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self) -> None:
-        self._came = False
+    def __init__(self, beside: int | None = None) -> None:
+        self._came, self._parent = False, beside
         signal.pthread_sigmask(signal.SIG_BLOCK, self.ENDING)
 
     def came_within(self, seconds: float) -> bool:
         """Whether one came, now or before; waits for it so long."""
         self._came = self._came or signal.sigtimedwait(self.ENDING, seconds) is not None
-        return self._came
+        return self._came or self._parent not in (None, os.getppid())
 
 
 class Worker:

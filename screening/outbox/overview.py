@@ -23,8 +23,8 @@ def undelivered() -> list[OutboxMail]:
 
 def counts() -> dict[str, int]:
     """How many mails failed, and how many wait."""
-    found = select(OutboxMail.state, func.count()).group_by(OutboxMail.state)
-    return {FAILED: 0, WAITING: 0, **dict(db.session.execute(found).tuples().all())}
+    count = select(func.count()).select_from(OutboxMail)
+    return {state: db.session.scalar(count.where(OutboxMail.state == state)) or 0 for state in (FAILED, WAITING)}
 
 
 def retry(now: float, mail_id: str | None = None) -> int:

@@ -30,9 +30,9 @@ def write(letter: Letter, mail_id: str) -> EmailMessage:
     message["Date"] = format_datetime(datetime.fromtimestamp(current_app.extensions["clock"](), UTC))
     message["Message-ID"] = f"<{mail_id}@{domain(settings['MAIL_FROM'])}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice answers it
-    message["Content-Language"] = letter.language
     message.set_content("\n\n".join(parts) + "\n")
     message.add_alternative(html, subtype="html")
+    message["Content-Language"] = letter.language
     return message
 
 
