@@ -5,11 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
 
+# The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
+define SERVE_AND_WORK
+umask 077; $(BIN)/flask worker --beside $$$$ & \
+exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
+endef
+
 .DELETE_ON_ERROR:
 .PHONY: help run demo test prove bench pictures css catalogues requirements clean
 
 help:
-	@echo "make run           set up and serve the site on http://$(ADDRESS), on SQLite"
+	@echo "make run           set up, serve the site on http://$(ADDRESS), on SQLite, and start its worker"
 	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
 	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
 	@echo "make prove         the long proofs"
@@ -23,15 +29,16 @@ help:
 run: .venv/run.done
 	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade && $(BIN)/flask keys publish >/dev/null
 	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
-	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
+	@$(SERVE_AND_WORK)
 
 demo: export SCREENING_KEYS = instance/demo/keys
 demo: export SCREENING_DATABASE_URL = sqlite:///$(CURDIR)/instance/demo/site.sqlite
+demo: export SCREENING_MAIL_HOST =
 demo: .venv/run.done
 	@rm -rf instance/demo && mkdir -p -m 700 instance/demo
 	@umask 077 && $(BIN)/flask keys init 2>/dev/null && $(BIN)/flask db upgrade && $(BIN)/flask demo
 	@echo "The check is on http://$(ADDRESS), the staff's side on http://$(ADDRESS)/staff  (Ctrl+C ends it)"
-	@umask 077 && exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
+	@$(SERVE_AND_WORK)
 
 test: .venv/test.done
 	@tests/system.sh chromium postgresql

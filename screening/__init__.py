@@ -21,6 +21,7 @@ from screening import clinic, config, database
 from screening.callback import visitor_views, words
 from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
+from screening.outbox import smtp
 from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
 from screening.web import assets, components, crisis, drafts, errors, headers, kept, limits, locale, origin, pages, site
@@ -53,6 +54,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
     settings = config.read(overrides)
+    smtp.check(settings)
     surfaces = settings["SURFACES"]
     app = _visitor_app(settings, clock) if "visitor" in surfaces else _empty_app(settings, clock)
     if "staff" in surfaces:

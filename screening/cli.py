@@ -153,6 +153,23 @@ def demo() -> None:
         click.echo(f"{login.email}\t{login.password}\t{login.secret}")
 
 
+@click.command("worker", cls=Command)
+@click.option("--once", is_flag=True, help="Do what is due now, then end.")
+@click.option("--beside", type=int, metavar="PID", help="End with this process, which started the worker.")
+@with_appcontext
+def worker(once: bool, beside: int | None) -> None:
+    """Deliver mail every few seconds; mix and purge daily. Ends at SIGTERM or Ctrl+C, between two mails."""
+    from screening import create_app
+    from screening.operations.worker import Signals, Worker
+    from screening.outbox import smtp
+
+    signals = Signals(beside)
+    smtp.check_files(current_app.config["SETTINGS"])
+    site = create_app(current_app.config["SETTINGS"])
+    if not Worker(site.extensions["staff"], signals).work(once) and once:
+        click.echo("Another worker is at work, and does it", err=True)
+
+
 def _publish(folder: Path) -> str:
     return sealing.publish(Keyring(folder, (CALLBACK,)), time.time())
 
@@ -190,6 +207,6 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         from screening.staff.commands import staff  # takes half a second to load
 
         babel.init_app(app, default_locale="en")
-        for command in (staff, release, demo):
+        for command in (staff, release, demo, worker):
             app.cli.add_command(command)
     return app

@@ -67,6 +67,8 @@ class Clinic:
     accent: Accent
     neutral_site: str
     privacy_notice: str
+    mail_name: str
+    """Who mails say they are from: best a name that tells nothing to others who see it."""
 
     @property
     def neutral_origin(self) -> str:
@@ -103,7 +105,7 @@ class _Reader:
 
     FIELDS = (
         *("demo", "name", "phone", "address", "country", "time_zone"),
-        *("hours", "holidays", "accent", "neutral_site", "privacy_notice"),
+        *("hours", "holidays", "accent", "neutral_site", "privacy_notice", "mail_name"),
     )
 
     def __init__(self, file: str, table: dict[str, Any]) -> None:
@@ -124,9 +126,10 @@ class _Reader:
         if not isinstance(demo, bool):
             raise self.fail("demo", "must be true or false")
         phone, phone_spoken = self.phone(country)
+        name = self.text("name")
         return Clinic(
             demo=demo,
-            name=self.text("name"),
+            name=name,
             phone=phone,
             phone_spoken=phone_spoken,
             address=self.text("address"),
@@ -137,6 +140,7 @@ class _Reader:
             accent=self.accent(),
             neutral_site=self.web_address("neutral_site"),
             privacy_notice=self.web_address("privacy_notice", required=False),
+            mail_name=self.text("mail_name") if "mail_name" in self.table else name,
         )
 
     def text(self, field: str) -> str:

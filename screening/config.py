@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import limits
+from email_validator import EmailNotValidError, validate_email
 
 from screening.questionnaire.loader import LIBRARY
 
@@ -28,6 +30,10 @@ AUDIT_FLOOR_DAYS = 366
 """The database itself lets no audit event go before a year has passed."""
 
 SURFACES = ("visitor", "staff")
+TLS_MODES = ("starttls", "tls", "none")
+HIGHEST_PORT = 65535
+LONGEST_TIMEOUT = 60
+"""Seconds. A mail takes a dozen answers of the mail server, and a worker's claim to it ends after 15 minutes."""
 
 
 class SettingsError(ValueError):
@@ -78,6 +84,43 @@ def _limit(text: str) -> str:
 
 def _path(text: str) -> Path:
     return Path(text).expanduser()
+
+
+def _path_if_any(text: str) -> Path | None:
+    return _path(text) if text else None
+
+
+def _port(text: str) -> int:
+    port = _count(text)
+    if not 0 < port <= HIGHEST_PORT:
+        raise ValueError(f"takes a port from 1 to {HIGHEST_PORT}")
+    return port
+
+
+def _seconds(text: str) -> int:
+    seconds = _count(text)
+    if not 0 < seconds <= LONGEST_TIMEOUT:
+        raise ValueError(f"takes seconds from 1 to {LONGEST_TIMEOUT}")
+    return seconds
+
+
+def _tls(text: str) -> str:
+    if text not in TLS_MODES:
+        raise ValueError(f"takes one of {', '.join(TLS_MODES)}")
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized if text else ""
+    except EmailNotValidError:
+        raise ValueError("takes one e-mail address such as team@clinic.example") from None
+
+
+def _origin(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~/-]*)?", text):
+        raise ValueError("takes an address such as https://check.clinic.example")
+    return text.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -160,6 +203,19 @@ SETTINGS = (
     Setting(
         "STAFF_SECOND_FACTOR", "true", _flag, "whether staff need a code from an app to sign in; false only for a demo"
     ),
+    Setting(
+        "SITE_URL", "", _origin, "where visitors find the site, for links in mails: `https://check.clinic.example`"
+    ),
+    Setting("STAFF_URL", "", _origin, "where the team finds its pages; empty: `/staff` under `SCREENING_SITE_URL`"),
+    Setting("MAIL_HOST", "", str, "name of the mail server; empty: no mail is sent"),
+    Setting("MAIL_PORT", "587", _port, "its port: mostly 587 with `starttls`, 465 with `tls`"),
+    Setting("MAIL_TLS", "starttls", _tls, "`starttls`, `tls` (from the first byte), or `none` (on this machine only)"),
+    Setting("MAIL_CA", "", _path_if_any, "file of certificates to trust; empty: those the system trusts"),
+    Setting("MAIL_USER", "", str, "who signs in to the mail server; empty: nobody does"),
+    Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that holds the password, and nothing else"),
+    Setting("MAIL_FROM", "", _address, "the address mails come from"),
+    Setting("MAIL_TEAM", "", _address, "the team's address: there it is told that a request waits"),
+    Setting("MAIL_TIMEOUT", "20", _seconds, "seconds the mail server may take for each answer"),
 )
 
 

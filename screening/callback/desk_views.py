@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit
-from screening.callback import desk, opening, requests, states
+from screening.callback import desk, letters, opening, requests, states
 from screening.callback.desk import Filter
 from screening.callback.desk_forms import OUTCOMES, SPOKE, STOP, CallForm, ClosedDayForm, HandForm, NoteForm, SearchForm
 from screening.callback.details import Details, spoken
@@ -97,6 +97,7 @@ def init_app(app: Flask) -> None:
     app.register_blueprint(callbacks)
     nav.add(app, "callbacks.queue", lazy_gettext("Call-backs"), CALLBACKS, place=10)
     audit_page.WORDS.update(EVENTS)
+    letters.init_app(app)
 
 
 @callbacks.get("")

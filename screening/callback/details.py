@@ -54,6 +54,11 @@ class Details:
         return self.guardian_phone if self.minor else self.phone
 
     @property
+    def write_to(self) -> str:
+        """The address to write to; empty for who chose a call, and under 18, where a parent or guardian is called."""
+        return self.email if self.reach_by == "email" and not self.minor else ""
+
+    @property
     def contacts(self) -> tuple[str, ...]:
         """Every number and address by which the same person may be known again."""
         return tuple(sorted({c.partition(";")[0].lower() for c in (self.phone, self.email, self.guardian_phone) if c}))

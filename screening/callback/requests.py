@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from screening import audit
-from screening.callback import reference, sealing, states
+from screening.callback import letters, reference, sealing, states
 from screening.callback.details import Details
 from screening.callback.models import CallbackContact, CallbackNote, CallbackRequest
 from screening.callback.promise import Calendar, first_chosen_time, promise
@@ -66,6 +66,7 @@ def submit(
     _fill(request, details, urgent)
     db.session.add(request)
     db.session.add(audit.event("request.entered" if by else "request.received", now, by or audit.VISITOR, id_))
+    letters.post_received(id_, details, now)
     try:
         db.session.commit()
     except IntegrityError:  # the same form, sent at the same time
@@ -92,13 +93,14 @@ def change(
     if request.digest == _digest(secret, details):
         return _receipt(made, request)
     states.change(request.progress)
-    request.due_at = due_after_change(request.due_at, details, calendar, now)
+    promised, request.due_at = request.due_at, due_after_change(request.due_at, details, calendar, now)
     request.changed_at, request.digest, request.indexed_with = int(now), _digest(secret, details), None
     with db.session.no_autoflush:  # looking up the key must not write half of the change
         _fill(request, details, urgent)
     flush()
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
+    letters.post_changed(request.id, details, request.due_at != promised, now)
     db.session.commit()
     return _receipt(made, request)
 

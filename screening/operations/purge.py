@@ -9,6 +9,7 @@ from screening import audit
 from screening.callback import retention
 from screening.erasing import wipe
 from screening.extensions import db
+from screening.outbox import retention as outbox_retention
 from screening.staff import sessions
 
 REQUESTS = ("callback_request", "callback_contact", "callback_note")
@@ -30,6 +31,7 @@ PURGERS = (
     Purger("closed requests", retention.purge_closed, REQUESTS),
     Purger("withdrawn requests", retention.purge_withdrawn, REQUESTS),
     Purger("staff sessions", sessions.purge, ("staff_session",)),
+    Purger("mail", outbox_retention.purge, ("outbox_mail",)),
     Purger("audit events", audit.purge, ("audit_event",)),
 )
 """All of them, in their order. To keep something for a while, add a line."""

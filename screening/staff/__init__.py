@@ -18,9 +18,19 @@ from screening.clinic import Clinic
 from screening.config import SettingsError
 from screening.extensions import csrf, db
 from screening.keyring import STAFF, Keyring
-from screening.staff import account_views, audit_page, guard, nav, passwords, second_factor, sessions, sign_in
+from screening.staff import (
+    account_views,
+    audit_page,
+    guard,
+    mail_page,
+    nav,
+    passwords,
+    second_factor,
+    sessions,
+    sign_in,
+)
 from screening.staff.models import Account, Role
-from screening.staff.roles import ADMIN, MEANINGS
+from screening.staff.roles import ADMIN, CALLBACKS, MEANINGS
 from screening.web import limits, origin
 
 MOUNT = "/staff"
@@ -52,9 +62,11 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     app.jinja_env.globals["role_meanings"] = MEANINGS
     app.add_template_filter(day)
     nav.init_app(app)
+    if settings["MAIL_HOST"]:
+        nav.add(app, "mail.show", lazy_gettext("Mail"), CALLBACKS, ADMIN, place=70)
     nav.add(app, "audit.show", lazy_gettext("Audit"), ADMIN, place=80)
     nav.add(app, "accounts.everyone", lazy_gettext("Accounts"), ADMIN, place=90)
-    for blueprint in (sign_in.sign_in, account_views.views, audit_page.audit_page):
+    for blueprint in (sign_in.sign_in, account_views.views, audit_page.audit_page, mail_page.mail_page):
         app.register_blueprint(blueprint)
 
 

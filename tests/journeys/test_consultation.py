@@ -131,7 +131,7 @@ def test_the_team_sets_up_calls_and_signs_out_without_a_script_and_axe_finds_not
     for path in ("search", "new", "closed-days"):
         clerk.open(f"/staff/callbacks/{path}")
         look(path)
-    for path in ("audit", "accounts", "accounts/new", "you", "nothing"):
+    for path in ("mail", "audit", "accounts", "accounts/new", "you", "nothing"):
         clerk.open(f"/staff/{path}")
         look(path)
     clerk.open("/staff/callbacks?lang=es")
@@ -140,4 +140,4 @@ def test_the_team_sets_up_calls_and_signs_out_without_a_script_and_axe_finds_not
     assert clerk.path == "/staff/sign-in"
     clerk.open("/staff/callbacks")
     assert clerk.path == "/staff/sign-in"
-    assert len(seen) == 17
+    assert len(seen) == 18

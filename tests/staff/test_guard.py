@@ -20,6 +20,9 @@ ADDRESSES = """
 /accounts/<account_id>/roles POST admin
 /accounts/new GET POST admin
 /audit GET admin
+/mail GET admin callbacks
+/mail/<mail_id>/retry POST admin callbacks
+/mail/retry POST admin callbacks
 /password GET POST signed in, or on the way
 /recovery GET POST signed in, or on the way
 /recovery-codes GET POST signed in, fresh
@@ -31,7 +34,7 @@ ADDRESSES = """
 """
 """Every staff address of this wing, reviewed here before it exists, with who may open it."""
 
-OF_THIS_WING = ("sign_in.", "accounts.", "audit.")
+OF_THIS_WING = ("sign_in.", "accounts.", "audit.", "mail.")
 
 
 def told(requirement):

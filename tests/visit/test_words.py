@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -13,11 +14,14 @@ import textstat
 from flask import render_template
 from hypothesis import HealthCheck, given, settings
 
+from screening.callback.letters import KINDS, REQUEST_WAITS
 from screening.config import ROOT
+from screening.outbox.writing import write
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.summary import summarise
+from tests.outbox.conftest import FROM, ROSA, TEAM, Desk, plain
 from tests.questionnaire.strategies import complete_answers
-from tests.visitor import SIGNS, Page, Visitor
+from tests.visitor import SIGNS, TELLING, Page, Visitor
 
 BANNED = tomllib.loads(Path(__file__).with_name("banned.toml").read_text(encoding="utf-8"))
 Q = load(LIBRARY / "warning_signs.toml")
@@ -258,4 +262,55 @@ def test_the_consultation_weighs_little_too(site, clock, lang):
     for page in pages_of_a_consultation(visitor, clock, share="yes"):
         assert len(brotli.compress(page.response.data)) + style_sheet() + own.stat().st_size <= SUMMARY_VIEW, (
             page.address
+        )
+
+
+@pytest.fixture
+def letters(make_site, clock):
+    """Every mail there is, by kind and whether the promise is over, in a language: its message."""
+    desk = Desk(
+        make_site(MAIL_HOST="127.0.0.1", MAIL_FROM=FROM, MAIL_TEAM=TEAM, SITE_URL="https://check.example"), clock
+    )
+
+    def written(lang):
+        desk.ask(replace(ROSA, language=lang))
+        (subject,) = {mail.subject for mail in desk.mails()}
+        for late in (False, True):
+            clock.forward(late * 7 * 24 * 3600)
+            with desk.app.app_context():
+                for name, kind in KINDS.items():
+                    yield (name, late), write(kind.compose(subject), "1")
+
+    return written
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_no_mail_says_anything_banned_or_of_health_or_who_it_is_about(letters, lang):
+    health = re.compile(r"pain|spine|dolor|columna|health|salud|clinic|clínica|call back", re.IGNORECASE)
+    seen = 0
+    for (kind, _), message in letters(lang):
+        said = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
+        words = said.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
+        assert found_banned(re.sub(r"<[^>]+>", " ", said), lang) == [], kind
+        assert not TELLING.search(said) and not health.search(words), kind
+        assert not [secret for secret in ("Rosa", "Rosita", "5550144", "zentinel") if secret in said]
+        seen += 1
+    assert seen == 6
+
+
+def test_every_english_mail_reads_at_grade_6_or_lower(letters):
+    for (kind, late), message in letters("en"):
+        sentences = re.sub(r"https://\S+", "", plain(message)).replace("\n\n", ". ")
+        assert textstat.flesch_kincaid_grade(re.sub(r"[\s.:?]*\.(\s*\.)*", ". ", sentences)) <= GRADE, (kind, late)
+
+
+def test_no_mail_leads_anywhere_but_to_the_site_or_carries_a_token(letters):
+    for (kind, _), message in letters("en"):
+        links = set(re.findall(r"https?://[^\s<\"]+", plain(message) + message.get_body(("html",)).get_content()))
+        (link,) = links
+        assert re.fullmatch(
+            r"https://check\.example/staff/callbacks/[0-9a-f]{32}"
+            if kind == REQUEST_WAITS
+            else r"https://check\.example/consultation/status",
+            link,
         )
