@@ -324,6 +324,7 @@ MANIFEST_LEAKS = {
     "more values": (changed("sensitive/values_reached", 4), "sensitive.values_reached: the rows say"),
     "another greatest share": (changed("sensitive/most_reached", 0.01), "sensitive.most_reached: the rows say"),
     "a weaker rule": (changed("sensitive/most_asked", 0.9), "sensitive.most_asked: over 0.5"),
+    "a rule of one value": (changed("sensitive/values_asked", 1), "sensitive.values_asked: under 2"),
     "a rule on another question": (changed("sensitive/question", "sleep"), "question: not the sensitive question"),
     "another hash": (changed("files/full.csv/sha256", "0" * 64), "files.full.csv.sha256: not that of the rows"),
     "another size": (changed("files/full.csv/bytes", 1), "files.full.csv.bytes: the rows say"),
@@ -562,6 +563,11 @@ PACKAGE_LEAKS = {
     "a wrong count": (with_tables(wrong_count), "signs.sleep: 2 counts are wrong"),
     "a wrong count of signs noticed": (with_tables(wrong_sum), "tables.json noticed: 5 counts are wrong"),
     "a small count in a period": (with_tables(small_period), "periods.*1 count under 5 shown"),
+    "other rows in the tables": (with_tables(lambda t: t.update(rows=164)), "tables.json rows: the rows say 165"),
+    "a period nobody was told": (
+        with_tables(lambda t: t.update(periods={"2024": {"rows": 80, "noticed": {}}})),
+        r"periods.*: not a table of counts",
+    ),
     "a table too many": (
         with_tables(lambda t: t.update(by_nurse={})),
         "tables.json: by_nurse is no table of a release",
@@ -683,6 +689,26 @@ SOUND_FILES = {
     "R-0001.xlsx": plain.workbook(plain.table(ROWS)),
     "R-0001.csv": SOUND,
 }
+
+
+def test_an_encrypted_entry_is_refused():
+    data = bytearray(plain.package(ENTRIES))
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    (line,) = found("R-0001.zip", bytes(data))
+    assert "encrypted" in line
+
+
+@pytest.mark.parametrize("name", ["R-0001.zip", "R-0001.xlsx"])
+def test_a_name_alone_makes_no_release(name):
+    assert found(name, SOUND) == [f"{name}: cannot be read: damaged, or not a release's file"]
+
+
+def test_a_cell_with_a_comma_is_no_two_cells():
+    header, first, *rows = plain.table(ROWS)
+    joined = [*first[:3], ",".join(first[3:5]), *first[5:]]
+    assert_told(
+        found("R-0001.xlsx", plain.workbook([header, joined, *rows]), MANIFEST), "line 2: quotes, which no code"
+    )
 
 
 @pytest.mark.parametrize("name", SOUND_FILES)
