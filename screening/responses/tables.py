@@ -80,14 +80,17 @@ def _cycle(pain: bool | None, moods: Collection[bool | None]) -> str:
 
 
 def _periods(periods: Mapping[str, Counter[str]], signs: Collection[str], k: int) -> dict[str, Any]:
-    """How many noticed each sign, period by period; nothing where no two periods are told."""
+    """How many noticed each sign, period by period; nothing where no two periods are told.
+
+    Masked rows are a cell as well, which is never shown: the sum of all is known.
+    """
     told = sorted(period for period in periods if period not in (ANY, MASKED))
     if len(told) < 2:
         return {}
     found: dict[str, Any] = {period: {"rows": periods[period]["rows"], "noticed": {}} for period in told}
     for sign in signs:
         counts = {period: periods[period][sign] for period in periods}
-        others_few = {period for period, count in counts.items() if periods[period]["rows"] - count < k}
+        others_few = {period for period in told if periods[period]["rows"] - counts[period] < k}
         cells = hide(counts, [], k, others_few)
         for period in told:
             found[period]["noticed"][sign] = cells[period]
