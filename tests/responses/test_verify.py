@@ -105,6 +105,18 @@ def test_numbers_in_cells_read_as_in_a_csv():
     assert "texts that no cell shows" in line, "only the text written first is left over"
 
 
+@pytest.mark.parametrize(("claimed", "detail"), [("signs", "full"), ("full", "signs")])
+@pytest.mark.parametrize("manifest", [None, MANIFEST], ids=["alone", "with manifest"])
+def test_a_file_of_another_detail_than_its_name_says_is_found(claimed, detail, manifest):
+    table = plain.table(ROWS, detail)
+    for name, data in (
+        (f"R-0001-{claimed}.csv", plain.csv_bytes(table)),
+        (f"R-0001-{claimed}.xlsx", plain.workbook(table)),
+    ):
+        assert_told(found(name, data, manifest), "not of the detail its name says")
+        assert found(name.replace(claimed, detail), data, manifest) == []
+
+
 def test_the_manifest_beside_a_file_is_found(tmp_path):
     file = tmp_path / "R-0001-full.csv"
     file.write_bytes(plain.csv_bytes(plain.table(ROWS)))

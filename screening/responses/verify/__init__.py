@@ -61,7 +61,7 @@ def check_file(path: Path, expected: Expected, manifest: Path | None = None) -> 
 
 
 def check(name: str, file: BinaryIO, expected: Expected, manifest: bytes | None = None) -> list[Finding]:
-    """Verify a release's file, open for reading at its start and seekable; ``name`` only names it in findings."""
+    """Verify a release's file, open for reading at its start and seekable; ``name`` names it in findings."""
     try:
         start = file.read(4)
         file.seek(0)
@@ -81,7 +81,8 @@ def look(name: str, file: BinaryIO, start: bytes, expected: Expected, manifest: 
         raise UnreadableError("damaged, or not a release's file")
     if not packed:
         tally = Tally()
-        return of_rows(name, csvfile.lines(file, tally), tally, expected, manifest)[1]
+        figures, found = of_rows(name, csvfile.lines(file, tally), tally, expected, manifest)
+        return [*found, *of_name(name, figures)]
     archive = Archive(file)
     if "xl/workbook.xml" in archive.names:
         return of_workbook(name, archive, expected, manifest)
@@ -106,10 +107,17 @@ def of_rows(
 def of_workbook(name: str, archive: Archive, expected: Expected, manifest: bytes | None) -> list[Finding]:
     """What is wrong with an XLSX file."""
     tally, book = Tally(), Workbook(name, archive)
-    found = of_rows(name, book.rows(tally), tally, expected, manifest)[1]
+    figures, found = of_rows(name, book.rows(tally), tally, expected, manifest)
     told = {} if manifest is None else manifests.read(manifest)
     known = [*manifests.told(told), *manifests.hashes(told)]
-    return [*found, *book.findings(lambda cell: shapes.of_cell(cell, known))]
+    return [*found, *of_name(name, figures), *book.findings(lambda cell: shapes.of_cell(cell, known))]
+
+
+def of_name(name: str, figures: Figures) -> Iterable[Finding]:
+    """Whether a data file, by its own name, is of the detail that its rows have: ``signs`` must never tell ``full``."""
+    claimed = detail_of(name.removesuffix(".xlsx").removesuffix(".csv") + ".csv")
+    if claimed and figures.complete and claimed != figures.layout.detail:
+        yield Finding(name, "not of the detail its name says")
 
 
 def of_package(name: str, archive: Archive, expected: Expected, manifest: bytes | None) -> list[Finding]:
@@ -125,9 +133,7 @@ def of_package(name: str, archive: Archive, expected: Expected, manifest: bytes 
         with archive.open(entry) as file:
             tally = Tally()
             figures, wrong = of_rows(entry, csvfile.lines(file, tally), tally, expected, manifest)
-            found += wrong
-            if figures.complete and figures.layout.detail != detail_of(entry):
-                found.append(Finding(f"{name} {entry}", "not of the detail its name says"))
+            found += [*wrong, *of_name(entry, figures)]
     if figures is not None and figures.complete and TABLES in archive.names:
         found += tables.findings(tables.read(archive.read(TABLES)), figures, expected)
     return [*found, *package.texts({} if manifest is None else manifests.read(manifest))]

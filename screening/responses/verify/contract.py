@@ -76,7 +76,7 @@ DATA_FILE = re.compile(r"(?:R-[0-9]{4,9}-)?(signs|full)\.csv")
 
 
 def detail_of(entry: str) -> str | None:
-    """The detail that a data file in a package has by its name; None for a file that is none."""
+    """The detail that a data file has by its name; None for a file that is none."""
     named = DATA_FILE.fullmatch(entry)
     return named[1] if named else None
 
