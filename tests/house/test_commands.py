@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import subprocess
 import sys
-import zipfile
 
 import pytest
 
-from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.questionnaire.loader import LIBRARY
-from tests.conftest import close
-from tests.responses import crowd
 
 FLASK = [sys.executable, "-m", "flask"]
 
@@ -98,55 +93,3 @@ def test_a_release_is_refused_in_one_line_while_there_are_no_copies(run):
 def test_an_expert_determination_names_day_and_expert(run):
     done = run(*FLASK, "release", "preview", SCREENING_EXPERT_DETERMINATION="yes")
     assert done.returncode != 0 and "takes a day and who it was" in done.stderr
-
-
-@pytest.fixture
-def with_copies(run, tmp_path):
-    """A database in which six hundred copies of last year wait."""
-    assert run(*FLASK, "db", "upgrade").returncode == 0
-    app = create_commands_app({"DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite"})
-    with app.app_context():
-        crowd.store(crowd.crowd(600, months=("2025-08", "2025-09")))
-    close(app)
-
-
-def test_a_release_is_previewed_made_listed_and_exported(run, with_copies, tmp_path):
-    stated = json.loads(run(*FLASK, "release", "preview").stdout)
-    assert stated["rows"] == 600 and stated["k"]["asked"] == 11
-    assert run(*FLASK, "release", "create").stdout == "R-0001\n"
-    number, _, questionnaire, version, rows = run(*FLASK, "release", "list").stdout.rstrip("\n").split("\t")
-    assert (number, questionnaire, version, rows) == ("R-0001", "warning_signs", "1", "600")
-    first = run(*FLASK, "release", "export", "R-0001")
-    assert first.returncode == 0 and first.stdout.startswith("period,age_band,") and first.stdout.count("\n") == 601
-    assert run(*FLASK, "release", "export", "1").stdout == first.stdout
-    target = tmp_path / "R-0001-full.zip"
-    for _ in range(2):
-        done = run(*FLASK, "release", "export", "1", "--detail", "full", "--format", "zip", "--to", str(target))
-        assert (done.returncode, done.stdout) == (0, "")
-        assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
-
-
-def test_the_verifier_passes_what_was_made_and_finds_what_was_changed(run, with_copies, tmp_path):
-    assert run(*FLASK, "release", "create").returncode == 0
-    done = run(*FLASK, "release", "verify", "R-0001")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "Nothing found\n")
-    file = tmp_path / "full.csv"
-    assert run(*FLASK, "release", "export", "1", "--detail", "full", "--to", str(file)).returncode == 0
-    rows = file.read_bytes().decode().split("\r\n")
-    file.write_text("\r\n".join([rows[0], rows[1] + ",rosa@example.org", *rows[2:]]), newline="")
-    done = run(*FLASK, "release", "verify", str(file))
-    assert done.returncode == 1 and "full.csv" in done.stdout and "rosa" not in done.stdout
-
-
-@pytest.mark.parametrize("number", ["R-0002", "two", "²", "1" * 40])
-def test_exporting_what_is_not_there_is_refused_and_writes_nothing(run, with_copies, tmp_path, number):
-    done = run(*FLASK, "release", "export", number, "--to", str(tmp_path / "file.csv"))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"There is no release {number}.\n"
-    assert not (tmp_path / "file.csv").exists()
-
-
-def test_an_export_that_cannot_be_written_says_so(run, with_copies, tmp_path):
-    assert run(*FLASK, "release", "create").returncode == 0
-    done = run(*FLASK, "release", "export", "1", "--to", str(tmp_path / "nowhere" / "file.csv"))
-    assert done.returncode == 1 and done.stderr.endswith("nowhere: No such file or directory\n")

@@ -279,7 +279,12 @@ class TestSafety:
 
         server = serve(tls_context=server_side, authenticator=ask_for, auth_required=True)
         file = tmp_path / "password"
-        settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, **self.settings(certificate)}
+        settings = {
+            "MAIL_USER": "clinic",
+            "MAIL_PASSWORD_FILE": file,
+            "MAIL_TIMEOUT": 0.5,
+            **self.settings(certificate),
+        }
         desk = Desk(mailing(server.port, **settings), clock)
         desk.ask(CALLED)
         for wrong in ("shut sesame\n", None):

@@ -37,6 +37,12 @@ REDCAP = (
 
 
 @pytest.fixture
+def database_url(sqlite_url):
+    """One kind is enough: what is built here comes from the store, which is tested on both."""
+    return sqlite_url
+
+
+@pytest.fixture
 def release(commands, questionnaire):
     return made.release(questionnaire)
 

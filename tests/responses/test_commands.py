@@ -1,0 +1,65 @@
+"""Releases by command, as a person on the server makes, reads and checks them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+
+from screening.cli import create_commands_app
+from tests.conftest import close
+from tests.responses import crowd
+
+
+@pytest.fixture
+def run(sqlite_url):
+    """Runs a command where six hundred copies of last year wait."""
+    app = create_commands_app({"DATABASE_URL": sqlite_url})
+    with app.app_context():
+        crowd.store(crowd.crowd(600, months=("2025-08", "2025-09")))
+    runner = app.test_cli_runner()
+    yield lambda *arguments: runner.invoke(args=arguments)
+    close(app)
+
+
+def test_a_release_is_previewed_made_listed_and_exported(run, tmp_path):
+    stated = json.loads(run("release", "preview").stdout)
+    assert stated["rows"] == 600 and stated["k"]["asked"] == 11
+    assert run("release", "create").stdout == "R-0001\n"
+    number, _, questionnaire, version, rows = run("release", "list").stdout.rstrip("\n").split("\t")
+    assert (number, questionnaire, version, rows) == ("R-0001", "warning_signs", "1", "600")
+    first = run("release", "export", "R-0001")
+    assert first.exit_code == 0 and first.stdout.startswith("period,age_band,") and first.stdout.count("\n") == 601
+    assert run("release", "export", "1").stdout == first.stdout
+    target = tmp_path / "R-0001-full.zip"
+    for _ in range(2):
+        done = run("release", "export", "1", "--detail", "full", "--format", "zip", "--to", str(target))
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
+
+
+def test_the_verifier_passes_what_was_made_and_finds_what_was_changed(run, tmp_path):
+    assert run("release", "create").exit_code == 0
+    done = run("release", "verify", "R-0001")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Nothing found\n")
+    file = tmp_path / "full.csv"
+    assert run("release", "export", "1", "--detail", "full", "--to", str(file)).exit_code == 0
+    rows = file.read_bytes().decode().split("\r\n")
+    file.write_text("\r\n".join([rows[0], rows[1] + ",rosa@example.org", *rows[2:]]), newline="")
+    done = run("release", "verify", str(file))
+    assert done.exit_code == 1 and "full.csv" in done.stdout and "rosa" not in done.stdout
+
+
+@pytest.mark.parametrize("number", ["R-0002", "two", "²", "1" * 40])
+def test_exporting_what_is_not_there_is_refused_and_writes_nothing(run, tmp_path, number):
+    done = run("release", "export", number, "--to", str(tmp_path / "file.csv"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"There is no release {number}.\n"
+    assert not (tmp_path / "file.csv").exists()
+
+
+def test_an_export_that_cannot_be_written_says_so(run, tmp_path):
+    assert run("release", "create").exit_code == 0
+    done = run("release", "export", "1", "--to", str(tmp_path / "nowhere" / "file.csv"))
+    assert done.exit_code == 1 and done.stderr.endswith("nowhere: No such file or directory\n")
