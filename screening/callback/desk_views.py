@@ -15,6 +15,7 @@ import phonenumbers
 from flask import Blueprint, Flask, abort, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit
@@ -39,7 +40,7 @@ from screening.callback.sealing import NoKeyError
 from screening.callback.states import Attempt, NotAllowedError, Progress
 from screening.extensions import db
 from screening.questionnaire.summary import Help, Summary, summarise
-from screening.staff import accounts, audit_page, nav
+from screening.staff import accounts, audit_page, nav, unsaved
 from screening.staff.guard import current_account, needs
 from screening.staff.roles import CALLBACKS
 from screening.web import locale, site
@@ -115,6 +116,9 @@ def init_app(app: Flask) -> None:
     """Add the pages to the staff application, its list of pages, and its words for events."""
     app.register_blueprint(callbacks)
     nav.add(app, "callbacks.queue", lazy_gettext("Call-backs"), CALLBACKS, place=10)
+    unsaved.gives_back(
+        app, *(f"callbacks.{form}" for form in ("call", "note", "hand", "search", "enter", "closed_days"))
+    )
     audit_page.WORDS.update(EVENTS)
     letters.init_app(app)
 
@@ -153,8 +157,15 @@ def queue() -> str:
 @needs(CALLBACKS)
 def show(id_: str) -> str:
     """One request."""
-    done = request.args.get("done", "")
-    return _request_page(_found(id_), notice=DONE.get(done))
+    found = _found(id_)
+    call, note, hand = (unsaved.given_back(f"callbacks.{form}") for form in ("call", "note", "hand"))
+    return _request_page(
+        found,
+        notice=DONE.get(request.args.get("done", "")),
+        call=CallForm(formdata=call) if call else None,
+        note=NoteForm(formdata=note) if note else None,
+        hand=_hand_form(found, hand) if hand else None,
+    )
 
 
 @callbacks.post("/<id_>/claim")
@@ -190,7 +201,7 @@ def reopen(id_: str) -> AnyResponse:
 def hand(id_: str) -> AnyResponse:
     """Give it to somebody or to the next shift, or take it over; a note may go with it."""
     found = _found(id_)
-    form, me = _hand_form(found), current_account().id
+    form, me = _hand_form(found, request.form), current_account().id
     if not form.validate():
         return make_response(_request_page(found, hand=form), UNPROCESSABLE)
     to, handover = form.to.data, Words(form.handover.data, HANDOVER)
@@ -247,7 +258,7 @@ def erase(id_: str) -> AnyResponse:
 @needs(CALLBACKS)
 def search() -> AnyResponse | str:
     """Find requests by a phone number or e-mail address."""
-    form = SearchForm()
+    form = SearchForm(formdata=_typed())
     if request.method == "GET":
         return _search_page(form)
     if not form.validate():
@@ -272,7 +283,7 @@ def enter() -> AnyResponse | str:
         site.clinic().country,
         locale.all_names(),
         datetime.fromtimestamp(site.now(), UTC),
-        formdata=request.form if request.method == "POST" else None,
+        formdata=_typed(),
     )
     sent = request.form.get("secret", "")
     secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else requests.fresh_secret()
@@ -304,7 +315,7 @@ def _form_again(form: ConsultationForm, secret: str, why: str, code: int) -> Any
 @needs(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
-    form = ClosedDayForm()
+    form = ClosedDayForm(formdata=_typed())
     if request.method == "POST" and form.validate():
         day = form.day.data.isoformat()
         if db.session.get(ClosedDay, day) is None:
@@ -384,7 +395,7 @@ def _refused(id_: str, error: Exception, words: Words = Words()) -> AnyResponse:
     db.session.rollback()
     reason = error.reason if isinstance(error, NotAllowedError) else "away"
     found = _found(id_)
-    call, note, hand = CallForm(formdata=None), NoteForm(formdata=None), _hand_form(found, blank=True)
+    call, note, hand = CallForm(formdata=None), NoteForm(formdata=None), _hand_form(found, None)
     if words.kind == HANDOVER:
         hand.handover.data = words.text
     else:
@@ -423,7 +434,7 @@ def _request_page(
         me=current_account().id,
         call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
         note=note or NoteForm(formdata=None),
-        hand=hand or _hand_form(found, blank=True),
+        hand=hand or _hand_form(found, None),
         late=_late(found, opening.calendar(site.clinic())),
         due_today=_due_today(found),
         notice=notice,
@@ -439,8 +450,13 @@ def _shared(details: Details | None) -> Summary | None:
     return summarise(site.questionnaire(), details.answers)
 
 
-def _hand_form(found: CallbackRequest, blank: bool = False) -> HandForm:
-    form = HandForm(formdata=None) if blank else HandForm()
+def _typed() -> MultiDict[str, str] | None:
+    """What a form of this page's own address was sent, or given back after a session had ended."""
+    return request.form if request.method == "POST" else unsaved.given_back(request.endpoint or "")
+
+
+def _hand_form(found: CallbackRequest, typed: MultiDict[str, str] | None) -> HandForm:
+    form = HandForm(formdata=typed)
     team = [a for a in accounts.everyone() if a.active and CALLBACKS in a.role_names]
     whom = {account.id: account.name for account in team}
     if found.owner == current_account().id:
