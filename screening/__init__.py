@@ -98,7 +98,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
 
 def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     from screening import staff  # a visitor-only process never loads it
-    from screening.callback import desk_views
+    from screening.callback import desk_views, today_views
     from screening.responses import views as release_views
 
     app = _bare_app("staff", settings, clock)
@@ -107,6 +107,7 @@ def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     database.init_app(app, settings["DATABASE_URL"])
     staff.init_app(app, settings, keyring)
     desk_views.init_app(app)
+    today_views.init_app(app)
     release_views.init_app(app)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app

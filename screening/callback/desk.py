@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, delete, func, literal, select, tuple_, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from screening import audit
@@ -21,6 +21,8 @@ from screening.callback import sealing
 from screening.callback.details import Details
 from screening.callback.models import (
     CLOSED,
+    HANDOVER,
+    NOTE,
     REACHED,
     WAITING,
     WITHDRAWN,
@@ -42,6 +44,9 @@ INDEXED_AT_ONCE = 200
 
 TABS = (WAITING, "overdue", REACHED, CLOSED, WITHDRAWN)
 ENDED = (CLOSED, WITHDRAWN)
+
+AFTER_A_CALL = ("request.attempted", "request.reached", "request.closed")
+"""Events after which a handover note was read and acted on."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,8 @@ def act(
     request.ended_at = int(now) if progress.state is State.CLOSED else None
     db.session.add(audit.event(action, now, by, request.id, **detail))
     flush()
+    if action in AFTER_A_CALL:
+        _settle(request)
     db.session.commit()
 
 
@@ -145,11 +152,19 @@ def note(request: CallbackRequest, seen: int, text: str, by: str, now: float) ->
     db.session.commit()
 
 
-def add_note(request: CallbackRequest, text: str, by: str, now: float) -> None:
+def add_note(request: CallbackRequest, text: str, by: str, now: float, kind: str = NOTE) -> None:
     """Lay a note by a request that is being changed, sealed like it; stored with it. Raises NoKeyError."""
     id_ = secrets.token_hex(16)
     sealed, key_id = sealing.seal(sealing.note_place(request.id, id_), {"text": text})
-    db.session.add(CallbackNote(id=id_, request_id=request.id, at=int(now), by=by, sealed=sealed, sealed_with=key_id))
+    note = CallbackNote(id=id_, request_id=request.id, at=int(now), by=by, kind=kind)
+    note.sealed, note.sealed_with = sealed, key_id
+    db.session.add(note)
+
+
+def handed_over(ids: Iterable[str]) -> set[str]:
+    """Which of these requests have a handover note that no call came after."""
+    marked = select(CallbackNote.request_id).where(CallbackNote.request_id.in_(ids), CallbackNote.kind == HANDOVER)
+    return set(db.session.scalars(marked))
 
 
 def notes(keyring: Keyring, request: CallbackRequest) -> list[tuple[CallbackNote, str | None]]:
@@ -230,6 +245,12 @@ def forget_hashes(key_id: str) -> None:
     table = CallbackRequest.__table__
     db.session.execute(table.update().where(table.c.indexed_with != key_id).values(indexed_with=None))
     db.session.commit()
+
+
+def _settle(request: CallbackRequest) -> None:
+    """Let the handover notes of a request that was called be plain notes from now on."""
+    ours = (CallbackNote.request_id == request.id, CallbackNote.kind == HANDOVER)
+    db.session.execute(update(CallbackNote).where(*ours).values(kind=NOTE))
 
 
 def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:

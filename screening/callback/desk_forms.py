@@ -12,6 +12,9 @@ from screening.web.offers import offered
 
 SPOKE, STOP = "spoke", "stop"
 
+NEXT_SHIFT = "-"
+"""In place of a colleague: back into the queue."""
+
 OUTCOMES = {
     SPOKE: lazy_gettext("We spoke"),
     Attempt.NO_ANSWER.value: lazy_gettext("No answer"),
@@ -55,10 +58,10 @@ class NoteForm(DeskForm):
 
 
 class CallForm(DeskForm):
-    """How a call went; a note may go with it."""
+    """How a call went: the button that was pressed. A note may go with it."""
 
     outcome = RadioField(validate_choice=False)
-    note = TextAreaField(filters=[_note])
+    note = TextAreaField(id="call-note", filters=[_note])
 
     def offer(self, voicemail: bool) -> CallForm:
         """Offer the outcomes that are possible: no voicemail where none may be left."""
@@ -78,14 +81,19 @@ class CallForm(DeskForm):
 
 
 class HandForm(DeskForm):
-    """Who shall have the request."""
+    """Who shall have the request, and what they should know."""
 
     to = SelectField(validate_choice=False)
+    handover = TextAreaField(filters=[_note])
 
     def validate_to(self, field: Field) -> None:
         """One of the team."""
         if field.data not in values(field):
             raise ValidationError(WHOM)
+
+    def validate_handover(self, field: Field) -> None:
+        """Not too much."""
+        _not_too_long(field)
 
 
 class SearchForm(DeskForm):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,21 +15,32 @@ import phonenumbers
 from flask import Blueprint, Flask, abort, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit
 from screening.callback import desk, letters, opening, requests, states
 from screening.callback.desk import Filter
-from screening.callback.desk_forms import OUTCOMES, SPOKE, STOP, CallForm, ClosedDayForm, HandForm, NoteForm, SearchForm
+from screening.callback.desk_forms import (
+    NEXT_SHIFT,
+    OUTCOMES,
+    SPOKE,
+    STOP,
+    CallForm,
+    ClosedDayForm,
+    HandForm,
+    NoteForm,
+    SearchForm,
+)
 from screening.callback.details import Details, spoken
 from screening.callback.forms import ConsultationForm
-from screening.callback.models import CallbackRequest, ClosedDay
+from screening.callback.models import HANDOVER, NOTE, CallbackRequest, ClosedDay
 from screening.callback.promise import Calendar, open_days_late
 from screening.callback.sealing import NoKeyError
 from screening.callback.states import Attempt, NotAllowedError, Progress
 from screening.extensions import db
 from screening.questionnaire.summary import Help, Summary, summarise
-from screening.staff import accounts, audit_page, nav
+from screening.staff import accounts, audit_page, nav, unsaved
 from screening.staff.guard import current_account, needs
 from screening.staff.roles import CALLBACKS
 from screening.web import locale, site
@@ -92,10 +104,21 @@ DONE = {
 }
 
 
+@dataclass(frozen=True)
+class Words:
+    """What somebody typed to go with a step, and the kind of note it becomes."""
+
+    text: str = ""
+    kind: str = NOTE
+
+
 def init_app(app: Flask) -> None:
     """Add the pages to the staff application, its list of pages, and its words for events."""
     app.register_blueprint(callbacks)
     nav.add(app, "callbacks.queue", lazy_gettext("Call-backs"), CALLBACKS, place=10)
+    unsaved.gives_back(
+        app, *(f"callbacks.{form}" for form in ("call", "note", "hand", "search", "enter", "closed_days"))
+    )
     audit_page.WORDS.update(EVENTS)
     letters.init_app(app)
 
@@ -134,7 +157,15 @@ def queue() -> str:
 @needs(CALLBACKS)
 def show(id_: str) -> str:
     """One request."""
-    return _request_page(_found(id_), notice=DONE.get(request.args.get("done", "")))
+    found = _found(id_)
+    call, note, hand = (unsaved.given_back(f"callbacks.{form}") for form in ("call", "note", "hand"))
+    return _request_page(
+        found,
+        notice=DONE.get(request.args.get("done", "")),
+        call=CallForm(formdata=call) if call else None,
+        note=NoteForm(formdata=note) if note else None,
+        hand=_hand_form(found, hand) if hand else None,
+    )
 
 
 @callbacks.post("/<id_>/claim")
@@ -168,20 +199,23 @@ def reopen(id_: str) -> AnyResponse:
 @callbacks.post("/<id_>/hand")
 @needs(CALLBACKS)
 def hand(id_: str) -> AnyResponse:
-    """Give it to somebody, or take it over."""
-    found, form = _found(id_), _hand_form()
+    """Give it to somebody or to the next shift, or take it over; a note may go with it."""
+    found = _found(id_)
+    form, me = _hand_form(found, request.form), current_account().id
     if not form.validate():
         return make_response(_request_page(found, hand=form), UNPROCESSABLE)
-    to = form.to.data
-    return _take(
-        found, form.version, lambda progress: states.reassign(progress, to), "request.reassigned", "reassigned", to=to
-    )
+    to, handover = form.to.data, Words(form.handover.data, HANDOVER)
+    if to == NEXT_SHIFT:
+        back = lambda progress: states.put_back(progress, me)  # noqa: E731
+        return _take(found, form.version, back, "request.put_back", "put_back", handover)
+    give = lambda progress: states.reassign(progress, to)  # noqa: E731
+    return _take(found, form.version, give, "request.reassigned", "reassigned", handover, to=to)
 
 
 @callbacks.post("/<id_>/call")
 @needs(CALLBACKS)
 def call(id_: str) -> AnyResponse:
-    """Note how a call went."""
+    """Note how a call went. Who calls about a request that nobody has takes it."""
     found, form = _found(id_), CallForm()
     details = desk.opened(site.keyring(), found)
     voicemail = bool(details and details.voicemail)
@@ -189,7 +223,7 @@ def call(id_: str) -> AnyResponse:
     if not form.validate():
         return make_response(_request_page(found, call=form), UNPROCESSABLE)
     step, action, detail = _call_step(form.outcome.data, voicemail)
-    return _take(found, form.version, step, action, "called", call=form, **detail)
+    return _take(found, form.version, step, action, "called", Words(form.note.data), called=True, **detail)
 
 
 @callbacks.post("/<id_>/note")
@@ -202,7 +236,7 @@ def note(id_: str) -> AnyResponse:
     try:
         desk.note(found, form.version, form.note.data, current_account().id, site.now())
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error, form.note.data)
+        return _refused(id_, error, Words(form.note.data))
     return redirect(url_for("callbacks.show", id_=id_, done="noted"), 303)
 
 
@@ -224,7 +258,7 @@ def erase(id_: str) -> AnyResponse:
 @needs(CALLBACKS)
 def search() -> AnyResponse | str:
     """Find requests by a phone number or e-mail address."""
-    form = SearchForm()
+    form = SearchForm(formdata=_typed())
     if request.method == "GET":
         return _search_page(form)
     if not form.validate():
@@ -249,7 +283,7 @@ def enter() -> AnyResponse | str:
         site.clinic().country,
         locale.all_names(),
         datetime.fromtimestamp(site.now(), UTC),
-        formdata=request.form if request.method == "POST" else None,
+        formdata=_typed(),
     )
     sent = request.form.get("secret", "")
     secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else requests.fresh_secret()
@@ -281,7 +315,7 @@ def _form_again(form: ConsultationForm, secret: str, why: str, code: int) -> Any
 @needs(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
-    form = ClosedDayForm()
+    form = ClosedDayForm(formdata=_typed())
     if request.method == "POST" and form.validate():
         day = form.day.data.isoformat()
         if db.session.get(ClosedDay, day) is None:
@@ -322,17 +356,20 @@ def _take(
     step: Callable[[Progress], Progress],
     action: str,
     done: str,
-    call: CallForm | None = None,
+    words: Words = Words(),
+    called: bool = False,
     **detail: str,
 ) -> AnyResponse:
-    """Take a request a step on, with the note of a call if there is one; or say why not, and lose nothing."""
-    me, id_ = current_account().id, found.id
+    """Take a request a step on, with the words that go with it; or say why not, and lose nothing."""
+    me, id_, now = current_account().id, found.id, site.now()
     try:
-        if call is not None and call.note.data:
-            desk.add_note(found, call.note.data, me, site.now())
-        desk.act(found, seen, step, action, me, site.now(), **detail)
+        if called and found.owner is None:
+            db.session.add(audit.event("request.claimed", now, me, id_))
+        if words.text:
+            desk.add_note(found, words.text, me, now, words.kind)
+        desk.act(found, seen, step, action, me, now, **detail)
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error, call.note.data if call else "")
+        return _refused(id_, error, words)
     return redirect(url_for("callbacks.show", id_=id_, done=done), 303)
 
 
@@ -340,20 +377,30 @@ def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Prog
     """What an outcome does to a request: the step, the event, and its detail."""
     me = current_account().id
     if outcome == SPOKE:
-        return (lambda progress: states.reach(progress, me)), "request.reached", {}
+        return (lambda progress: states.reach(_taken(progress), me)), "request.reached", {}
     if outcome == STOP:
-        return (lambda progress: states.close(progress, me)), "request.closed", {"reason": STOP}
+        return (lambda progress: states.close(_taken(progress), me)), "request.closed", {"reason": STOP}
     how = Attempt(outcome)
-    return (lambda progress: states.attempt(progress, me, how, voicemail)), "request.attempted", {"outcome": outcome}
+    step = lambda progress: states.attempt(_taken(progress), me, how, voicemail)  # noqa: E731
+    return step, "request.attempted", {"outcome": outcome}
 
 
-def _refused(id_: str, error: Exception, typed: str = "") -> AnyResponse:
-    """The request as it now stands, why what was wished for was not done, and the note that was typed."""
+def _taken(progress: Progress) -> Progress:
+    """A request that nobody has, taken by who is signed in; one that somebody has, as it is. Raises NotAllowedError."""
+    return states.claim(progress, current_account().id) if progress.owner is None else progress
+
+
+def _refused(id_: str, error: Exception, words: Words = Words()) -> AnyResponse:
+    """The request as it now stands, why what was wished for was not done, and the words that were typed."""
     db.session.rollback()
     reason = error.reason if isinstance(error, NotAllowedError) else "away"
-    call, note = CallForm(formdata=None), NoteForm(formdata=None)
-    call.note.data = note.note.data = typed
-    page = _request_page(_found(id_), notice=REFUSED[reason], call=call, note=note, failed=True)
+    found = _found(id_)
+    call, note, hand = CallForm(formdata=None), NoteForm(formdata=None), _hand_form(found, None)
+    if words.kind == HANDOVER:
+        hand.handover.data = words.text
+    else:
+        call.note.data = note.note.data = words.text
+    page = _request_page(found, notice=REFUSED[reason], call=call, note=note, hand=hand, failed=True)
     return make_response(page, UNAVAILABLE if reason == "away" else CONFLICT)
 
 
@@ -379,7 +426,7 @@ def _request_page(
         summary=summary,
         urgent=summary is not None and summary.help is Help.URGENT,
         older=bool(summary and details and details.version != site.questionnaire().version),
-        notes=desk.notes(site.keyring(), found),
+        notes=sorted(desk.notes(site.keyring(), found), key=lambda pair: pair[0].kind != HANDOVER),
         history=past,
         words=EVENTS,
         duplicates=desk.duplicates(found),
@@ -387,7 +434,7 @@ def _request_page(
         me=current_account().id,
         call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
         note=note or NoteForm(formdata=None),
-        hand=hand or _hand_form(blank=True),
+        hand=hand or _hand_form(found, None),
         late=_late(found, opening.calendar(site.clinic())),
         due_today=_due_today(found),
         notice=notice,
@@ -403,10 +450,18 @@ def _shared(details: Details | None) -> Summary | None:
     return summarise(site.questionnaire(), details.answers)
 
 
-def _hand_form(blank: bool = False) -> HandForm:
-    form = HandForm(formdata=None) if blank else HandForm()
+def _typed() -> MultiDict[str, str] | None:
+    """What a form of this page's own address was sent, or given back after a session had ended."""
+    return request.form if request.method == "POST" else unsaved.given_back(request.endpoint or "")
+
+
+def _hand_form(found: CallbackRequest, typed: MultiDict[str, str] | None) -> HandForm:
+    form = HandForm(formdata=typed)
     team = [a for a in accounts.everyone() if a.active and CALLBACKS in a.role_names]
-    form.to.choices = offered({account.id: account.name for account in team})
+    whom = {account.id: account.name for account in team}
+    if found.owner == current_account().id:
+        whom[NEXT_SHIFT] = lazy_gettext("Whoever comes next")
+    form.to.choices = offered(whom)
     return form
 
 

@@ -109,6 +109,10 @@ class CallbackContact(db.Model):  # type: ignore[name-defined]
     hash: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
 
 
+NOTE, HANDOVER = "note", "handover"
+"""Kinds of notes: one that stays, and one for whoever takes over. The second becomes the first at the next call."""
+
+
 class CallbackNote(db.Model):  # type: ignore[name-defined]
     """What somebody of the team wrote about a request, sealed like the request."""
 
@@ -118,6 +122,7 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
     request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), index=True)
     at: Mapped[int] = mapped_column(BigInteger)
     by: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_with: Mapped[str] = mapped_column(String(8))
 

@@ -99,6 +99,14 @@ def is_open(calendar: Calendar, now: datetime) -> bool:
     return hours is not None and hours[0] <= local.time() < hours[1]
 
 
+def suits(calendar: Calendar, now: datetime, wish: Wish) -> bool:
+    """Whether this moment is of the days and parts of the day that were chosen. No wish: any moment is."""
+    local = now.astimezone(calendar.zone)
+    parts = wish.parts or frozenset(Part)
+    in_part = any(BOUNDS[part][0] <= local.time() < BOUNDS[part][1] for part in parts)
+    return in_part and (not wish.days or local.weekday() in wish.days)
+
+
 def open_days_late(calendar: Calendar, due: datetime, now: datetime) -> int:
     """How many open days have begun since the one a promise was for; 0 while it is that day."""
     first, last = due.astimezone(calendar.zone).date(), now.astimezone(calendar.zone).date()

@@ -37,6 +37,12 @@ def add_kind(app: Flask, name: str, kind: Kind) -> None:
     app.extensions.setdefault("mail_kinds", {})[name] = kind
 
 
+def label(name: str) -> str:
+    """What a kind of mail is called; its own name where this application does not know it."""
+    kind = kinds().get(name)
+    return str(kind.label) if kind else name
+
+
 def kinds() -> Mapping[str, Kind]:
     """Every kind this application can deliver, by name."""
     found: Mapping[str, Kind] = current_app.extensions.get("mail_kinds", {})

@@ -21,6 +21,12 @@ def undelivered() -> list[OutboxMail]:
     return list(db.session.scalars(ordered.limit(MOST_SHOWN)))
 
 
+def failed(most: int) -> list[OutboxMail]:
+    """The mails that failed, the oldest first; at most so many."""
+    wanted = select(OutboxMail).where(OutboxMail.state == FAILED).order_by(OutboxMail.posted_at, OutboxMail.id)
+    return list(db.session.scalars(wanted.limit(most)))
+
+
 def counts() -> dict[str, int]:
     """How many mails failed, and how many wait."""
     count = select(func.count()).select_from(OutboxMail)

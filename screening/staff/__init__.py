@@ -28,6 +28,7 @@ from screening.staff import (
     second_factor,
     sessions,
     sign_in,
+    unsaved,
 )
 from screening.staff.models import Account, Role
 from screening.staff.roles import ADMIN, CALLBACKS, MEANINGS
@@ -53,6 +54,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         WTF_I18N_ENABLED=False,
     )
     app.session_interface = sessions.StaffSessions(keyring, clock)
+    unsaved.init_app(app)
     guard.init_app(app)
     origin.init_app(app)
     csrf.init_app(app)

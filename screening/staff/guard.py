@@ -145,7 +145,7 @@ def init_app(app: Flask) -> None:
             return None
         account = someone()
         if account is None:
-            return _to(SIGN_IN)
+            return _sign_in_again()
         step = step_before(account)
         if step is not None:
             return None if requirement is not None and requirement.step == step else _to(step)
@@ -154,6 +154,16 @@ def init_app(app: Flask) -> None:
         if requirement is None or (requirement.roles is not None and not requirement.roles & account.role_names):
             abort(403)
         return _to(SECOND_FACTOR) if requirement.fresh and not is_fresh(account) else None
+
+
+def _sign_in_again() -> Response:
+    """To the sign-in; with what a form brought too late, if there is any."""
+    from screening.staff import unsaved  # it asks this module who is signed in
+
+    page, too_long = unsaved.keep()
+    if page is None:
+        return _to(SIGN_IN)
+    return redirect(url_for(SIGN_IN, next=own_path(request.script_root + page), lost="1" if too_long else None), 303)
 
 
 def _to(endpoint: str) -> Response:

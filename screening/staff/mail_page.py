@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from screening import audit
 from screening.extensions import db
 from screening.outbox import overview, smtp
-from screening.outbox.kinds import kinds
+from screening.outbox.kinds import kinds, label
 from screening.outbox.models import FAILED, WAITING, OutboxMail
 from screening.staff.guard import current_account, needs
 from screening.staff.roles import ADMIN, CALLBACKS
@@ -87,7 +87,6 @@ def _retry(mail_id: str | None = None) -> Response:
 
 def _row(mail: OutboxMail) -> Row:
     kind = kinds().get(mail.kind)
-    label = str(kind.label) if kind else mail.kind
     may_open = kind is not None and CALLBACKS in current_account().role_names
     about = url_for(kind.endpoint, id_=mail.subject) if kind and may_open else None
-    return Row(mail, label, str(REASONS.get(mail.error, mail.error)), about)
+    return Row(mail, label(mail.kind), str(REASONS.get(mail.error, mail.error)), about)

@@ -46,8 +46,8 @@ LONGEST = 3000
 class Session(SecureCookieSession):
     """One browser's session. ``id`` is what its cookie says, None while no password was accepted.
 
-    ``ended`` tells that the browser came with a cookie that is good no more; ``unknown`` that the
-    database could not be asked.
+    ``whose`` is the account of one that begins just now. ``ended`` tells that the browser came with a
+    cookie that is good no more; ``unknown`` that the database could not be asked.
     """
 
     def __init__(self, values: Any = (), id_: str | None = None, began: int = 0, seen: int = 0) -> None:
@@ -55,6 +55,7 @@ class Session(SecureCookieSession):
         self.id = id_
         self.began = began
         self.seen = seen
+        self.whose = ""
         self.fresh = self.ended = self.unknown = False
 
 
@@ -155,7 +156,7 @@ def begin(account: Account, since: int | None = None) -> None:
     session, now = current(), _now()
     _forget_old(session, now)
     session.clear()
-    session.id, session.fresh = secrets.token_urlsafe(32), True
+    session.id, session.fresh, session.whose = secrets.token_urlsafe(32), True, account.id
     session.began, session.seen = now if since is None else since, now
     row = StaffSession(id=_hashed(session.id), account_id=account.id, data="{}", began=session.began, seen=now)
     db.session.add(row)

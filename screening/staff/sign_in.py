@@ -50,7 +50,9 @@ def show() -> str | Response:
             return _let_on(account, guard.own_path(request.form.get("next", "")))
         form.password.errors = [REFUSED]
     wanted = guard.own_path(request.values.get("next", ""))
-    return render_template("staff/sign_in.html", form=form, next=wanted, ended=sessions.current().ended)
+    return render_template(
+        "staff/sign_in.html", form=form, next=wanted, ended=sessions.current().ended, lost="lost" in request.args
+    )
 
 
 @sign_in.route("/second-factor", methods=["GET", "POST"], endpoint="second_factor")

@@ -100,7 +100,7 @@ def test_without_leave_no_voicemail_is_offered_or_taken(office, ann, ask):
     ask(Visitor(office.site))
     page = press(ann, open_request(ann), "claim")
     assert "Do not leave one" in page.words
-    assert page.main.find("input", value="voicemail") is None and page.main.find("input", value="no_answer")
+    assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="no_answer")
     page = press(ann, page, "call", outcome="voicemail", note="kept words")
     assert page.status == 409 and "did not allow a voicemail" in page.words
     assert page.typed(f"{page.address.rpartition('/')[0]}/call")["note"] == ["kept words"]

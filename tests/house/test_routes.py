@@ -41,6 +41,28 @@ ON_RELEASES = """
 """All of them for the roles ``responses`` and ``rows``."""
 
 
+ON_CALLBACKS = """
+/callbacks GET
+/callbacks/<id_> GET
+/callbacks/<id_>/call POST
+/callbacks/<id_>/claim POST
+/callbacks/<id_>/close POST
+/callbacks/<id_>/erase POST
+/callbacks/<id_>/hand POST
+/callbacks/<id_>/note POST
+/callbacks/<id_>/put-back POST
+/callbacks/<id_>/reopen POST
+/callbacks/closed-days GET POST
+/callbacks/closed-days/<day>/remove POST
+/callbacks/new GET POST
+/callbacks/next GET
+/callbacks/print GET
+/callbacks/search GET POST
+/callbacks/today GET
+"""
+"""All of them for the role ``callbacks``."""
+
+
 def test_the_addresses_are_the_reviewed_ones(site):
     found = {
         f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
@@ -57,6 +79,17 @@ def test_the_addresses_on_releases_are_the_reviewed_ones(site):
             found.add(f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}")
             assert requirement_of(staff, rule.endpoint).roles == {"responses", "rows"}
     assert found == set(ON_RELEASES.strip().splitlines())
+
+
+def test_the_addresses_on_callbacks_are_the_reviewed_ones(site):
+    from screening.staff.guard import requirement_of
+
+    staff, found = site.extensions["staff"], set()
+    for rule in staff.url_map.iter_rules():
+        if rule.endpoint.startswith(("callbacks.", "today.")):
+            found.add(f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}")
+            assert requirement_of(staff, rule.endpoint).roles == {"callbacks"}
+    assert found == set(ON_CALLBACKS.strip().splitlines())
 
 
 def test_only_leaving_is_free_of_a_form_token(site):
