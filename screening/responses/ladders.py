@@ -76,7 +76,10 @@ def load(questionnaire: Questionnaire, file: Path = FILE) -> Ladders:
         table = tomllib.loads(content.decode())
         return _ladders(table, questionnaire, hashlib.sha256(content).hexdigest())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, _LadderError) as error:
-        raise SettingsError(f"{file.name}: {error}") from error
+        hint = (
+            f"SCREENING_LADDERS must name a ladder file for the answers of {questionnaire.id} {questionnaire.version}"
+        )
+        raise SettingsError(f"{file.name}: {error} ({hint})") from error
 
 
 class _LadderError(ValueError):

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from screening.questionnaire.loader import LIBRARY
+from screening.responses.ladders import DETAILS
 from tests.journeys.conftest import Server
 from tests.visitor import SIGNS
 
@@ -28,7 +29,10 @@ def marked(tmp_path_factory):
         text = text.replace(f'"{code}"', f'"{SENTINEL}_{code}"')
     file = folder / "marked.toml"
     file.write_text(text, encoding="utf-8")
-    with Server(folder, "--log-level", "debug", SCREENING_QUESTIONNAIRE=str(file)) as running:
+    ladders = folder / "ladders.toml"
+    ladders.write_text("".join(f"[{detail}]\nweight = 1\n" for detail in DETAILS))
+    settings = {"SCREENING_QUESTIONNAIRE": str(file), "SCREENING_LADDERS": str(ladders)}
+    with Server(folder, "--log-level", "debug", **settings) as running:
         yield running
 
 

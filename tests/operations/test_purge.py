@@ -20,14 +20,15 @@ from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Keyring
 from screening.operations import purge as purging
 from screening.operations.purge import PURGERS, purge
+from screening.outbox.models import SENT, WAITING, OutboxMail
 from screening.staff.sessions import IDLE
 from tests.conftest import close
 from tests.staff.clerk import Office
 from tests.visitor import Visitor
 
 DAY = 24 * 3600
-NAMES = ("closed requests", "withdrawn requests", "staff sessions", "audit events")
-TABLES = ("callback_request", "callback_contact", "callback_note", "staff_session", "audit_event")
+NAMES = ("closed requests", "withdrawn requests", "staff sessions", "mail", "audit events")
+TABLES = ("callback_request", "callback_contact", "callback_note", "staff_session", "outbox_mail", "audit_event")
 
 
 class KilledError(Exception):
@@ -57,6 +58,11 @@ def worked(office, ask, clock):
     with office.app.app_context():
         for days in (800, 600, 10):
             db.session.add(audit.event("request.viewed", time.time() - days * DAY, "old", "some request"))
+        for state, at in ((SENT, clock()), (WAITING, None)):
+            mail = OutboxMail(id=f"{state:a<32}", kind="request.waiting", subject="some request", state=state)
+            mail.posted_at = mail.due_at = int(clock())
+            mail.ended_at, mail.attempts = at and int(at), 1
+            db.session.add(mail)
         db.session.commit()
     clock.forward(31 * DAY)
     ann.sign_in()
@@ -85,8 +91,8 @@ def test_each_kind_goes_when_it_is_over_and_is_counted(worked, clock):
     assert left(worked) == before and not counted.wiped
     done = run(worked, clock())
     assert tuple(done.counts) == NAMES and done.wiped
-    assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1), strict=True))
-    assert left(worked) == [1, 2, 1, 0, before[4] - 1] and states(worked) == ["new"]
+    assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1, 1), strict=True))
+    assert left(worked) == [1, 2, 1, 0, 1, before[5] - 1] and states(worked) == ["new"]
     assert set(run(worked, clock()).counts.values()) == {0}
 
 
@@ -142,7 +148,7 @@ def test_no_event_goes_before_the_database_lets_it(office):
         with pytest.raises(SQLAlchemyError):
             audit.purge(time.time() + 3 * 365 * DAY)
         db.session.rollback()
-    assert left(office)[4] == 1
+    assert left(office)[5] == 1
 
 
 @pytest.mark.parametrize("name", ["KEEP_AUDIT_DAYS", "KEEP_CLOSED_DAYS"])

@@ -168,7 +168,7 @@ def test_its_own_jobs_mix_and_purge(make_site, database_url, clock, monkeypatch)
     visitor.walk()
     visitor.agree()
     purged = []
-    monkeypatch.setattr(jobs.retention, "purge", purged.append)
+    monkeypatch.setattr(jobs, "purge", purged.append)
     Worker(site.extensions["staff"], Quiet(clock)).work()
     with site.app_context():
         assert db.session.query(MixedCopy).count() == 1

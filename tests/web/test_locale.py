@@ -14,7 +14,7 @@ from screening.web.locale import CATALOGUES, check
 
 
 def extracted() -> set[str]:
-    methods = [("screening/**.py", "python"), ("templates/**.html", "jinja2")]
+    methods = [("screening/**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
     keywords = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
     found = extract_from_dir(str(ROOT), methods, keywords=keywords, directory_filter=lambda name: ".venv" not in name)
     return {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
