@@ -7,10 +7,15 @@ import sys
 from screening import create_app
 from screening.cli import create_commands_app
 from screening.config import SettingsError
+from screening.operations import metrics
 from screening.questionnaire.loader import DefinitionError
 
 try:
-    app = create_commands_app() if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else create_app()
+    if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        app = create_commands_app()
+    else:
+        app = create_app()
+        metrics.start(app)
 except (SettingsError, DefinitionError) as error:
     sys.exit(f"The site cannot start: {error}")
 

@@ -21,17 +21,33 @@ from screening import clinic, config, database
 from screening.callback import visitor_views, words
 from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
+from screening.operations import health
 from screening.outbox import smtp
 from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
-from screening.web import assets, components, crisis, drafts, errors, headers, kept, limits, locale, origin, pages, site
+from screening.web import (
+    assets,
+    components,
+    crisis,
+    drafts,
+    errors,
+    headers,
+    kept,
+    limits,
+    locale,
+    logs,
+    origin,
+    pages,
+    request_id,
+    site,
+)
 
 LONGEST_BODY = 64 * 1024
 """Bytes a form may have: the longest of ours has a few hundred."""
 
 LONGEST_FORM_PARTS = 100
 
-ANY_HOST = ("pages.help_now", "pages.healthz")
+ANY_HOST = ("pages.help_now", "health.healthz", "health.readyz")
 """Help is given under any name, and a balancer asks by address."""
 
 
@@ -54,6 +70,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
     settings = config.read(overrides)
+    logs.configure(settings["LOG"])
     smtp.check(settings)
     surfaces = settings["SURFACES"]
     app = _visitor_app(settings, clock) if "visitor" in surfaces else _empty_app(settings, clock)
@@ -92,6 +109,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app.register_blueprint(views.visit)
     app.register_blueprint(visitor_views.callback)
     app.register_blueprint(pages.pages)
+    app.register_blueprint(health.health)
     errors.init_app(app, "errors/page.html", last_resort)
     return app
 
@@ -99,6 +117,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
 def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     from screening import staff  # a visitor-only process never loads it
     from screening.callback import desk_views, today_views
+    from screening.operations import clinic_page
     from screening.responses import views as release_views
 
     app = _bare_app("staff", settings, clock)
@@ -109,13 +128,15 @@ def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     desk_views.init_app(app)
     today_views.init_app(app)
     release_views.init_app(app)
+    clinic_page.init_app(app)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 
 
 def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
-    """What stands in front where only staff are served: it finds nothing."""
+    """What stands in front where only staff are served: it says how it is, and finds nothing else."""
     app = _bare_app("empty", settings, clock)
+    app.register_blueprint(health.health)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 
@@ -151,6 +172,7 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
     locale.init_app(app, questionnaire.locales)
     same = headers.policy(secure, settings["FRAME_ANCESTORS"], (the_clinic.neutral_origin,))
     headers.init_app(app, same)
+    request_id.init_app(app)
     assets.init_app(app)
     app.extensions["headers"] = same
     app.jinja_env.globals["brand"] = pages.has_own_accent(the_clinic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -30,6 +31,7 @@ from screening.keyring import (
 )
 from screening.questionnaire.loader import load
 from screening.responses import mixing
+from screening.web import logs
 
 questionnaire = Group("questionnaire", help="The questionnaire's definition.")
 
@@ -170,6 +172,21 @@ def worker(once: bool, beside: int | None) -> None:
         click.echo("Another worker is at work, and does it", err=True)
 
 
+@click.command("doctor", cls=Command)
+@with_appcontext
+def doctor() -> None:
+    """Look over this installation; print each finding with what mends it. Fails when one needs somebody."""
+    from screening.operations.doctor import Given, examine
+
+    findings = examine(Given(current_app.config["SETTINGS"], time.time()))
+    for finding in findings:
+        click.echo(f"{finding.severity.value}\t{finding.what}\t{finding.fix}")
+    needing = sum(finding.needs_somebody for finding in findings)
+    click.echo(f"{needing} of {len(findings)} findings need somebody" if findings else "Nothing found", err=True)
+    if needing:
+        sys.exit(1)
+
+
 def _publish(folder: Path) -> str:
     return sealing.publish(Keyring(folder, (CALLBACK,)), time.time())
 
@@ -197,16 +214,17 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     Raises SettingsError.
     """
     settings = config.read(overrides)
+    logs.configure(settings["LOG"])
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings
     database.init_app(app, settings["DATABASE_URL"])
-    for command in (questionnaire, keys, responses, purge):
+    babel.init_app(app, default_locale="en")
+    for command in (questionnaire, keys, responses, purge, doctor):
         app.cli.add_command(command)
     if "staff" in settings["SURFACES"]:
         from screening.responses.commands import release
         from screening.staff.commands import staff  # takes half a second to load
 
-        babel.init_app(app, default_locale="en")
         for command in (staff, release, demo, worker):
             app.cli.add_command(command)
     return app

@@ -31,6 +31,7 @@ AUDIT_FLOOR_DAYS = 366
 
 SURFACES = ("visitor", "staff")
 TLS_MODES = ("starttls", "tls", "none")
+LOGS = ("text", "json")
 HIGHEST_PORT = 65535
 LONGEST_TIMEOUT = 60
 """Seconds. A mail takes a dozen answers of the mail server, and a worker's claim to it ends after 15 minutes."""
@@ -104,10 +105,20 @@ def _seconds(text: str) -> int:
     return seconds
 
 
-def _tls(text: str) -> str:
-    if text not in TLS_MODES:
-        raise ValueError(f"takes one of {', '.join(TLS_MODES)}")
-    return text
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"takes one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _listener(text: str) -> tuple[str, int] | None:
+    host, _, port = text.rpartition(":")
+    if text and not host:
+        raise ValueError("takes an address and port such as 127.0.0.1:9109")
+    return (host, _port(port)) if text else None
 
 
 def _address(text: str) -> str:
@@ -209,12 +220,24 @@ SETTINGS = (
     Setting("STAFF_URL", "", _origin, "where the team finds its pages; empty: `/staff` under `SCREENING_SITE_URL`"),
     Setting("MAIL_HOST", "", str, "name of the mail server; empty: no mail is sent"),
     Setting("MAIL_PORT", "587", _port, "its port: mostly 587 with `starttls`, 465 with `tls`"),
-    Setting("MAIL_TLS", "starttls", _tls, "`starttls`, `tls` (from the first byte), or `none` (on this machine only)"),
+    Setting(
+        "MAIL_TLS",
+        "starttls",
+        _one_of(TLS_MODES),
+        "`starttls`, `tls` (from the first byte), or `none` (on this machine only)",
+    ),
     Setting("MAIL_CA", "", _path_if_any, "file of certificates to trust; empty: those the system trusts"),
     Setting("MAIL_USER", "", str, "who signs in to the mail server; empty: nobody does"),
     Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that holds the password, and nothing else"),
     Setting("MAIL_FROM", "", _address, "the address mails come from"),
     Setting("MAIL_TEAM", "", _address, "the team's address: there it is told that a request waits"),
+    Setting("LOG", "text", _one_of(LOGS), "how failures and warnings are logged: `text`, or `json`"),
+    Setting(
+        "METRICS_ADDRESS",
+        "",
+        _listener,
+        "address and port for Prometheus, such as `127.0.0.1:9109`; empty: nothing is counted",
+    ),
     Setting("MAIL_TIMEOUT", "20", _seconds, "seconds the mail server may take for each answer"),
 )
 

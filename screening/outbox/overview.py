@@ -33,6 +33,12 @@ def counts() -> dict[str, int]:
     return {state: db.session.scalar(count.where(OutboxMail.state == state)) or 0 for state in (FAILED, WAITING)}
 
 
+def waits_since() -> int | None:
+    """When the mail that waits longest was posted (seconds since 1970, UTC); None when none waits."""
+    first: int | None = db.session.scalar(select(func.min(OutboxMail.posted_at)).where(OutboxMail.state == WAITING))
+    return first
+
+
 def retry(now: float, mail_id: str | None = None) -> int:
     """Let a mail, or all that failed or were put off, be tried at once and from the start; how many.
 

@@ -17,6 +17,8 @@ from flask_babel.speaklater import LazyString
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from screening.web import request_id
+
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 60
@@ -66,7 +68,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             log.error("a request failed: %s", where(error))
         words = WORDS.get("csrf" if isinstance(error, CSRFError) else code) or WORDS[400 if code < 500 else 500]
         try:
-            page = render_template(template, words=words)
+            page = render_template(template, words=words, request_id=request_id.made())
         except Exception as second:  # the last page must not fail for the same reason
             log.error("the error page failed: %s", where(second))
             page = last_resort

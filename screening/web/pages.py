@@ -1,4 +1,4 @@
-"""Pages that belong to no walk: help, about, privacy, accessibility; and what machines ask for."""
+"""Pages that belong to no walk: help, about, privacy, accessibility."""
 
 from __future__ import annotations
 
@@ -48,14 +48,6 @@ def brand() -> Response:
     response = make_response(css)
     response.content_type = "text/css; charset=utf-8"
     response.headers["Cache-Control"] = "public, max-age=3600"
-    return response
-
-
-@pages.get("/healthz")
-def healthz() -> Response:
-    """Whether this process answers at all. Looks at nothing else."""
-    response = make_response("ok\n")
-    response.content_type = "text/plain; charset=utf-8"
     return response
 
 

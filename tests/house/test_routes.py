@@ -25,6 +25,7 @@ ADDRESSES = """
 /leave POST
 /more-time POST
 /privacy GET
+/readyz GET
 /start-again POST
 /summary GET
 """

@@ -92,7 +92,12 @@ def demo(tmp_path_factory):
 def signed_in(browser, demo):
     """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
     address, logins = demo
-    email, password, secret = logins["numbers"]
+    return address, sign_in(browser, address, logins["numbers"], "releases")
+
+
+def sign_in(browser, address, login, lands_on):
+    """Sign in with an account of the demo; what the browser keeps of it."""
+    email, password, secret = login
     context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(f"{address}/staff/sign-in")
@@ -100,10 +105,11 @@ def signed_in(browser, demo):
     page.fill("#password", password)
     page.locator("main button").first.click()
     page.fill("#code", totp(secret.replace(" ", ""), time.time()))
-    with page.expect_navigation(url="**/staff/releases"):
+    with page.expect_navigation(url=f"**/staff/{lands_on}"):
         page.locator("main button").first.click()
-    yield address, context.storage_state()
+    state = context.storage_state()
     context.close()
+    return state
 
 
 def every_page_on_releases(visitor, lang: str):
@@ -131,6 +137,25 @@ def test_axe_finds_nothing_on_releases(reader, signed_in, width, scheme):
         assert found == [], f"{name}: {found}"
         wide = visitor.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{name} is {wide} wide"
+
+
+@pytest.fixture(scope="module")
+def admin(browser, demo):
+    address, logins = demo
+    return address, sign_in(browser, address, logins["admin"], "callbacks")
+
+
+@pytest.mark.parametrize(("width", "scheme", "lang"), [(360, "light", "en"), (1280, "dark", "es")])
+def test_axe_finds_nothing_on_what_needs_somebody(reader, admin, width, scheme, lang):
+    address, state = admin
+    visitor = reader(address, color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=state)
+    for path in ("/staff/clinic", "/staff/you"):
+        visitor.open(f"{path}?lang={lang}")
+        assert visitor.page.locator("table" if path == "/staff/clinic" else "aside a").count() == 1
+        results = Axe().run(visitor.page, options=RULES)
+        found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+        assert found == [], f"{path}: {found}"
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_axe_can_find_something(reader):

@@ -1,0 +1,91 @@
+"""How many requests there are and how long they take, told so that no answer can be read from it.
+
+How a walk goes on hangs on its answers: who has pain is asked two questions more, who is hopeless is
+shown help in between, who agrees to a copy is asked for the age. So of the walk only the pages that
+everybody comes by are counted, and only their being shown, all under one name; and whatever fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from flask import Flask
+from prometheus_client import Histogram
+
+from screening.questionnaire.model import Questionnaire
+
+WALK = "walk"
+OF_WALK = ("check", "summary", "help-now", "leave", "more-time", "start-again")
+
+BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
+
+SECONDS = Histogram(
+    "screening_request_seconds", "Seconds until a request is answered", ("surface", "group", "status"), buckets=BUCKETS
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a request is counted under; ``steady`` tells that everybody comes by, whatever their answers."""
+
+    surface: str
+    group: str
+    steady: bool
+
+
+class Places:
+    """Where a request belongs: by the first part of its address, where that is one of ours."""
+
+    def __init__(self, app: Flask) -> None:
+        """``app`` is the application in front."""
+        staff = app.extensions.get("staff")
+        self._visitor = _first_parts(app) | {"static"}
+        self._staff = _first_parts(staff) if staff else frozenset()
+        self._unsteady = _unsteady(app.extensions["questionnaire"])
+
+    def of(self, method: str, path: str) -> Place:
+        """The place of a request, by its method and path."""
+        first, _, rest = path.lstrip("/").partition("/")
+        if first == "staff" and self._staff:
+            return Place("staff", _known(rest.partition("/")[0], self._staff), True)
+        if first in OF_WALK:
+            return Place("visitor", WALK, method == "GET" and rest not in self._unsteady)
+        return Place("visitor", _known(first, self._visitor), True)
+
+
+def counted(application: Callable[..., Iterable[bytes]], places: Places) -> Callable[..., Iterable[bytes]]:
+    """A WSGI application that counts and times what another one answers."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status, began = "5xx", perf_counter()
+        place = places.of(environ["REQUEST_METHOD"], environ["PATH_INFO"])  # before it is handed on and changed
+
+        def start(line: str, *more: Any) -> Any:
+            nonlocal status
+            status = f"{line[0]}xx"
+            return start_response(line, *more)
+
+        try:
+            return application(environ, start)
+        finally:
+            if place.steady or status == "5xx":
+                SECONDS.labels(place.surface, place.group, status).observe(perf_counter() - began)
+
+    return answer
+
+
+def _unsteady(questionnaire: Questionnaire) -> frozenset[str]:
+    asked_of_some = (question.id for question in questionnaire.questions if question.show_when)
+    return frozenset((*asked_of_some, questionnaire.roles.age))
+
+
+def _first_parts(app: Flask) -> frozenset[str]:
+    return frozenset(rule.rule.split("/")[1] for rule in app.url_map.iter_rules())
+
+
+def _known(part: str, parts: frozenset[str]) -> str:
+    """The group of a first part; the empty one is that of the start page."""
+    return (part or "start") if part in parts else "unknown"

@@ -1,0 +1,75 @@
+"""Two addresses for machines: whether this process answers at all, and whether it can do all its work.
+
+``/healthz`` is what a balancer should ask: the walk works with the database down, so a site that is
+not ready is still worth reaching.
+"""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, current_app, make_response
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.config import SettingsError
+from screening.extensions import db
+from screening.keyring import PURPOSES, Keyring
+from screening.operations import schema
+from screening.web import site
+
+OK, AWAY, MISSING, BEHIND, UNKNOWN = "ok", "away", "missing", "behind", "unknown"
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/healthz")
+def healthz() -> Response:
+    """Whether this process answers at all. Looks at nothing else."""
+    return _told("ok\n")
+
+
+@health.get("/readyz")
+def readyz() -> Response:
+    """Database, keys and migrations, a line each with one word; 503 unless all are well."""
+    parts = {"database": _database(), "keys": _keys(), "migrations": UNKNOWN}
+    if parts["database"] == OK:
+        parts["migrations"] = _migrations()
+    ready = set(parts.values()) == {OK}
+    return _told("".join(f"{name} {word}\n" for name, word in parts.items()), 200 if ready else 503)
+
+
+def _database() -> str:
+    try:
+        with surface_with_database(current_app).app_context():
+            for engine in db.engines.values():
+                engine.connect().close()
+    except SQLAlchemyError:
+        return AWAY
+    return OK
+
+
+def _keys() -> str:
+    settings = site.settings()
+    try:
+        Keyring(settings["KEYS"], tuple(p for surface in settings["SURFACES"] for p in PURPOSES[surface]))
+    except SettingsError:
+        return MISSING
+    return OK
+
+
+def _migrations() -> str:
+    try:
+        with surface_with_database(current_app).app_context():
+            return OK if schema.is_newest() else BEHIND
+    except SQLAlchemyError:
+        return UNKNOWN
+
+
+def surface_with_database(front: Flask) -> Flask:
+    """The application that knows the database: the one in front, but for where only staff are served."""
+    known: Flask = front if "sqlalchemy" in front.extensions else front.extensions["staff"]
+    return known
+
+
+def _told(text: str, status: int = 200) -> Response:
+    response = make_response(text, status)
+    response.content_type = "text/plain; charset=utf-8"
+    return response

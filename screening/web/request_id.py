@@ -1,0 +1,33 @@
+"""A random id for a request of which something is logged, and for no other.
+
+It stands in the log, in the answer's ``X-Request-ID`` and on the staff's error page, so that what
+somebody met can be found in the log. It says nothing of who asked, or for what.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, has_request_context, request
+
+KEY = "screening.request_id"
+
+
+def make() -> str:
+    """The id of the request being answered, made when it is first asked for; empty outside a request."""
+    return str(request.environ.setdefault(KEY, secrets.token_hex(8))) if has_request_context() else ""
+
+
+def made() -> str:
+    """The same where something was logged; else empty."""
+    return str(request.environ.get(KEY, ""))
+
+
+def init_app(app: Flask) -> None:
+    """Tell the id in the answer."""
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        if made():
+            response.headers["X-Request-ID"] = made()
+        return response

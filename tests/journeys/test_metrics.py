@@ -1,0 +1,97 @@
+"""The figures for Prometheus, of a server with two processes: all that is asked for, and nothing of answers."""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import ExitStack
+from urllib.error import HTTPError
+from urllib.request import urlopen as open_
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.journeys.conftest import Server
+from tests.visitor import SIGNS
+
+
+@pytest.fixture(scope="module", params=["visitor,staff", "visitor"])
+def watched(request, tmp_path_factory):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("watched")
+    settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SURFACES": request.param}
+    with Server(folder):
+        pass  # makes keys and tables, which a server for visitors alone cannot
+    with ExitStack() as stack:
+        running = Server(folder, "--workers", "2", **settings)
+        running.start()
+        stack.push(running)
+        yield running, f"http://{address}/metrics"
+
+
+def figures(address):
+    """Every figure by its name and labels, without the times."""
+    with open_(address) as answer:
+        text = answer.read().decode()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if not sample.name.endswith(("_bucket", "_sum", "_created")):
+                labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+                found[f"{sample.name}{{{labels}}}"] = sample.value
+    return found
+
+
+def grown(before, after):
+    return {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
+
+
+def test_walks_of_all_noughts_and_all_threes_leave_the_same_figures(reader, watched):
+    server, address = watched
+
+    def walked(answer):
+        before = figures(address)
+        visitor = reader(server.address)
+        visitor.walk(**dict.fromkeys(SIGNS, answer))
+        visitor.finish()
+        visitor.context.close()
+        return grown(before, figures(address))
+
+    noughts = walked("0")
+    assert noughts == walked("3")
+    walk = "screening_request_seconds_count{group=walk,status=2xx,surface=visitor}"
+    assert noughts[walk] == len(SIGNS) + 3, "the signs, stress, review and summary"
+    assert not [name for name in noughts if "walk" in name and name != walk]
+
+
+def test_every_process_answers_for_all(watched):
+    server, address = watched
+    before = figures(address)
+    for _ in range(20):
+        open_(f"{server.address}/about").close()
+    seen = [grown(before, figures(address)) for _ in range(10)]
+    assert seen == [{"screening_request_seconds_count{group=about,status=2xx,surface=visitor}": 20}] * 10
+
+
+def test_names_and_labels_are_the_reviewed_ones(watched):
+    _, address = watched
+    found = {re.sub(r"(group|status|surface)=[\w-]+", r"\1", name) for name in figures(address)}
+    assert found == {
+        "screening_request_seconds_count{group,status,surface}",
+        "screening_crisis_file_age_days{language=en}",
+        "screening_crisis_file_age_days{language=es}",
+        "screening_database_up{}",
+        "screening_outbox_mails{state=failed}",
+        "screening_outbox_mails{state=waiting}",
+        "screening_outbox_age_seconds{}",
+        "screening_callbacks_waiting{}",
+        "screening_callbacks_overdue{}",
+    }
+
+
+def test_the_figures_are_not_on_the_sites_own_port(watched):
+    server, _ = watched
+    with pytest.raises(HTTPError, match="404"):
+        open_(f"{server.address}/metrics")

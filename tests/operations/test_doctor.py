@@ -1,0 +1,282 @@
+"""The doctor: an installation that is well has no finding, and whatever is broken is found with what mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from datetime import date
+
+import pytest
+from sqlalchemy import delete, text, update
+
+from screening.callback.models import CallbackKey
+from screening.config import ROOT, Determination
+from screening.extensions import db
+from screening.keyring import PURPOSES, create_ring
+from screening.operations import doctor
+from screening.operations.doctor import Given, Severity
+from screening.operations.doctor.set_up import LEAST_FREE
+from screening.operations.models import WorkerJob, WorkerLease
+from screening.outbox.models import FAILED, WAITING, OutboxMail
+from screening.questionnaire.loader import LIBRARY
+from screening.responses.models import INBOX, InboxCopy
+from screening.staff.models import Account
+from screening.web import crisis
+from tests.conftest import NOON
+from tests.staff.clerk import Office
+
+DAY = 24 * 60 * 60
+MINUTE = 60
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The files of a clinic of its own."""
+    demo = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
+    (tmp_path / "clinic.toml").write_text(demo.replace("demo = true", "demo = false"), encoding="utf-8")
+    for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
+        create_ring(tmp_path / "keys", purpose, date(2026, 11, 22))
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 10**12))
+    return tmp_path
+
+
+@pytest.fixture
+def installation(make_site, database_url, folder):
+    """All is well: a worker at work, an admin, keys published."""
+    site = make_site(DATABASE_URL=database_url, CLINIC=folder / "clinic.toml", KEYS=folder / "keys")
+    Office(site).hire("ada", "admin")
+    with site.extensions["staff"].app_context():
+        for name in ("deliver", "mix", "purge", "turn"):
+            db.session.add(WorkerJob(name=name, ran_at=int(NOON) - 5))
+        db.session.commit()
+    return site.extensions["staff"]
+
+
+def findings(app, now=NOON, **settings):
+    """What needs somebody, as severity, what and fix."""
+    with app.test_request_context():
+        found = doctor.examine(Given(app.config["SETTINGS"] | settings, now))
+        return [(f.severity, str(f.what), f.fix) for f in found if f.needs_somebody]
+
+
+def change(app, *statements):
+    with app.app_context():
+        for statement in statements:
+            db.session.execute(statement)
+        db.session.commit()
+
+
+def only(found, severity, *words):
+    assert len(found) == 1, found
+    assert found[0][0] is severity
+    for word in words:
+        assert word in f"{found[0][1]} {found[0][2]}", found[0]
+
+
+def test_nothing_is_found_where_all_is_well(installation):
+    assert findings(installation) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "severity", "words"),
+    [
+        ({"HOSTS": ("check.clinic.example",)}, Severity.NOW, ["cookies", "SCREENING_SECURE=true"]),
+        ({"EXPERT_DETERMINATION": Determination(date(2023, 11, 1), "x")}, Severity.SOON, ["2023-11-01", "DETERMIN"]),
+        ({"MAIL_HOST": "mail.example"}, Severity.NOW, ["No mail can be sent", "SCREENING_SITE_URL"]),
+        ({"QUESTIONNAIRE": ROOT / "none.toml"}, Severity.NOW, ["questionnaire cannot be used", "flask questionnaire"]),
+        ({"CLINIC": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Mend the file"]),
+    ],
+)
+def test_settings_that_do_not_work_are_found(installation, settings, severity, words):
+    only(findings(installation, **settings), severity, *words)
+
+
+def test_an_expert_determination_holds_for_three_years(installation):
+    assert findings(installation, EXPERT_DETERMINATION=Determination(date(2023, 12, 1), "x")) == []
+
+
+def test_the_demo_clinic_is_worth_a_note_at_home_and_a_finding_in_public(installation):
+    demo = ROOT / "screening" / "clinic-demo.toml"
+    assert findings(installation, CLINIC=demo) == []
+    public = {"HOSTS": ("localhost", "check.clinic.example"), "SECURE": True}
+    only(findings(installation, CLINIC=demo, **public), Severity.NOW, "demo clinic", "cp screening/clinic-demo.toml")
+    assert findings(installation, **public) == []
+
+
+def test_crisis_numbers_that_nobody_checked_for_a_year_are_found(installation):
+    later = NOON + 400 * DAY
+    found = [finding for finding in findings(installation, later) if "crisis" in finding[1]]
+    assert [severity for severity, _, _ in found] == [Severity.SOON] * 2
+    assert ["en.toml" in found[0][1], "es.toml" in found[1][1]] == [True, True]
+
+
+def test_a_crisis_file_that_is_damaged_is_found(installation, monkeypatch):
+    good = crisis.load(("en", "es"))
+    monkeypatch.setattr(crisis, "load", lambda locales: {**good, "es": crisis.STAND_IN})
+    only(
+        findings(installation), Severity.NOW, "es.toml is missing or damaged", "git checkout -- screening/web/crisis/es"
+    )
+
+
+def test_a_full_disk_is_found(installation, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, LEAST_FREE - 1))
+    found = findings(installation)
+    assert found and all("1023 MB are free" in what for _, what, _ in found)
+
+
+def test_key_files_are_looked_at_one_by_one(installation, folder):
+    keys = folder / "keys"
+    (keys / "draft.toml").unlink()
+    (keys / "forms.toml").chmod(0o640)
+    (keys / "staff.toml").write_text("active = 1")
+    found = {what: fix for _, what, fix in findings(installation)}
+    assert len(found) == 3
+    assert found["The key file draft.toml is missing"].endswith("flask keys init")
+    assert found["Others on this machine can read the key file forms.toml"].endswith(f"chmod 600 {keys}/forms.toml")
+    assert "second copy" in found["The key file staff.toml is damaged"]
+
+
+def test_keys_older_than_a_year_are_found_but_for_the_one_that_turns_by_itself(installation):
+    later = NOON + 367 * DAY
+    change(
+        installation,
+        update(WorkerJob).values(ran_at=int(later)),
+        update(CallbackKey).values(published_at=int(later)),
+    )
+    found = [(what, fix) for _, what, fix in findings(installation, later) if "over a year ago" in what]
+    assert {what.split()[2] for what, _ in found} == {"draft", "forms", "staff", "backup", "search"}
+    assert any(fix.endswith("flask keys add draft; flask keys activate draft ID") for _, fix in found)
+    assert any(fix.endswith("flask keys turn callback") for _, fix in found)
+
+
+def test_a_visitors_machine_needs_only_its_own_keys(installation, folder):
+    for purpose in PURPOSES["staff"]:
+        (folder / "keys" / f"{purpose}.toml").unlink()
+    assert findings(installation, SURFACES=("visitor",)) == []
+    assert len(findings(installation)) == len(PURPOSES["staff"])
+
+
+def test_a_worker_that_is_not_seen_is_missed_after_a_quarter_of_an_hour(installation):
+    assert findings(installation, NOON + 14 * MINUTE) == []
+    only(findings(installation, NOON + 16 * MINUTE), Severity.NOW, "worker was not seen", "flask worker")
+    change(installation, update(WorkerLease).values(until=int(NOON) + 17 * MINUTE))
+    assert findings(installation, NOON + 16 * MINUTE) == [], "its lease is a sign of life too"
+
+
+def test_a_worker_that_never_was_is_missed(installation):
+    change(installation, delete(WorkerJob))
+    only(findings(installation), Severity.NOW, "worker was not seen")
+
+
+def test_a_job_that_fails_is_found(installation):
+    change(installation, update(WorkerJob).where(WorkerJob.name == "turn").values(failed_at=int(NOON)))
+    only(findings(installation), Severity.SOON, "job turn failed", "log")
+
+
+@pytest.mark.parametrize(("name", "words"), [("mix", "not mixed"), ("purge", "not deleted")])
+def test_daily_jobs_that_are_late_are_found(installation, name, words):
+    job = update(WorkerJob).where(WorkerJob.name == name)
+    change(installation, job.values(ran_at=int(NOON) - 2 * DAY + MINUTE))
+    assert findings(installation) == []
+    change(installation, job.values(ran_at=int(NOON) - 2 * DAY - MINUTE))
+    only(findings(installation), Severity.SOON, words, "flask worker --once")
+
+
+@pytest.mark.parametrize("late", [0, 3 * DAY])
+def test_whether_a_copy_waits_changes_nothing(installation, late):
+    """A finding that came with a copy would tell when it came."""
+    change(installation, update(WorkerJob).where(WorkerJob.name == "mix").values(ran_at=int(NOON) - late))
+    before = findings(installation)
+    copy = {"id": "c" * 32, "period": "2026-11", "questionnaire": "q", "version": 1, "age_band": "x"}
+    copy |= {"pain_duration": "x", "answers": {}}
+    with installation.app_context(), db.engines[INBOX].begin() as connection:
+        connection.execute(InboxCopy.__table__.insert().values(**copy))
+    assert findings(installation) == before and len(before) == bool(late)
+
+
+def test_a_key_that_outlives_its_week_is_found(installation):
+    change(installation, update(CallbackKey).values(published_at=int(NOON) - 9 * DAY))
+    only(findings(installation), Severity.NOW, "lives for over a week", "flask keys turn callback")
+
+
+def test_a_missing_call_back_key_is_found(installation):
+    change(installation, delete(CallbackKey))
+    only(findings(installation), Severity.NOW, "nobody can ask for a call", "flask keys publish")
+
+
+def mail(state, posted_at):
+    return OutboxMail.__table__.insert().values(
+        id=f"{posted_at}",
+        kind="request.waiting",
+        subject="s",
+        state=state,
+        posted_at=posted_at,
+        due_at=0,
+        attempts=1,
+    )
+
+
+def test_mail_that_was_given_up_is_found(installation):
+    change(installation, mail(FAILED, int(NOON)))
+    only(findings(installation), Severity.NOW, "given up: 1", "/staff/mail")
+
+
+def test_mail_that_waits_for_over_an_hour_is_found(installation):
+    change(installation, mail(WAITING, int(NOON)))
+    beat = update(WorkerJob).values(ran_at=int(NOON) + 61 * MINUTE)
+    assert findings(installation) == []
+    change(installation, beat)
+    only(findings(installation, NOON + 61 * MINUTE), Severity.SOON, "over an hour", "/staff/mail")
+
+
+def test_accounts_without_an_admin_are_found(installation):
+    change(installation, update(Account).values(active=False))
+    only(findings(installation), Severity.NOW, "No account can look after", "flask staff add")
+
+
+def test_a_database_that_is_behind_is_found_and_looked_into_no_further(installation):
+    change(installation, text("UPDATE alembic_version_main SET version_num = '0001'"))
+    only(findings(installation), Severity.NOW, "database is not as", "flask db upgrade")
+
+
+def test_a_check_that_cannot_be_made_is_a_finding_and_hides_no_other(installation, caplog):
+    def broken(given):
+        raise ValueError("zentinela")
+
+    with installation.test_request_context():
+        found = doctor.examine(Given(installation.config["SETTINGS"], NOON), (broken, *doctor.CHECKS))
+        assert "broken" in str(next(f for f in found if f.needs_somebody).what)
+    assert "the doctor's check broken failed: ValueError" in caplog.text and "zentinela" not in caplog.text
+
+
+def flask_doctor(**settings):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SCREENING_")} | settings
+    command = [sys.executable, "-m", "flask", "doctor"]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_command_works_without_keys_and_database(tmp_path):
+    done = flask_doctor(
+        SCREENING_KEYS=str(tmp_path / "keys"), SCREENING_DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite"
+    )
+    assert done.returncode == 1
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert all(len(row) == 3 for row in rows) and {row[0] for row in rows} <= {"now", "soon", "note"}
+    assert [fix.rpartition(": ")[2] for _, what, fix in rows if what.startswith("The database")] == ["flask db upgrade"]
+    assert sum("flask keys init" in fix for _, _, fix in rows) == 6
+    assert done.stderr.count("\n") == 1 and "findings need somebody" in done.stderr
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+
+
+def test_the_command_tells_of_a_server_that_is_away(tmp_path):
+    done = flask_doctor(
+        SCREENING_KEYS=str(tmp_path / "keys"), SCREENING_DATABASE_URL="postgresql://rosa:secret@127.0.0.1:9/site"
+    )
+    assert done.returncode == 1
+    assert "now\tThe database cannot be reached (OperationalError)\t" in done.stdout
+    assert "secret" not in done.stdout + done.stderr and "Traceback" not in done.stderr

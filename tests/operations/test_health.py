@@ -1,0 +1,50 @@
+"""What a balancer and an operator ask: whether the process answers, and whether it can do all its work."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from sqlalchemy import text
+
+from screening.extensions import db
+
+SURFACES = [("visitor", "staff"), ("visitor",), ("staff",)]
+
+
+def ask(site, address, **options):
+    return site.test_client().get(address, **options)
+
+
+@pytest.mark.parametrize("surfaces", SURFACES)
+def test_a_process_that_is_well_says_so_under_any_name_and_sets_no_cookie(make_site, database_url, surfaces):
+    site = make_site(DATABASE_URL=database_url, SURFACES=surfaces)
+    for address, words in (("/healthz", "ok\n"), ("/readyz", "database ok\nkeys ok\nmigrations ok\n")):
+        answer = ask(site, address, base_url="http://10.0.0.7:8000", headers={"Cookie": "visit=x; staff=y"})
+        assert (answer.status_code, answer.text) == (200, words)
+        assert answer.headers["Cache-Control"] == "no-store" and "Set-Cookie" not in answer.headers
+        assert answer.mimetype == "text/plain"
+
+
+@pytest.mark.parametrize("surfaces", SURFACES)
+def test_a_database_that_is_away_leaves_the_process_alive_and_not_ready(make_site, surfaces):
+    site = make_site(DATABASE_URL="postgresql://rosa:secret@127.0.0.1:9/site", SURFACES=surfaces)
+    assert ask(site, "/healthz").status_code == 200
+    answer = ask(site, "/readyz")
+    assert (answer.status_code, answer.text) == (503, "database away\nkeys ok\nmigrations unknown\n")
+
+
+def test_a_database_that_is_behind_is_not_ready(make_site, database_url):
+    site = make_site(DATABASE_URL=database_url)
+    with site.app_context(), db.engines["inbox"].begin() as connection:
+        connection.execute(text("DELETE FROM alembic_version_inbox"))
+    answer = ask(site, "/readyz")
+    assert (answer.status_code, answer.text) == (503, "database ok\nkeys ok\nmigrations behind\n")
+
+
+def test_keys_that_are_gone_are_not_ready(make_site, tmp_path, keys):
+    shutil.copytree(keys, tmp_path / "keys")
+    site = make_site(KEYS=tmp_path / "keys")
+    (tmp_path / "keys" / "staff.toml").unlink()
+    answer = ask(site, "/readyz")
+    assert (answer.status_code, answer.text) == (503, "database ok\nkeys missing\nmigrations ok\n")

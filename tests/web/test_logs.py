@@ -1,0 +1,78 @@
+"""The log: one line for each failure, as text or JSON, with the request's id and nothing of a person."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+
+import pytest
+
+from screening.web import logs
+
+SECRET = "zentinela"
+
+
+@pytest.fixture(autouse=True)
+def as_it_was():
+    yield
+    logs.configure("text")
+
+
+def told(capsys):
+    return capsys.readouterr().err.splitlines()
+
+
+def break_(site):
+    def broken():
+        raise ValueError(f"{SECRET}@example.org")
+
+    site.view_functions["pages.about"] = broken
+    return site.test_client().get(f"/about?{SECRET}=1", headers={"User-Agent": SECRET})
+
+
+def test_a_failure_is_one_line_of_json_with_the_id_that_the_answer_has(make_site, capsys):
+    answer = break_(make_site(LOG="json"))
+    (line,) = told(capsys)
+    found = json.loads(line)
+    assert set(found) == {"time", "level", "logger", "message", "request_id"}
+    assert (found["level"], found["logger"]) == ("error", "screening.web.errors")
+    assert found["message"].startswith("a request failed: ValueError < broken (test_logs.py:")
+    assert re.fullmatch(r"[0-9a-f]{16}", found["request_id"])
+    assert answer.headers["X-Request-ID"] == found["request_id"] and answer.status_code == 500
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", found["time"])
+    assert SECRET not in line and SECRET not in answer.text
+
+
+def test_as_text_it_is_one_line_too(make_site, capsys):
+    answer = break_(make_site())
+    (line,) = told(capsys)
+    assert " error screening.web.errors: a request failed: ValueError < broken" in line
+    assert line.endswith(f"(request {answer.headers['X-Request-ID']})") and SECRET not in line
+
+
+def test_each_request_has_another_id_and_one_that_logs_nothing_has_none(make_site, capsys):
+    site = make_site(LOG="json")
+    assert "X-Request-ID" not in site.test_client().get("/").headers
+    assert break_(site).headers["X-Request-ID"] != break_(site).headers["X-Request-ID"]
+    assert len(told(capsys)) == 2
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_traceback_is_told_by_its_places_and_never_by_its_message(kind, capsys):
+    logs.configure(kind)
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        logging.getLogger("other").exception("broken\nline")
+    (line,) = told(capsys)
+    assert "ValueError < test_a_traceback_is_told" in line and SECRET not in line
+    assert (json.loads(line)["message"] if kind == "json" else line).count("\n") == (kind == "json")
+
+
+def test_nothing_is_logged_twice(make_site, capsys):
+    make_site()
+    make_site(LOG="json")
+    logging.getLogger("screening.any").warning("once")
+    assert len(told(capsys)) == 1 and sys.stderr is not None
