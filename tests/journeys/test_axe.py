@@ -90,8 +90,18 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def signed_in(browser, demo):
     """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
+    yield from as_one_of_the_team(browser, demo, "numbers", "**/staff/releases")
+
+
+@pytest.fixture(scope="module")
+def at_the_desk(browser, demo):
+    """The same of who calls back."""
+    yield from as_one_of_the_team(browser, demo, "desk", "**/staff/callbacks/today")
+
+
+def as_one_of_the_team(browser, demo, name, lands):
     address, logins = demo
-    email, password, secret = logins["numbers"]
+    email, password, secret = logins[name]
     context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(f"{address}/staff/sign-in")
@@ -99,7 +109,7 @@ def signed_in(browser, demo):
     page.fill("#password", password)
     page.locator("main button").first.click()
     page.fill("#code", totp(secret.replace(" ", ""), time.time()))
-    with page.expect_navigation(url="**/staff/releases"):
+    with page.expect_navigation(url=lands):
         page.locator("main button").first.click()
     yield address, context.storage_state()
     context.close()
@@ -125,6 +135,34 @@ def test_axe_finds_nothing_on_releases(reader, signed_in, width, scheme):
     lang = {360: "en", 1280: "es"}[width]
     visitor = reader(address, color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=state)
     for name in every_page_on_releases(visitor, lang):
+        results = Axe().run(visitor.page, options=RULES)
+        found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+        assert found == [], f"{name}: {found}"
+        wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} wide"
+
+
+def every_page_of_a_day(visitor, lang: str):
+    """Walks through the pages of the front desk, and notes a call."""
+    visitor.open(f"/staff/callbacks/today?lang={lang}")
+    yield "today"
+    visitor.follow("a[accesskey=n]")
+    yield "request"
+    visitor.open("/staff/callbacks?whose=me")
+    visitor.follow(".app-queue__name a >> nth=0")
+    visitor.follow("main button[name=outcome] >> nth=1")
+    assert visitor.page.evaluate("document.activeElement.id") == "notice"
+    yield "called"
+    visitor.open("/staff/callbacks/print")
+    yield "call list"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_axe_finds_nothing_at_the_front_desk(reader, at_the_desk, width, scheme):
+    address, state = at_the_desk
+    lang = {360: "en", 1280: "es"}[width]
+    visitor = reader(address, color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=state)
+    for name in every_page_of_a_day(visitor, lang):
         results = Axe().run(visitor.page, options=RULES)
         found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
         assert found == [], f"{name}: {found}"
