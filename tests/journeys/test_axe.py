@@ -91,13 +91,18 @@ def demo(tmp_path_factory):
 @pytest.fixture(scope="module")
 def signed_in(browser, demo):
     """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
+    return as_one_of_the_team(browser, demo, "numbers", "**/staff/releases")
+
+
+@pytest.fixture(scope="module")
+def at_the_desk(browser, demo):
+    """The same of who calls back."""
+    return as_one_of_the_team(browser, demo, "desk", "**/staff/callbacks/today")
+
+
+def as_one_of_the_team(browser, demo, name, lands):
     address, logins = demo
-    return address, sign_in(browser, address, logins["numbers"], "releases")
-
-
-def sign_in(browser, address, login, lands_on):
-    """Sign in with an account of the demo; what the browser keeps of it."""
-    email, password, secret = login
+    email, password, secret = logins[name]
     context = browser.new_context(locale="en-US")
     page = context.new_page()
     page.goto(f"{address}/staff/sign-in")
@@ -105,11 +110,11 @@ def sign_in(browser, address, login, lands_on):
     page.fill("#password", password)
     page.locator("main button").first.click()
     page.fill("#code", totp(secret.replace(" ", ""), time.time()))
-    with page.expect_navigation(url=f"**/staff/{lands_on}"):
+    with page.expect_navigation(url=lands):
         page.locator("main button").first.click()
     state = context.storage_state()
     context.close()
-    return state
+    return address, state
 
 
 def every_page_on_releases(visitor, lang: str):
@@ -141,8 +146,7 @@ def test_axe_finds_nothing_on_releases(reader, signed_in, width, scheme):
 
 @pytest.fixture(scope="module")
 def admin(browser, demo):
-    address, logins = demo
-    return address, sign_in(browser, address, logins["admin"], "callbacks")
+    return as_one_of_the_team(browser, demo, "admin", "**/staff/callbacks/today")
 
 
 @pytest.mark.parametrize(("width", "scheme", "lang"), [(360, "light", "en"), (1280, "dark", "es")])
@@ -156,6 +160,34 @@ def test_axe_finds_nothing_on_what_needs_somebody(reader, admin, width, scheme, 
         found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
         assert found == [], f"{path}: {found}"
         assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def every_page_of_a_day(visitor, lang: str):
+    """Walks through the pages of the front desk, and notes a call."""
+    visitor.open(f"/staff/callbacks/today?lang={lang}")
+    yield "today"
+    visitor.follow("a[accesskey=n]")
+    yield "request"
+    visitor.open("/staff/callbacks?whose=me")
+    visitor.follow(".app-queue__name a >> nth=0")
+    visitor.follow("main button[name=outcome] >> nth=1")
+    assert visitor.page.evaluate("document.activeElement.id") == "notice"
+    yield "called"
+    visitor.open("/staff/callbacks/print")
+    yield "call list"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark")])
+def test_axe_finds_nothing_at_the_front_desk(reader, at_the_desk, width, scheme):
+    address, state = at_the_desk
+    lang = {360: "en", 1280: "es"}[width]
+    visitor = reader(address, color_scheme=scheme, viewport={"width": width, "height": 800}, storage_state=state)
+    for name in every_page_of_a_day(visitor, lang):
+        results = Axe().run(visitor.page, options=RULES)
+        found = [(v["id"], [node["html"][:120] for node in v["nodes"]]) for v in results.response["violations"]]
+        assert found == [], f"{name}: {found}"
+        wide = visitor.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{name} is {wide} wide"
 
 
 def test_axe_can_find_something(reader):
