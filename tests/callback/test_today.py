@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, select, text
@@ -20,8 +22,14 @@ SECTIONS = ("first", "overdue", "today", "mine")
 
 
 @pytest.fixture
-def office(make_site, database_url):
-    return Office(make_site(DATABASE_URL=database_url, SITE_URL="https://clinic.example.org"))
+def folder(keys, tmp_path):
+    """Key files of our own, since one test turns them."""
+    return Path(shutil.copytree(keys, tmp_path / "keys"))
+
+
+@pytest.fixture
+def office(make_site, database_url, folder):
+    return Office(make_site(DATABASE_URL=database_url, KEYS=folder, SITE_URL="https://clinic.example.org"))
 
 
 @pytest.fixture
@@ -308,11 +316,11 @@ class TestHandover:
         typed = page.typed(page.address)
         assert typed["handover"] == ["kept words"]
 
-    def test_a_turn_of_the_key_keeps_it_and_a_withdrawal_erases_it(self, office, ann, ask, clock, keys):
+    def test_a_turn_of_the_key_keeps_it_and_a_withdrawal_erases_it(self, office, ann, ask, clock, folder):
         (id_,) = ask_for(office, ask, clock, "Rosa")
         press(ann, open_(ann, id_), "hand", to=office.id_of(ann), handover="zentinehand over")
         with office.app.app_context():
-            assert turning.turn(keys, clock()).resealed >= 2
+            assert turning.turn(folder, clock()).resealed >= 2
             kind, sealed = db.session.execute(text("SELECT kind, sealed FROM callback_note")).one()
             assert kind == "handover" and b"zentinehand" not in bytes(sealed)
         assert "zentinehand" in open_(ann, id_).words

@@ -147,7 +147,7 @@ def test_a_wing_adds_a_page_and_those_who_may_see_it_land_there(office):
         assert clerk.client.get("/staff/queue").status_code == (403 if name == "row" else 200)
     assert labels == {
         "cal": ("/staff/queue", ["Queue", "Today", "Call-backs"]),
-        "res": ("/staff/queue", ["Queue", "Releases", "Trends", "Audit", "Accounts"]),
+        "res": ("/staff/queue", ["Queue", "Releases", "Trends", "Audit", "Accounts", "Clinic"]),
         "row": ("/staff/releases", ["Releases", "Trends"]),
     }
 
