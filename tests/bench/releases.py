@@ -12,6 +12,7 @@ import csv
 import http.client
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -154,7 +155,12 @@ def peers(url: str) -> list[str]:
     """The command that gives the plain table as CSV."""
     if url.startswith("sqlite"):
         return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), f"SELECT {COLUMNS} FROM plain"]
-    return [str(binaries() / "psql"), url, "-c", f"COPY (SELECT {COLUMNS} FROM plain) TO STDOUT (FORMAT csv)"]
+    return [
+        shutil.which("psql") or str(binaries() / "psql"),
+        url,
+        "-c",
+        f"COPY (SELECT {COLUMNS} FROM plain) TO STDOUT (FORMAT csv)",
+    ]
 
 
 def sign_in(folder: Path, url: str) -> str:
