@@ -97,11 +97,20 @@ def _signed_in(settings: Mapping[str, Any]) -> smtplib.SMTP:
         raise _broken(error) from error
     if settings["MAIL_USER"]:
         try:
-            line.login(settings["MAIL_USER"], settings["MAIL_PASSWORD_FILE"].read_text().strip())
-        except (OSError, UnicodeError) as error:
+            _sign_in(line, settings["MAIL_USER"], settings["MAIL_PASSWORD_FILE"])
+        except MailError:
             line.close()
-            raise MailError(SIGN_IN) from error
+            raise
     return line
+
+
+def _sign_in(line: smtplib.SMTP, user: str, password: Path) -> None:
+    try:
+        line.login(user, password.read_text().strip())
+    except (smtplib.SMTPServerDisconnected, TimeoutError) as error:
+        raise _broken(error) from error
+    except (OSError, UnicodeError) as error:  # refused by the server, or no password to be had
+        raise MailError(SIGN_IN) from error
 
 
 def _connected(settings: Mapping[str, Any]) -> smtplib.SMTP:

@@ -275,14 +275,13 @@ class TestSafety:
 
     def test_the_password_comes_from_its_file(self, mailing, serve, server_side, certificate, clock, tmp_path):
         def ask_for(server, session, envelope, mechanism, login):
-            return AuthResult(success=(login.login, login.password) == (b"clinic", b"open sesame"))
+            return AuthResult(success=(login.login, login.password) == (b"clinic", b"open sesame"), handled=False)
 
         server = serve(tls_context=server_side, authenticator=ask_for, auth_required=True)
         file = tmp_path / "password"
         settings = {
             "MAIL_USER": "clinic",
             "MAIL_PASSWORD_FILE": file,
-            "MAIL_TIMEOUT": 0.5,
             **self.settings(certificate),
         }
         desk = Desk(mailing(server.port, **settings), clock)
@@ -294,6 +293,21 @@ class TestSafety:
             clock.forward(DAY)
         file.write_text("open sesame\n")
         assert desk.deliver() == 1
+
+    def test_a_sign_in_that_is_never_answered_is_not_called_refused(
+        self, mailing, serve, server_side, certificate, clock, tmp_path
+    ):
+        def say_nothing(server, session, envelope, mechanism, login):
+            return AuthResult(success=False, handled=True)
+
+        server = serve(tls_context=server_side, authenticator=say_nothing, auth_required=True)
+        file = tmp_path / "password"
+        file.write_text("open sesame")
+        settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}
+        desk = Desk(mailing(server.port, **settings, **self.settings(certificate)), clock)
+        desk.ask(CALLED)
+        assert desk.deliver() == 0
+        assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.TIMEOUT)]
 
     @pytest.mark.parametrize(
         ("settings", "message"),
