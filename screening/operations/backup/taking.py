@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -51,7 +51,7 @@ def take(
         with part.open("wb") as target, _snapshot() as connection:
             tables, rows = list(TABLES.values()), _rows(connection, progress)
             stated = content.write(target, keyring, int(now), schema.newest() or "", tables, rows)
-            _to_disk(target.fileno())
+            _to_disk(target)
         with content.opened(part, keyring) as contents:
             read = contents.hand_to(lambda batch: progress(len(batch.rows)))
         if read != stated:
@@ -115,7 +115,8 @@ def _check_free(file: Path, replace: bool) -> None:
         raise BackupError(f"{file} is there already: give another name, or --replace")
 
 
-def _to_disk(file: int) -> None:
+def _to_disk(file: BinaryIO) -> None:
     """Have a file written, and forgotten by the system's cache, so that reading it asks the disk."""
-    os.fsync(file)
-    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    file.flush()
+    os.fsync(file.fileno())
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
