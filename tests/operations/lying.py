@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from screening.cli import create_commands_app
 from screening.extensions import db
@@ -14,20 +16,25 @@ from tests.conftest import close
 
 def rows_in(url: str) -> dict[str, list[tuple[Any, ...]]]:
     """Every row of every table that a backup holds, in the order of its key."""
-    app = create_commands_app({"DATABASE_URL": url})
-    with app.app_context(), db.engines[None].connect() as connection:
-        found = {
+    with _connected(url) as connection:
+        return {
             name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
             for name, table in TABLES.items()
         }
-    close(app)
-    return found
 
 
 def change(url: str, *statements: str) -> None:
     """Change a database past the site."""
-    app = create_commands_app({"DATABASE_URL": url})
-    with app.app_context(), db.engines[None].begin() as connection:
+    with _connected(url) as connection:
         for statement in statements:
             connection.execute(text(statement))
-    close(app)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    app = create_commands_app({"DATABASE_URL": url})
+    try:
+        with app.app_context(), db.engines[None].begin() as connection:
+            yield connection
+    finally:
+        close(app)
