@@ -79,7 +79,7 @@ def fill(site: Flask) -> list[Login]:
         now = int(staff.extensions["clock"]())
         sealing.publish(staff.extensions["keyring"], now)
         logins = list(_team(now))
-        dice = Random(SEED)  # noqa: S311  # nosec B311 (made-up data, the same each time)
+        dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         _requests(dice, clinic, now)
         _copies(dice, staff.extensions["questionnaire"], datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(now - RELEASED_AGO)
