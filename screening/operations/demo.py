@@ -89,11 +89,11 @@ def fill(site: Flask) -> list[Login]:
 def _team(now: int) -> Iterator[Login]:
     for name, roles in TEAM.items():
         account, _ = accounts.add(Doer(audit.COMMAND, now), f"{name}@example.org", f"Demo {name}", roles)
-        password, secret = passwords.temporary(), second_factor.new_secret()
+        password, secret = passwords.temporary(), second_factor.new_secret(account)
         account.password, account.must_change_password = passwords.hashed(password), False
         second_factor.use(account, secret)
         db.session.commit()
-        yield Login(account.email, password, second_factor.spelled(secret))
+        yield Login(account.email, password, second_factor.spelled(account, secret))
 
 
 def _requests(dice: Random, clinic: Clinic, now: int) -> None:
