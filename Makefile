@@ -45,6 +45,7 @@ test: .venv/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive screening wsgi.py
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/pytest -n 2 --dist worksteal
 
