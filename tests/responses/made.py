@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import insert
 
 from screening.extensions import db
@@ -16,6 +17,7 @@ from screening.responses import ladders, manifest, store
 from screening.responses.files import codebook
 from screening.responses.models import Release
 from screening.responses.rows import FULL, SIGNS, Rows, record
+from screening.responses.terms import Terms
 
 LEVELS = {"period": "year", "age_band": "four_groups", "pain_duration": "up_to_a_year_or_more"}
 PERIODS = {"month": ["2026-10", "2026-11"], "quarter": ["2026-Q3", "2026-Q4"], "year": ["2025", "2026"], "any": ["any"]}
@@ -68,6 +70,7 @@ def release(
             "questionnaire": questionnaire.id,
             "version": questionnaire.version,
             "rows": count,
+            "promised": Terms.of(current_app.config["SETTINGS"], questionnaire).promised(),
             "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
             "codebook": {
