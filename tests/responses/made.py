@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import current_app
 from sqlalchemy import insert
@@ -77,6 +78,7 @@ def release(
                 detail: codebook.stored(codebook.columns(stating, questionnaire, ladders.load(questionnaire), detail))
                 for detail in (SIGNS, FULL)
             },
+            "promised": Terms(questionnaire, ladders.load(questionnaire), 11, ZoneInfo("UTC"), None).promised(),
         }
         release_id = connection.execute(insert(Release).values(values).returning(Release.id)).scalar_one()
         for detail, content in contents.items():
