@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app
 from sqlalchemy import insert
 
 from screening.extensions import db
@@ -71,7 +70,6 @@ def release(
             "questionnaire": questionnaire.id,
             "version": questionnaire.version,
             "rows": count,
-            "promised": Terms.of(current_app.config["SETTINGS"], questionnaire).promised(),
             "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
             "codebook": {
