@@ -98,6 +98,7 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
         SECURITY_PASSWORD_SCHEMES=[passwords.SCHEME],
         SECURITY_DEPRECATED_PASSWORD_SCHEMES=[],
         SECURITY_PASSWORD_SINGLE_HASH=[passwords.SCHEME],
+        SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=passwords.COSTS,
         SECURITY_TWO_FACTOR=True,
         SECURITY_TWO_FACTOR_ENABLED_METHODS=[second_factor.METHOD],
         SECURITY_TOTP_SECRETS={"see": "Codes"},  # wanted, and not used: we seal what it would encrypt

@@ -7,9 +7,11 @@ import re
 import sqlite3
 
 import pytest
+from passlib.context import CryptContext
 
 from screening.config import SettingsError
 from screening.extensions import db
+from screening.staff import passwords
 from screening.staff.models import Account
 from tests.conftest import close
 from tests.staff.clerk import PASSWORD, Clerk, Office, shown_codes, spelled, totp
@@ -76,6 +78,19 @@ def test_whatever_is_wrong_the_words_are_the_same(office):
     pages.append(nobody.give_password("x" * 3000))
     assert len({page.words.replace(page.main.find(id="email")["value"], "") for page in pages}) == 1
     assert {page.status for page in pages} == {200} and "could not sign you in" in pages[0].words
+
+
+def test_a_password_is_hashed_at_its_full_cost(make_site, cheap_passwords, monkeypatch):
+    monkeypatch.setattr(passwords, "COSTS", cheap_passwords)
+    monkeypatch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap_passwords))
+    office = Office(make_site())
+    clerk = office.hire_anew("dana", "admin")
+    kept = [office.look(clerk, "password")]
+    clerk.choose_password(clerk.give_password())
+    kept.append(office.look(clerk, "password"))
+    assert kept[0] != kept[1]
+    for password in kept:
+        assert password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_an_unknown_e_mail_costs_the_same_hashing(office, monkeypatch):
