@@ -223,6 +223,6 @@ def _gated(app: Flask) -> bodies.Bodies:
         for sent in (False, True)
     )
     app.extensions["refusals"] = refuse = gate.Refusals(page, form)
-    unlike = gate.ready("400 Bad Request", _last_resort(app), headers)
+    unlike = gate.ready("400 Bad Request", _last_resort(app), headers, Connection="close")
     open_to_all = {("POST", urgent.address(app.extensions["questionnaire"])), *OPEN_TO_ALL}
     return bodies.Bodies(gate.Gate(app.wsgi_app, refuse, open_to_all), LONGEST_BODY, refuse, unlike)
