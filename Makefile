@@ -4,8 +4,8 @@ WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 
-# More threads than the gate lets in (screening/web/gate.py) and may read bodies: 4 + 64 + 64 of 128 wait at most, so one
-# is mostly free to refuse. 900 connections a worker fit among the 1,024 files a process may open. A connection on which
+# More threads than may wait in the gate (4 + 32, screening/web/gate.py) or for bodies (64, screening/web/bodies.py): one is
+# free to refuse. granian warns of so many, hence --log-level error; the site's own warnings are not granian's. 900 connections a worker fit among the 1,024 files a process may open. A connection on which
 # no request is begun and headed within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers keep.
 FLAGS := --interface wsgi --http 1 --no-ws --blocking-threads 128 --backpressure 900 --backlog 4096 --http1-header-read-timeout 5000 --http1-buffer-size 262144 --log-level error
 SERVE := $(BIN)/granian $(FLAGS) --workers $(WORKERS)

@@ -23,8 +23,8 @@ AT_ONCE = 4
 """Requests a process answers at once. Python runs one at a time; the others may wait for a database or a
 mail server. With 2 to 16 the walk was equally fast, and the more there are, the longer each one takes."""
 
-WAITING = 64
-"""Requests that may wait in a process: about 50 ms of work, so a burst of clicks is served and not refused."""
+WAITING = 32
+"""Requests that may wait in a process: about 25 ms of work, so a burst of clicks is served and not refused."""
 
 LONGEST_WAIT = 2.0
 """Seconds a request waits at most. Only reached when requests are slow, not when they are many."""
