@@ -9,7 +9,6 @@ once are a matter for the proxy in front, which takes bodies in before it passes
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Callable, Iterable
 from threading import Lock
 from typing import Any
@@ -44,7 +43,8 @@ class Bodies:
         self._refuse, self._unlike = refuse, unlike
         self._most, self._most_an_address = most, most_an_address
         self._lock = Lock()
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[str, int] = {}
+        self._in_all = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Read the body, if there is one, and hand the request on."""
@@ -67,13 +67,16 @@ class Bodies:
 
     def _begin(self, address: str) -> bool:
         with self._lock:
-            if self._under_way.total() >= self._most or self._under_way[address] >= self._most_an_address:
+            already = self._under_way.get(address, 0)
+            if self._in_all >= self._most or already >= self._most_an_address:
                 return False
-            self._under_way[address] += 1
+            self._under_way[address] = already + 1
+            self._in_all += 1
             return True
 
     def _end(self, address: str) -> None:
         with self._lock:
-            self._under_way[address] -= 1
-            if not self._under_way[address]:
-                del self._under_way[address]
+            self._in_all -= 1
+            left = self._under_way.pop(address) - 1
+            if left:
+                self._under_way[address] = left

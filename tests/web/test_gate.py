@@ -7,8 +7,8 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
-from queue import Queue
-from threading import Event, Semaphore
+from queue import Queue, SimpleQueue
+from threading import Event
 
 import pytest
 import textstat
@@ -64,9 +64,9 @@ def no(environ, start_response):
 
 def waits(gate: Gate, crowd, path: str) -> Future[TestResponse]:
     """Somebody who has sat down to wait."""
-    seats = gate._seats._value
+    seats = gate._seats.qsize()
     waiting = crowd(gate, path=path)
-    while gate._seats._value == seats:
+    while gate._seats.qsize() == seats:
         assert not waiting.done()
     return waiting
 
@@ -133,7 +133,7 @@ def test_the_log_tells_once_a_minute_how_many_were_refused(caplog):
 @pytest.fixture
 def full(make_site, monkeypatch):
     """The site while every place and every seat is taken."""
-    monkeypatch.setattr("screening.web.gate.Semaphore", lambda places: Semaphore(0))
+    monkeypatch.setattr("screening.web.gate.tickets", lambda count: SimpleQueue())
     return make_site()
 
 
