@@ -93,7 +93,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     keyring = Keyring(settings["KEYS"], PURPOSES["visitor"])
     app.extensions["keyring"] = keyring
     app.session_interface = drafts.DraftSessions(keyring, clock)
-    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive(FORMS, "form tokens")
+    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive_rotating(FORMS, "form tokens")
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], exempt="visit.leave")
