@@ -17,7 +17,7 @@ endef
 help:
 	@echo "make run           set up, serve the site on http://$(ADDRESS), on SQLite, and start its worker"
 	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
-	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
+	@echo "make test          set up and pass every test (what is missing of the system is installed where root)"
 	@echo "make prove         the long proofs"
 	@echo "make bench         measure walk and releases beside their peers (about 35 minutes; BENCH=--grow leaves out a long part)"
 	@echo "make pictures      take the screenshots of the README anew"
@@ -41,7 +41,7 @@ demo: .venv/run.done
 	@$(SERVE_AND_WORK)
 
 test: .venv/test.done
-	@tests/system.sh chromium postgresql
+	@tests/system.sh chromium postgresql nginx systemd
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,7 +49,7 @@ test: .venv/test.done
 	$(BIN)/pytest -n 2 --dist worksteal
 
 prove: .venv/prove.done
-	@tests/system.sh chromium postgresql
+	@tests/system.sh chromium postgresql nginx redis systemd
 	$(BIN)/pytest tests/prove
 
 bench: .venv/prove.done

@@ -84,6 +84,15 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
+def without_a_node(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """What a reverse proxy shows when no node answers: the page of last resort, and the headers of every answer.
+
+    Needs neither keys nor database. Raises SettingsError.
+    """
+    app = _bare_app("empty", settings, time.time)
+    return _last_resort(app), app.extensions["headers"]
+
+
 def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app = _bare_app("visit", settings, clock)
     last_resort = _last_resort(app)
