@@ -50,7 +50,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"the node's own page")
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
 
     def log_message(self, *anything: object) -> None:
         return
@@ -110,7 +111,7 @@ def test_what_operators_ask_a_node_never_gets_there(before):
 
 
 def test_answers_of_a_node_go_through_as_they_are(before):
-    nginx, (node,) = before(503)
+    nginx, _ = before(503)
     answer = nginx.ask("GET", "/summary")
     assert (answer.status, answer.body) == (503, b"the node's own page")
     assert answer.headers.get_all("Content-Security-Policy") == ["default-src 'self'"]
@@ -181,7 +182,7 @@ def test_files_come_compressed_and_with_the_headers_they_have_from_a_node(before
 
 
 def test_a_file_that_only_a_newer_node_has_comes_from_there(before):
-    nginx, (node,) = before(200)
+    nginx, _ = before(200)
     assert nginx.ask("GET", "/static/visitor.0000000000.css").body == b"the node's own page"
     assert nginx.ask("GET", "/static/%2e%2e/%2e%2e/%2e%2e/setup.cfg").status == 400
     assert b"install_requires" not in nginx.ask("GET", "/static/../../setup.cfg").body
