@@ -3,7 +3,8 @@ ADDRESS ?= 127.0.0.1:8000
 WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
-SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
+# A worker that is told to end while it is still starting misses that: it is killed after a while.
+SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --workers-kill-timeout 15 --log-level warning
 
 # The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
 define SERVE_AND_WORK
