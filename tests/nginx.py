@@ -108,9 +108,7 @@ class Nginx:
         return text
 
     def __enter__(self) -> Nginx:
-        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        assert program, "nginx is missing: make test installs it, or tells how"
-        command = [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+        command = self.command()
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
         assert checked.returncode == 0, checked.stderr + self.told()
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
@@ -122,6 +120,23 @@ class Nginx:
             except ConnectionRefusedError:
                 continue
 
+    def command(self) -> list[str]:
+        """How this nginx is called, to start it or to tell the running one something."""
+        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        assert program, "nginx is missing: make test installs it, or tells how"
+        return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+
+    def around(self, port: int, *command: str) -> subprocess.Popen[str]:
+        """Start a command while the node on this port is out, by the shipped script."""
+        own = {
+            "FILE": str(self.folder / "conf.d" / "screening.conf"),
+            "NGINX_COMMAND": " ".join(self.command()),
+            "PID_FILE": str(self.folder / "nginx.pid"),
+        }
+        words = [str(SHIPPED / "around"), f"127.0.0.1:{port}", *command]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(words, env={**os.environ, **own}, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
         self.process.wait(20)
@@ -130,13 +145,15 @@ class Nginx:
         """All that was logged."""
         return "".join(file.read_text() for file in self.folder.glob("*.log"))
 
-    def connect(self, name: str = "localhost", timeout: float = 30) -> http.client.HTTPSConnection:
+    def connect(
+        self, name: str = "localhost", source: str = "127.0.0.1", timeout: float = 60
+    ) -> http.client.HTTPSConnection:
         """A connection as a browser makes it to a site of this name; the certificate is our own."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(name, self.port, timeout=timeout, context=context)
         connection._create_connection = (  # type: ignore[attr-defined]
-            lambda address, *rest: socket.create_connection(("127.0.0.1", self.port), timeout)
+            lambda address, *rest: socket.create_connection(("127.0.0.1", self.port), timeout, (source, 0))
         )
         return connection
 

@@ -10,7 +10,7 @@ present() {
     python) "$PYTHON" -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null ;;
     chromium) command -v chromium >/dev/null ;;
     sqlite3) command -v sqlite3 >/dev/null ;;
-    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && ls /etc/nginx/modules-enabled/*brotli-static.conf >/dev/null 2>&1 ;;
+    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && command -v curl >/dev/null && command -v pgrep >/dev/null && ls /etc/nginx/modules-enabled/*brotli-static.conf >/dev/null 2>&1 ;;
     redis) command -v redis-server >/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
     postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
@@ -21,7 +21,7 @@ packages_of() {
   case "$1" in
     python) echo python3 python3-venv ;;
     chromium) echo chromium fonts-liberation ;;
-    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; echo libnginx-mod-http-brotli-static ;;
+    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; echo libnginx-mod-http-brotli-static curl procps ;;
     redis) echo redis-server ;;
     systemd) echo systemd ;;
     postgresql) echo postgresql ;;

@@ -162,6 +162,33 @@ def test_a_slow_client_holds_nginx_and_not_a_node(before):
     connection.close()
 
 
+def around(nginx, port, *command):
+    """Run a command around which a node is out; the exit code, and what was said."""
+    running = nginx.around(port, *command)
+    _, said = running.communicate(timeout=120)
+    return running.returncode, said
+
+
+def test_a_node_is_out_while_a_command_runs_and_then_back(before, tmp_path):
+    nginx, (first, second) = before(200, 200)
+    file = nginx.folder / "conf.d" / "screening.conf"
+    shipped = file.read_text()
+    look = f"cp {file} {tmp_path}/meanwhile"
+    assert around(nginx, first.server_port, "sh", "-c", look) == (0, "")
+    assert (tmp_path / "meanwhile").read_text().count(" down;") == 2, "for visitors and for staff"
+    assert file.read_text() == shipped
+    assert around(nginx, first.server_port, "false")[0] == 1
+    first.got.clear()
+    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert first.got == [] and len(second.got) == 6, "where the command failed, the node stays out"
+    assert around(nginx, first.server_port, "true")[0] == 0
+    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert "/leave" in [path for _, path, *_ in first.got] and len(second.got) < 12
+    code, said = around(nginx, 1, "touch", str(tmp_path / "done"))
+    assert code == 1 and said.endswith("has no line: server 127.0.0.1:1 ...\n")
+    assert not (tmp_path / "done").exists()
+
+
 @pytest.mark.parametrize("name", ["visitor.css", "visitor.js", "icon.svg"])
 def test_files_come_compressed_and_with_the_headers_they_have_from_a_node(before, make_site, name):
     nginx, _ = before("away")
