@@ -42,6 +42,7 @@ WORDS: dict[str, LazyString] = {
     "account.signed_in": lazy_gettext("Signed in"),
     "account.signed_out": lazy_gettext("Signed out"),
     "mail.retried": lazy_gettext("Mail tried again"),
+    "page.refused": lazy_gettext("Page refused: not among the account’s roles"),
 }
 """What each action is called on the page. An action that is missing is shown by its own name."""
 

@@ -26,10 +26,13 @@ from limits.strategies import FixedWindowRateLimiter
 
 from screening.config import SettingsError
 from screening.keyring import FORMS, Keyring
+from screening.web.counts import Counts
 
 log = logging.getLogger(__name__)
 
 DAY = 24 * 60 * 60
+
+IN_MEMORY = "memory://"
 
 SHARED = re.compile(r"(redis|valkey)(s?|\+unix)://")
 """Addresses of a store that several processes and machines count in. Valkey speaks Redis's language."""
@@ -50,13 +53,7 @@ class Storage:
 
     def __init__(self, address: str) -> None:
         """Connects to nothing yet. Raises SettingsError for an address that cannot be used."""
-        shared = SHARED.match(address)
-        if shared:
-            address = address.replace("valkey", "redis", 1)
-        try:
-            self._limiter = FixedWindowRateLimiter(storage_from_string(address, **_impatient() if shared else {}))
-        except (ConfigurationError, ValueError) as error:
-            raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
+        self._limiter = FixedWindowRateLimiter(Counts() if address == IN_MEMORY else _elsewhere(address))
         self._rests_until = 0.0
 
     def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
@@ -69,6 +66,17 @@ class Storage:
             self._rests_until = time.monotonic() + REST_SECONDS
             log.error("the limits cannot be counted: %s", type(error).__name__)
             return True
+
+
+def _elsewhere(address: str) -> limits.storage.Storage:
+    """A storage of the library ``limits``. Raises SettingsError for an address that cannot be used."""
+    shared = SHARED.match(address)
+    if shared:
+        address = address.replace("valkey", "redis", 1)
+    try:
+        return storage_from_string(address, **_impatient() if shared else {})  # type: ignore[return-value]
+    except (ConfigurationError, ValueError) as error:
+        raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
 
 
 def _impatient() -> dict[str, Any]:

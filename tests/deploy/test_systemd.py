@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from screening.cli import create_commands_app
 from screening.config import ROOT
 from tests.deploy.serving import flags, of_the_makefile
 
@@ -87,10 +88,7 @@ def test_only_the_worker_and_the_commands_may_write_keys():
         assert (read_only == "-/srv/screening/instance/keys") == (file.name == "screening-web@.service")
 
 
-def test_every_command_of_the_site_is_one_that_there_is(tmp_path):
-    """Each unit's command, up to its options, as ``flask`` knows it; the file to back up to is left away."""
+def test_every_command_of_the_site_is_one_that_there_is():
     said = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
-    from screening.cli import create_commands_app
-
-    known = set(create_commands_app().cli.commands)
-    assert {found[1] for found in said if found} - known <= {"backup"}
+    assert [found and found[1] for found in said] == ["worker", "backup", "doctor"]
+    assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)
