@@ -14,6 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from screening.cli import create_commands_app
+from screening.config import ROOT
 from screening.web import crisis
 from tests.nginx import Nginx, free_port
 
@@ -254,3 +255,16 @@ def test_a_setting_that_would_break_out_of_a_header_line_is_refused():
     done = app.test_cli_runner().invoke(args=["proxy", "headers"])
     assert done.exit_code == 1 and done.stdout.count("Content-Security-Policy") == 0
     assert done.stderr.count("\n") == 1 and "Content-Security-Policy would hold a character" in done.stderr
+
+
+def test_the_proxys_page_is_the_clinics_own_and_needs_neither_keys_nor_database(tmp_path):
+    file = tmp_path / "clinic.toml"
+    text = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
+    file.write_text(text.replace("Demo Spine and Pain Clinic", "Clinic by the Weir"), encoding="utf-8")
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    app = create_commands_app({"CLINIC": file, "KEYS": tmp_path / "none", "DATABASE_URL": away})
+    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    assert done.exit_code == 0 and '<h1 class="nhsuk-heading-l">Clinic by the Weir</h1>' in done.stdout
+    file.write_text("name = 7", encoding="utf-8")
+    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    assert done.exit_code == 1 and done.stdout == "" and done.stderr.count("\n") == 1

@@ -26,17 +26,15 @@ class Container:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         python = str(Path(sys.base_prefix) / "bin")
-        kept = {name: os.environ[name] for name in ("LANG", "SSL_CERT_FILE", "PIP_CONFIG_FILE") if name in os.environ}
-        pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-        self.environment = {**kept, **pip, "PATH": f"{python}:/usr/bin:/bin"}
+        own = {name: text for name, text in os.environ.items() if name in ("HOME", "LANG") or name.startswith("PIP_")}
+        self.environment = {**own, "PATH": f"{python}:/usr/bin:/bin"}
 
     def build(self) -> None:
         """Every step, in order."""
         seen, copied = list(seen_by_a_build(ROOT)), copies()
         for name, rest in steps():
             if name == "ENV":
-                self.environment |= dict(pair.split("=", 1) for pair in rest.split())
-                self.environment["HOME"] = str(self.folder.parent)
+                self.environment = dict(pair.split("=", 1) for pair in rest.split()) | self.environment
             elif name == "WORKDIR":
                 assert rest == "/app"
                 self.folder.mkdir()
