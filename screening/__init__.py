@@ -91,6 +91,15 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     return app
 
 
+def without_a_node(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """What a reverse proxy shows when no node answers: the page of last resort, and the headers of every answer.
+
+    Needs neither keys nor database. Raises SettingsError.
+    """
+    app = _bare_app("empty", settings, time.time)
+    return _last_resort(app), app.extensions["headers"]
+
+
 def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     app = _bare_app("visit", settings, clock)
     last_resort = _last_resort(app)
@@ -100,7 +109,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     keyring = Keyring(settings["KEYS"], PURPOSES["visitor"])
     app.extensions["keyring"] = keyring
     app.session_interface = drafts.DraftSessions(keyring, clock)
-    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive(FORMS, "form tokens")
+    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive_rotating(FORMS, "form tokens")
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], exempt="visit.leave")
