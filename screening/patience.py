@@ -44,6 +44,8 @@ class Gate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, Lock()
         self._opens_at: float | None = None
+        self.silent = False
+        """Whether it kept somebody waiting and nobody has begun to try again: not even who is inside need go on."""
 
     def enter(self) -> None:
         """Go in, or raise WaitedError at once."""
@@ -53,16 +55,16 @@ class Gate:
             now = self._clock()
             if self._opens_at is not None and now < self._opens_at:
                 raise WaitedError("the database did not answer just now")
-            self._opens_at = now + PAUSE  # the others wait for what this one finds
+            self._opens_at, self.silent = now + PAUSE, False  # the others wait for what this one finds
 
     def shut(self) -> None:
         """It kept somebody waiting."""
         with self._lock:
-            self._opens_at = self._clock() + PAUSE
+            self._opens_at, self.silent = self._clock() + PAUSE, True
 
     def open(self) -> None:
         """It answered."""
-        self._opens_at = None
+        self._opens_at, self.silent = None, False
 
 
 @lru_cache(64)
@@ -108,6 +110,8 @@ def limit(engine: Engine) -> None:
     engine.pool.gate = gate  # type: ignore[attr-defined]
 
     def connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> BoundedConnection:
+        if gate.silent:  # the connection kept in the pool has just found out
+            raise psycopg.errors.ConnectionTimeout("the server did not answer just now")
         told = f"{options.pop('options', '')} {OPTIONS}".strip()
         return BoundedConnection.connect(*arguments, **options, options=told)
 

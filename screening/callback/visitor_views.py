@@ -120,7 +120,7 @@ def send() -> AnyResponse | str:
         return review()
     if form.share.data and _summary() is None:
         return make_response(_without_summary(form), UNPROCESSABLE)
-    if site.now() - _carried().opened < LEAST_SECONDS:
+    if 0 <= site.now() - _carried().opened < LEAST_SECONDS:  # opened later than now: the clock was put back
         return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
     if not _opening().certain:  # before it is counted: pressing again while the database is away uses nothing up
         return make_response(_review_page(form, notice="away"), UNAVAILABLE)

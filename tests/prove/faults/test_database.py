@@ -201,7 +201,9 @@ def test_the_line_breaks_in_mid_commit(mood, own_cluster, proxy, make_site, cloc
     after = rows(url, "SELECT reference FROM callback_request ORDER BY asked_at")
     assert len(after) == 2 and after[: len(kept)] == kept and after[1][0] == reference.fingerprint(shown)
     received = rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.received'")
-    assert received == [(2,)] and rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.changed'") == [(0,)]
+    assert received == [(2,)] and rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.changed'") == [
+        (0,)
+    ]
     logged()
     report(f"postgresql {mood} its COMMIT: {len(kept) - 1} stored, then 1 request under one reference")
 
