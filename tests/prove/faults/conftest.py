@@ -238,7 +238,8 @@ class People:
         looked = self.timed(lambda: self.clerk.get(self.request_page.address, follow=False))
         for page in (note, looked):
             assert page.status == 503, (page.status, page.text[:2000])
-            assert "Traceback" not in page.text and "Error" not in page.main.get_text().replace("Error:", "")
+            assert "Error" not in page.main.get_text()
+        assert "give this number" in looked.words
 
     def _form(self, end: str) -> str:
         return f"{self.request_page.address}{end}"
