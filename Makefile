@@ -19,7 +19,7 @@ help:
 	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
 	@echo "make test          set up and pass every test (Chromium and PostgreSQL are installed where root)"
 	@echo "make prove         the long proofs"
-	@echo "make bench         measure walk and releases beside their peers (about 35 minutes; BENCH=--grow leaves out a long part)"
+	@echo "make bench         measure everything beside its peers (BENCH='journeys' measures one part, BENCH=--quick tries it)"
 	@echo "make pictures      take the screenshots of the README anew"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
 	@echo "make catalogues    collect the texts to translate, and compile the translations"
@@ -45,6 +45,7 @@ test: .venv/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive screening wsgi.py
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/pytest -n 2 --dist worksteal
 
@@ -54,8 +55,7 @@ prove: .venv/prove.done
 
 bench: .venv/prove.done
 	@tests/system.sh postgresql sqlite3
-	$(BIN)/python -m tests.bench.journeys $(BENCH)
-	$(BIN)/python -m tests.bench.releases
+	$(BIN)/python -m tests.bench $(BENCH)
 
 pictures: .venv/test.done
 	@tests/system.sh chromium

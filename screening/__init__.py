@@ -39,6 +39,7 @@ from screening.web import (
     origin,
     pages,
     request_id,
+    security_txt,
     site,
 )
 
@@ -115,6 +116,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
     app.register_blueprint(visitor_views.callback)
     app.register_blueprint(pages.pages)
     app.register_blueprint(health.health)
+    app.register_blueprint(security_txt.security_txt)
     errors.init_app(app, "errors/page.html", last_resort)
     return app
 
@@ -142,6 +144,7 @@ def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
     """What stands in front where only staff are served: it says how it is, and finds nothing else."""
     app = _bare_app("empty", settings, clock)
     app.register_blueprint(health.health)
+    app.register_blueprint(security_txt.security_txt)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 

@@ -19,6 +19,7 @@ from screening.command import Command, Group
 from screening.config import SettingsError
 from screening.extensions import babel
 from screening.keyring import (
+    BACKUP,
     CALLBACK,
     PURPOSES,
     SEARCH,
@@ -29,6 +30,7 @@ from screening.keyring import (
     read_ring,
     ring_file,
 )
+from screening.operations.backup import BackupError, content
 from screening.questionnaire.loader import load
 from screening.responses import mixing
 from screening.web import logs
@@ -142,6 +144,44 @@ def purge(dry_run: bool) -> None:
         click.echo("The old pages could not be wiped now; the next purge does it", err=True)
 
 
+@click.command("backup", cls=Command, refusals=(BackupError,))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Let it take the place of a file of that name.")
+@with_appcontext
+def backup(file: Path, replace: bool) -> None:
+    """Write everything but the holding file and sessions into FILE, sealed, and read it back; print rows by table.
+
+    The site goes on meanwhile.
+    """
+    from screening.operations.backup import taking
+
+    with _bar(2 * taking.count(), "Writing, reading back") as bar:
+        stated = taking.take(file, _backup_keys(), time.time(), replace, bar.update)
+    _tell(stated)
+    click.echo(f"{file} is written, and was read back whole", err=True)
+
+
+@click.command("restore", cls=Command, refusals=(BackupError,))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--check", is_flag=True, help="Only read it to its end, without a database.")
+@with_appcontext
+def restore(file: Path, check: bool) -> None:
+    """Put a backup into an empty database, wholly or not at all; print rows by table."""
+    from screening.operations.backup import giving_back
+
+    with _bar(file.stat().st_size, "Reading") as bar:
+        if check:
+            stated = content.check(file, _backup_keys(), bar.update)
+        else:
+            stated = giving_back.restore(file, _backup_keys(), time.time(), bar.update)
+    _tell(stated)
+    made = f"{datetime.fromtimestamp(stated.made_at, UTC):%Y-%m-%d %H:%M} UTC"
+    if check:
+        click.echo(f"{file} is whole, made {made} at migration {stated.migration}", err=True)
+    else:
+        click.echo(f"Everything is as it was {made}. {giving_back.NEXT}", err=True)
+
+
 @click.command("demo", cls=Command)
 @with_appcontext
 def demo() -> None:
@@ -187,6 +227,21 @@ def doctor() -> None:
         sys.exit(1)
 
 
+def _bar(length: int, label: str) -> Any:
+    """A bar for somebody who watches; cron is told nothing."""
+    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
+
+
+def _backup_keys() -> Keyring:
+    folder, _ = _keys(BACKUP)
+    return Keyring(folder, (BACKUP,))
+
+
+def _tell(stated: content.Stated) -> None:
+    for table, rows in stated.rows.items():
+        click.echo(f"{table}\t{rows}")
+
+
 def _publish(folder: Path) -> str:
     return sealing.publish(Keyring(folder, (CALLBACK,)), time.time())
 
@@ -225,6 +280,6 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         from screening.responses.commands import release
         from screening.staff.commands import staff  # takes half a second to load
 
-        for command in (staff, release, demo, worker):
+        for command in (staff, release, demo, worker, backup, restore):
             app.cli.add_command(command)
     return app

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
 from itertools import pairwise
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+from email_validator import EmailNotValidError, validate_email
 
 from screening.config import SettingsError
 
@@ -23,6 +25,8 @@ DEMO = Path(__file__).with_name("clinic-demo.toml")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CONTRAST = 4.5
 """Least contrast of text on its ground: WCAG 2.2, success criterion 1.4.3 (AA)."""
+
+WEB_ADDRESS = r"https://[A-Za-z0-9.-]+(/[^\s'\";,]*)?"
 
 DAY_GROUNDS = {"paper": "#faf6ef", "surface": "#ffffff", "sand": "#f2eadc", "tint": "#e2efed", "button text": "#ffffff"}
 NIGHT_GROUNDS = {
@@ -70,6 +74,12 @@ class Clinic:
     mail_name: str
     """Who mails say they are from: best a name that tells nothing to others who see it."""
 
+    security_contact: str
+    """Where a weakness of the site is reported: an https, mailto or tel address; if none is given, the phone."""
+
+    security_policy: str
+    """Where a clinic says how it deals with reports, an https address; empty where it does not."""
+
     @property
     def neutral_origin(self) -> str:
         """Scheme and host of the neutral site, as a content security policy names it."""
@@ -106,6 +116,7 @@ class _Reader:
     FIELDS = (
         *("demo", "name", "phone", "address", "country", "time_zone"),
         *("hours", "holidays", "accent", "neutral_site", "privacy_notice", "mail_name"),
+        *("security_contact", "security_policy"),
     )
 
     def __init__(self, file: str, table: dict[str, Any]) -> None:
@@ -141,6 +152,8 @@ class _Reader:
             neutral_site=self.web_address("neutral_site"),
             privacy_notice=self.web_address("privacy_notice", required=False),
             mail_name=self.text("mail_name") if "mail_name" in self.table else name,
+            security_contact=self.contact("security_contact") or f"tel:{phone}",
+            security_policy=self.web_address("security_policy", required=False),
         )
 
     def text(self, field: str) -> str:
@@ -206,13 +219,28 @@ class _Reader:
                     raise self.fail(f"accent.{part}", problem)
         return Accent(table["day"], table["night"])
 
+    def contact(self, field: str) -> str:
+        """An address of one of the three kinds that RFC 9116, 2.5.3, shows; empty where none is given."""
+        value = self.table.get(field, "")
+        text = value if isinstance(value, str) else "?"
+        if text and not (_is_mailto(text) or re.fullmatch(rf"{WEB_ADDRESS}|tel:\+[0-9][0-9-]{{4,20}}", text)):
+            raise self.fail(field, "must be an address such as mailto:security@clinic.example, https://… or tel:+1…")
+        return text
+
     def web_address(self, field: str, required: bool = True) -> str:
         value = self.table.get(field, "")
         if value == "" and not required:
             return ""
-        if not isinstance(value, str) or not re.fullmatch(r"https://[A-Za-z0-9.-]+(/[^\s'\";,]*)?", value):
+        if not isinstance(value, str) or not re.fullmatch(WEB_ADDRESS, value):
             raise self.fail(field, "must be an address that starts with https://")
         return value
+
+
+def _is_mailto(text: str) -> bool:
+    kind, _, address = text.partition(":")
+    with suppress(EmailNotValidError):
+        return kind == "mailto" and validate_email(address, check_deliverability=False).ascii_email == address
+    return False
 
 
 def luminance(colour: str) -> float:

@@ -234,7 +234,7 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync(folder)
+    sync_folder(folder)
 
 
 def create_ring(folder: Path, purpose: str, today: date) -> bool:
@@ -315,7 +315,7 @@ def _overwrite(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the folder itself written: which file a name means."""
     held = os.open(folder, os.O_RDONLY)
     try:

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask_migrate import upgrade
 from jinja2 import FileSystemBytecodeCache
+from passlib.context import CryptContext
 from sqlalchemy import create_engine, text
 
 from screening import Surface, create_app
@@ -22,6 +23,7 @@ from screening.config import ROOT
 from screening.keyring import CALLBACK, PURPOSES, Keyring, create_ring
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import Questionnaire
+from screening.staff import passwords
 from tests.postgres import Cluster
 from tests.visitor import Visitor
 
@@ -49,6 +51,16 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Surface, "jinja_options", {**Surface.jinja_options, "bytecode_cache": cache})
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[dict[str, int]]:
+    """Hashing a password costs a fifth of a second on purpose; here next to nothing. Gives the real costs."""
+    real, cheap = passwords.COSTS, {"argon2__memory_cost": 64, "argon2__time_cost": 1, "argon2__parallelism": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "COSTS", cheap)
+        patch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap))
+        yield real
 
 
 @pytest.fixture

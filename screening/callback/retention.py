@@ -9,6 +9,9 @@ from screening.erasing import erase
 
 DAY = 24 * 60 * 60
 
+KEY_LIVES = 7 * DAY
+"""Seconds that a private call-back key lives (see ``turning``): then nothing can be read of what was erased before."""
+
 
 def purge_closed(now: float, dry_run: bool = False) -> int:
     """Delete the requests that were closed ``SCREENING_KEEP_CLOSED_DAYS`` ago, with notes and hashes; how many.

@@ -28,6 +28,7 @@ from sqlalchemy import Row, Table, delete, func, select, update
 
 from screening.callback import desk, sealing
 from screening.callback.models import CallbackKey, CallbackNote, CallbackRequest
+from screening.callback.retention import KEY_LIVES
 from screening.extensions import db
 from screening.keyring import (
     CALLBACK,
@@ -42,7 +43,7 @@ from screening.keyring import (
 
 HOUR = 60 * 60
 DAY = 24 * HOUR
-WEEK = 7 * DAY
+WEEK = KEY_LIVES
 """How long a private key lives."""
 
 KEPT_EMPTY = 26 * HOUR

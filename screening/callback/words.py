@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
-from babel.units import format_unit
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
 
 from screening.callback.details import Details
 from screening.callback.forms import PARTS, day_names
 from screening.callback.promise import Part
+from screening.callback.retention import KEY_LIVES
+from screening.web.spans import DAY, span
 
 
 def init_app(app: Flask) -> None:
@@ -20,12 +21,18 @@ def init_app(app: Flask) -> None:
     for word in (clocktime, weekday, dayandtime, language_name, good_time):
         app.add_template_filter(word)
     app.add_template_global(closed_kept)
+    app.add_template_global(backups_open)
 
 
 def closed_kept() -> str:
     """How long a closed request is kept: ``30 days``."""
     days: int = current_app.config["SETTINGS"]["KEEP_CLOSED_DAYS"]
-    return format_unit(days, "duration-day", "long", locale=get_locale())
+    return span(days * DAY)
+
+
+def backups_open() -> str:
+    """For how long at most an old copy of the database still tells what was erased since: ``7 days``."""
+    return span(KEY_LIVES)
 
 
 def clinic_time(moment: datetime | float) -> datetime:

@@ -11,8 +11,9 @@ from functools import cached_property
 from flask import Blueprint, Flask, current_app, render_template, request
 from flask_babel import lazy_gettext
 
+from screening.operations.backup import MADE, RESTORED
 from screening.operations.doctor import Finding, Given, Severity, examine
-from screening.staff import nav
+from screening.staff import audit_page, nav
 from screening.staff.guard import account_or_none, needs
 from screening.staff.roles import ADMIN
 from screening.web import site
@@ -71,4 +72,7 @@ def init_app(app: Flask) -> None:
     """Put the page into the staff's application, and the line on all its pages."""
     app.register_blueprint(clinic_page)
     nav.add(app, "clinic.show", lazy_gettext("Clinic"), ADMIN, place=95)
+    audit_page.WORDS.update(
+        {MADE: lazy_gettext("Backup made"), RESTORED: lazy_gettext("Database restored from a backup")}
+    )
     app.context_processor(lambda: {"to_mend": ToMend()})

@@ -82,6 +82,9 @@ class Release(db.Model):  # type: ignore[name-defined]
     codebook: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What the columns and codes mean, by detail (see ``files.codebook``): definitions change, a release does not."""
 
+    promised: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What may stand in the rows by the terms it was made on (see ``Terms.promised``), for the verifier."""
+
     @property
     def number(self) -> str:
         """What people call it: ``R-0001``."""

@@ -220,7 +220,8 @@ def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float
     asked = seen.terms.questionnaire
     shape = Rows(asked)
     values = {"made_at": int(now), "made_by": actor, "questionnaire": asked.id, "version": asked.version}
-    unfinished = values | {"rows": seen.plan.rows, "manifest": "", "tables": {}, "codebook": {}}
+    values |= {"promised": seen.terms.promised(), "rows": seen.plan.rows}
+    unfinished = values | {"manifest": "", "tables": {}, "codebook": {}}
     release_id: int = connection.execute(insert(Release).values(unfinished).returning(Release.id)).scalar_one()
     files = {"full.csv": store.write(connection, release_id, "full.csv", _csv(shape.columns(FULL), rows))}
     patterns = {FULL: manifest.patterns(rows)}

@@ -12,7 +12,7 @@ from screening import clinic
 from screening.questionnaire import loader
 from screening.questionnaire.model import Questionnaire
 from screening.responses import ladders
-from screening.responses.anonymise import Rules
+from screening.responses.anonymise import Level, Rules
 from screening.responses.ladders import Ladders
 
 
@@ -52,7 +52,24 @@ class Terms:
         noticed = frozenset(code for code, worth in points.items() if worth > 0)
         return Rules(self.k, frozenset(points), noticed, max(points, key=lambda code: points[code]))
 
+    def promised(self) -> dict[str, Any]:
+        """What may stand in the rows, as JSON keeps it with a release, which is judged by it for good."""
+        roles = self.questionnaire.roles
+        return {
+            "signs": [sign.id for sign in self.questionnaire.signs],
+            "age_bands": _codes(self.ladders.age_band),
+            "pain_durations": _codes(self.ladders.pain_duration),
+            "k": self.k,
+            "sensitive": self.questionnaire.help.question,
+            "pain": roles.pain,
+            "pain_average": roles.pain_average,
+        }
+
     def stated(self) -> dict[str, str]:
         """The terms as an audit event has them."""
         expert = f"{self.determination:%Y-%m-%d}" if self.determination else "none"
         return {"k": str(self.k), "ladders": self.ladders.digest[:16], "expert determination": expert}
+
+
+def _codes(levels: tuple[Level, ...]) -> dict[str, list[str]]:
+    return {level.id: sorted(set(level.told.values())) for level in levels}

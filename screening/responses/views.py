@@ -34,7 +34,7 @@ from screening.responses.rows import FULL
 from screening.responses.terms import Terms
 from screening.staff import accounts, audit_page, nav
 from screening.staff.forms import StaffForm
-from screening.staff.guard import current_account, needs
+from screening.staff.guard import current_account, needs, refuse
 from screening.staff.roles import RESPONSES, ROWS
 from screening.web import site
 
@@ -143,7 +143,7 @@ def show(release_id: int) -> str:
 def check(release_id: int) -> str:
     """Read a release again, and say whether it is what its manifest states."""
     release = _found(release_id)
-    found = checking.findings(release, _terms())
+    found = checking.findings(release)
     _note("release.checked", release, findings=str(len(found)))
     return _release_page(release, findings=found)
 
@@ -156,7 +156,7 @@ def download(release_id: int, file: str) -> Response:
     if file not in (*files.NAMES, MANIFEST):
         abort(404)
     if file.startswith(f"{FULL}.") and not _may_have_full():
-        abort(403)
+        refuse()
     try:
         answer = _manifest(release) if file == MANIFEST else downloads.response(release, file)
     except LookupError:

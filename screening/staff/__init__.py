@@ -95,9 +95,10 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
         SECURITY_PASSWORD_SCHEMES=[passwords.SCHEME],
         SECURITY_DEPRECATED_PASSWORD_SCHEMES=[],
         SECURITY_PASSWORD_SINGLE_HASH=[passwords.SCHEME],
+        SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=passwords.COSTS,
         SECURITY_TWO_FACTOR=True,
         SECURITY_TWO_FACTOR_ENABLED_METHODS=[second_factor.METHOD],
-        SECURITY_TOTP_SECRETS={"see": "Codes"},  # wanted, and not used: our class takes its keys from the key ring
+        SECURITY_TOTP_SECRETS={"see": "Codes"},  # wanted, and not used: we seal what it would encrypt
         SECURITY_TOTP_ISSUER=issuer,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_N=second_factor.RECOVERY_CODES,
@@ -110,7 +111,7 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
     )
 
     def codes(secrets: object, issuer: str) -> second_factor.Codes:
-        return second_factor.Codes(keyring, app.extensions["clock"], issuer)
+        return second_factor.Codes(app.extensions["clock"], issuer)
 
     datastore = SQLAlchemyUserDatastore(db, Account, Role)
     security = Security(app, datastore, register_blueprint=False, totp_cls=codes)  # type: ignore[arg-type]

@@ -43,6 +43,7 @@ WORDS: dict[str, LazyString] = {
     "account.signed_out": lazy_gettext("Signed out"),
     "demo.filled": lazy_gettext("Database filled with made-up data"),
     "mail.retried": lazy_gettext("Mail tried again"),
+    "page.refused": lazy_gettext("Page refused: not among the account’s roles"),
 }
 """What each action is called on the page. An action that is missing is shown by its own name."""
 

@@ -9,17 +9,23 @@ Other wings declare their views with ``needs`` and ask ``current_account`` who i
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, abort, current_app, redirect, request, url_for
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
+from screening import audit
+from screening.extensions import db
 from screening.staff import sessions
 from screening.staff.models import Account
+
+log = logging.getLogger(__name__)
 
 FRESH = 5 * 60
 """Seconds a second factor counts as just shown."""
@@ -124,6 +130,18 @@ def is_fresh(account: Account) -> bool:
     return not account.tf_totp_secret or current_app.extensions["clock"]() < shown + FRESH
 
 
+def refuse() -> NoReturn:
+    """Let whoever is signed in not have what they ask for, and note that they asked. Ends the request with 403."""
+    try:
+        db.session.rollback()
+        now: float = current_app.extensions["clock"]()
+        db.session.add(audit.event("page.refused", now, current_account().id, page=str(request.endpoint)))
+        db.session.commit()
+    except SQLAlchemyError as error:
+        log.error("a refusal cannot be noted: %s", type(error).__name__)
+    abort(403)
+
+
 def own_path(text: str) -> str | None:
     """A path of these pages, as it was asked for; None for anything that might lead elsewhere."""
     root = request.script_root
@@ -152,7 +170,7 @@ def init_app(app: Flask) -> None:
         if request.endpoint is None:
             return None  # no such page, which whoever is signed in may know
         if requirement is None or (requirement.roles is not None and not requirement.roles & account.role_names):
-            abort(403)
+            refuse()
         return _to(SECOND_FACTOR) if requirement.fresh and not is_fresh(account) else None
 
 

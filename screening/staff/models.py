@@ -53,7 +53,7 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
 
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
-    """Encrypted."""
+    """Sealed, for this account."""
 
     totp_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     """The time step of the last code that was accepted: it and all before it are used up."""

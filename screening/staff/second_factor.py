@@ -10,10 +10,10 @@ from typing import Any
 from flask import current_app
 from flask_security import Security
 from flask_security.totp import Totp
-from passlib.totp import TOTP, AppWallet
+from passlib.totp import TOTP
 from qrcode.main import QRCode
 
-from screening.keyring import STAFF, Keyring
+from screening.keyring import STAFF, Keyring, UnsealableError
 from screening.staff.models import Account
 
 METHOD = "authenticator"
@@ -26,11 +26,18 @@ RECOVERY_CODES = 10
 
 
 class Codes(Totp):
-    """Flask-Security's codes, with each accepted once only, and our clock and keys."""
+    """Flask-Security's codes, with each accepted once only, and our clock.
 
-    def __init__(self, keyring: Keyring, clock: Callable[[], float], issuer: str) -> None:
-        keys = {id_: base64.b64encode(key).decode() for id_, key in keyring.derive_all(STAFF, "second factors").items()}
-        self._totp = TOTP.using(issuer=issuer, wallet=AppWallet(keys, default_tag=next(iter(keys))), now=clock)
+    Their secrets are in the open here. The library would encrypt them so that nobody can tell whether one was
+    changed (AES in counter mode); we seal them with the key ring, each for its account.
+    """
+
+    def __init__(self, clock: Callable[[], float], issuer: str) -> None:
+        self._totp = TOTP.using(issuer=issuer, now=clock)
+
+    def generate_totp_secret(self) -> str:
+        """A new secret, in the open."""
+        return str(self._totp.new().to_json(encrypt=False))
 
     def get_last_counter(self, user: Any) -> int | None:
         """The time step of the code last accepted."""
@@ -46,15 +53,18 @@ def recovery_keys(keyring: Keyring) -> list[bytes]:
     return [base64.urlsafe_b64encode(key) for key in keyring.derive_all(STAFF, "recovery codes").values()]
 
 
-def new_secret() -> str:
-    """A secret to share with a phone, encrypted."""
-    return str(_codes().generate_totp_secret())
+def new_secret(account: Account) -> str:
+    """A secret to share with an account's phone, sealed."""
+    return _keyring().seal(STAFF, _codes().generate_totp_secret().encode(), _place(account))
 
 
 def accepts(account: Account, code: str, secret: str | None = None) -> bool:
     """Whether a code is the app's and was not used; it is used now. ``secret`` is the account's, or one to come."""
-    secret = secret or account.tf_totp_secret
-    return secret is not None and _codes().verify_totp(code.strip(), secret, account, window=PERIOD)
+    try:
+        plain = _opened(account, secret or account.tf_totp_secret or "")
+    except UnsealableError:
+        return False
+    return _codes().verify_totp(code.strip(), plain, account, window=PERIOD)
 
 
 def accepts_recovery(account: Account, code: str) -> bool:
@@ -81,18 +91,34 @@ def forget(account: Account) -> None:
     account.totp_counter = 0
 
 
-def spelled(secret: str) -> str:
-    """A secret as it is typed into an app: groups of four letters."""
-    return str(_codes().get_totp_pretty_key(secret)).replace("-", " ")
+def spelled(account: Account, secret: str) -> str:
+    """A secret as it is typed into an app: groups of four letters. Raises UnsealableError."""
+    return str(_codes().get_totp_pretty_key(_opened(account, secret))).replace("-", " ")
 
 
 def squares(account: Account, secret: str) -> tuple[int, str]:
-    """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path."""
+    """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path.
+
+    Raises UnsealableError.
+    """
     code = QRCode()
-    code.add_data(_codes().get_totp_uri(account.email, secret))
+    code.add_data(_codes().get_totp_uri(account.email, _opened(account, secret)))
     matrix = code.get_matrix()
     path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark)
     return len(matrix), path
+
+
+def _opened(account: Account, secret: str) -> str:
+    return _keyring().open(STAFF, secret, _place(account)).decode()
+
+
+def _place(account: Account) -> bytes:
+    return f"second factor {account.id}".encode()
+
+
+def _keyring() -> Keyring:
+    found: Keyring = current_app.extensions["keyring"]
+    return found
 
 
 def _codes() -> Totp:

@@ -90,7 +90,7 @@ def set_up() -> str | Response:
     """Tie an app to the account: its secret as picture and text, then a code to see that it works."""
     account, session = _someone(), sessions.current()
     if "new_secret" not in session:
-        session["new_secret"] = second_factor.new_secret()
+        session["new_secret"] = second_factor.new_secret(account)
     secret = session["new_secret"]
     form = CodeForm()
     if form.validate_on_submit():
@@ -109,7 +109,7 @@ def set_up() -> str | Response:
         form=form,
         width=width,
         path=path,
-        spelled=second_factor.spelled(secret),
+        spelled=second_factor.spelled(account, secret),
         email=account.email,
     )
 

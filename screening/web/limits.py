@@ -22,10 +22,13 @@ from limits.strategies import FixedWindowRateLimiter
 
 from screening.config import SettingsError
 from screening.keyring import FORMS, Keyring
+from screening.web.counts import Counts
 
 log = logging.getLogger(__name__)
 
 DAY = 24 * 60 * 60
+
+IN_MEMORY = "memory://"
 
 
 def sender(purpose: str = FORMS) -> str:
@@ -53,7 +56,7 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: st
     Raises SettingsError for a storage that cannot be used.
     """
     try:
-        limiter = FixedWindowRateLimiter(storage_from_string(storage))
+        limiter = FixedWindowRateLimiter(Counts() if storage == IN_MEMORY else storage_from_string(storage))
     except ConfigurationError as error:
         raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
     rates = limits.parse_many(limit)

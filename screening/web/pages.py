@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
+from urllib.parse import urlsplit
+
 from flask import Blueprint, Response, current_app, make_response, render_template
 
 from screening.clinic import DEMO, Clinic
 from screening.clinic import load as load_clinic
+from screening.outbox import retention
+from screening.web import drafts, site
+from screening.web.spans import DAY, span
 
 pages = Blueprint("pages", __name__)
+
+STATED = date(2026, 11, 25)
+"""When the accessibility statement was last gone through: do so when pages change, and once a year."""
 
 
 @pages.get("/help-now")
@@ -24,14 +33,28 @@ def about() -> str:
 
 @pages.get("/privacy")
 def privacy() -> str:
-    """What is kept, where and for how long."""
-    return render_template("pages/privacy.html")
+    """What is kept, where and for how long: as the settings say and the code does."""
+    settings = site.settings()
+    return render_template(
+        "pages/privacy.html",
+        idle=span(drafts.IDLE),
+        absolute=span(drafts.ABSOLUTE),
+        longer=span(drafts.LONGER),
+        k=settings["K"],
+        tells_months=settings["EXPERT_DETERMINATION"] is not None,
+        audit_kept=span(settings["KEEP_AUDIT_DAYS"] * DAY),
+        writes_mail=bool(settings["MAIL_HOST"]),
+        mail_kept=span(retention.KEPT),
+        failed_mail_kept=span(retention.FAILED_KEPT),
+        counts_pages=settings["METRICS_ADDRESS"] is not None,
+        leaves_for=urlsplit(site.clinic().neutral_site).netloc,
+    )
 
 
 @pages.get("/accessibility")
 def accessibility() -> str:
     """How the site was made usable for everyone, and whom to tell when it is not."""
-    return render_template("pages/accessibility.html")
+    return render_template("pages/accessibility.html", longer=span(drafts.LONGER), stated=STATED)
 
 
 @pages.get("/brand.css")

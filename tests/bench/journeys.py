@@ -1,4 +1,4 @@
-"""How fast the walk is, beside its peers in the same run: ``make bench``.
+"""How fast the walk is, beside its peers: the minimal app, the bare callable, an empty route.
 
 Every server is granian with the same flags. The rounds go through the servers in turn, so that a
 noisy machine disturbs all alike; what is stated are ratios and their spread. The CPU is that of the
@@ -7,45 +7,24 @@ server's whole process tree, read from the kernel, so it does not hang on how fa
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from screening.config import ROOT
+from tests.bench.measure import cpu_seconds, megabytes, noise, ratios, spread, told
 from tests.journeys.conftest import Server
 
-TICKS = os.sysconf("SC_CLK_TCK")
-PAGE = os.sysconf("SC_PAGE_SIZE")
 VISITORS = 16
 TARGETS = {"site": "wsgi:app", "bare": "tests.bench.peers:bare", "minimal": "tests.bench.peers:minimal"}
 TARGETS["empty"] = "tests.bench.peers:empty"
-
-
-def tree(pid: int) -> list[int]:
-    """A process and all below it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(below for child in children for below in tree(int(child)))]
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process tree has used of the processors so far."""
-    ticks = 0
-    for process in tree(pid):
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
-
-
-def megabytes(pid: int) -> float:
-    """What a process tree holds of the memory, shared pages counted once a process."""
-    return sum(int(Path(f"/proc/{p}/statm").read_text().split()[1]) * PAGE for p in tree(pid)) / 1e6
+COMPARED = (
+    ("journeys", "journeys_per_second", ("minimal", "bare")),
+    ("CPU a request", "cpu_ms_per_request", ("minimal", "empty")),
+)
 
 
 def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
@@ -56,12 +35,17 @@ def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, fl
     return result
 
 
-def serve(what: str, folder: Path, workers: int) -> Server:
-    """A server for one of the targets."""
+def serve(what: str, folder: Path, workers: int, database: str = "", requests: str = "20 per hour") -> Server:
+    """A server for one of the targets, on a database given by its address or SQLite in the folder."""
     folder.mkdir(exist_ok=True)
-    settings = {"BENCH_DATABASE": str(folder / "minimal.sqlite"), "SCREENING_LIMIT": "100000000 per minute"}
-    flags = ("--workers", str(workers), "--log-level", "error")
-    return Server(folder, *flags, target=TARGETS[what], SCREENING_HOSTS="localhost,127.0.0.1", **settings)
+    settings = {
+        "BENCH_DATABASE": str(folder / "minimal.sqlite"),
+        "SCREENING_HOSTS": "localhost,127.0.0.1",
+        "SCREENING_LIMIT": "100000000 per minute",
+        "SCREENING_LIMIT_REQUESTS": requests,
+        **({"SCREENING_DATABASE_URL": database} if database else {}),
+    }
+    return Server(folder, "--workers", str(workers), "--log-level", "error", target=TARGETS[what], **settings)
 
 
 def measure(server: Server, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
@@ -79,46 +63,27 @@ def measure(server: Server, what: str, seconds: float, journeys: int = 0) -> dic
     }
 
 
-def noise() -> float:
-    """How long a fixed piece of work takes, in ms: its spread tells how noisy the machine was."""
-    began = time.perf_counter()
-    sum(number * number for number in range(300_000))
-    return (time.perf_counter() - began) * 1000
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Middle, lowest and highest of a series."""
-    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
-
-
 def compare(rounds: int, seconds: float, workers: int, folder: Path) -> dict[str, Any]:
-    """Interleaved rounds over all servers."""
+    """Rounds over all servers in turn; a server that is not asked uses no processor."""
     found: dict[str, list[dict[str, float]]] = {what: [] for what in TARGETS}
     work = []
-    for _ in range(rounds):
-        for what in TARGETS:
-            work.append(noise())
-            with serve(what, folder / what, workers) as server:
-                run(server.port, what, 1)
+    with ExitStack() as stack:
+        servers = {what: stack.enter_context(serve(what, folder / what, workers)) for what in TARGETS}
+        for what, server in servers.items():
+            run(server.port, what, 1)
+        for _ in range(rounds):
+            for what, server in servers.items():
+                work.append(noise())
                 found[what].append(measure(server, what, seconds))
     figures = {
         what: {name: spread([one[name] for one in series]) for name in series[0]} for what, series in found.items()
     }
-    ratios = {
-        f"journeys: site / {peer}": spread(
-            [
-                a["journeys_per_second"] / b["journeys_per_second"]
-                for a, b in zip(found["site"], found[peer], strict=True)
-            ]
-        )
-        for peer in ("minimal", "bare")
-    } | {
-        f"CPU a request: site / {peer}": spread(
-            [a["cpu_ms_per_request"] / b["cpu_ms_per_request"] for a, b in zip(found["site"], found[peer], strict=True)]
-        )
-        for peer in ("minimal", "empty")
+    compared = {
+        f"{name}: site / {peer}": ratios([one[figure] for one in found["site"]], [one[figure] for one in found[peer]])
+        for name, figure, peers in COMPARED
+        for peer in peers
     }
-    return {"workers": workers, "rounds": rounds, "noise_ms": spread(work), "figures": figures, "ratios": ratios}
+    return {"workers": workers, "rounds": rounds, "noise_ms": spread(work), "figures": figures, "ratios": compared}
 
 
 def growth(folder: Path, steps: list[int]) -> dict[str, Any]:
@@ -148,36 +113,7 @@ def text(result: dict[str, Any]) -> str:
         row = "{:>12.1f}{:>12.0f}{:>9.2f}{:>9.2f}{:>12.3f}{:>8.0f}".format(*values)
         lines.append(f"{what:10}{row}")
     lines.append("")
-    for name, ratio in result["ratios"].items():
-        lines.append(f"{name}: {ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})")
-    noisy = result["noise_ms"]
-    lines.append(
-        f"Noise: a fixed piece of work took {noisy['median']:.1f} ms ({noisy['lowest']:.1f} to {noisy['highest']:.1f})"
-    )
+    lines += [f"{name}: {told(ratio)}" for name, ratio in result["ratios"].items()]
     for name, values in result.get("growth", {}).items():
         lines.append(f"{name.replace('_', ' ')}: " + ", ".join(f"{k}: {v:.1f}" for k, v in values.items()))
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Measure, print, and leave ``journeys.json`` and ``journeys.txt`` in ``docs/bench``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6)
-    parser.add_argument("--grow", type=int, nargs="*", default=[1000, 50000])
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        result = compare(options.rounds, options.seconds, 2, folder)
-        if options.grow:
-            result["growth"] = growth(folder, options.grow)
-    report = text(result)
-    target = ROOT / "docs" / "bench"
-    target.mkdir(parents=True, exist_ok=True)
-    (target / "journeys.json").write_text(json.dumps(result, indent=1) + "\n")
-    (target / "journeys.txt").write_text(report + "\n")
-    print(report)
-
-
-if __name__ == "__main__":
-    main()

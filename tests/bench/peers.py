@@ -1,7 +1,7 @@
 """What the site is measured against: the least a server can do, and the plainest app that does the job.
 
 ``bare`` gives a ready page to everything. ``minimal`` is what a developer writes in an afternoon with
-Flask and Flask-WTF: a form a question, answers in the signed cookie, one template, one insert.
+Flask and Flask-WTF: a form a question, answers in the signed cookie, one template, one insert; and a contact form that is checked, shown once more, and stored.
 ``empty`` is an empty Flask route.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 from flask import Flask, redirect, render_template, session
 from flask_wtf import CSRFProtect, FlaskForm
 from jinja2 import DictLoader
-from wtforms import RadioField
-from wtforms.validators import InputRequired
+from wtforms import EmailField, RadioField, StringField, TextAreaField
+from wtforms.validators import Email, InputRequired, Length, Optional
 
 READY = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
 """About 6 kB, the size of a question page."""
@@ -46,6 +46,9 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ t
 <div class="item">{{ option }} {{ option.label }}</div>{% endfor %}</fieldset>
 {% for error in form.answer.errors %}<p class="error">{{ error }}</p>{% endfor %}
 <button type="submit">Continue</button></form>{% endif %}
+{% if contact %}<form method="post" action="/contact/{{ action }}">{{ contact.csrf_token }}{% for field in contact %}
+{% if field.name != "csrf_token" %}<p>{{ field.label }} {{ field }}{% for error in field.errors %}<b>{{ error }}</b>{% endfor %}</p>
+{% endif %}{% endfor %}<button type="submit">Send</button></form>{% endif %}
 {% if answers %}<dl>{% for question, answer in answers.items() %}<dt>{{ question }}</dt><dd>{{ answer }}</dd>
 {% endfor %}</dl>{% endif %}</main><footer>Call 988</footer></body></html>"""
 
@@ -67,13 +70,14 @@ def connect() -> sqlite3.Connection:
     connection = sqlite3.connect(os.environ["BENCH_DATABASE"], timeout=10)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, text TEXT)")
+    connection.execute("CREATE TABLE IF NOT EXISTS contact (id INTEGER PRIMARY KEY, text TEXT)")
     return connection
 
 
 @minimal.get("/")
 def start() -> str:
     """The first page."""
-    return render_template("page.html", title="Start", form=None, answers=None)
+    return render_template("page.html", title="Start", form=None, answers=None, contact=None)
 
 
 @minimal.route("/check/<name>", methods=["GET", "POST"])
@@ -89,10 +93,47 @@ def question(name: str) -> Any:
             connection.close()
             return redirect("/summary", 303)
         return redirect(f"/check/{names[names.index(name) + 1]}", 303)
-    return render_template("page.html", title=name, form=form, answers=dict(session) if name == "review" else None)
+    return render_template(
+        "page.html", title=name, form=form, answers=dict(session) if name == "review" else None, contact=None
+    )
 
 
 @minimal.get("/summary")
 def summary() -> str:
     """What was answered."""
-    return render_template("page.html", title="Summary", form=None, answers=dict(session))
+    return render_template("page.html", title="Summary", form=None, answers=dict(session), contact=None)
+
+
+class Contact(FlaskForm):
+    """A contact form of the plainest kind."""
+
+    name = StringField("Name", validators=[InputRequired(), Length(max=100)])
+    phone = StringField("Phone", validators=[Length(max=40)])
+    email = EmailField("E-mail", validators=[Optional(), Email()])
+    message = TextAreaField("Message", validators=[Length(max=1000)])
+
+
+@minimal.get("/contact")
+def contact() -> str:
+    """The form."""
+    return render_template("page.html", title="Contact", form=None, answers=None, contact=Contact(), action="review")
+
+
+@minimal.post("/contact/review")
+def review() -> str:
+    """The form once more, to be sent."""
+    form = Contact()
+    form.validate()
+    return render_template("page.html", title="Review", form=None, answers=None, contact=form, action="sent")
+
+
+@minimal.route("/contact/sent", methods=["GET", "POST"])
+def sent() -> Any:
+    """Store it, and say so."""
+    form = Contact()
+    if form.validate_on_submit():
+        with connect() as connection:
+            connection.execute("INSERT INTO contact (text) VALUES (?)", (repr(form.data),))
+        connection.close()
+        return redirect("/contact/sent", 303)
+    return render_template("page.html", title="Sent", form=None, answers=None, contact=None)

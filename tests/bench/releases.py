@@ -7,7 +7,6 @@ Memory is that of the process at its fullest, less what it held before.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import http.client
 import json
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
-from sqlalchemy import text
+from sqlalchemy import text as sql
 
 from screening import create_app
 from screening.cli import create_commands_app
@@ -34,7 +33,7 @@ from screening.keyring import PURPOSES, create_ring
 from screening.responses import downloads, files, releases
 from screening.responses.models import Release
 from screening.responses.terms import Terms
-from tests.bench.journeys import megabytes, noise, spread
+from tests.bench.measure import megabytes, noise, spread, told
 from tests.conftest import close, migrate
 from tests.journeys.conftest import Server
 from tests.postgres import Cluster, binaries
@@ -60,7 +59,7 @@ def fill(url: str, number: int) -> None:
 
 def alone(work: str, *arguments: str) -> dict[str, float]:
     """Do one piece of work in a process of its own: how long it took, and what memory it needed."""
-    command = [sys.executable, "-m", "tests.bench.releases", "--work", work, *arguments]
+    command = [sys.executable, "-m", "tests.bench.releases", work, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
@@ -144,10 +143,10 @@ def plain_table(url: str, source: Path) -> None:
     with app.app_context(), db.engines[None].begin() as connection, source.open(newline="") as rows:
         lines = csv.reader(rows)
         header = next(lines)
-        connection.execute(text(f"CREATE TABLE plain ({', '.join(f'{name} TEXT' for name in header)})"))
+        connection.execute(sql(f"CREATE TABLE plain ({', '.join(f'{name} TEXT' for name in header)})"))
         places = ", ".join(f":{name}" for name in header)
         while several := [dict(zip(header, line, strict=True)) for line in islice(lines, 10_000)]:
-            connection.execute(text(f"INSERT INTO plain VALUES ({places})"), several)
+            connection.execute(sql(f"INSERT INTO plain VALUES ({places})"), several)
     close(app)
 
 
@@ -202,7 +201,7 @@ def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
     }
 
 
-def run(sizes: list[int], rounds: int) -> dict[str, Any]:
+def measure(sizes: list[int], rounds: int) -> dict[str, Any]:
     """Everything, on both databases."""
     found: dict[str, Any] = {"create": {}, "download": {}, "noise_ms": []}
     with tempfile.TemporaryDirectory() as name, Cluster() as cluster:
@@ -225,7 +224,7 @@ def run(sizes: list[int], rounds: int) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> str:
+def text(found: dict[str, Any]) -> str:
     """The report to read."""
     lines = ["Making a release", f"{'':24}{'seconds':>9}{'MB':>7}"]
     for what, one in found["create"].items():
@@ -233,37 +232,16 @@ def report(found: dict[str, Any]) -> str:
     lines += ["", "CSV of the full release over HTTP"]
     for kind, one in found["download"].items():
         peer = {"sqlite": "sqlite3 -csv", "postgresql": "psql COPY"}[kind]
-        seconds, theirs, ratio = one["seconds"]["median"], one["peer_seconds"]["median"], one["ratio"]
+        seconds, theirs = one["seconds"]["median"], one["peer_seconds"]["median"]
         lines.append(
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
-            f"{peer} {theirs:.2f} s: {ratio['median']:.2f} times as long ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"
+            f"{peer} {theirs:.2f} s: {told(one['ratio'])} times as long"
         )
     ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "
               f"{theirs['seconds']:.1f} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.1f} times as fast"]  # fmt: skip
-    noisy = found["noise_ms"]
-    lines.append(
-        f"Noise: a fixed piece of work took {noisy['median']:.1f} ms ({noisy['lowest']:.1f} to {noisy['highest']:.1f})"
-    )
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, print, and leave ``releases.json`` and ``releases.txt`` in ``docs/bench``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", choices=["create", "workbook", "peer_workbook"], help=argparse.SUPPRESS)
-    options, arguments = parser.parse_known_args()
-    if options.work:
-        print(json.dumps(globals()[options.work](*arguments)))
-        return
-    result = run(options.sizes, options.rounds)
-    target = ROOT / "docs" / "bench"
-    (target / "releases.json").write_text(json.dumps(result, indent=1) + "\n")
-    (target / "releases.txt").write_text(report(result) + "\n")
-    print(report(result))
-
-
-if __name__ == "__main__":
-    main()
+if __name__ == "__main__":  # one piece of work, alone in its process: see ``alone``
+    print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

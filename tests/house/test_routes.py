@@ -4,6 +4,7 @@ from __future__ import annotations
 
 ADDRESSES = """
 / GET
+/.well-known/security.txt GET
 /about GET
 /accessibility GET
 /brand.css GET
@@ -69,6 +70,11 @@ def test_the_addresses_are_the_reviewed_ones(site):
         f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
     }
     assert found == set(ADDRESSES.strip().splitlines())
+
+
+def test_where_only_staff_are_served_three_addresses_stand_in_front(make_site):
+    found = {str(rule.rule) for rule in make_site(SURFACES=("staff",)).url_map.iter_rules()}
+    assert found == {"/healthz", "/readyz", "/.well-known/security.txt"}
 
 
 def test_the_addresses_on_releases_are_the_reviewed_ones(site):

@@ -12,6 +12,7 @@ from datetime import date
 import pytest
 from sqlalchemy import delete, text, update
 
+from screening import audit
 from screening.callback.models import CallbackKey
 from screening.config import ROOT, Determination
 from screening.extensions import db
@@ -196,6 +197,15 @@ def test_whether_a_copy_waits_changes_nothing(installation, late):
     with installation.app_context(), db.engines[INBOX].begin() as connection:
         connection.execute(InboxCopy.__table__.insert().values(**copy))
     assert findings(installation) == before and len(before) == bool(late)
+
+
+@pytest.mark.parametrize("action", ["backup.made", "backup.restored"])
+def test_a_daily_backup_that_is_missed_is_found_where_one_was_ever_made(installation, action):
+    with installation.app_context():
+        db.session.add(audit.event(action, NOON - 2 * DAY, audit.COMMAND))
+        db.session.commit()
+    assert findings(installation) == []
+    only(findings(installation, NOON + 2), Severity.SOON, "No backup was made", "flask backup FILE")
 
 
 def test_a_key_that_outlives_its_week_is_found(installation):

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import http.client
 import random
-import re
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from html import unescape
-from urllib.parse import urlencode
 
 import pytest
-from bs4 import BeautifulSoup
 from sqlalchemy import create_engine, text
 
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
 from tests.callback.conftest import ROSA
+from tests.callback.patient import Patient
 from tests.journeys.conftest import Server
 from tests.prove.test_hostile import MARK, NASTY
 from tests.staff.clerk import Office
-from tests.visitor import Page, Visitor
+from tests.visitor import Visitor
 
 PATIENTS = 200
 KILLED_AFTER = 70
@@ -28,53 +25,6 @@ KILLED_AFTER = 70
 
 HOSTILE = 10_000
 SEED = 4711
-
-
-class Patient:
-    """Somebody who has filled in the form and has it before them to send."""
-
-    def __init__(self, server: Server, number: int) -> None:
-        self.server, self.name = server, f"Patient {number}"
-        self.cookie = ""
-        form = self.ask("GET", "/consultation")
-        fields = Page.typed(_page(form[2]), "/consultation/review")
-        review = self.ask("POST", "/consultation/review", {**fields, **ROSA, "name": self.name})
-        assert review[0] == 200, review[0]
-        self.form = Page.typed(_page(review[2]), "/consultation/sent")
-
-    def send(self) -> str | None:
-        """Press Send; the reference once the site has shown it, None when no answer came."""
-        try:
-            status, _, _ = self.ask("POST", "/consultation/sent", self.form)
-            if status != 303:
-                return None
-            shown = re.search(r"<dd>([\w-]{16})</dd>", self.ask("GET", "/consultation/sent")[2])
-            return shown[1] if shown else None
-        except (OSError, http.client.HTTPException):
-            return None
-
-    def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
-        """One request with this patient's cookie: status, headers, body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-        headers = {"Cookie": self.cookie} if self.cookie else {}
-        if fields is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        try:
-            connection.request(method, path, urlencode(fields, doseq=True) if fields is not None else None, headers)
-            answer = connection.getresponse()
-            body = answer.read().decode()
-        finally:
-            connection.close()
-        fresh = answer.headers.get("Set-Cookie", "")
-        self.cookie = fresh.partition(";")[0] if fresh.startswith("visit=") else self.cookie
-        return answer.status, dict(answer.headers), body
-
-
-def _page(html: str) -> Page:
-    """A page to read forms from, without the checks of one."""
-    page = Page.__new__(Page)
-    page.soup, page.text = BeautifulSoup(html, "html.parser"), html
-    return page
 
 
 def references_in(database: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -25,28 +26,40 @@ def made(terms: Terms, number: int, **options: object) -> Release:
 @pytest.mark.parametrize("number", [40, 300, 4000])
 def test_nothing_is_found_in_a_release_in_any_form(commands, terms, tmp_path: Path, number: int):
     release = made(terms, number, seed=number)
-    assert checking.findings(release, terms) == []
+    assert checking.findings(release) == []
     for name in files.NAMES:
         file = tmp_path / files.download_name(release.number, name)
         _, pieces = downloads.open_file(release, name)
         with file.open("wb") as target:
             target.writelines(pieces)
-        assert checking.file_findings(file, terms) == [], name
+        assert checking.file_findings(file, terms.promised()) == [], name
     manifest = tmp_path / "R-0001-manifest.json"
     manifest.write_text(release.manifest)
-    assert checking.file_findings(tmp_path / "R-0001-full.csv", terms, manifest) == []
+    assert checking.file_findings(tmp_path / "R-0001-full.csv", terms.promised(), manifest) == []
 
 
 def test_nothing_is_found_in_a_release_by_months(commands, terms):
     by_month = replace(terms, determination=date(2026, 10, 1))
     release = made(by_month, 4000)
     assert '"period": "month"' in release.manifest
-    assert checking.findings(release, by_month) == []
+    assert checking.findings(release) == []
 
 
 def test_a_release_of_another_k_is_judged_by_its_own(commands, terms):
     release = made(replace(terms, k=5), 60)
-    assert checking.findings(release, terms) == []
+    assert checking.findings(release) == []
+
+
+def test_a_release_and_its_files_are_judged_by_the_terms_it_was_made_on(commands, terms, tmp_path: Path):
+    narrow = replace(terms, ladders=replace(terms.ladders, age_band=terms.ladders.age_band[-1:]))
+    release = made(terms, 4000)
+    assert json.loads(release.manifest)["levels"]["age_band"] not in {level.id for level in narrow.ladders.age_band}
+    assert checking.findings(release) == []
+    file = tmp_path / "R-0001-full.csv"
+    with file.open("wb") as target:
+        target.writelines(downloads.open_file(release, "full.csv")[1])
+    assert checking.file_findings(file, release.promised) == []
+    assert checking.file_findings(file, narrow.promised())
 
 
 def test_a_stored_piece_that_was_changed_is_found(commands, terms):
@@ -54,5 +67,5 @@ def test_a_stored_piece_that_was_changed_is_found(commands, terms):
     other = db.session.get_one(ReleaseChunk, (second.id, "full.csv", 0)).data
     db.session.execute(update(ReleaseChunk).where(ReleaseChunk.release_id == first.id).values(data=other))
     db.session.commit()
-    found = checking.findings(first, terms)
+    found = checking.findings(first)
     assert any("full.csv.sha256" in line for line in found)

@@ -293,7 +293,7 @@ class TestFiles:
         release(300)
         for name in ("full.csv", "full.xlsx", "full.zip"):
             assert rita.client.get(f"/staff/releases/1/{name}").status_code == 403
-        assert events(office, "release.downloaded") == []
+        assert events(office, "release.downloaded") == [] and len(events(office, "page.refused")) == 3
         answer = rowan.client.get("/staff/releases/1/full.csv")
         assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"]["full.csv"]["sha256"]
         assert events(office, "release.downloaded")[0][3] == {"file": "full.csv"}

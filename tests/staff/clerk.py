@@ -15,7 +15,7 @@ from sqlalchemy import select
 from screening import audit
 from screening.audit import AuditEvent
 from screening.extensions import db
-from screening.staff import accounts, passwords
+from screening.staff import accounts, passwords, second_factor
 from screening.staff.accounts import Doer
 from screening.staff.models import Account
 from tests.visitor import Page, Visitor
@@ -116,11 +116,11 @@ class Office:
         with self.app.app_context():
             account, _ = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
             account.password, account.must_change_password = _hashed(), False
-            totp_class = self.app.extensions["security"].totp_factory._totp
-            new = totp_class.new()
-            account.tf_primary_method, account.tf_totp_secret = "authenticator", new.to_json(encrypt=True)
+            account.tf_primary_method = second_factor.METHOD
+            account.tf_totp_secret = sealed = second_factor.new_secret(account)
             db.session.commit()
-            return Clerk(self.site, account.email, secret=new.base32_key, https=https)
+            secret = second_factor.spelled(account, sealed).replace(" ", "")
+            return Clerk(self.site, account.email, secret=secret, https=https)
 
     def hire_anew(self, name: str, *roles: str) -> Clerk:
         """Somebody who has a temporary password and has never signed in."""

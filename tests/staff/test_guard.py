@@ -104,6 +104,21 @@ def test_a_wrong_role_is_refused_everywhere(office, role):
     assert clerk.get("/staff/nothing").status == 404
 
 
+def test_who_is_refused_a_page_is_noted_by_account_and_page(office_on_each):
+    clerk, ada = office_on_each.hire("dana", "responses"), office_on_each.hire("ada", "admin")
+    clerk.sign_in()
+    assert clerk.get("/staff/accounts").status == 403
+    assert clerk.get("/staff/callbacks/today").status == 403
+    assert clerk.get("/staff/nothing").status == 404
+    events = office_on_each.events("page.refused")
+    assert [(event.actor, event.detail) for event in events] == [
+        (office_on_each.id_of(clerk), {"page": "accounts.everyone"}),
+        (office_on_each.id_of(clerk), {"page": "today.show"}),
+    ]
+    ada.sign_in()
+    assert "Page refused" in ada.get("/staff/audit").words
+
+
 @pytest.mark.parametrize("roles", [("responses", "rows", "admin"), ("callbacks", "responses", "admin")])
 def test_every_form_needs_its_token(office, roles):
     clerk = office.hire("dana", *roles)
@@ -164,6 +179,18 @@ def test_with_the_staff_side_off_nothing_of_it_exists(make_site, office):
             response = site.test_client().open(address_of(rule), method=method)
             assert response.status_code in (404, 405 if method == "OPTIONS" else 404), rule.rule
     assert not [rule for rule in site.url_map.iter_rules() if rule.rule.startswith("/staff")]
+
+
+def test_signing_out_is_in_sight_on_every_page_that_asks_for_a_sign_in(office):
+    clerk = office.hire("dana", *(name for name in roles.MEANINGS if name != "rows"))
+    clerk.sign_in()
+    seen = 0
+    for rule in rules(office):
+        page = clerk.get(address_of(rule)) if "GET" in rule.methods else None
+        if page is not None and page.response.mimetype == "text/html" and page.status in (200, 403, 404):
+            seen += 1
+            assert page.soup.select_one("header form[action='/staff/sign-out'] button"), rule.rule
+    assert seen > 20
 
 
 def test_every_answer_forbids_storing(admin):

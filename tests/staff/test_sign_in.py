@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 
 import pytest
+from passlib.context import CryptContext
 
 from screening.config import SettingsError
+from screening.extensions import db
+from screening.staff import passwords
+from screening.staff.models import Account
 from tests.conftest import close
 from tests.staff.clerk import PASSWORD, Clerk, Office, shown_codes, spelled, totp
 from tests.visitor import Visitor
@@ -73,6 +78,19 @@ def test_whatever_is_wrong_the_words_are_the_same(office):
     pages.append(nobody.give_password("x" * 3000))
     assert len({page.words.replace(page.main.find(id="email")["value"], "") for page in pages}) == 1
     assert {page.status for page in pages} == {200} and "could not sign you in" in pages[0].words
+
+
+def test_a_password_is_hashed_at_its_full_cost(make_site, cheap_passwords, monkeypatch):
+    monkeypatch.setattr(passwords, "COSTS", cheap_passwords)
+    monkeypatch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap_passwords))
+    office = Office(make_site())
+    clerk = office.hire_anew("dana", "admin")
+    kept = [office.look(clerk, "password")]
+    clerk.choose_password(clerk.give_password())
+    kept.append(office.look(clerk, "password"))
+    assert kept[0] != kept[1]
+    for password in kept:
+        assert password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_an_unknown_e_mail_costs_the_same_hashing(office, monkeypatch):
@@ -339,6 +357,57 @@ def test_nothing_secret_is_logged_or_readable_in_the_file(office, caplog, tmp_pa
     with sqlite3.connect(tmp_path / "site.sqlite") as connection:
         assert connection.execute("SELECT password FROM staff_account").fetchone()[0].startswith("$argon2id$")
     connection.close()
+
+
+def test_a_password_counts_to_its_last_letter_as_it_was_typed(office):
+    long = " Heron lantern quiet meadow, ñandú " + "x" * 64 + "Z "
+    clerk = office.hire_anew("dana", "admin")
+    clerk.set_up_app(clerk.choose_password(clerk.give_password(), long))
+    clerk.sign_out()
+    for other in (long[:-1], long.strip(), long.lower(), long[:72], long.replace("ñ", "n")):
+        assert "could not sign you in" in clerk.give_password(other).words, other
+        clerk.clock.forward(3600)
+    assert clerk.give_password(long).address == "/staff/second-factor"
+
+
+def test_a_password_is_good_until_somebody_changes_it(office, clock):
+    clerk = office.hire("dana", "admin")
+    clock.forward(5 * 365 * 24 * 3600)
+    assert clerk.sign_in().address == "/staff/audit"
+
+
+def test_passwords_are_hashed_by_argon2_at_its_full_cost(office):
+    """OWASP asks 12 MiB at 3 passes; ours are 64 MiB."""
+    clerk = office.hire("dana")
+    assert office.look(clerk, "password").startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+
+
+def test_passwords_are_masked_and_managers_may_fill_them_in(office):
+    clerk = office.hire_anew("dana")
+    pages = [clerk.get("/staff/sign-in"), clerk.give_password()]
+    clerk.set_up_app(clerk.choose_password(pages[-1]))
+    pages.append(clerk.get("/staff/password"))
+    fields = [field for page in pages for field in page.main.find_all("input", autocomplete=re.compile("password$"))]
+    assert [(field["type"], field["autocomplete"]) for field in fields] == [
+        ("password", "current-password"),
+        *[("password", "new-password")] * 2,
+        ("password", "current-password"),
+        *[("password", "new-password")] * 2,
+    ]
+    assert not any(page.soup.find("script") for page in pages), "nothing stands between a manager and the field"
+
+
+def test_a_secret_of_an_app_is_good_for_its_own_account_and_no_other(office):
+    """Whoever can write in the database cannot let their own phone open a colleague's account."""
+    dana, eve = office.hire("dana", "admin"), office.hire("eve", "responses")
+    with office.app.app_context():
+        rows = {name: Account.with_email(clerk.email) for name, clerk in (("dana", dana), ("eve", eve))}
+        rows["dana"].tf_totp_secret = rows["eve"].tf_totp_secret
+        db.session.commit()
+    page = dana.give_password()
+    assert "not right" in dana.send(page, "/staff/second-factor", code=eve.code).words
+    assert not dana.is_in()
+    assert eve.sign_in().address == "/staff/releases"
 
 
 def test_keys_may_be_turned_and_app_and_recovery_codes_still_work(make_site, tmp_path, keys, clock):

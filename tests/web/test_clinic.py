@@ -26,6 +26,13 @@ MISTAKES = {
     "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a colour"),
     "pale by day": ('day = "#0e525c"', 'day = "#5fa8b0"', r"accent\.day: #5fa8b0 has a contrast of \d\.\d with"),
     "dark by night": ('night = "#8ccfd4"', 'night = "#0e525c"', r"accent\.night: #0e525c has a contrast of"),
+    "contact": ('security_contact = ""', 'security_contact = "call us"', r"security_contact: must be an address such as"),
+    "http contact": ('security_contact = ""', 'security_contact = "http://a.example/"', r"security_contact: must be"),
+    "bare mail": ('security_contact = ""', 'security_contact = "a@clinic.example"', r"security_contact: must be"),
+    "bad mail": ('security_contact = ""', 'security_contact = "mailto:a clinic"', r"security_contact: must be"),
+    "more lines": ('security_contact = ""', 'security_contact = "tel:+13035\\nPolicy: x"', r"security_contact: must be"),
+    "number": ('security_contact = ""', "security_contact = 5", r"security_contact: must be"),
+    "rules": ('security_policy = ""', 'security_policy = "SECURITY.md"', r"security_policy: must be an address"),
     "not TOML": ("demo = true", "demo = ", r"clinic\.toml: "),
 }  # fmt: skip
 

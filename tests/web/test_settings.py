@@ -37,6 +37,11 @@ def test_a_mistake_is_told_in_one_line(name, value, message):
         read(environ={name: value})
 
 
+def test_a_storage_of_limits_of_no_known_kind_stops_the_start(make_site):
+    with pytest.raises(SettingsError, match="SCREENING_LIMIT_STORAGE: "):
+        make_site(LIMIT_STORAGE="nowhere://127.0.0.1")
+
+
 def test_a_database_that_cannot_be_meant_stops_the_start(make_site):
     with pytest.raises(SettingsError, match="must start with postgresql"):
         make_site(DATABASE_URL="mysql://somewhere/else")

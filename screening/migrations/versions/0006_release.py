@@ -22,6 +22,7 @@ def upgrade(name: str) -> None:
         sa.Column("manifest", sa.Text, nullable=False),
         sa.Column("tables", sa.JSON, nullable=False),
         sa.Column("codebook", sa.JSON, nullable=False),
+        sa.Column("promised", sa.JSON, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_table(

@@ -11,11 +11,12 @@ from flask_babel import lazy_gettext
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from screening.audit import AuditEvent
 from screening.callback import turning
 from screening.callback.models import CallbackKey
 from screening.database import sqlite_files
 from screening.extensions import db
-from screening.operations import schema
+from screening.operations import backup, schema
 from screening.operations.doctor.finding import Check, Finding, Given, Severity
 from screening.operations.jobs import DAY, HOUR
 from screening.operations.models import WorkerJob, WorkerLease
@@ -126,9 +127,18 @@ def admin(given: Given) -> Iterator[Finding]:
         yield Finding(Severity.NOW, what, lazy_gettext("Add one:"), command)
 
 
+def backups(given: Given) -> Iterator[Finding]:
+    """Whether a backup is missed. Only where one was ever made by our command: others make theirs in other ways."""
+    of_one = AuditEvent.action.in_((backup.MADE, backup.RESTORED))
+    last = db.session.scalar(select(func.max(AuditEvent.at)).where(of_one))
+    if last is not None and given.now - last > LATE:
+        what = lazy_gettext("No backup was made for two days")
+        yield Finding(Severity.SOON, what, lazy_gettext("Make one, and let cron do it daily:"), "flask backup FILE")
+
+
 def _is_late(job: WorkerJob | None, now: float) -> bool:
     return job is not None and job.ran_at is not None and now - job.ran_at > LATE
 
 
-INSIDE: tuple[Check, ...] = (worker, jobs, resealing, published, mail, admin)
+INSIDE: tuple[Check, ...] = (worker, jobs, resealing, published, mail, admin, backups)
 CHECKS: tuple[Check, ...] = (database,)

@@ -1,0 +1,233 @@
+"""How fast requests for a call come in, and how fast the team's pages are with many of them.
+
+Sending is measured beside the contact form of the minimal app, on the same server in turn: press Send on a form that
+lies ready, see the page that follows. The team's pages are measured over HTTP with more and more requests; their
+peer is the same page with the fewest.
+"""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import insert
+
+from screening import create_app
+from screening.callback import sealing
+from screening.callback.models import CallbackRequest
+from screening.callback.visitor_views import LEAST_SECONDS
+from screening.extensions import db
+from screening.keyring import SEARCH, Keyring
+from tests.bench.journeys import VISITORS, serve
+from tests.bench.load import TOKEN, Connection
+from tests.bench.measure import noise, ratios, spread, told
+from tests.callback.patient import Patient
+from tests.conftest import close
+from tests.journeys.conftest import Server
+from tests.outbox.conftest import ROSA
+from tests.postgres import Cluster
+from tests.staff.clerk import Office
+
+PAGES = ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks?tab=overdue&language=es")
+DAY = 24 * 60 * 60
+
+Ready = tuple[dict[bytes, bytes], bytes]
+"""A form that lies ready to be sent: the cookies and the body."""
+
+
+def ready_at_site(server: Server) -> Ready:
+    """A request for a call, filled in and read through."""
+    patient = Patient(server, 0)
+    name, _, value = patient.cookie.partition("=")
+    return {name.encode(): value.encode()}, urlencode(patient.form, doseq=True).encode()
+
+
+def ready_at_minimal(server: Server) -> Ready:
+    """A contact form of the minimal app, filled in and read through."""
+    connection = Connection(server.port)
+    token = TOKEN.search(connection.ask(b"GET", b"/contact")[1])
+    assert token
+    fields = {"name": "Demo", "phone": "(303) 555-0144", "email": "demo@example.org", "message": "Demo words"}
+    body = b"csrf_token=" + token[1] + b"&" + urlencode(fields).encode()
+    assert connection.ask(b"POST", b"/contact/review", body)[0] == 200
+    return connection.cookies, body
+
+
+SENDERS: dict[str, tuple[Callable[[Server], Ready], bytes]] = {
+    "site": (ready_at_site, b"/consultation/sent"),
+    "minimal": (ready_at_minimal, b"/contact/sent"),
+}
+
+
+def send_all(server: Server, path: bytes, forms: list[Ready]) -> dict[str, float]:
+    """Send forms over so many connections at once: forms a second, and how long pressing Send takes."""
+
+    def send(number: int) -> list[float]:
+        connection, took = Connection(server.port), []
+        for cookies, body in forms[number::VISITORS]:
+            connection.cookies = dict(cookies)
+            status, _ = connection.ask(b"POST", path, body)
+            took.append(connection.times[-1])
+            shown, _ = connection.ask(b"GET", path)
+            if (status, shown) != (303, 200):
+                raise RuntimeError(f"{path!r}: {status}, then {shown}")
+        return took
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(VISITORS) as hands:
+        times = sorted(one for several in hands.map(send, range(VISITORS)) for one in several)
+    seconds = time.perf_counter() - began
+    return {"per_second": len(forms) / seconds, "p95_ms": times[int(len(times) * 0.95)] * 1000}
+
+
+def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
+    """Rounds of sending, the servers in turn: the site on either database, and the minimal app."""
+    cluster.execute("CREATE DATABASE sending")
+    urls = {"sqlite": "", "postgresql": cluster.url("sending"), "minimal": ""}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in urls}
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(
+                serve(
+                    "minimal" if name == "minimal" else "site",
+                    folder / f"send-{name}",
+                    2,
+                    url,
+                    requests="10000000 per hour",
+                )
+            )
+            for name, url in urls.items()
+        }
+        for _ in range(rounds):
+            for name, server in servers.items():
+                ready, path = SENDERS["minimal" if name == "minimal" else "site"]
+                laid = [ready(server) for _ in range(forms)]
+                old_enough = time.monotonic() + LEAST_SECONDS + 1
+                while time.monotonic() < old_enough:  # nobody sends a form faster than it can be read
+                    ready(server)
+                found[name].append(send_all(server, path, laid))
+    return {
+        "rounds": rounds,
+        "forms": forms,
+        "figures": {
+            name: {key: spread([one[key] for one in series]) for key in series[0]} for name, series in found.items()
+        },
+        "ratios": {
+            name: ratios([one["per_second"] for one in found[name]], [one["per_second"] for one in found["minimal"]])
+            for name in ("sqlite", "postgresql")
+        },
+    }
+
+
+def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
+    """Requests of the last days, three in four waiting, a tenth in Spanish; all can be opened."""
+    indexed, now = keyring.active_id(SEARCH), int(time.time())
+    for each in range(number):
+        id_ = secrets.token_hex(16)
+        waits = each % 4 != 3
+        sealed, with_ = sealing.seal(id_, ROSA.stored())
+        yield {
+            "id": id_,
+            "reference": secrets.token_hex(32),
+            "sealed": sealed,
+            "sealed_with": with_,
+            "indexed_with": indexed,
+            "language": "es" if each % 10 == 0 else "en",
+            "rank": 0 if each % 100 == 0 else 1,
+            "asked_at": now - 3 * DAY,
+            "due_at": now + (each % 11 - 5) * DAY // 2,
+            "ended_at": None if waits else now - DAY,
+            "state": "new" if waits else "closed",
+            "shelf": "waiting" if waits else "closed",
+            "attempts": 0,
+            "version": 1,
+        }
+
+
+def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
+    """How long the team's pages take with so many requests, in ms: the median of so many looks at each."""
+    found: dict[str, Any] = {}
+    for kind in ("sqlite", "postgresql"):
+        cluster.execute(f"CREATE DATABASE queue_{kind}")
+        url = cluster.url(f"queue_{kind}") if kind == "postgresql" else ""
+        with serve("site", folder / f"queue-{kind}", 1, url) as server:
+            settings = {"KEYS": folder / f"queue-{kind}" / "keys", "CLINIC": folder / "none.toml"}
+            site = create_app({**settings, "DATABASE_URL": server.database})
+            staff, there = site.extensions["staff"], 0
+            clerk = Office(site).hire("bench", "callbacks")
+            clerk.clock = time.time
+            clerk.give_password()
+            clerk.send(clerk.get("/staff/second-factor"), "/staff/second-factor", code=clerk.code)
+            for size in sizes:
+                with staff.app_context():
+                    more = rows(staff.extensions["keyring"], size - there)
+                    while several := list(islice(more, 2000)):
+                        db.session.execute(insert(CallbackRequest), several)
+                    db.session.commit()
+                    if kind == "postgresql":
+                        db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"}).exec_driver_sql(
+                            "ANALYZE"
+                        )
+                there = size
+                found[f"{kind} {size}"] = {page: looked(server, clerk.cookie, page, looks) for page in PAGES}
+            close(site)
+    return {"sizes": sizes, "looks": looks, "ms": found}
+
+
+def looked(server: Server, cookie: str, page: str, looks: int) -> float:
+    """The median time of a page, in ms."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    times = []
+    for _ in range(looks + 3):
+        began = time.perf_counter()
+        connection.request("GET", page, headers={"Cookie": f"staff={cookie}"})
+        response = connection.getresponse()
+        if response.status != 200 or b"Zentinela" not in response.read():
+            raise RuntimeError(f"{page}: {response.status}")
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times[3:])
+
+
+def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str, Any]:
+    """Sending and the queue, on both databases."""
+    work = [noise()]
+    with Cluster() as cluster:
+        sent = sending(rounds, forms, folder, cluster)
+        work.append(noise())
+        seen = queue(sizes, 30, folder, cluster)
+    return {"sending": sent, "queue": seen, "noise_ms": spread([*work, noise()])}
+
+
+def growth(seen: dict[str, Any], kind: str) -> float:
+    """How many times as long the slowest page takes with the most requests as with the fewest."""
+    most, fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
+    return max(most[page] / fewest[page] for page in PAGES)
+
+
+def text(found: dict[str, Any]) -> str:
+    """The report to read."""
+    sent, seen = found["sending"], found["queue"]
+    lines = [
+        f"Requests for a call, sent over {VISITORS} connections, {sent['rounds']} rounds of {sent['forms']} in turn"
+    ]
+    for name, figures in sent["figures"].items():
+        each = f"{figures['per_second']['median']:.0f} a second, p95 {figures['p95_ms']['median']:.0f} ms"
+        beside = f"; {told(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
+        lines.append(f"{name:12}{each}{beside}")
+    lines += ["", f"The team's pages, ms (median of {seen['looks']})"]
+    for name, pages in seen["ms"].items():
+        lines.append(f"{name:20}" + "  ".join(f"{page.removeprefix('/staff/')} {ms:.1f}" for page, ms in pages.items()))
+    lines += [
+        f"{kind}: at most {growth(seen, kind):.2f} times as long with {seen['sizes'][-1]} as with {seen['sizes'][0]}"
+        for kind in ("sqlite", "postgresql")
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,53 @@
+"""What all measurements share: processor and memory of a process tree, how noisy the machine is, spreads and ratios."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all below it."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(below for child in children for below in tree(int(child)))]
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process tree has used of the processors so far."""
+    ticks = 0
+    for process in tree(pid):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS
+
+
+def megabytes(pid: int) -> float:
+    """What a process tree holds of the memory, shared pages counted once a process."""
+    return sum(int(Path(f"/proc/{p}/statm").read_text().split()[1]) * PAGE for p in tree(pid)) / 1e6
+
+
+def noise() -> float:
+    """How long a fixed piece of work takes, in ms: its spread tells how noisy the machine was."""
+    began = time.perf_counter()
+    sum(number * number for number in range(300_000))
+    return (time.perf_counter() - began) * 1000
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Middle, lowest and highest of a series."""
+    return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+
+
+def ratios(ours: list[float], theirs: list[float]) -> dict[str, float]:
+    """Ours to theirs, round by round: middle, lowest and highest."""
+    return spread([our / their for our, their in zip(ours, theirs, strict=True)])
+
+
+def told(ratio: dict[str, float]) -> str:
+    """A ratio with its spread, for reading."""
+    return f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"

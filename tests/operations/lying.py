@@ -1,0 +1,40 @@
+"""What lies in a database, table by table, seen past the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+
+from screening.cli import create_commands_app
+from screening.extensions import db
+from screening.operations.backup.tables import TABLES
+from tests.conftest import close
+
+
+def rows_in(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table that a backup holds, in the order of its key."""
+    with _connected(url) as connection:
+        return {
+            name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for name, table in TABLES.items()
+        }
+
+
+def change(url: str, *statements: str) -> None:
+    """Change a database past the site."""
+    with _connected(url) as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    app = create_commands_app({"DATABASE_URL": url})
+    try:
+        with app.app_context(), db.engines[None].begin() as connection:
+            yield connection
+    finally:
+        close(app)

@@ -1,0 +1,440 @@
+"""Backups: the drill on both databases, and what must never be in one, open one, or come of one."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, inspect, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.callback.models import CallbackRequest
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from screening.extensions import db
+from screening.keyring import BACKUP, PURPOSES, Keyring, Ring, activate_key, add_key, read_ring, write_ring
+from screening.operations.backup import BackupError, content, giving_back, sealed, taking
+from screening.operations.backup.tables import KEPT, LEFT_OUT, TABLES
+from screening.staff.models import StaffSession
+from tests.callback.test_desk import names_in, open_request, press
+from tests.conftest import NOON, close
+from tests.operations.lying import change, rows_in
+from tests.responses import made
+from tests.responses.crowd import crowd, store
+from tests.staff.clerk import Clerk, Office
+from tests.visitor import Visitor
+
+BEGINS = sealed.FIRST_LINE_BYTES + 24
+"""Where the first chunk begins."""
+
+
+@pytest.fixture
+def commands(keys):
+    """The commands' application of a database, as ``flask`` has it."""
+    apps = []
+
+    def of(url, keys=keys):
+        apps.append(create_commands_app({"DATABASE_URL": url, "KEYS": keys}))
+        return apps[-1]
+
+    yield of
+    for app in apps:
+        close(app)
+
+
+def flask(app, *arguments):
+    """Run a command; exit code, stdout, stderr."""
+    done = app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def counted(rows):
+    """How a command prints rows by table."""
+    return "".join(f"{table}\t{number}\n" for table, number in rows.items())
+
+
+def take(app, file, **options):
+    with app.app_context():
+        return taking.take(file, Keyring(app.config["SETTINGS"]["KEYS"], (BACKUP,)), NOON, **options)
+
+
+def give_back(app, file):
+    with app.app_context():
+        return giving_back.restore(file, Keyring(app.config["SETTINGS"]["KEYS"], (BACKUP,)), NOON)
+
+
+# The drill.
+
+
+def lived_in(office, ask, questionnaire):
+    """A clinic with two requests, a note, a release of which a package was made, and a copy in the holding file.
+
+    Gives who calls back, who sees to the rest, and the package.
+    """
+    ann, rita = office.hire("ann", "callbacks"), office.hire("rita", "responses", "rows", "admin")
+    for clerk in (ann, rita):
+        clerk.sign_in()
+    for name in ("Zentinela Rosa", "Zentinel Jo"):
+        ask(Visitor(office.site), name=name)
+    press(ann, open_request(ann), "note", note="zentinel note")
+    with office.app.app_context():
+        made.release(questionnaire)
+        store(crowd(30))
+    agreed = Visitor(office.site)
+    agreed.walk(sadness="2")
+    agreed.agree()
+    return ann, rita, package(rita)
+
+
+def package(clerk):
+    return clerk.client.get("/staff/releases/1/full.zip").data
+
+
+@pytest.mark.parametrize(
+    ("kind", "into"), [("sqlite", "sqlite"), ("postgresql", "postgresql"), ("sqlite", "postgresql")]
+)
+def test_the_drill(kind, into, make_site, commands, empty_database, ask, inbox, questionnaire, tmp_path):
+    old, file = empty_database(kind), tmp_path / "backup"
+    assert flask(commands(old), "keys", "publish")[0] == 0
+    office = Office(make_site(DATABASE_URL=old))
+    ann, rita, release = lived_in(office, ask, questionnaire)
+    before, went_on = rows_in(old), []
+
+    def meanwhile(_rows):
+        """Once the first rows are written: a visitor asks for a call, and somebody of the team works."""
+        if not went_on:
+            went_on.append(ask(Visitor(office.site), name="Zentinel Too Late"))
+            press(ann, open_request(ann, "Zentinel Jo"), "claim")
+
+    stated = take(commands(old), file, progress=meanwhile)
+    assert rows_in(old)["callback_request"] != before["callback_request"]
+    assert stated.rows == {table: len(rows) for table, rows in before.items()}
+
+    new = empty_database(into)
+    code, counts, words = flask(commands(new), "restore", file)
+    assert (code, counts) == (0, counted(stated.rows)), words
+    steps = [line.split("  ")[0] for line in words.splitlines()[-3:]]
+    assert steps == ["1. flask keys publish", "2. flask purge", "3. /staff/accounts"]
+    after = rows_in(new)
+    assert after["audit_event"].pop()[3] == "backup.restored" and after == before
+    with commands(new).app_context():
+        assert db.session.scalars(select(StaffSession)).all() == []
+    assert len(inbox(old)) == 1 and inbox(new) == []
+
+    assert [flask(commands(new), *step)[0] for step in (("keys", "publish"), ("purge",))] == [0, 0]
+    site = make_site(DATABASE_URL=new)
+    thief = Clerk(site, ann.email)
+    thief.cookie = ann.cookie
+    assert ann.is_in() and not thief.is_in()
+    ann, rita = (Clerk(site, clerk.email, secret=clerk.secret) for clerk in (ann, rita))
+    for clerk in (ann, rita):
+        clerk.sign_in()
+    assert sorted(names_in(ann.get("/staff/callbacks"))) == ["Zentinel Jo", "Zentinela Rosa"]
+    assert "zentinel note" in open_request(ann).words
+    assert package(rita) == release
+    seen = rita.get("/staff/audit").words
+    assert "Database restored from a backup" in seen and "Signed in" in seen
+
+    ask(Visitor(site), name="Zentinel Next")
+    assert "Zentinel Next" in names_in(ann.get("/staff/callbacks"))
+    with site.app_context():
+        assert made.release(questionnaire).id == 2, "numbers go on"
+    for statement in ("UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event WHERE action = 'backup.restored'"):
+        with pytest.raises(SQLAlchemyError, match="audit events are"):
+            change(new, statement)
+
+
+def test_both_are_noted_with_the_number_of_the_file(commands, empty_database, keys, tmp_path):
+    here, there, file = empty_database("sqlite"), empty_database("sqlite"), tmp_path / "backup"
+    done = flask(commands(here), "backup", file)
+    assert done == (0, counted(dict.fromkeys(TABLES, 0)), f"{file} is written, and was read back whole\n")
+    assert flask(commands(there), "restore", file)[0] == 0
+    number = content.check(file, Keyring(keys, (BACKUP,))).sha256[:16]
+    for url, action in ((here, "backup.made"), (there, "backup.restored")):
+        assert rows_in(url)["audit_event"][-1][2:] == ("command", action, number, {"rows": "0"})
+
+
+# What is in it, and what is not.
+
+
+def test_every_table_is_kept_or_left_out():
+    """A new table must be put on one of the lists."""
+    known = {table.name for metadata in db.metadatas.values() for table in metadata.sorted_tables}
+    kept, left_out = ({model.__tablename__ for model in models} for models in (KEPT, LEFT_OUT))
+    assert kept | left_out == known and not kept & left_out and kept == set(TABLES)
+
+
+def test_every_column_of_the_database_is_one_we_know_of(database_url):
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    for name, table in TABLES.items():
+        assert {column["name"] for column in inspect(engine).get_columns(name)} == set(table.columns.keys())
+    engine.dispose()
+
+
+def lines_of(file, keys):
+    """Everything a backup says to who has the key."""
+    with file.open("rb") as source, gzip.GzipFile(fileobj=sealed.Opener(source, Keyring(keys, (BACKUP,)))) as lines:
+        return lines.read()
+
+
+def test_nothing_can_be_read_in_it_and_no_key_session_or_waiting_copy_is_in_it(
+    make_site, commands, sqlite_url, keys, ask, tmp_path, inbox
+):
+    office = Office(make_site())
+    ann = office.hire("ann", "callbacks")
+    ann.sign_in()
+    ask(Visitor(office.site))
+    open_request(ann)
+    agreed = Visitor(office.site)
+    agreed.walk()
+    agreed.agree()
+    file = tmp_path / "backup"
+    take(commands(sqlite_url), file)
+    with office.app.app_context():
+        session = db.session.scalars(select(StaffSession)).one()
+        secrets = [session.id, session.data, inbox(sqlite_url)[0]["id"]]
+        request = db.session.scalars(select(CallbackRequest)).one()
+    for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
+        secrets += [
+            line.split('"')[1] for line in (keys / f"{purpose}.toml").read_text().splitlines() if "secret" in line
+        ]
+    assert len(secrets) == 9
+    said = lines_of(file, keys)
+    assert ann.email.encode() in said and request.reference.encode() in said, "what is searched here can be found"
+    assert not [secret for secret in secrets if secret.encode() in said]
+    for readable in (ann.email, request.reference, "callback_request", "request.viewed", "warning_signs", "Zentinela"):
+        assert readable.encode() not in file.read_bytes()
+
+
+def test_rows_lie_in_the_order_of_their_keys(commands, sqlite_url, keys, tmp_path):
+    """The order they were stored in tells when they came."""
+    app = commands(sqlite_url)
+    with app.app_context():
+        store(crowd(120))
+    take(app, tmp_path / "backup")
+    said = [json.loads(line) for line in lines_of(tmp_path / "backup", keys).splitlines()]
+    ids = [row[0] for each in said if each.get("table") == "mixed_copy" for row in each["rows"]]
+    assert len(ids) == 120 and ids == sorted(ids)
+
+
+# The file.
+
+
+def test_it_is_for_its_owner_only_and_takes_no_others_place(commands, sqlite_url, tmp_path):
+    app, file = commands(sqlite_url), tmp_path / "backups" / "today"
+    file.parent.mkdir()
+    assert flask(app, "backup", file)[0] == 0 and stat.S_IMODE(file.stat().st_mode) == 0o600
+    first = file.read_bytes()
+    code, counts, words = flask(app, "backup", file)
+    assert (code, counts, file.read_bytes()) == (1, "", first) and words.count("\n") == 1 and "--replace" in words
+    assert flask(app, "backup", file, "--replace")[0] == 0 and file.read_bytes() != first
+    code, counts, words = flask(app, "backup", tmp_path / "none" / "today")
+    assert (code, counts) == (1, "") and words.endswith("No such file or directory\n")
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_is_written_wrongly_gets_no_name(commands, sqlite_url, tmp_path, monkeypatch):
+    app, file = commands(sqlite_url), tmp_path / "backups" / "today"
+    file.parent.mkdir()
+    take(app, file)
+    first, events = file.read_bytes(), rows_in(sqlite_url)["audit_event"]
+
+    def bad_disk(target):
+        target.seek(BEGINS + 40)
+        target.write(bytes(1))
+
+    def wrong_file(target):
+        target.seek(0)
+        target.write(first)
+        target.truncate()
+
+    monkeypatch.setattr(taking, "_to_disk", bad_disk)
+    with pytest.raises(BackupError, match="damaged"):
+        take(app, file, replace=True)
+    monkeypatch.setattr(taking, "_to_disk", wrong_file)
+    with pytest.raises(BackupError, match="not what was written"):
+        take(app, file, replace=True)
+    assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]
+    assert rows_in(sqlite_url)["audit_event"] == events
+
+
+def test_old_backups_open_as_long_as_their_key_is_there(commands, sqlite_url, empty_database, keys, tmp_path):
+    mine = tmp_path / "keys"
+    shutil.copytree(keys, mine)
+    old, new = tmp_path / "old", tmp_path / "new"
+    take(commands(sqlite_url, mine), old)
+    first = read_ring(mine, BACKUP)
+    key = add_key(mine, BACKUP, first.keys[0].made)
+    activate_key(mine, BACKUP, key.id)
+    take(commands(sqlite_url, mine), new)
+    assert key.id.encode() in new.read_bytes() and first.active.encode() in old.read_bytes()
+    for file in (old, new):
+        give_back(commands(empty_database("sqlite"), mine), file)
+    write_ring(mine, BACKUP, Ring((key,), key.id))
+    app = commands(sqlite_url, mine)
+    assert flask(app, "restore", "--check", new)[0] == 0
+    code, counts, words = flask(app, "restore", "--check", old)
+    assert (code, counts) == (1, "") and f"the key {first.active}, which is not in backup.toml" in words
+
+
+@pytest.fixture(scope="module")
+def several_chunks(sqlite_template, keys, tmp_path_factory):
+    """A backup of some chunks, and an empty database to try it on."""
+    folder = tmp_path_factory.mktemp("tampered")
+    for name in ("full", "empty"):
+        shutil.copytree(sqlite_template, folder / name)
+    full, empty = (f"sqlite:///{folder}/{name}/site.sqlite" for name in ("full", "empty"))
+    change(empty, "DELETE FROM callback_key")
+    apps = [create_commands_app({"DATABASE_URL": url, "KEYS": keys}) for url in (full, empty)]
+    with apps[0].app_context():
+        store(crowd(7000))
+    take(apps[0], folder / "backup")
+    take(apps[0], folder / "another")
+    yield Tampered(apps[1], (folder / "backup").read_bytes(), (folder / "another").read_bytes(), folder / "tampered")
+    for app in apps:
+        close(app)
+
+
+class Tampered:
+    """A file that is changed in ever new ways, and never taken."""
+
+    def __init__(self, app, whole, another, file):
+        self.app, self.whole, self.another, self.file = app, whole, another, file
+        self.begin, rest = whole[:BEGINS], whole[BEGINS:]
+        self.chunks = [rest[at : at + sealed.SEALED_CHUNK] for at in range(0, len(rest), sealed.SEALED_CHUNK)]
+
+    def is_refused(self, data):
+        """Whether checking and restoring refuse it, and leave nothing behind."""
+        assert data != self.whole
+        self.file.write_bytes(data)
+        with self.app.app_context(), pytest.raises(BackupError):
+            content.check(self.file, Keyring(self.app.config["SETTINGS"]["KEYS"], (BACKUP,)))
+        with pytest.raises(BackupError):
+            give_back(self.app, self.file)
+        return not any(rows_in(self.app.config["SETTINGS"]["DATABASE_URL"]).values())
+
+
+def test_the_untouched_file_is_taken(several_chunks, commands, empty_database):
+    assert len(several_chunks.chunks) >= 3
+    several_chunks.file.write_bytes(several_chunks.whole)
+    give_back(commands(empty_database("sqlite")), several_chunks.file)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_any_changed_byte_is_found(several_chunks, where, flip):
+    data = bytearray(several_chunks.whole)
+    data[int(where * len(data))] ^= flip
+    assert several_chunks.is_refused(bytes(data))
+
+
+@pytest.mark.parametrize("place", range(0, BEGINS + 1, 5))
+def test_a_changed_byte_of_the_beginning_is_found(several_chunks, place):
+    data = bytearray(several_chunks.whole)
+    data[place] ^= 1
+    assert several_chunks.is_refused(bytes(data))
+
+
+def test_a_file_that_was_cut_off_or_added_to_is_refused(several_chunks):
+    ends = [0, 5, sealed.FIRST_LINE_BYTES, BEGINS - 1, BEGINS, BEGINS + 5, len(several_chunks.whole) - 1]
+    ends += [BEGINS + number * sealed.SEALED_CHUNK for number in range(1, len(several_chunks.chunks))]
+    for end in ends:
+        assert several_chunks.is_refused(several_chunks.whole[:end]), end
+    for more in (b"\0", several_chunks.chunks[-1], several_chunks.whole):
+        assert several_chunks.is_refused(several_chunks.whole + more)
+
+
+def test_chunks_that_were_moved_left_out_doubled_or_taken_from_another_are_refused(several_chunks):
+    begin, chunks = several_chunks.begin, several_chunks.chunks
+    first, second, *rest = chunks
+    for moved in (
+        [second, first, *rest],
+        [first, *rest, second],
+        [rest[-1], second, *rest[:-1], first],
+        [first, first, *rest],
+        [first, first, second, *rest],
+        [second, *rest],
+        [first, *rest],
+        [*chunks, *rest],
+    ):
+        assert several_chunks.is_refused(begin + b"".join(moved))
+    other = several_chunks.another
+    end = BEGINS + sealed.SEALED_CHUNK
+    assert several_chunks.is_refused(other[:end] + several_chunks.whole[end:])
+    assert several_chunks.is_refused(other[:BEGINS] + several_chunks.whole[BEGINS:])
+
+
+# What it does not go into.
+
+
+def test_only_an_empty_database_takes_it(commands, database_url, empty_database, tmp_path):
+    file = tmp_path / "backup"
+    take(commands(empty_database("sqlite")), file)
+    before = rows_in(database_url)
+    code, counts, words = flask(commands(database_url), "restore", file)
+    assert (code, counts) == (1, "") and words.count("\n") == 1
+    assert words.startswith("callback_key is not empty: ") and "flask db upgrade" in words
+    assert rows_in(database_url) == before
+
+
+def test_a_database_that_is_behind_gives_and_takes_none(commands, database_url, tmp_path):
+    change(database_url, "UPDATE alembic_version_main SET version_num = '0001'")
+    file = tmp_path / "backup"
+    code, counts, words = flask(commands(database_url), "backup", file)
+    assert (code, counts) == (1, "") and words.endswith("run flask db upgrade\n") and not file.exists()
+
+
+def test_a_backup_of_another_migration_is_whole_and_names_it(commands, empty_database, keys, tmp_path):
+    file, app = tmp_path / "backup", commands(empty_database("sqlite"))
+    with file.open("wb") as target:
+        content.write(target, Keyring(keys, (BACKUP,)), int(NOON), "0001", [], [])
+    code, _, words = flask(app, "restore", "--check", file)
+    assert code == 0 and "at migration 0001" in words
+    code, _, words = flask(app, "restore", file)
+    assert code == 1 and words.count("\n") == 1
+    assert words.startswith("The backup is of migration 0001, this version of the site has 00")
+
+
+def test_checking_needs_no_database(commands, sqlite_url, tmp_path):
+    file = tmp_path / "backup"
+    stated = take(commands(sqlite_url), file)
+    code, counts, words = flask(commands("postgresql://nobody@127.0.0.1:9/none"), "restore", "--check", file)
+    assert (code, counts) == (0, counted(stated.rows)) and words.startswith(f"{file} is whole, made 2026-11-23 ")
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_database_that_is_away_is_told_in_one_line(commands, sqlite_url, tmp_path, command):
+    take(commands(sqlite_url), tmp_path / "backup")
+    app = commands("postgresql://nobody:zentinel@127.0.0.1:9/none")
+    code, counts, words = flask(app, command, tmp_path / "backup", *["--replace"][: command == "backup"])
+    assert (code, counts) == (1, "") and "(OperationalError)" in words
+    assert words.count("\n") == 1 and "zentinel" not in words
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_killed_in_the_middle_it_has_stored_nothing(kind, several_chunks, commands, empty_database, keys, tmp_path):
+    """The file is a pipe that does not end, so the command is surely in the middle when it is killed."""
+    url, pipe = empty_database(kind), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SCREENING_")}
+    environment |= {"SCREENING_DATABASE_URL": url, "SCREENING_KEYS": str(keys)}
+    process = subprocess.Popen([sys.executable, "-m", "flask", "restore", pipe], cwd=ROOT, env=environment)
+    with pipe.open("wb", buffering=0) as end:
+        most = several_chunks.whole[: -sealed.CHUNK // 2]
+        for at in range(0, len(most), 4096):
+            end.write(most[at : at + 4096])  # waits while the pipe is full
+        assert process.poll() is None
+        process.kill()
+        assert process.wait(20) == -signal.SIGKILL
+    assert not any(rows_in(url).values())
+    several_chunks.file.write_bytes(several_chunks.whole)
+    assert give_back(commands(url), several_chunks.file).rows["mixed_copy"] == 7000

@@ -1,0 +1,88 @@
+"""Whom to tell of a weakness, as RFC 9116 wants it told."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from screening.clinic import DEMO
+from screening.web.security_txt import PLACE
+from tests.conftest import NOON
+
+SOURCE = DEMO.read_text(encoding="utf-8")
+SURFACES = [("visitor", "staff"), ("visitor",), ("staff",)]
+
+
+def told(site, **options):
+    answer = site.test_client().get(PLACE, base_url="http://localhost", **options)
+    assert answer.status_code == 200 and answer.content_type == "text/plain; charset=utf-8"
+    assert "Set-Cookie" not in answer.headers
+    assert answer.text.endswith("\n") and answer.text.isascii()
+    lines = [line for line in answer.text.splitlines() if not line.startswith("#")]
+    fields = [tuple(line.split(": ", 1)) for line in lines]
+    assert [name for name, _ in fields].count("Expires") == 1
+    return fields
+
+
+@pytest.fixture
+def clinic_file(tmp_path):
+    def write(*changes):
+        text = SOURCE.replace("demo = true", "demo = false")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / "clinic.toml").write_text(text)
+        return tmp_path / "clinic.toml"
+
+    return write
+
+
+@pytest.mark.parametrize("surfaces", SURFACES)
+def test_every_process_that_answers_the_net_names_a_contact(make_site, clinic_file, surfaces):
+    file = clinic_file(('security_contact = ""', 'security_contact = "mailto:security@clinic.example.org"'))
+    fields = told(make_site(CLINIC=file, SURFACES=surfaces))
+    assert fields[0] == ("Contact", "mailto:security@clinic.example.org")
+    assert ("Preferred-Languages", "en, es") in fields
+    assert [name for name, _ in fields] == ["Contact", "Expires", "Preferred-Languages"]
+
+
+@pytest.mark.parametrize("contact", ["https://clinic.example.org/security", "tel:+1-303-555-0199"])
+def test_a_page_or_a_phone_will_do(make_site, clinic_file, contact):
+    file = clinic_file(('security_contact = ""', f'security_contact = "{contact}"'))
+    assert ("Contact", contact) in told(make_site(CLINIC=file))
+
+
+def test_a_clinic_that_names_nobody_is_called(make_site, clinic_file):
+    assert ("Contact", "tel:+13035550100") in told(make_site(CLINIC=clinic_file()))
+
+
+def test_the_demo_says_that_nobody_answers(site):
+    text = site.test_client().get(PLACE, base_url="http://localhost").text
+    assert text.startswith("# This is a demo.") and "nobody answers" in text.splitlines()[0]
+
+
+def test_it_is_good_for_half_a_year_from_whenever_it_is_read(site, clock):
+    for _ in range(2):
+        expires = datetime.fromisoformat(dict(told(site))["Expires"])
+        assert timedelta(days=179) < expires - datetime.fromtimestamp(clock(), expires.tzinfo) <= timedelta(days=180)
+        clock.forward(400 * 24 * 3600)
+    assert clock() > NOON
+
+
+def test_it_names_its_own_addresses_where_they_are_known(make_site):
+    site = make_site(SITE_URL="https://check.clinic.example", STAFF_URL="https://team.clinic.example/staff")
+    assert [value for name, value in told(site) if name == "Canonical"] == [
+        "https://check.clinic.example/.well-known/security.txt",
+        "https://team.clinic.example/.well-known/security.txt",
+    ]
+    assert "Canonical" not in dict(told(make_site(SITE_URL="http://127.0.0.1:8000")))
+
+
+def test_a_clinics_own_rules_are_named(make_site, clinic_file):
+    file = clinic_file(('security_policy = ""', 'security_policy = "https://clinic.example.org/reports"'))
+    assert told(make_site(CLINIC=file))[-1] == ("Policy", "https://clinic.example.org/reports")
+
+
+def test_only_under_the_sites_own_names(site):
+    assert site.test_client().get(PLACE, base_url="http://elsewhere.example").status_code == 400
