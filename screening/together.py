@@ -19,7 +19,7 @@ from screening import clinic, patience
 from screening.audit import DEMO_FILLED, AuditEvent
 from screening.config import SettingsError
 from screening.database import databases, sqlite_files
-from screening.keyring import PURPOSES, read_ring
+from screening.keyring import PURPOSES, read_ring, ring_file
 from screening.outbox import smtp
 
 Settings = Mapping[str, Any]
@@ -124,9 +124,9 @@ def metrics(settings: Settings) -> None:
 
 
 def key_files(settings: Settings) -> None:
-    """The key files this machine needs are there, whole, and nobody else's to read."""
-    for surface in settings["SURFACES"]:
-        for purpose in PURPOSES[surface]:
+    """The key files are whole, and nobody else's to read. One that is missing is told when it is needed."""
+    for purpose in (purpose for surface in settings["SURFACES"] for purpose in PURPOSES[surface]):
+        if ring_file(settings["KEYS"], purpose).exists():
             read_ring(settings["KEYS"], purpose)
 
 
