@@ -3,7 +3,12 @@ ADDRESS ?= 127.0.0.1:8000
 WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
-SERVE := $(BIN)/granian --interface wsgi --workers $(WORKERS) --blocking-threads 2 --backlog 1024 --log-level warning
+
+# More threads than may wait in the gate (4 + 32, screening/web/gate.py) or for bodies (64, screening/web/bodies.py): one is
+# free to refuse. granian warns of so many, hence --log-level error; the site's own warnings are not granian's. 900 connections a worker fit among the 1,024 files a process may open. A connection on which
+# no request is begun and headed within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers keep.
+FLAGS := --interface wsgi --http 1 --no-ws --blocking-threads 128 --backpressure 900 --backlog 4096 --http1-header-read-timeout 5000 --http1-buffer-size 262144 --log-level error
+SERVE := $(BIN)/granian $(FLAGS) --workers $(WORKERS)
 
 # The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
 define SERVE_AND_WORK

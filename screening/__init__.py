@@ -27,10 +27,12 @@ from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
 from screening.web import (
     assets,
+    bodies,
     components,
     crisis,
     drafts,
     errors,
+    gate,
     headers,
     kept,
     limits,
@@ -50,6 +52,9 @@ LONGEST_FORM_PARTS = 100
 
 ANY_HOST = ("pages.help_now", "health.healthz", "health.readyz")
 """Help is given under any name, and a balancer asks by address."""
+
+OPEN_TO_ALL = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
+"""What the gate never refuses, beside the answer that urgent help hangs on."""
 
 
 class Surface(Flask):
@@ -83,6 +88,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
     if "staff" in surfaces:
         app.extensions["staff"] = staff = _staff_app(settings, clock, serving)
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/staff": staff.wsgi_app})  # type: ignore[method-assign]
+    app.wsgi_app = _gated(app)  # type: ignore[method-assign]
     app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
     if settings["PROXIES"]:
         count = settings["PROXIES"]
@@ -201,5 +207,30 @@ def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
 
 def _last_resort(app: Flask) -> str:
     """The page for when nothing else can be made: every language at once, ready from the start."""
-    template = app.jinja_env.get_template("errors/last_resort.html")
-    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"])
+    return _made_at_the_start(app, "errors/last_resort.html")
+
+
+def _made_at_the_start(app: Flask, name: str, **values: Any) -> str:
+    template = app.jinja_env.get_template(name)
+    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"], **values)
+
+
+def _gated(app: Flask) -> bodies.Bodies:
+    """An application behind its gate. Crisis help, the way out and the answer to a balancer stay open to all.
+
+    They need no database, and a page of help costs no more than an error page would.
+    """
+    headers, retry = app.extensions["headers"], str(gate.RETRY_SECONDS)
+    page, form = (
+        gate.ready(
+            "503 Service Unavailable",
+            _made_at_the_start(app, "errors/busy.html", sent=sent),
+            headers,
+            Retry_After=retry,
+        )
+        for sent in (False, True)
+    )
+    app.extensions["refusals"] = refuse = gate.Refusals(page, form)
+    unlike = gate.ready("400 Bad Request", _last_resort(app), headers, Connection="close")
+    open_to_all = {("POST", urgent.address(app.extensions["questionnaire"])), *OPEN_TO_ALL}
+    return bodies.Bodies(gate.Gate(app.wsgi_app, refuse, open_to_all), LONGEST_BODY, refuse, unlike)

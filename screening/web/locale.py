@@ -7,6 +7,7 @@ in the right language even when no draft can be opened.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -27,7 +28,7 @@ COOKIE = "lang"
 
 def init_app(app: Flask, locales: tuple[str, ...]) -> None:
     """Bind the languages to an application. Raises SettingsError when a translation is incomplete."""
-    check(locales)
+    _check_once(locales)
     app.extensions["locales"] = locales
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGUES)
     babel.init_app(app, locale_selector=current, timezone_selector=lambda: None)
@@ -58,6 +59,10 @@ def check(locales: tuple[str, ...], folder: Path = CATALOGUES) -> None:
             if message.id and not _is_translated(message, catalogue.get(message.id)):
                 source = message.id if isinstance(message.id, str) else message.id[0]
                 raise SettingsError(f"translations: {locale}: no translation, or other %(names)s in it: {source!r}")
+
+
+_check_once = lru_cache(check)
+"""For both applications of a process: their catalogues are the same, and reading them is most of a start."""
 
 
 def _catalogue(folder: Path, locale: str) -> Catalog:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import insert
 
@@ -16,6 +17,7 @@ from screening.responses import ladders, manifest, store
 from screening.responses.files import codebook
 from screening.responses.models import Release
 from screening.responses.rows import FULL, SIGNS, Rows, record
+from screening.responses.terms import Terms
 
 LEVELS = {"period": "year", "age_band": "four_groups", "pain_duration": "up_to_a_year_or_more"}
 PERIODS = {"month": ["2026-10", "2026-11"], "quarter": ["2026-Q3", "2026-Q4"], "year": ["2025", "2026"], "any": ["any"]}
@@ -74,6 +76,7 @@ def release(
                 detail: codebook.stored(codebook.columns(stating, questionnaire, ladders.load(questionnaire), detail))
                 for detail in (SIGNS, FULL)
             },
+            "promised": Terms(questionnaire, ladders.load(questionnaire), 11, ZoneInfo("UTC"), None).promised(),
         }
         release_id = connection.execute(insert(Release).values(values).returning(Release.id)).scalar_one()
         for detail, content in contents.items():
