@@ -17,7 +17,7 @@ try:
         app = create_app()
         metrics.start(app)
 except (SettingsError, DefinitionError) as error:
-    sys.exit(f"The site cannot start: {error}")
+    sys.exit("\n".join(f"The site cannot start: {line}" for line in str(error).splitlines()))
 
 # What was made at the start stays for good: the collector need not look through it with every sweep.
 gc.collect()

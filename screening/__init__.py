@@ -17,7 +17,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from screening import clinic, config, database
+from screening import clinic, config, database, together
 from screening.callback import visitor_views, words
 from screening.extensions import csrf
 from screening.keyring import FORMS, PURPOSES, Keyring
@@ -65,23 +65,28 @@ class Surface(Flask):
         return func
 
 
-def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
+def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True) -> Flask:
     """The site as one Flask application.
 
     ``overrides`` win over settings from outside (see ``config``); the key ``CLOCK`` may hold a
     function that gives the time in seconds. The visitor's application carries the staff's at
-    ``/staff``; where only staff are served, everything else is not found. Raises SettingsError,
-    with one line that says what to change.
+    ``/staff``; where only staff are served, everything else is not found. Not ``serving`` is the
+    worker: it has no visitors, so it need not hurry, and what only matters to them does not stop it.
+    Raises SettingsError, with a line for each thing to change.
     """
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
     settings = config.read(overrides)
     logs.configure(settings["LOG"])
-    smtp.check(settings)
+    if serving:
+        together.check(settings)
+    else:
+        smtp.check(settings)
+        settings["LIMIT_STORAGE"] = "memory://"  # it takes no forms
     surfaces = settings["SURFACES"]
-    app = _visitor_app(settings, clock) if "visitor" in surfaces else _empty_app(settings, clock)
+    app = _visitor_app(settings, clock, serving) if "visitor" in surfaces else _empty_app(settings, clock)
     if "staff" in surfaces:
-        app.extensions["staff"] = staff = _staff_app(settings, clock)
+        app.extensions["staff"] = staff = _staff_app(settings, clock, serving)
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/staff": staff.wsgi_app})  # type: ignore[method-assign]
     app.wsgi_app = _gated(app)  # type: ignore[method-assign]
     app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
@@ -100,7 +105,7 @@ def without_a_node(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
     return _last_resort(app), app.extensions["headers"]
 
 
-def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
+def _visitor_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
     app = _bare_app("visit", settings, clock)
     last_resort = _last_resort(app)
     urgent.init_app(app, last_resort)
@@ -120,7 +125,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     kept.init_app(app)
     csrf.exempt(views.leave)
 
-    database.init_app(app, settings["DATABASE_URL"])
+    database.init_app(app, settings["DATABASE_URL"], serving)
     app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
     app.register_blueprint(views.visit)
     app.register_blueprint(visitor_views.callback)
@@ -131,7 +136,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     return app
 
 
-def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
+def _staff_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
     from screening import staff  # a visitor-only process never loads it
     from screening.callback import desk_views, today_views
     from screening.operations import clinic_page
@@ -140,7 +145,7 @@ def _staff_app(settings: dict[str, Any], clock: Any) -> Flask:
     app = _bare_app("staff", settings, clock)
     _check_host(app, settings["HOSTS"])
     app.extensions["keyring"] = keyring = Keyring(settings["KEYS"], PURPOSES["staff"])
-    database.init_app(app, settings["DATABASE_URL"])
+    database.init_app(app, settings["DATABASE_URL"], serving)
     staff.init_app(app, settings, keyring)
     desk_views.init_app(app)
     today_views.init_app(app)

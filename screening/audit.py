@@ -25,6 +25,9 @@ STRANGER = "stranger"
 COMMAND = "command"
 """The actor when somebody works on the machine itself."""
 
+DEMO_FILLED = "demo.filled"
+"""The action that marks a database as a demo's: nobody can take an event out."""
+
 
 class AuditEvent(db.Model):  # type: ignore[name-defined]
     """One thing that was seen or done. ``at`` is in seconds since 1970, UTC."""

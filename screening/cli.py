@@ -207,7 +207,7 @@ def worker(once: bool, beside: int | None) -> None:
 
     signals = Signals(beside)
     smtp.check_files(current_app.config["SETTINGS"])
-    site = create_app(current_app.config["SETTINGS"])
+    site = create_app(current_app.config["SETTINGS"], serving=False)
     if not Worker(site.extensions["staff"], signals).work(once) and once:
         click.echo("Another worker is at work, and does it", err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -11,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from screening.config import ROOT, SettingsError
 from screening.extensions import db, migrate
+from screening.patience import GatedPool, limit
 
 MIGRATIONS = ROOT / "screening" / "migrations"
 
@@ -21,16 +23,23 @@ CONNECT_SECONDS = 3
 """A visitor does not wait longer than this for a database that is away."""
 
 
-def init_app(app: Flask, url: str) -> None:
-    """Bind an application to its databases. Raises SettingsError for an address that cannot be used."""
+def init_app(app: Flask, url: str, serving: bool = False) -> None:
+    """Bind an application to its databases. Raises SettingsError for an address that cannot be used.
+
+    ``serving``: people wait for its pages, so it waits for its databases with little patience.
+    """
     app.config.update(databases(url))
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
+    if serving:
+        with app.app_context():
+            for engine in db.engines.values():
+                limit(engine)
 
 
 def databases(url: str) -> dict[str, Any]:
     """Flask-SQLAlchemy's settings for a ``DATABASE_URL``; empty means SQLite in ``instance/``."""
-    options: dict[str, Any] = {"hide_parameters": True}  # a failed constraint must not print the row
+    options: dict[str, Any] = {"hide_parameters": True, "poolclass": GatedPool}  # a failed check must not print the row
     main = inbox = url
     if not url:
         folder = ROOT / "instance"
@@ -45,6 +54,13 @@ def databases(url: str) -> dict[str, Any]:
         "SQLALCHEMY_ENGINE_OPTIONS": options,
         "SQLALCHEMY_BINDS": {"inbox": {"url": inbox, **options}},
     }
+
+
+def sqlite_files(url: str) -> list[Path]:
+    """The SQLite files of a ``DATABASE_URL``; none for another database."""
+    bound = databases(url)
+    urls = (bound["SQLALCHEMY_DATABASE_URI"], bound["SQLALCHEMY_BINDS"]["inbox"]["url"])
+    return [Path(str(u.database)) for u in map(make_url, urls) if u.drivername == "sqlite"]
 
 
 def _postgresql(url: str) -> str:

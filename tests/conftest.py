@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 from screening import Surface, create_app
 from screening.callback import sealing
 from screening.cli import create_commands_app
+from screening.clinic import DEMO
 from screening.config import ROOT
 from screening.keyring import CALLBACK, PURPOSES, Keyring, create_ring
 from screening.questionnaire.loader import LIBRARY, load
@@ -78,6 +79,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
         create_ring(folder, purpose, date(2026, 11, 22))
     return folder
+
+
+@pytest.fixture(scope="session")
+def own_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clinic file that is no demo's: what a public site needs."""
+    file = tmp_path_factory.mktemp("clinic") / "clinic.toml"
+    file.write_text(DEMO.read_text(encoding="utf-8").replace("demo = true", "demo = false"), encoding="utf-8")
+    return file
 
 
 @pytest.fixture(scope="session")

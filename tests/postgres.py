@@ -26,20 +26,31 @@ def binaries() -> Path:
 class Cluster:
     """A server that lives as long as the ``with`` block. PostgreSQL refuses root, so root lends it another user."""
 
-    def __enter__(self) -> Cluster:
-        self.folder = Path(tempfile.mkdtemp(prefix="pg"))
+    def __init__(self, folder: Path | None = None) -> None:
+        """In a ``folder`` of yours, which is emptied at the end, or in one of its own."""
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="pg"))
         self.data = self.folder / "data"
+
+    def __enter__(self) -> Cluster:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
         self._run("initdb", "--auth=trust", "--username=site", "--no-sync", "--encoding=UTF8", "--locale=C")
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server, at first or after it was stopped."""
         options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off"
         self._run("pg_ctl", "--wait", "--silent", "-o", options, "-l", str(self.folder / "log"), "start")
-        return self
+
+    def stop(self) -> None:
+        """Stop the server at once, as a crash does."""
+        self._run("pg_ctl", "--mode=immediate", "--silent", "stop")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._run("pg_ctl", "--mode=immediate", "--silent", "stop")
+        self.stop()
         shutil.rmtree(self.folder)
 
     def url(self, name: str) -> str:

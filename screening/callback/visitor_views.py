@@ -54,13 +54,14 @@ NOTICES = {
         "Your request is taken back. We erased what you sent and what we noted. Nobody will call you because of it."
     ),
     "away": lazy_gettext(
-        "We could not save your request just now. What you typed is still here. Try again, or call us."
+        "Your request may not have reached us. What you typed is still here. Send it again, it counts only once. "
+        "Or call us."
     ),
     "no-summary": lazy_gettext(
         "Your answers were cleared in the meantime, so there is no summary to share. You can still send your request."
     ),
     "copy-away": lazy_gettext(
-        "We could not take back your anonymous copy just now, so nothing was sent. Press the button again."
+        "We could not take back your anonymous copy just now, so nothing was sent. Press the button again, or call us."
     ),
     "gone": lazy_gettext("You took this request back before, so it was not sent. To ask anew, send it again."),
     "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
@@ -119,14 +120,14 @@ def send() -> AnyResponse | str:
         return review()
     if form.share.data and _summary() is None:
         return make_response(_without_summary(form), UNPROCESSABLE)
-    if site.now() - _carried().opened < LEAST_SECONDS:
+    if 0 <= site.now() - _carried().opened < LEAST_SECONDS:  # opened later than now: the clock was put back
         return make_response(_review_page(form, notice="again"), UNPROCESSABLE)
+    if not _opening().certain:  # before it is counted: pressing again while the database is away uses nothing up
+        return make_response(_review_page(form, notice="away"), UNAVAILABLE)
     if not limits.allow("requests", site.settings()["LIMIT_REQUESTS"]):
         return make_response(_review_page(form, notice="many"), TOO_MANY)
     if form.share.data and _withdraw_copy() is responses.Outcome.UNAVAILABLE:
         return make_response(_review_page(form, notice="copy-away"), UNAVAILABLE)
-    if not _opening().certain:
-        return make_response(_review_page(form, notice="away"), UNAVAILABLE)
     try:
         receipt = _store(form)
     except (SQLAlchemyError, NoKeyError) as error:

@@ -77,6 +77,10 @@ def fill(site: Flask) -> list[Login]:
             if db.session.scalar(select(func.count()).select_from(table)):
                 raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
         now = int(staff.extensions["clock"]())
+        db.session.add(
+            audit.event(audit.DEMO_FILLED, now, audit.COMMAND)
+        )  # first: a demo that was cut short is one too
+        db.session.commit()
         sealing.publish(staff.extensions["keyring"], now)
         logins = list(_team(now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time

@@ -18,7 +18,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from screening.extensions import db
@@ -71,9 +71,12 @@ def deliver(go_on: Callable[[], bool] = lambda: True) -> int:
 
 
 def claim_next() -> Claim | None:
-    """Take the mail that is due longest; None when none is. Commits."""
+    """Take the mail that is due longest; None when none is. Commits.
+
+    One that would wait longer than any does was put off before the clock was put back, and is due.
+    """
     now, claim = _now(), secrets.token_hex(16)
-    due = (table.c.state == WAITING, table.c.due_at <= now)
+    due = (table.c.state == WAITING, or_(table.c.due_at <= now, table.c.due_at > now + max(WAITS)))
     first = select(table.c.id).where(*due).order_by(table.c.due_at, table.c.id).limit(1)
     taken = (
         table.update()

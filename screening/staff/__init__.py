@@ -15,7 +15,6 @@ from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 
 from screening.clinic import Clinic
-from screening.config import SettingsError
 from screening.extensions import csrf, db
 from screening.keyring import STAFF, Keyring
 from screening.staff import (
@@ -40,8 +39,6 @@ MOUNT = "/staff"
 def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     """Bind sessions, guard, sign-in and pages to the staff application. Raises SettingsError."""
     clinic: Clinic = app.extensions["clinic"]
-    if not settings["STAFF_SECOND_FACTOR"] and not clinic.demo:
-        raise SettingsError("SCREENING_STAFF_SECOND_FACTOR may be false only while the demo clinic is shown")
     clock = app.extensions["clock"]
     app.config.update(
         SECRET_KEY=secrets.token_hex(32),  # nothing it signs is ever given out, so nothing signed is ever good

@@ -41,6 +41,7 @@ WORDS: dict[str, LazyString] = {
     "account.sign_in_refused": lazy_gettext("Wrong password or code"),
     "account.signed_in": lazy_gettext("Signed in"),
     "account.signed_out": lazy_gettext("Signed out"),
+    "demo.filled": lazy_gettext("Database filled with made-up data"),
     "mail.retried": lazy_gettext("Mail tried again"),
     "page.refused": lazy_gettext("Page refused: not among the account’s roles"),
 }

@@ -36,6 +36,10 @@ ABSOLUTE = 10 * 60 * 60
 STRANGER = 60 * 60
 """Seconds that what the sign-in page remembers is good for."""
 
+SKEW = 60
+"""Seconds by which the clocks of two machines may differ. A session seen further ahead is from before a clock was put
+back: it ends, since nobody can tell how long it was idle."""
+
 SEEN_EVERY = 30
 """Seconds that may pass before a request is noted in the row again: a session may end so much early, never late."""
 
@@ -121,7 +125,7 @@ class StaffSessions(SessionInterface):
         ).one_or_none()
         if row is None:
             return None
-        if now >= min(row.seen + IDLE, row.began + ABSOLUTE):
+        if now >= min(row.seen + IDLE, row.began + ABSOLUTE) or row.seen > now + SKEW:
             db.session.execute(delete(StaffSession).where(StaffSession.id == _hashed(id_)))
             db.session.commit()
             return None
@@ -182,8 +186,8 @@ def purge(now: float, dry_run: bool = False) -> int:
 
 
 def _over(now: int) -> list[ColumnElement[bool]]:
-    """What a session is whose time is over: either."""
-    return [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE]
+    """What a session is whose time is over: any of these."""
+    return [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE, StaffSession.seen > now + SKEW]
 
 
 def _forget_old(session: Session, now: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import case, update
+from sqlalchemy import case, or_, update
 
 from screening.extensions import db
 from screening.staff.models import Account
@@ -30,13 +30,14 @@ class Try:
 def take(account: Account, now: int) -> Try | None:
     """Count a try as a wrong one for now; None when the account has to wait.
 
+    A wait longer than there is was begun before the clock was put back, and is none.
     Not committed: until then nobody else can have a try at this account, on either database.
     """
     wrong = Account.failures
     waits = [(wrong == FREE - 1 + extra, now + wait) for extra, wait in enumerate(WAITS)]
     row = db.session.execute(
         update(Account)
-        .where(Account.id == account.id, Account.locked_until <= now)
+        .where(Account.id == account.id, or_(Account.locked_until <= now, Account.locked_until > now + WAITS[-1]))
         .values(failures=wrong + 1, locked_until=case((wrong < FREE - 1, 0), *waits, else_=now + WAITS[-1]))
         .returning(Account.locked_until)
         .execution_options(synchronize_session=False)

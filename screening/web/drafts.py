@@ -33,6 +33,10 @@ ABSOLUTE = 2 * 60 * 60
 LONGER = 24 * 60 * 60
 """Both limits for those who asked for more time. WCAG 2.2, 2.2.1: at least ten times the default."""
 
+SKEW = 60
+"""Seconds by which the clocks of two machines may differ. A draft from further ahead was made before a clock was put
+back: it counts as of now, or the limits would not hold."""
+
 BLOCK = 1024
 """Plain texts are padded to a multiple of this many bytes; a full draft fits in one."""
 
@@ -85,6 +89,11 @@ class Draft(SecureCookieSession):
     def shared(self, shared: bool) -> None:
         self["shared"] = shared
 
+    def came_back(self, now: int) -> None:
+        """Mind a clock that was put back since the draft was last sealed."""
+        if max(self["began"], self["seen"]) > now + SKEW:
+            self.update(began=min(self["began"], now), seen=now)
+
     def seconds_left(self, now: int) -> int:
         """Until this draft is forgotten if nothing more is sent."""
         idle, absolute = (LONGER, LONGER) if self.get("longer") else (IDLE, ABSOLUTE)
@@ -106,6 +115,7 @@ class DraftSessions(SessionInterface):
             return Draft.fresh(now)
         try:
             draft = self._opened(app, sealed)
+            draft.came_back(now)
             if draft.seconds_left(now) > 0:
                 return draft
             return Draft.fresh(now, lost=bool(draft.answers))

@@ -1,5 +1,6 @@
 """One calm page for whatever goes wrong, with crisis help and a way on.
 
+A database that is away, slow, full or read-only is no crash: 503, and it may be tried again.
 When even that page cannot be made, a page of last resort is sent: it was made at the start, in
 every language at once, and needs nothing. What goes wrong is logged by where it happened, never
 with the values that were in play.
@@ -15,6 +16,8 @@ from flask import Flask, Response, make_response, render_template
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as WaitedError
 from werkzeug.exceptions import HTTPException
 
 from screening.web import request_id
@@ -61,7 +64,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
     """Answer every error of an application with ``template``, or failing that with ``last_resort``."""
 
     def answer(error: Exception) -> Response:
-        code = error.code if isinstance(error, HTTPException) and error.code else 500
+        code = _code(error)
         if isinstance(error, HTTPException) and code < 400:
             return make_response(error.get_response())
         if not isinstance(error, HTTPException):
@@ -73,7 +76,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             log.error("the error page failed: %s", where(second))
             page = last_resort
         response = make_response(page, code)
-        if code == 429:
+        if code in (429, 503):
             response.headers["Retry-After"] = str(RETRY_SECONDS)
         if code == 405 and isinstance(error, HTTPException):
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
@@ -81,6 +84,19 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
 
     app.extensions["error_page"] = answer
     app.register_error_handler(Exception, answer)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database cannot be worked with just now; what was asked of it may be right all the same."""
+    if isinstance(error, OperationalError | InternalError | WaitedError):
+        return True
+    return isinstance(error, SQLAlchemyError) and bool(getattr(error, "connection_invalidated", False))
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, HTTPException) and error.code:
+        return error.code
+    return 503 if is_away(error) else 500
 
 
 def where(error: Exception) -> str:

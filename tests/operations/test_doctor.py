@@ -34,10 +34,9 @@ MINUTE = 60
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch, own_clinic):
     """The files of a clinic of its own."""
-    demo = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
-    (tmp_path / "clinic.toml").write_text(demo.replace("demo = true", "demo = false"), encoding="utf-8")
+    shutil.copy(own_clinic, tmp_path / "clinic.toml")
     for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
         create_ring(tmp_path / "keys", purpose, date(2026, 11, 22))
     usage = namedtuple("usage", "total used free")
@@ -85,9 +84,9 @@ def test_nothing_is_found_where_all_is_well(installation):
 @pytest.mark.parametrize(
     ("settings", "severity", "words"),
     [
-        ({"HOSTS": ("check.clinic.example",)}, Severity.NOW, ["cookies", "SCREENING_SECURE=true"]),
+        ({"HOSTS": ("check.clinic.example",)}, Severity.NOW, ["does not start", "set SCREENING_SECURE=true"]),
         ({"EXPERT_DETERMINATION": Determination(date(2023, 11, 1), "x")}, Severity.SOON, ["2023-11-01", "DETERMIN"]),
-        ({"MAIL_HOST": "mail.example"}, Severity.NOW, ["No mail can be sent", "SCREENING_SITE_URL"]),
+        ({"MAIL_HOST": "mail.example"}, Severity.NOW, ["does not start", "SCREENING_SITE_URL"]),
         ({"QUESTIONNAIRE": ROOT / "none.toml"}, Severity.NOW, ["questionnaire cannot be used", "flask questionnaire"]),
         ({"CLINIC": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Mend the file"]),
     ],
@@ -100,11 +99,11 @@ def test_an_expert_determination_holds_for_three_years(installation):
     assert findings(installation, EXPERT_DETERMINATION=Determination(date(2023, 12, 1), "x")) == []
 
 
-def test_the_demo_clinic_is_worth_a_note_at_home_and_a_finding_in_public(installation):
+def test_the_demo_clinic_is_worth_a_note_at_home_and_stops_a_public_site(installation):
     demo = ROOT / "screening" / "clinic-demo.toml"
     assert findings(installation, CLINIC=demo) == []
     public = {"HOSTS": ("localhost", "check.clinic.example"), "SECURE": True}
-    only(findings(installation, CLINIC=demo, **public), Severity.NOW, "demo clinic", "cp screening/clinic-demo.toml")
+    only(findings(installation, CLINIC=demo, **public), Severity.NOW, "does not start", "the demo clinic is shown")
     assert findings(installation, **public) == []
 
 

@@ -212,7 +212,7 @@ def test_the_help_page_speaks_both_languages_and_switching_stays_with_help(visit
     assert page.soup.select_one("a.nhsuk-back-link")["href"] == URGENT + "?from=review"  # type: ignore[index]
 
 
-def test_help_now_answers_under_any_name(make_site):
-    client = make_site(HOSTS=("clinic.example",)).test_client()
+def test_help_now_answers_under_any_name(make_site, own_clinic):
+    client = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic).test_client()
     for address in ("/help-now", "/healthz"):
         assert client.get(address, base_url="http://192.0.2.5").status_code == 200

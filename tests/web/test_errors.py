@@ -65,8 +65,8 @@ def test_a_body_too_long_is_refused_with_the_page(visitor):
     check_page(page)
 
 
-def test_another_host_name_is_refused(make_site):
-    site = make_site(HOSTS=("clinic.example",))
+def test_another_host_name_is_refused(make_site, own_clinic):
+    site = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic)
     client = site.test_client()
     assert client.get("/", base_url="http://clinic.example").status_code == 200
     refused = client.get("/", base_url="http://evil.example")

@@ -92,14 +92,14 @@ def test_a_browser_that_hides_where_it_comes_from_may_still_answer(make_site):
         )
 
 
-def test_only_trusted_proxies_are_believed(make_site):
+def test_only_trusted_proxies_are_believed(make_site, own_clinic):
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "clinic.example"}
-    hosts = ("localhost", "clinic.example")
-    trusting = make_site(PROXIES=1, LIMIT="1 per minute", HOSTS=hosts)
+    public = {"HOSTS": ("localhost", "clinic.example"), "SECURE": True, "CLINIC": own_clinic}
+    trusting = make_site(PROXIES=1, LIMIT="1 per minute", **public)
     for address, status in (("192.0.2.7", 400), ("192.0.2.8", 400), ("192.0.2.7", 429)):
         headers = forwarded | {"X-Forwarded-For": f"203.0.113.1, {address}"}
         assert trusting.test_client().post("/more-time", headers=headers).status_code == status
-    doubting = make_site(LIMIT="1 per minute", HOSTS=hosts)
+    doubting = make_site(LIMIT="1 per minute", **public)
     for address, status in (("192.0.2.7", 400), ("192.0.2.8", 429)):
         headers = forwarded | {"X-Forwarded-For": address}
         assert doubting.test_client().post("/more-time", headers=headers).status_code == status

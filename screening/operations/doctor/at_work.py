@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from screening.audit import AuditEvent
 from screening.callback import turning
 from screening.callback.models import CallbackKey
+from screening.database import sqlite_files
 from screening.extensions import db
 from screening.operations import backup, schema
 from screening.operations.doctor.finding import Check, Finding, Given, Severity
-from screening.operations.doctor.set_up import sqlite_files
 from screening.operations.jobs import DAY, HOUR
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.operations.worker import LEASE

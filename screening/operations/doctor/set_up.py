@@ -6,22 +6,17 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from flask_babel import lazy_gettext
-from sqlalchemy.engine import make_url
 
-from screening import clinic
+from screening import clinic, together
 from screening.config import ROOT, SettingsError
-from screening.database import databases
+from screening.database import sqlite_files
 from screening.operations.doctor.finding import Check, Finding, Given, Severity
 from screening.outbox import smtp
 from screening.questionnaire import loader
 from screening.questionnaire.loader import DefinitionError
 from screening.web import crisis
-
-LOCAL = ("localhost", "127.0.0.1", "::1", "[::1]")
-"""Names under which only this machine reaches the site."""
 
 DETERMINATION_LASTS = timedelta(days=3 * 365)
 """HHS sets no term for an expert's word and says that experts give one ("time-limited certifications"); ours."""
@@ -69,7 +64,7 @@ def _languages(given: Given) -> tuple[str, ...]:
 
 
 def clinic_file(given: Given) -> Iterator[Finding]:
-    """Whether the clinic is a real one where the site is public."""
+    """Whether the clinic file can be used, and is a real clinic's."""
     path: Path = given.settings["CLINIC"]
     try:
         demo = clinic.load(path).demo
@@ -77,29 +72,22 @@ def clinic_file(given: Given) -> Iterator[Finding]:
         what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
         yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
         return
-    if demo:
-        yield Finding(
-            Severity.NOW if _is_public(given.settings) else Severity.NOTE,
-            lazy_gettext("The demo clinic is shown"),
-            lazy_gettext("Copy the file and put in your own clinic:"),
-            f"cp screening/clinic-demo.toml {path}",
-        )
+    if demo and not together.is_public(given.settings):
+        what = lazy_gettext("The demo clinic is shown")
+        step = lazy_gettext("Copy the file and put in your own clinic:")
+        yield Finding(Severity.NOTE, what, step, f"cp screening/clinic-demo.toml {path}")
 
 
-def cookies(given: Given) -> Iterator[Finding]:
-    """Whether cookies go only over https where the site is public."""
-    if _is_public(given.settings) and not given.settings["SECURE"]:
-        yield Finding(
-            Severity.NOW,
-            lazy_gettext("The site is public, and its cookies also go over an open line"),
-            lazy_gettext("Serve it over https, and set"),
-            "SCREENING_SECURE=true",
-        )
+def settings_together(given: Given) -> Iterator[Finding]:
+    """Whether the site would start again with these settings."""
+    for problem in together.problems(given.settings):
+        what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
+        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
 
 
 def limits(given: Given) -> Iterator[Finding]:
     """Whether the limits are counted for all processes together."""
-    if _is_public(given.settings) and given.settings["LIMIT_STORAGE"].startswith("memory:"):
+    if together.is_public(given.settings) and given.settings["LIMIT_STORAGE"].startswith("memory:"):
         yield Finding(
             Severity.NOTE,
             lazy_gettext("Each process counts the limits by itself, so with several more gets through"),
@@ -121,14 +109,13 @@ def determination(given: Given) -> Iterator[Finding]:
 
 
 def mail_settings(given: Given) -> Iterator[Finding]:
-    """Whether mail can be sent at all."""
+    """Whether mail can be sent at all; settings that exclude each other are told by themselves."""
     if not given.settings["MAIL_HOST"]:
         what = lazy_gettext("No mail server is set, so no mail is sent")
         step = lazy_gettext("Let the team look at its requests by itself, or set")
         yield Finding(Severity.NOTE, what, step, "SCREENING_MAIL_HOST")
         return
     try:
-        smtp.check(given.settings)
         if given.serves_staff:
             smtp.check_files(given.settings)
     except SettingsError as error:
@@ -150,17 +137,6 @@ def disk(given: Given) -> Iterator[Finding]:
             yield Finding(Severity.NOW, what, lazy_gettext("Make room for %(needed)s MB", needed=needed >> 20))
 
 
-def sqlite_files(url: str) -> list[Path]:
-    """The SQLite files of a ``DATABASE_URL``; none for another database."""
-    bound = databases(url)
-    urls = (bound["SQLALCHEMY_DATABASE_URI"], bound["SQLALCHEMY_BINDS"]["inbox"]["url"])
-    return [Path(str(u.database)) for u in map(make_url, urls) if u.drivername == "sqlite"]
-
-
-def _is_public(settings: dict[str, Any]) -> bool:
-    return not set(settings["HOSTS"]) <= set(LOCAL)
-
-
 def _today(given: Given) -> date:
     return datetime.fromtimestamp(given.now, UTC).date()
 
@@ -169,7 +145,7 @@ CHECKS: tuple[Check, ...] = (
     questionnaire,
     crisis_files,
     clinic_file,
-    cookies,
+    settings_together,
     limits,
     determination,
     mail_settings,

@@ -1,0 +1,136 @@
+"""How long somebody at a page waits for the database: a few seconds, and not behind others who wait already.
+
+A database that is slow is worse than one that is gone: each request that waits for it holds a thread that the walk
+needs. So no statement takes longer than ``ANSWER_SECONDS``, kept by the server where it still answers and by
+ourselves where it does not. And once it kept somebody waiting, one request at a time tries again.
+
+Commands and the worker are not limited: they keep nobody waiting, and some of their statements are long.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import psycopg
+from psycopg.errors import LockNotAvailable, QueryCanceled
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine, ExceptionContext
+from sqlalchemy.exc import TimeoutError as WaitedError
+from sqlalchemy.pool import QueuePool
+
+LOCK_SECONDS = 2
+"""How long PostgreSQL lets a statement wait for another's lock; for SQLite see ``busy_timeout``."""
+
+STATEMENT_SECONDS = 3
+"""How long PostgreSQL lets a statement run."""
+
+ANSWER_SECONDS = 4
+"""How long we wait for a server that does not even say so."""
+
+PAUSE = 5
+"""Seconds after which a database that kept somebody waiting is tried again, by one request of this process."""
+
+OPTIONS = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
+
+
+class Gate:
+    """Who may ask a database: everybody, until it kept somebody waiting; then one at a time until it answers."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, Lock()
+        self._opens_at: float | None = None
+        self.silent = False
+        """Whether it kept somebody waiting and nobody has begun to try again: not even who is inside need go on."""
+
+    def enter(self) -> None:
+        """Go in, or raise WaitedError at once."""
+        if self._opens_at is None:
+            return
+        with self._lock:
+            now = self._clock()
+            if self._opens_at is not None and now < self._opens_at:
+                raise WaitedError("the database did not answer just now")
+            self._opens_at, self.silent = now + PAUSE, False  # the others wait for what this one finds
+
+    def shut(self) -> None:
+        """It kept somebody waiting."""
+        with self._lock:
+            self._opens_at, self.silent = self._clock() + PAUSE, True
+
+    def open(self) -> None:
+        """It answered."""
+        self._opens_at, self.silent = None, False
+
+
+@lru_cache(64)
+def gate_of(address: URL) -> Gate:
+    """The gate before a database: one for the whole process, since its threads are what is kept."""
+    return Gate()
+
+
+class GatedPool(QueuePool):
+    """Connections that are to be had through a gate."""
+
+    gate: Gate | None = None
+    """None while nobody is hurried."""
+
+    def connect(self) -> Any:
+        """A connection. Raises WaitedError."""
+        if self.gate is not None:
+            self.gate.enter()
+        return super().connect()
+
+    def recreate(self) -> GatedPool:
+        """A fresh pool behind the same gate."""
+        fresh: GatedPool = super().recreate()  # type: ignore[assignment]
+        fresh.gate = self.gate
+        return fresh
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection that is given up when the server does not answer: what it was asked may be done or not."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for the server. Raises OperationalError."""
+        try:
+            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:  # psycopg gives it no public name
+            self.pgconn.finish()
+            raise psycopg.errors.ConnectionTimeout("the server did not answer") from None
+
+
+def limit(engine: Engine) -> None:
+    """Let nobody wait long for a database. To be called once for an engine whose pool is a ``GatedPool``."""
+    gate = gate_of(engine.url)
+    engine.pool.gate = gate  # type: ignore[attr-defined]
+
+    def connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> BoundedConnection:
+        if gate.silent:  # the connection kept in the pool has just found out
+            raise psycopg.errors.ConnectionTimeout("the server did not answer just now")
+        told = f"{options.pop('options', '')} {OPTIONS}".strip()
+        return BoundedConnection.connect(*arguments, **options, options=told)
+
+    def failed(context: ExceptionContext) -> None:
+        if _waited(context.original_exception):
+            gate.shut()
+
+    def answered(*_: Any) -> None:
+        gate.open()
+
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "do_connect", connect)
+    event.listen(engine, "handle_error", failed)
+    event.listen(engine, "after_cursor_execute", answered)
+
+
+def _waited(error: BaseException | None) -> bool:
+    """Whether it is the kind of error that comes after a wait."""
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    late = (psycopg.errors.ConnectionTimeout, QueryCanceled, LockNotAvailable)
+    return isinstance(error, late)

@@ -1,0 +1,187 @@
+"""Settings that exclude each other stop the start with a line each; whatever mends them still runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from screening import together
+from screening.config import ROOT, SettingsError
+from screening.extensions import db
+from screening.operations import demo
+from screening.operations.doctor import Given, Severity, examine
+from tests.conftest import NOON
+
+NAMES = ("localhost", "check.clinic.example")
+EVERYWHERE = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
+AWAY = "postgresql://rosa:zentinela@127.0.0.1:9/site"
+
+
+@pytest.fixture
+def public(own_clinic):
+    """What a public site needs."""
+    return {"HOSTS": NAMES, "SECURE": True, "CLINIC": own_clinic}
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a program that lets everybody in and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_public_site_with_all_it_needs_starts(make_site, public):
+    assert make_site(**public, METRICS_ADDRESS=("127.0.0.1", 9109)).test_client().get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"SECURE": False},
+            "SCREENING_SECURE is false, but SCREENING_HOSTS names check.clinic.example: "
+            "serve the site over https and set SCREENING_SECURE=true",
+        ),
+        (
+            {"CLINIC": ROOT / "none.toml"},
+            "SCREENING_HOSTS names check.clinic.example, but the demo clinic is shown: "
+            f"put your own clinic in {ROOT}/none.toml, with demo = false",
+        ),
+        (
+            {"STAFF_SECOND_FACTOR": False},
+            "SCREENING_STAFF_SECOND_FACTOR may be false only while the demo clinic is shown, on this machine alone: "
+            "set it to true",
+        ),
+        (
+            {"METRICS_ADDRESS": ("8.8.8.8", 9109)},
+            "SCREENING_METRICS_ADDRESS 8.8.8.8 can be reached from the public net: "
+            "take an address that cannot, such as 127.0.0.1:9109",
+        ),
+        (
+            {"METRICS_ADDRESS": ("[::]", 9109)},
+            "SCREENING_METRICS_ADDRESS [::] can be reached from the public net: "
+            "take an address that cannot, such as 127.0.0.1:9109",
+        ),
+        ({"MAIL_HOST": "127.0.0.1"}, "SCREENING_SITE_URL is missing: with SCREENING_MAIL_HOST it must be set"),
+        (
+            {"LIMIT_STORAGE": "redis://:zentinela@127.0.0.1:9"},
+            "SCREENING_LIMIT_STORAGE names a storage that does not answer: start it, or take memory://",
+        ),
+    ],
+)
+def test_what_cannot_be_together_on_a_public_site_stops_the_start(make_site, public, settings, line):
+    with pytest.raises(SettingsError) as stopped:
+        make_site(**public | settings)
+    assert str(stopped.value) == line
+
+
+def test_at_home_the_same_settings_are_fine(make_site):
+    assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=EVERYWHERE) is not None
+
+
+def test_a_second_factor_is_needed_for_a_real_clinic_at_home_too_and_only_where_staff_are_served(make_site, own_clinic):
+    with pytest.raises(SettingsError, match="SECOND_FACTOR may be false only while the demo"):
+        make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic)
+    make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic, SURFACES=("visitor",))
+
+
+def test_a_storage_of_limits_that_says_nothing_is_not_waited_for(make_site, silent):
+    with pytest.raises(SettingsError, match="names a storage that does not answer"):
+        make_site(LIMIT_STORAGE=f"redis://{silent}")
+
+
+def test_a_key_file_that_others_can_read_is_one_line_beside_the_others(make_site, public, keys, tmp_path):
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    for file in keys.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+        (folder / file.name).chmod(0o644 if file.name == "forms.toml" else 0o600)
+    with pytest.raises(SettingsError) as stopped:
+        make_site(**public | {"KEYS": folder, "SECURE": False})
+    assert [line.partition(" ")[0] for line in str(stopped.value).splitlines()] == ["SCREENING_SECURE", "key"]
+    assert str(stopped.value).endswith("\nkey file forms.toml can be read by others: run chmod 600 on it")
+
+
+def test_what_a_demo_filled_if_only_in_part_is_not_served_to_the_public(make_site, public, database_url, monkeypatch):
+    def die(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "_requests", die)
+    make_site(**public, DATABASE_URL=database_url)
+    with pytest.raises(KeyboardInterrupt):
+        demo.fill(make_site(DATABASE_URL=database_url))
+    make_site(DATABASE_URL=database_url)  # at home it is
+    with pytest.raises(SettingsError) as stopped:
+        make_site(**public, DATABASE_URL=database_url)
+    assert str(stopped.value) == (
+        "SCREENING_HOSTS names check.clinic.example, but flask demo filled the database: "
+        "set SCREENING_DATABASE_URL to one of its own"
+    )
+
+
+def test_a_database_that_is_away_empty_or_not_there_hinders_no_start(make_site, public, tmp_path):
+    for url in (AWAY, f"sqlite:///{tmp_path}/none.sqlite"):
+        site = make_site(**public, DATABASE_URL=url)
+        assert site.test_client().get("/check/sadness").status_code == 200
+    assert not (tmp_path / "none.sqlite").exists()
+    site = make_site(**public)
+    with site.app_context():
+        db.session.execute(text("DROP TABLE audit_event"))
+        db.session.commit()
+    make_site(**public)
+
+
+def test_a_database_that_says_nothing_hinders_the_start_for_seconds_only(make_site, public, silent):
+    assert make_site(**public, DATABASE_URL=f"postgresql://rosa@{silent}/site") is not None
+
+
+def test_the_doctor_tells_each_problem_once_and_that_it_stops_the_start(make_site, tmp_path):
+    app = make_site().extensions["staff"]
+    wrong = {"HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
+    with app.test_request_context():
+        found = examine(Given(app.config["SETTINGS"] | wrong, NOON))
+    told = [str(f.what) for f in found if "does not start" in str(f.what)]
+    assert [what.removeprefix("The site does not start like this: ") for what in told] == together.problems(
+        app.config["SETTINGS"] | wrong
+    )
+    assert len(told) == 4 and all(f.severity is Severity.NOW for f in found if str(f.what) in told)
+    for word in ("SCREENING_SECURE", "demo clinic", "SECOND_FACTOR", "METRICS"):
+        assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
+
+
+def test_all_are_told_at_once_and_the_commands_that_mend_them_run(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCREENING_")} | {
+        "SCREENING_HOSTS": "check.clinic.example",
+        "SCREENING_KEYS": str(tmp_path / "keys"),
+        "SCREENING_CLINIC": str(tmp_path / "none.toml"),
+        "SCREENING_DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite",
+        "SCREENING_LIMIT_STORAGE": "redis://127.0.0.1:9",
+        "SCREENING_STAFF_SECOND_FACTOR": "false",
+    }
+
+    def run(*command):
+        return subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    for command in (("keys", "init"), ("db", "upgrade")):
+        assert run("-m", "flask", *command).returncode == 0
+    started = run("-c", "import wsgi")
+    lines = started.stderr.splitlines()
+    assert started.returncode == 1 and started.stdout == ""
+    assert len(lines) == 4 and all(line.startswith("The site cannot start: SCREENING_") for line in lines)
+    doctor = run("-m", "flask", "doctor")
+    told = [line.split("\t")[1] for line in doctor.stdout.splitlines()]
+    for line in lines:
+        problem = line.removeprefix("The site cannot start: ")
+        assert told.count(f"The site does not start like this: {problem}") == 1
+    demo_refused = run("-m", "flask", "demo")
+    assert demo_refused.returncode == 1 and demo_refused.stderr.splitlines() == [
+        line.removeprefix("The site cannot start: ") for line in lines
+    ]

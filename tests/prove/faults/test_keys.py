@@ -1,0 +1,155 @@
+"""Key files go missing, are emptied or replaced: at the start, which then says so, and under people at work."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+
+import pytest
+
+from screening.callback import turning
+from screening.callback.visitor_views import LEAST_SECONDS
+from screening.config import SettingsError
+from screening.keyring import (
+    CALLBACK,
+    DRAFT,
+    FORMS,
+    PURPOSES,
+    SEARCH,
+    STAFF,
+    activate_key,
+    add_key,
+    create_ring,
+    ring_file,
+)
+from tests.callback.conftest import ROSA, reference_on
+from tests.prove.faults.conftest import People
+from tests.visitor import Visitor
+
+EVERY = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
+LATER = date(2026, 11, 23)
+DAMAGES = {
+    "missing": lambda file: file.unlink(),
+    "emptied": lambda file: file.write_bytes(b""),
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:-20]),
+    "of another kind": lambda file: file.write_text("active = 1"),
+}
+
+
+@pytest.fixture
+def folder(keys, tmp_path):
+    """Key files to damage."""
+    shutil.copytree(keys, tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("purpose", EVERY)
+def test_at_the_start_a_damaged_key_file_is_one_line_that_names_it_and_shows_no_key(make_site, folder, purpose, damage):
+    secret = ring_file(folder, purpose).read_text().partition('secret = "')[2][:20]
+    DAMAGES[damage](ring_file(folder, purpose))
+    with pytest.raises(SettingsError) as stopped:
+        make_site(KEYS=folder)
+    line = str(stopped.value)
+    assert line.startswith(f"key file {purpose}.toml is ") and "\n" not in line and secret not in line
+    assert line.endswith("run flask keys init" if damage == "missing" else "restore it from a backup")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_running_site_keeps_the_keys_it_has(make_site, folder, clock, caplog, damage):
+    """All six files at once: everybody goes on as if nothing were, and the site that is asked says it is not ready."""
+    site = make_site(KEYS=folder)
+    people = People(site, clock)
+    people.settle()
+    for purpose in EVERY:
+        DAMAGES[damage](ring_file(folder, purpose))
+    assert site.test_client().get("/readyz").text.splitlines()[1] == "keys missing"
+    people.agree(people.walk())
+    assert reference_on(people.send())
+    opened = people.clerk.get(people.request_page.address)
+    assert "Zentinel First" in opened.text, "what lay open is still to be read"
+    noted = people.clerk.fill(opened, f"{opened.address}/note", note="zentinel note")
+    assert noted.status == 200 and "zentinel note" in noted.main.get_text()
+    assert "entinel" not in caplog.text
+
+
+def test_a_key_that_is_replaced_by_a_stranger_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
+    """A restart with other keys: who walks begins anew, and is told; what was typed on the page comes back."""
+    site = make_site(KEYS=folder)
+    people = People(site, clock)
+    people.settle()
+    walker = people.walk()
+    for purpose in (DRAFT, FORMS):
+        ring_file(folder, purpose).unlink()
+        create_ring(folder, purpose, LATER)
+    restarted = make_site(KEYS=folder)
+    for visitor in (walker, people.patient):
+        cookie = visitor.client.get_cookie("visit")
+        visitor.client = restarted.test_client()
+        visitor.client.set_cookie("visit", cookie.value)
+    page = walker.get("/check/motivation")
+    assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
+    back = people.send()
+    assert back.status == 400 and back.typed("/consultation/sent")["name"] == [ROSA["name"]]
+    people.review = back
+    clock.forward(LEAST_SECONDS + 1)
+    page = people.send()
+    if page.status == 422:  # the form counts as opened just now
+        people.review = page
+        clock.forward(LEAST_SECONDS + 1)
+        page = people.send()
+    assert reference_on(page)
+
+
+def test_newer_keys_that_are_laid_and_used_elsewhere_are_taken_up_without_a_restart(make_site, folder, clock):
+    """Drafts, staff sessions and requests sealed by a restarted node open on one that has the old keys in memory."""
+    old = make_site(KEYS=folder)
+    people = People(old, clock)
+    people.settle()
+    for purpose in (DRAFT, STAFF):
+        activate_key(folder, purpose, add_key(folder, purpose, LATER).id)
+    with old.extensions["staff"].app_context():
+        turning.turn(folder, clock())
+    new = make_site(KEYS=folder)
+    visitor = Visitor(new)
+    visitor.walk(sadness="2")
+    cookie = visitor.client.get_cookie("visit")
+    there = Visitor(old)
+    there.client.set_cookie("visit", cookie.value)
+    assert there.get("/check/sadness").chosen() == ["2"]
+    fresh = Visitor(new)
+    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**ROSA, "name": "Zentinel New"})
+    clock.forward(LEAST_SECONDS + 1)
+    fresh.fill(review, "/consultation/sent")
+    names = [link.get_text() for link in people.clerk.get("/staff/callbacks").main.select(".app-queue__name a")]
+    assert sorted(names) == ["Zentinel First", "Zentinel New"]
+
+
+def test_a_call_back_key_file_from_before_is_shown_as_unreadable_and_mended_by_the_right_one(
+    make_site, folder, clock, tmp_path
+):
+    """An old copy laid over the turned one: requests cannot be opened, none is lost, nothing is sealed to the old key."""
+    site = make_site(KEYS=folder)
+    people = People(site, clock)
+    people.settle()
+    old = tmp_path / "old"
+    shutil.copytree(folder, old)
+    clock.forward(turning.SEALS_FOR)
+    with site.extensions["staff"].app_context():
+        turning.turn(folder, clock())
+        clock.forward(turning.KEPT_EMPTY + 1)
+        turning.turn(folder, clock())
+    good = {purpose: ring_file(folder, purpose).read_bytes() for purpose in (CALLBACK, SEARCH)}
+    for purpose in good:
+        shutil.copy(ring_file(old, purpose), ring_file(folder, purpose))
+    restarted = make_site(KEYS=folder)
+    people.clerk.client = restarted.test_client()
+    people.clerk.site = restarted
+    queue = people.clerk.sign_in("/staff/callbacks")
+    assert queue.status == 200 and "Zentinel First" not in queue.text
+    older = r"callback\.toml here is older than the published key"
+    with restarted.extensions["staff"].app_context(), pytest.raises(SettingsError, match=older):
+        turning.turn(folder, clock())
+    for purpose, text in good.items():
+        ring_file(folder, purpose).write_bytes(text)
+    assert "Zentinel First" in people.clerk.get("/staff/callbacks").text

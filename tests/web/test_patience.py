@@ -1,0 +1,100 @@
+"""How long the site waits for its database: one at a time tries again, and a server that says nothing is given up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+from sqlalchemy.exc import TimeoutError as WaitedError
+
+from screening.patience import PAUSE, Gate
+
+
+@pytest.fixture
+def gate(clock):
+    return Gate(clock)
+
+
+def refused(gate):
+    try:
+        gate.enter()
+    except WaitedError:
+        return True
+    return False
+
+
+def test_everybody_may_ask_a_database_that_answers(gate):
+    assert [refused(gate) for _ in range(3)] == [False] * 3
+
+
+def test_once_it_kept_somebody_waiting_one_at_a_time_tries_again(gate, clock):
+    gate.shut()
+    assert refused(gate)
+    clock.forward(PAUSE)
+    assert [refused(gate) for _ in range(3)] == [False, True, True]
+    clock.forward(PAUSE)
+    assert not refused(gate), "who tried may have died of it"
+    gate.shut()
+    assert refused(gate)
+    clock.forward(PAUSE)
+    assert not refused(gate)
+    gate.open()
+    assert [refused(gate) for _ in range(3)] == [False] * 3
+
+
+def test_a_server_that_lets_in_and_says_nothing_is_waited_for_once(make_site):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        site = make_site(DATABASE_URL=f"postgresql://site@127.0.0.1:{listening.getsockname()[1]}/site")
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert site.test_client().get("/consultation").status_code == 200
+            took.append(time.monotonic() - began)
+    assert took[0] < PAUSE and max(took[1:]) < 1, took
+
+
+@pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"])
+def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site, sqlite_url, lock):
+    import sqlite3
+
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError
+
+    from screening.extensions import db
+
+    site = make_site()
+    file = sqlite_url.removeprefix("sqlite:///")
+    with site.app_context():
+        gate = db.engine.pool.gate
+        with pytest.raises(OperationalError):
+            db.session.execute(text("SELECT * FROM nowhere"))
+        db.session.rollback()
+        assert not refused(gate)
+        db.session.execute(text("PRAGMA busy_timeout = 1"))
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute(f"BEGIN {lock}")
+        with pytest.raises(OperationalError):
+            db.session.execute(text("DELETE FROM staff_session"))
+        other.close()
+        db.session.rollback()
+        assert refused(gate)
+        gate.open()
+
+
+def test_threads_that_come_together_find_one_way_in(gate, clock):
+    gate.shut()
+    clock.forward(PAUSE)
+    begin, let_in = threading.Barrier(8), []
+
+    def come():
+        begin.wait()
+        let_in.append(not refused(gate))
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(let_in) == 1
