@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from limits.errors import ConfigurationError
-from limits.storage import storage_from_string
 from sqlalchemy import create_engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -21,15 +19,13 @@ from screening.config import SettingsError
 from screening.database import databases, sqlite_files
 from screening.keyring import PURPOSES, read_ring, ring_file
 from screening.outbox import smtp
+from screening.web import limits
 
 Settings = Mapping[str, Any]
 Rule = Callable[[Settings], None]
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "[::1]")
 """Names under which only this machine reaches the site."""
-
-STORAGE_SECONDS = 1
-"""How long a storage of limits may take to answer."""
 
 
 def check(settings: Settings) -> None:
@@ -94,15 +90,13 @@ def second_factor(settings: Settings) -> None:
 
 
 def limit_storage(settings: Settings) -> None:
-    """A storage of limits that is named is there. Once it runs, one that goes away limits nothing."""
+    """A storage of limits that is named is there. Once the site runs, one that goes away limits nothing."""
     address = settings["LIMIT_STORAGE"]
-    if address.startswith("memory:"):
+    if address == limits.IN_MEMORY:
         return
-    waits = {"socket_timeout": STORAGE_SECONDS, "socket_connect_timeout": STORAGE_SECONDS}
+    storage = limits.elsewhere(address)
     try:
-        answers = storage_from_string(address, **waits).check()
-    except ConfigurationError as error:
-        raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
+        answers = storage.check()
     except Exception:  # whatever the client of that storage raises; its message may hold the password
         answers = False
     if not answers:

@@ -53,7 +53,7 @@ class Storage:
 
     def __init__(self, address: str) -> None:
         """Connects to nothing yet. Raises SettingsError for an address that cannot be used."""
-        self._limiter = FixedWindowRateLimiter(Counts() if address == IN_MEMORY else _elsewhere(address))
+        self._limiter = FixedWindowRateLimiter(Counts() if address == IN_MEMORY else elsewhere(address))
         self._rests_until = 0.0
 
     def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
@@ -68,7 +68,7 @@ class Storage:
             return True
 
 
-def _elsewhere(address: str) -> limits.storage.Storage:
+def elsewhere(address: str) -> limits.storage.Storage:
     """A storage of the library ``limits``. Raises SettingsError for an address that cannot be used."""
     shared = SHARED.match(address)
     if shared:
