@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from screening.extensions import db
+from screening.patience import take_time
 
 
 def erase(model: Any, *where: ColumnElement[bool], dry_run: bool = False) -> int:
@@ -36,6 +37,7 @@ def wipe(engine: Engine, *tables: str, whole_file: bool = False) -> bool:
         "postgresql": ["SET lock_timeout = '3s'", *anew, "RESET lock_timeout"] if tables else [],
     }
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        take_time(connection)
         try:
             busy = [connection.execute(text(statement)) for statement in statements[engine.dialect.name]]
             return not any(result.scalar() for result in busy if result.returns_rows)

@@ -4,7 +4,8 @@ A database that is slow is worse than one that is gone: each request that waits 
 needs. So no statement takes longer than ``ANSWER_SECONDS``, kept by the server where it still answers and by
 ourselves where it does not. And once it kept somebody waiting, one request at a time tries again.
 
-Commands and the worker are not limited: they keep nobody waiting, and some of their statements are long.
+Commands and the worker are not limited: they keep nobody waiting, and some of their statements are long. Nor is the
+making of a release, see ``take_time``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import LockNotAvailable, QueryCanceled
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Engine, ExceptionContext
+from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 from sqlalchemy.exc import TimeoutError as WaitedError
 from sqlalchemy.pool import QueuePool
 
@@ -95,13 +96,28 @@ class GatedPool(QueuePool):
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection that is given up when the server does not answer: what it was asked may be done or not."""
 
+    seconds: float | None = ANSWER_SECONDS
+    """How long it waits for an answer; None for as long as it takes."""
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for the server. Raises OperationalError."""
         try:
-            return super().wait(gen, interval, ANSWER_SECONDS if timeout is None else timeout)
+            return super().wait(gen, interval, self.seconds if timeout is None else timeout)
         except psycopg.errors._WaitTimeout:  # psycopg gives it no public name
             self.pgconn.finish()
             raise psycopg.errors.ConnectionTimeout("the server did not answer") from None
+
+
+def take_time(connection: Connection) -> None:
+    """Let the statements of one connection take as long as they need, which leaves the pool and ends with its use.
+
+    For work that somebody at a page has asked for and knows to be long. It still waits no longer for locks.
+    """
+    driven = connection.connection.dbapi_connection
+    if isinstance(driven, BoundedConnection):
+        connection.detach()
+        driven.seconds = None
+        connection.exec_driver_sql("SET statement_timeout = 0")
 
 
 def limit(engine: Engine) -> None:
@@ -131,6 +147,7 @@ def limit(engine: Engine) -> None:
 def _waited(error: BaseException | None) -> bool:
     """Whether it is the kind of error that comes after a wait."""
     if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        code = error.sqlite_errorcode  # a reader who would write after somebody else wrote is told at once
+        return code & 0xFF == sqlite3.SQLITE_BUSY and code != sqlite3.SQLITE_BUSY_SNAPSHOT
     late = (psycopg.errors.ConnectionTimeout, QueryCanceled, LockNotAvailable)
     return isinstance(error, late)

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Connection
 from screening.audit import AuditEvent
 from screening.erasing import wipe
 from screening.extensions import db
+from screening.patience import take_time
 from screening.responses import manifest, store
 from screening.responses.anonymise import MASKED, Plan, Told, TooAlikeError, TooFewError, plan
 from screening.responses.files import codebook
@@ -110,6 +111,7 @@ def create(seen: Preview, now: float, actor: str, progress: Progress = lambda do
     rows = _rows(seen, progress)
     main = db.engines[None]
     with main.connect() as connection:
+        take_time(connection)
         _lock(connection)
         if _stamp(connection) != seen.stamp:
             raise RefusedError(lazy_gettext("Copies came or went in the meantime. Nothing was made: look again."))
@@ -188,9 +190,10 @@ def _counts(terms: Terms, last: str) -> dict[tuple[Told, str], int]:
         .where(MixedCopy.period <= last)
         .group_by(*details, sensitive)
     )
-    return {
-        ((month, age, duration), answer): number for month, age, duration, answer, number in db.session.execute(query)
-    }
+    with db.engines[None].connect() as connection:
+        take_time(connection)
+        found = connection.execute(query).all()
+    return {((month, age, duration), answer): number for month, age, duration, answer, number in found}
 
 
 def _wanted(seen: Preview) -> tuple[Any, ...]:

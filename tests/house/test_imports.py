@@ -11,7 +11,8 @@ import pytest
 from screening.config import ROOT
 
 PACKAGE = ROOT / "screening"
-SHARED = {"questionnaire", "web", "keyring", "clinic", "config", "extensions", "audit", "command", "outbox", "erasing"}
+SHARED = {"questionnaire", "web", "keyring", "clinic", "config", "extensions", "audit", "command", "outbox"}
+SHARED |= {"erasing", "patience"}
 WINGS = {"visit", "callback", "responses", "staff"}
 GROUND_FLOOR = {"questionnaire", "callback.promise", "responses.anonymise"}
 DOORS = {("visit", "responses"), ("callback", "responses")}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
 import time
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as WaitedError
 
+from screening import patience
+from screening.extensions import db
 from screening.patience import PAUSE, Gate
 
 
@@ -57,13 +62,6 @@ def test_a_server_that_lets_in_and_says_nothing_is_waited_for_once(make_site):
 
 @pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"])
 def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site, sqlite_url, lock):
-    import sqlite3
-
-    from sqlalchemy import text
-    from sqlalchemy.exc import OperationalError
-
-    from screening.extensions import db
-
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
@@ -81,6 +79,23 @@ def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site,
         db.session.rollback()
         assert refused(gate)
         gate.open()
+
+
+def test_work_that_is_known_to_be_long_may_take_its_time_and_the_next_is_hurried_again(make_site, cluster, monkeypatch):
+    monkeypatch.setattr(patience, "OPTIONS", "-c statement_timeout=100ms")
+    monkeypatch.setattr(patience.BoundedConnection, "seconds", 0.5)
+    site = make_site(DATABASE_URL=cluster.copy_of("template_site"))
+    with site.app_context():
+        engine = db.engine
+        for long in (False, True, False):
+            with engine.connect() as connection:
+                if long:
+                    patience.take_time(connection)
+                    connection.execute(text("SELECT pg_sleep(1)"))
+                else:
+                    with pytest.raises(OperationalError):
+                        connection.execute(text("SELECT pg_sleep(1)"))
+            engine.pool.gate.open()
 
 
 def test_threads_that_come_together_find_one_way_in(gate, clock):
