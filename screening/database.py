@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from screening.config import ROOT, SettingsError
 from screening.extensions import db, migrate
-from screening.patience import GatedPool, limit
+from screening.patience import HurriedPool, limit
 
 MIGRATIONS = ROOT / "screening" / "migrations"
 
@@ -39,7 +39,10 @@ def init_app(app: Flask, url: str, serving: bool = False) -> None:
 
 def databases(url: str) -> dict[str, Any]:
     """Flask-SQLAlchemy's settings for a ``DATABASE_URL``; empty means SQLite in ``instance/``."""
-    options: dict[str, Any] = {"hide_parameters": True, "poolclass": GatedPool}  # a failed check must not print the row
+    options: dict[str, Any] = {
+        "hide_parameters": True,
+        "poolclass": HurriedPool,
+    }  # a failed check must not print the row
     main = inbox = url
     if not url:
         folder = ROOT / "instance"

@@ -39,7 +39,7 @@ PAUSE = 5
 OPTIONS = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={STATEMENT_SECONDS}s"
 
 
-class Gate:
+class Turnstile:
     """Who may ask a database: everybody, until it kept somebody waiting; then one at a time until it answers."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -69,27 +69,27 @@ class Gate:
 
 
 @lru_cache(64)
-def gate_of(address: URL) -> Gate:
-    """The gate before a database: one for the whole process, since its threads are what is kept."""
-    return Gate()
+def turnstile_of(address: URL) -> Turnstile:
+    """The turnstile before a database: one for the whole process, since its threads are what is kept."""
+    return Turnstile()
 
 
-class GatedPool(QueuePool):
-    """Connections that are to be had through a gate."""
+class HurriedPool(QueuePool):
+    """Connections that are to be had through a turnstile."""
 
-    gate: Gate | None = None
+    turnstile: Turnstile | None = None
     """None while nobody is hurried."""
 
     def connect(self) -> Any:
         """A connection. Raises WaitedError."""
-        if self.gate is not None:
-            self.gate.enter()
+        if self.turnstile is not None:
+            self.turnstile.enter()
         return super().connect()
 
-    def recreate(self) -> GatedPool:
-        """A fresh pool behind the same gate."""
-        fresh: GatedPool = super().recreate()  # type: ignore[assignment]
-        fresh.gate = self.gate
+    def recreate(self) -> HurriedPool:
+        """A fresh pool behind the same turnstile."""
+        fresh: HurriedPool = super().recreate()  # type: ignore[assignment]
+        fresh.turnstile = self.turnstile
         return fresh
 
 
@@ -121,22 +121,22 @@ def take_time(connection: Connection) -> None:
 
 
 def limit(engine: Engine) -> None:
-    """Let nobody wait long for a database. To be called once for an engine whose pool is a ``GatedPool``."""
-    gate = gate_of(engine.url)
-    engine.pool.gate = gate  # type: ignore[attr-defined]
+    """Let nobody wait long for a database. To be called once for an engine whose pool is a ``HurriedPool``."""
+    turnstile = turnstile_of(engine.url)
+    engine.pool.turnstile = turnstile  # type: ignore[attr-defined]
 
     def connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> BoundedConnection:
-        if gate.silent:  # the connection kept in the pool has just found out
+        if turnstile.silent:  # the connection kept in the pool has just found out
             raise psycopg.errors.ConnectionTimeout("the server did not answer just now")
         told = f"{options.pop('options', '')} {OPTIONS}".strip()
         return BoundedConnection.connect(*arguments, **options, options=told)
 
     def failed(context: ExceptionContext) -> None:
         if _waited(context.original_exception):
-            gate.shut()
+            turnstile.shut()
 
     def answered(*_: Any) -> None:
-        gate.open()
+        turnstile.open()
 
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", connect)

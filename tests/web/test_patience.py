@@ -14,39 +14,39 @@ from sqlalchemy.exc import TimeoutError as WaitedError
 
 from screening import patience
 from screening.extensions import db
-from screening.patience import PAUSE, Gate
+from screening.patience import PAUSE, Turnstile
 
 
 @pytest.fixture
-def gate(clock):
-    return Gate(clock)
+def turnstile(clock):
+    return Turnstile(clock)
 
 
-def refused(gate):
+def refused(turnstile):
     try:
-        gate.enter()
+        turnstile.enter()
     except WaitedError:
         return True
     return False
 
 
-def test_everybody_may_ask_a_database_that_answers(gate):
-    assert [refused(gate) for _ in range(3)] == [False] * 3
+def test_everybody_may_ask_a_database_that_answers(turnstile):
+    assert [refused(turnstile) for _ in range(3)] == [False] * 3
 
 
-def test_once_it_kept_somebody_waiting_one_at_a_time_tries_again(gate, clock):
-    gate.shut()
-    assert refused(gate)
+def test_once_it_kept_somebody_waiting_one_at_a_time_tries_again(turnstile, clock):
+    turnstile.shut()
+    assert refused(turnstile)
     clock.forward(PAUSE)
-    assert [refused(gate) for _ in range(3)] == [False, True, True]
+    assert [refused(turnstile) for _ in range(3)] == [False, True, True]
     clock.forward(PAUSE)
-    assert not refused(gate), "who tried may have died of it"
-    gate.shut()
-    assert refused(gate)
+    assert not refused(turnstile), "who tried may have died of it"
+    turnstile.shut()
+    assert refused(turnstile)
     clock.forward(PAUSE)
-    assert not refused(gate)
-    gate.open()
-    assert [refused(gate) for _ in range(3)] == [False] * 3
+    assert not refused(turnstile)
+    turnstile.open()
+    assert [refused(turnstile) for _ in range(3)] == [False] * 3
 
 
 def test_a_server_that_lets_in_and_says_nothing_is_waited_for_once(make_site):
@@ -65,11 +65,11 @@ def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site,
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
-        gate = db.engine.pool.gate
+        turnstile = db.engine.pool.turnstile
         with pytest.raises(OperationalError):
             db.session.execute(text("SELECT * FROM nowhere"))
         db.session.rollback()
-        assert not refused(gate)
+        assert not refused(turnstile)
         db.session.execute(text("PRAGMA busy_timeout = 1"))
         other = sqlite3.connect(file, isolation_level=None)
         other.execute(f"BEGIN {lock}")
@@ -77,8 +77,8 @@ def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site,
             db.session.execute(text("DELETE FROM staff_session"))
         other.close()
         db.session.rollback()
-        assert refused(gate)
-        gate.open()
+        assert refused(turnstile)
+        turnstile.open()
 
 
 def test_work_that_is_known_to_be_long_may_take_its_time_and_the_next_is_hurried_again(make_site, cluster, monkeypatch):
@@ -95,17 +95,17 @@ def test_work_that_is_known_to_be_long_may_take_its_time_and_the_next_is_hurried
                 else:
                     with pytest.raises(OperationalError):
                         connection.execute(text("SELECT pg_sleep(1)"))
-            engine.pool.gate.open()
+            engine.pool.turnstile.open()
 
 
-def test_threads_that_come_together_find_one_way_in(gate, clock):
-    gate.shut()
+def test_threads_that_come_together_find_one_way_in(turnstile, clock):
+    turnstile.shut()
     clock.forward(PAUSE)
     begin, let_in = threading.Barrier(8), []
 
     def come():
         begin.wait()
-        let_in.append(not refused(gate))
+        let_in.append(not refused(turnstile))
 
     threads = [threading.Thread(target=come) for _ in range(8)]
     for thread in threads:

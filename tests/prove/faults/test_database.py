@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
-from screening.patience import PAUSE
+from screening.patience import ANSWER_SECONDS, PAUSE
 from tests.callback.conftest import ROSA, reference_on
 from tests.conftest import close, migrate
 from tests.journeys.conftest import Server
@@ -268,23 +268,26 @@ def test_a_silent_database_leaves_the_walk_its_threads(own_cluster, proxy, tmp_p
         others = [threading.Thread(target=ask_for_calls) for _ in range(6)]
         for other in others:
             other.start()
-        steps, end = [], time.monotonic() + 4 * PAUSE
-        while time.monotonic() < end:
+        steps, refused, first = [], [], time.monotonic()
+        while time.monotonic() < first + 4 * PAUSE:
             began = time.monotonic()
             status, _, body = walker.ask("GET", "/check/sadness")
-            assert status == 200 and "tel:988" in body
-            steps.append(time.monotonic() - began)
+            assert status in (200, 503) and "tel:988" in body
+            (steps if status == 200 else refused).append(time.monotonic() - began)
+            assert status == 200 or began < first + ANSWER_SECONDS + 1, "only while nobody knows yet"
         done.set()
         for other in others:
             other.join()
         proxy.mood = "pass"
         slow = [step for step in steps if step > 1]
         report(
-            f"silent database: {len(steps)} pages of the walk, the slowest {max(steps):.1f} s, {len(slow)} over a second; "
+            f"silent database: {len(steps)} pages of the walk, the slowest {max(steps):.1f} s, {len(slow)} over a second, "
+            f"{len(refused)} refused in the first seconds; "
             f"{len(asked)} forms for a call, the slowest {max(took for took, _, _ in asked):.1f} s"
         )
         assert max(steps) < LONGEST and len(slow) <= 2 and len(steps) > 100
-        assert all(status == 200 and strip for _, status, strip in asked)
+        assert all(status in (200, 503) and strip for _, status, strip in asked)
+        assert len(refused) <= 3 and [status for _, status, _ in asked].count(200) > 100
         assert max(took for took, _, _ in asked) < 2 * LONGEST
         assert "entinel" not in server.log.read_text()
 
