@@ -27,10 +27,12 @@ from screening.questionnaire import loader
 from screening.visit import forms, urgent, views
 from screening.web import (
     assets,
+    bodies,
     components,
     crisis,
     drafts,
     errors,
+    gate,
     headers,
     kept,
     limits,
@@ -50,6 +52,9 @@ LONGEST_FORM_PARTS = 100
 
 ANY_HOST = ("pages.help_now", "health.healthz", "health.readyz")
 """Help is given under any name, and a balancer asks by address."""
+
+OPEN_TO_ALL = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
+"""What the gate never refuses, beside the answer that urgent help hangs on."""
 
 
 class Surface(Flask):
@@ -78,11 +83,21 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     if "staff" in surfaces:
         app.extensions["staff"] = staff = _staff_app(settings, clock)
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/staff": staff.wsgi_app})  # type: ignore[method-assign]
+    app.wsgi_app = _gated(app)  # type: ignore[method-assign]
     app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
     if settings["PROXIES"]:
         count = settings["PROXIES"]
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
+
+
+def without_a_node(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """What a reverse proxy shows when no node answers: the page of last resort, and the headers of every answer.
+
+    Needs neither keys nor database. Raises SettingsError.
+    """
+    app = _bare_app("empty", settings, time.time)
+    return _last_resort(app), app.extensions["headers"]
 
 
 def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
@@ -94,7 +109,7 @@ def _visitor_app(settings: dict[str, Any], clock: Any) -> Flask:
     keyring = Keyring(settings["KEYS"], PURPOSES["visitor"])
     app.extensions["keyring"] = keyring
     app.session_interface = drafts.DraftSessions(keyring, clock)
-    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive(FORMS, "form tokens")
+    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive_rotating(FORMS, "form tokens")
     app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], exempt="visit.leave")
@@ -196,5 +211,30 @@ def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
 
 def _last_resort(app: Flask) -> str:
     """The page for when nothing else can be made: every language at once, ready from the start."""
-    template = app.jinja_env.get_template("errors/last_resort.html")
-    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"])
+    return _made_at_the_start(app, "errors/last_resort.html")
+
+
+def _made_at_the_start(app: Flask, name: str, **values: Any) -> str:
+    template = app.jinja_env.get_template(name)
+    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"], **values)
+
+
+def _gated(app: Flask) -> bodies.Bodies:
+    """An application behind its gate. Crisis help, the way out and the answer to a balancer stay open to all.
+
+    They need no database, and a page of help costs no more than an error page would.
+    """
+    headers, retry = app.extensions["headers"], str(gate.RETRY_SECONDS)
+    page, form = (
+        gate.ready(
+            "503 Service Unavailable",
+            _made_at_the_start(app, "errors/busy.html", sent=sent),
+            headers,
+            Retry_After=retry,
+        )
+        for sent in (False, True)
+    )
+    app.extensions["refusals"] = refuse = gate.Refusals(page, form)
+    unlike = gate.ready("400 Bad Request", _last_resort(app), headers, Connection="close")
+    open_to_all = {("POST", urgent.address(app.extensions["questionnaire"])), *OPEN_TO_ALL}
+    return bodies.Bodies(gate.Gate(app.wsgi_app, refuse, open_to_all), LONGEST_BODY, refuse, unlike)

@@ -212,6 +212,28 @@ def worker(once: bool, beside: int | None) -> None:
         click.echo("Another worker is at work, and does it", err=True)
 
 
+proxy = Group("proxy", help="What a reverse proxy in front of the nodes needs; see deploy/README.md.")
+
+
+@proxy.command("page")
+def proxy_page() -> None:
+    """Print the page it shows when no node answers, with crisis help of this clinic's files."""
+    from screening import without_a_node
+
+    click.echo(without_a_node(current_app.config["SETTINGS"])[0])
+
+
+@proxy.command("headers")
+def proxy_headers() -> None:
+    """Print, for nginx, the headers of what it answers by itself: the same as those of the site."""
+    from screening import without_a_node
+
+    for name, value in without_a_node(current_app.config["SETTINGS"])[1].items():
+        if set(value) & set('"\\$'):
+            raise SettingsError(f"{name} would hold a character that nginx reads as its own: {value}")
+        click.echo(f'add_header {name} "{value}" always;')
+
+
 @click.command("doctor", cls=Command)
 @with_appcontext
 def doctor() -> None:
@@ -274,7 +296,7 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.config["SETTINGS"] = settings
     database.init_app(app, settings["DATABASE_URL"])
     babel.init_app(app, default_locale="en")
-    for command in (questionnaire, keys, responses, purge, doctor):
+    for command in (questionnaire, keys, responses, purge, doctor, proxy):
         app.cli.add_command(command)
     if "staff" in settings["SURFACES"]:
         from screening.responses.commands import release

@@ -143,6 +143,13 @@ class Keyring:
         keys = (active, *(key for key in self._rings[purpose].keys if key.id != active.id))
         return {key.id: _derived(key, label) for key in keys}
 
+    def derive_rotating(self, purpose: str, label: str) -> list[bytes]:
+        """What ``derive`` gives for each key, the active one last: as itsdangerous takes keys to sign and to check.
+
+        So what one machine signs with a new key is good on another where that key only opens yet.
+        """
+        return [*self.derive_all(purpose, label).values()][::-1]
+
     def _active(self, purpose: str) -> Key:
         ring = self._rings[purpose]
         key = ring.key(ring.active)

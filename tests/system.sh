@@ -1,6 +1,7 @@
 #!/bin/sh
-# Looks for the parts of the system that are named (python, chromium, postgresql, sqlite3). What is missing is
-# installed through apt where we are root; otherwise the line to run is printed and we exit with 2.
+# Looks for the parts of the system that are named (python, chromium, postgresql, sqlite3, nginx, redis, systemd).
+# What is missing is installed through apt where we are root; otherwise the line to run is printed and we exit with 2.
+# The services that come with nginx and redis do not run, now or after the machine's next start: tests start their own.
 set -eu
 PYTHON="${PYTHON:-python3}"
 
@@ -9,6 +10,9 @@ present() {
     python) "$PYTHON" -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null ;;
     chromium) command -v chromium >/dev/null ;;
     sqlite3) command -v sqlite3 >/dev/null ;;
+    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && command -v curl >/dev/null && command -v pgrep >/dev/null && ls /etc/nginx/modules-enabled/*brotli-static.conf >/dev/null 2>&1 ;;
+    redis) command -v redis-server >/dev/null ;;
+    systemd) command -v systemd-analyze >/dev/null ;;
     postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
   esac
 }
@@ -17,6 +21,9 @@ packages_of() {
   case "$1" in
     python) echo python3 python3-venv ;;
     chromium) echo chromium fonts-liberation ;;
+    nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; echo libnginx-mod-http-brotli-static curl procps ;;
+    redis) echo redis-server ;;
+    systemd) echo systemd ;;
     postgresql) echo postgresql ;;
     sqlite3) echo sqlite3 ;;
   esac
@@ -35,9 +42,18 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   exit 2
 fi
 echo "Installing$packages" >&2
+policy=/usr/sbin/policy-rc.d # what Debian's packages ask before they start a service
+if [ ! -e "$policy" ]; then
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update --quiet=2 >/dev/null
 $line --quiet=2 >/dev/null
+for service in nginx redis-server; do
+  case "$packages" in *" $service"*) systemctl --quiet disable "$service" 2>/dev/null || true ;; esac
+done
 for part in "$@"; do
   present "$part" || { echo "$part is still missing; Python must be 3.11 or newer" >&2; exit 2; }
 done

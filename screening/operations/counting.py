@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from flask import Flask
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 from screening.questionnaire.model import Questionnaire
 
@@ -25,6 +25,9 @@ BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 SECONDS = Histogram(
     "screening_request_seconds", "Seconds until a request is answered", ("surface", "group", "status"), buckets=BUCKETS
 )
+
+REFUSED = Counter("screening_refused", "Requests refused because too many came at once")
+"""One figure for all of them: where somebody was refused could tell how far the walk went."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def start(app: Flask) -> None:
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)
     registry.register(gauges.Gauges(app))
+    app.extensions["refusals"].watch = counting.REFUSED.inc
     app.wsgi_app = counting.counted(app.wsgi_app, counting.Places(app))  # type: ignore[method-assign]
     _serve(make_wsgi_app(registry), *address)
 

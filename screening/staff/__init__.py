@@ -48,7 +48,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         SESSION_COOKIE_NAME="__Secure-staff" if settings["SECURE"] else "staff",
         SESSION_COOKIE_PATH=MOUNT,
         SESSION_PROTECTION=None,  # sessions are ours; it would note a hash of address and browser
-        WTF_CSRF_SECRET_KEY=keyring.derive(STAFF, "form tokens"),
+        WTF_CSRF_SECRET_KEY=keyring.derive_rotating(STAFF, "form tokens"),
         WTF_CSRF_TIME_LIMIT=None,  # the session has its own limits, and the token lives in it
         WTF_CSRF_SSL_STRICT=False,  # it refuses browsers that hide the Referer; ``origin`` does not
         WTF_I18N_ENABLED=False,

@@ -14,6 +14,7 @@ from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import HTTPException
 from wtforms import ValidationError
 
+from screening.questionnaire.model import Questionnaire
 from screening.questionnaire.path import answered
 from screening.web import drafts, site
 from screening.web.errors import where
@@ -44,11 +45,16 @@ def init_app(app: Flask, last_resort: str) -> None:
             return make_response(last_resort)
 
 
+def address(questionnaire: Questionnaire) -> str:
+    """Where the answer is sent to that urgent help hangs on."""
+    return f"/check/{questionnaire.help.question}"
+
+
 def _urgent_answer() -> str | None:
     if request.method != "POST":
         return None
     rule = site.questionnaire().help
-    if request.path != f"/check/{rule.question}":
+    if request.path != address(site.questionnaire()):
         return None
     try:
         if SEEN in request.form:

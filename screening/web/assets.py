@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 
 from flask import Flask
 from whitenoise import WhiteNoise
@@ -25,14 +25,17 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["asset"] = lambda name: PREFIX + manifest[name]
 
 
-def files(application: Any, headers: Mapping[str, str]) -> WhiteNoise:
-    """Serve the built files, with the given headers, in front of a WSGI application."""
+def files(application: Any, headers: Mapping[str, str]) -> Callable[..., Any]:
+    """Serve the built files, with the given headers, in front of a WSGI application.
+
+    A file is handed to the server whole: piece by piece, a reader who never takes the next piece would hold a thread.
+    """
 
     def add_headers(file_headers: Any, path: str, url: str) -> None:
         for name, value in headers.items():
             file_headers[name] = value
 
-    return WhiteNoise(
+    white_noise = WhiteNoise(
         application,
         root=str(BUILT),
         prefix=PREFIX,
@@ -40,3 +43,14 @@ def files(application: Any, headers: Mapping[str, str]) -> WhiteNoise:
         immutable_file_test=lambda path, url: bool(re.search(r"\.[0-9a-f]{10}\.\w+$", url)),
         allow_all_origins=False,
     )
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.file_wrapper"] = _whole
+        return white_noise(environ, start_response)
+
+    return serve
+
+
+def _whole(file: BinaryIO, size: int = -1) -> list[bytes]:
+    with file:
+        return [file.read()]

@@ -3,6 +3,8 @@
 The address is only ever seen as a keyed hash whose key changes every day, so the counts tell
 nobody's address, in memory or in a shared store. The counting is the library ``limits``'; Flask-Limiter
 on top of it looks at every request, which took a tenth of the time of a page.
+
+A shared store may go away: then nothing is limited, and nobody waits for it (see ``Storage``).
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import limits
 from flask import Flask, abort, current_app, request
@@ -29,6 +33,62 @@ log = logging.getLogger(__name__)
 DAY = 24 * 60 * 60
 
 IN_MEMORY = "memory://"
+
+SHARED = re.compile(r"(redis|valkey)(s?|\+unix)://")
+"""Addresses of a store that several processes and machines count in. Valkey speaks Redis's language."""
+
+SHARED_SECONDS = 0.25
+"""A form waits no longer than this for the shared store."""
+
+REST_SECONDS = 10
+"""So long a process asks no more after the shared store has failed it."""
+
+
+class Storage:
+    """Where forms are counted: in the process, or in a shared store that may be away.
+
+    When the shared store fails or is slow, one form has waited ``SHARED_SECONDS``; for the next
+    ``REST_SECONDS`` this process asks it nothing and allows everything, so that others need not wait.
+    """
+
+    def __init__(self, address: str) -> None:
+        """Connects to nothing yet. Raises SettingsError for an address that cannot be used."""
+        self._limiter = FixedWindowRateLimiter(Counts() if address == IN_MEMORY else _elsewhere(address))
+        self._rests_until = 0.0
+
+    def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
+        """Count once more, and say whether that is within the rates."""
+        if time.monotonic() < self._rests_until:
+            return True
+        try:
+            return all(self._limiter.hit(rate, *whose) for rate in rates)
+        except Exception as error:  # a limit is not worth a visit
+            self._rests_until = time.monotonic() + REST_SECONDS
+            log.error("the limits cannot be counted: %s", type(error).__name__)
+            return True
+
+
+def _elsewhere(address: str) -> limits.storage.Storage:
+    """A storage of the library ``limits``. Raises SettingsError for an address that cannot be used."""
+    shared = SHARED.match(address)
+    if shared:
+        address = address.replace("valkey", "redis", 1)
+    try:
+        return storage_from_string(address, **_impatient() if shared else {})  # type: ignore[return-value]
+    except (ConfigurationError, ValueError) as error:
+        raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
+
+
+def _impatient() -> dict[str, Any]:
+    """Options of the library ``redis`` by which nobody waits long; its own way is three tries, seconds apart."""
+    from redis.backoff import NoBackoff  # only where a shared store is used: it takes a while to load
+    from redis.retry import Retry
+
+    return {
+        "socket_timeout": SHARED_SECONDS,
+        "socket_connect_timeout": SHARED_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
 
 
 def sender(purpose: str = FORMS) -> str:
@@ -55,10 +115,7 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: st
     Reading is never limited, and a storage out of order limits nothing.
     Raises SettingsError for a storage that cannot be used.
     """
-    try:
-        limiter = FixedWindowRateLimiter(Counts() if storage == IN_MEMORY else storage_from_string(storage))
-    except ConfigurationError as error:
-        raise SettingsError(f"SCREENING_LIMIT_STORAGE: {error}") from error
+    counted = Storage(storage)
     rates = limits.parse_many(limit)
 
     @app.before_request
@@ -67,10 +124,6 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: st
             abort(429)
 
     def allowed(what: str, among: list[limits.RateLimitItem]) -> bool:
-        try:
-            return all(limiter.hit(rate, what, sender(purpose)) for rate in among)
-        except Exception as error:  # a limit is not worth a visit
-            log.error("the limits cannot be counted: %s", type(error).__name__)
-            return True
+        return counted.allows(among, what, sender(purpose))
 
     app.extensions["limit"] = allowed

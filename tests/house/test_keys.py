@@ -103,3 +103,22 @@ def test_while_keys_change_no_walking_visitor_loses_an_answer(flask, tmp_path, m
     for visitor in visitors:
         for sign in SIGNS:
             assert visitor.get(f"/check/{sign}").chosen() == ["1"]
+
+
+def test_while_the_key_of_form_tokens_changes_no_form_is_asked_for_twice(flask, tmp_path, make_site):
+    """One node signs with the new key while it only opens on the other; forms of each are sent to the other."""
+    flask("keys", "init")
+    fresh = flask("keys", "add", FORMS)[1].strip()
+    still_old = make_site(KEYS=tmp_path / "keys")
+    flask("keys", "activate", FORMS, fresh)
+    nodes = [still_old, make_site(KEYS=tmp_path / "keys")]
+    visitors = [Visitor(nodes[0]), Visitor(nodes[1])]
+    for visitor in visitors:
+        visitor.get("/check/sadness")
+    for number, sign in enumerate(SIGNS):
+        for position, visitor in enumerate(visitors):
+            page = visitor.get(f"/check/{sign}")
+            cookie = visitor.client.get_cookie("visit")
+            visitor.client = nodes[(number + position) % 2].test_client()
+            visitor.client.set_cookie("visit", cookie.value)
+            assert visitor.send(page, f"/check/{sign}", follow=False, **{sign: "1"}).status == 303, sign

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -25,6 +27,8 @@ ARGUMENTS = [
     *("--disable-sync", "--no-first-run"),
 ]
 NEUTRAL = "https://www.weather.gov/"
+FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
+"""How ``make run`` starts the server."""
 
 
 class Server:
@@ -48,7 +52,7 @@ class Server:
             "SCREENING_LIMIT": "100000 per minute",
             **settings,
         }
-        self.arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--blocking-threads", "2", *arguments]
+        self.arguments = [*FLAGS, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> Server:
         self.flask("keys", "init")
@@ -59,7 +63,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server, at first or after it was killed."""
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", *self.arguments, self.target]
+        command = [sys.executable, "-m", "granian", *self.arguments, self.target]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True

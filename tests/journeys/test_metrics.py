@@ -80,6 +80,7 @@ def test_names_and_labels_are_the_reviewed_ones(watched):
     found = {re.sub(r"(group|status|surface)=[\w-]+", r"\1", name) for name in figures(address)}
     assert found == {
         "screening_request_seconds_count{group,status,surface}",
+        "screening_refused_total{}",
         "screening_crisis_file_age_days{language=en}",
         "screening_crisis_file_age_days{language=es}",
         "screening_database_up{}",

@@ -1,0 +1,154 @@
+"""The gate before the site: some requests are answered, some wait a little, the rest are told at once to come back.
+
+Without it a server only queues: whoever comes when it is full waits until all before are served, and
+so does everybody after. The server hands on more requests at once than are let in here (the flags of
+``make run``), so that being refused costs next to nothing and needs nothing of the site.
+
+Crisis help is never refused: what the factory names as ``open_to_all`` goes past.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Lock, Timer
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+Application = Callable[..., Iterable[bytes]]
+
+AT_ONCE = 4
+"""Requests a process answers at once. Python runs one at a time; the others may wait for a database or a
+mail server. With 2 to 16 the walk was equally fast, and the more there are, the longer each one takes."""
+
+WAITING = 32
+"""Requests that may wait in a process: about 25 ms of work, so a burst of clicks is served and not refused."""
+
+LONGEST_WAIT = 2.0
+"""Seconds a request waits at most. Only reached when requests are slow, not when they are many."""
+
+RETRY_SECONDS = 5
+"""What a refused browser is told to wait: the site is itself again a second or two after a rush."""
+
+TOLD_EVERY = 60.0
+"""Seconds between two lines of the log."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An answer made at the start: its status, headers and page."""
+
+    status: str
+    headers: tuple[tuple[str, str], ...]
+    page: bytes
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Give it, as a WSGI application."""
+        start_response(self.status, list(self.headers))
+        return [self.page]
+
+
+def ready(status: str, page: str, headers: Mapping[str, str], **more: str) -> Ready:
+    """Make an answer ready that nobody may store on the way, with the site's ``headers`` and ``more``."""
+    body = page.encode()
+    own = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+    named = {name.replace("_", "-"): value for name, value in more.items()}
+    return Ready(status, tuple({**headers, **own, **named}.items()), body)
+
+
+class Refusals:
+    """Says no, counts how often, and tells the operator once a minute for as long as it goes on."""
+
+    def __init__(
+        self, page: Ready, form: Ready, later: Callable[[float, Callable[[], None]], None] | None = None
+    ) -> None:
+        """``page`` answers who asked for a page, ``form`` who sent one. ``later(seconds, call)`` calls then."""
+        self._page, self._form = page, form
+        self._later = later or _later
+        self._lock = Lock()
+        self._count = 0
+        self.watch: Callable[[], None] = _nobody
+        """Called for each one."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Refuse a request, as a WSGI application."""
+        with self._lock:
+            self._count += 1
+            first = self._count == 1
+        if first:
+            self._later(TOLD_EVERY, self._tell)
+        self.watch()
+        return (self._form if environ["REQUEST_METHOD"] == "POST" else self._page)(environ, start_response)
+
+    def _tell(self) -> None:
+        with self._lock:
+            count, self._count = self._count, 0
+        log.warning("busy: %d requests refused in the last minute", count)
+
+
+class Gate:
+    """Lets so many requests in at once, lets so many wait, refuses the others."""
+
+    def __init__(
+        self,
+        application: Application,
+        refuse: Application,
+        open_to_all: Collection[tuple[str, str]],
+        at_once: int = AT_ONCE,
+        waiting: int = WAITING,
+        longest_wait: float = LONGEST_WAIT,
+    ) -> None:
+        """``open_to_all`` holds method and path of what is never refused; ``longest_wait`` is in seconds."""
+        self._application, self._refuse, self._open_to_all = application, refuse, frozenset(open_to_all)
+        self._places, self._seats = tickets(at_once), tickets(waiting)
+        self._longest_wait = longest_wait
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Let a request in, now or soon, or refuse it."""
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) in self._open_to_all:
+            return self._application(environ, start_response)
+        if not (_take(self._places) or self._wait()):
+            return self._refuse(environ, start_response)
+        try:
+            return self._application(environ, start_response)
+        finally:
+            self._places.put(None)
+
+    def _wait(self) -> bool:
+        """Wait for a place where a seat is free; whether one was had."""
+        if not _take(self._seats):
+            return False
+        try:
+            return _take(self._places, self._longest_wait)
+        finally:
+            self._seats.put(None)
+
+
+def tickets(count: int) -> SimpleQueue[None]:
+    """So many tickets, to be taken and put back: a semaphore as quick as C, which costs a request a microsecond."""
+    queue: SimpleQueue[None] = SimpleQueue()
+    for _ in range(count):
+        queue.put(None)
+    return queue
+
+
+def _take(queue: SimpleQueue[None], seconds: float = 0) -> bool:
+    """Take a ticket, if one is there within so many seconds."""
+    try:
+        queue.get(seconds > 0, seconds)
+    except Empty:
+        return False
+    return True
+
+
+def _nobody() -> None:
+    """Nobody counts."""
+
+
+def _later(seconds: float, call: Callable[[], None]) -> None:
+    timer = Timer(seconds, call)
+    timer.daemon = True
+    timer.start()

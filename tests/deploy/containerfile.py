@@ -1,0 +1,56 @@
+"""The container file as a list of steps, and what of the checkout its build may see."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from screening.config import ROOT
+
+SHIPPED = ROOT / "deploy" / "Containerfile"
+IGNORE = ROOT / ".dockerignore"
+
+
+def steps() -> list[tuple[str, str]]:
+    """Each instruction and what stands behind it, lines joined."""
+    text = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", SHIPPED.read_text(), flags=re.MULTILINE))
+    return [(line.split()[0], line.partition(" ")[2]) for line in text.splitlines() if line.strip()]
+
+
+def the_one(instruction: str) -> str:
+    """What stands behind an instruction that stands there once."""
+    (found,) = [rest for name, rest in steps() if name == instruction]
+    return found
+
+
+def command() -> list[str]:
+    """What a container runs."""
+    words: list[str] = json.loads(the_one("CMD"))
+    return words
+
+
+def copies() -> Iterator[tuple[str, str]]:
+    """What is copied, and where to."""
+    for name, rest in steps():
+        if name == "COPY":
+            source, target = [word for word in shlex.split(rest) if not word.startswith("--")]
+            yield source, target
+
+
+def seen_by_a_build(root: Path) -> Iterator[str]:
+    """The files of a checkout that the ignore file lets a build see: the last rule that fits a path decides."""
+    rules = [line for line in IGNORE.read_text().splitlines() if line and not line.startswith("#")]
+    for file in sorted(file for file in root.rglob("*") if file.is_file()):
+        path = file.relative_to(root)
+        ways = [str(way) for way in (path, *path.parents)][:-1]
+        seen = True
+        for rule in rules:
+            pattern = rule.removeprefix("!")
+            if any(fnmatch.fnmatch(way, pattern) for way in ways):
+                seen = rule.startswith("!")
+        if seen:
+            yield str(path)

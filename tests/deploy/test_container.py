@@ -1,0 +1,57 @@
+"""The container file: linted, no secret can get in, and a container serves what ``make run`` serves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from screening.config import ROOT
+from tests.deploy.containerfile import SHIPPED, command, copies, seen_by_a_build, steps, the_one
+from tests.deploy.serving import flags, of_the_makefile
+
+NEEDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
+KEPT_OUT = (
+    *("instance/keys/draft.toml", "instance/clinic.toml", "instance/site.sqlite", "instance/settings.toml"),
+    *(".venv/bin/python", ".git/config", "screening/__pycache__/x.pyc", "static/src/app.scss", "tests/conftest.py"),
+    *(".env", "backup.sqlite", "deploy/Containerfile"),
+)
+
+
+def test_the_linter_finds_nothing(tmp_path):
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, SHIPPED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    bad = tmp_path / "Containerfile"
+    bad.write_text("FROM python\nRUN cd /app && sudo true\n")
+    assert subprocess.run([hadolint, bad], capture_output=True).returncode != 0, "it does look"
+
+
+def test_only_what_is_named_gets_near_an_image(tmp_path):
+    for name in (*NEEDED, *KEPT_OUT):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert set(seen_by_a_build(tmp_path)) == set(NEEDED)
+
+
+def test_everything_that_is_copied_is_there_and_may_be_seen():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for source, target in copies():
+        assert [name for name in tracked.splitlines() if name == source or name.startswith(f"{source}/")], source
+        assert not target.startswith("/")
+        assert source in (ROOT / ".dockerignore").read_text().replace("!", "").splitlines()
+
+
+def test_it_holds_no_secret_and_nobody_in_it_is_root():
+    assert {name for name, _ in steps()} == {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "VOLUME", "USER", "EXPOSE", "CMD"}
+    assert not re.search(r"SCREENING_|password|secret|token", SHIPPED.read_text(), re.IGNORECASE)
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", the_one("USER"))
+    after_user = [name for name, _ in steps()][[name for name, _ in steps()].index("USER") :]
+    assert not {"COPY", "RUN"} & set(after_user), "nothing but instance/ is that user's"
+
+
+def test_a_container_serves_as_make_run_does():
+    here = flags(command())
+    assert (here.pop("--host"), here.pop("--port")) == ("0.0.0.0", the_one("EXPOSE"))  # noqa: S104
+    assert here == of_the_makefile()

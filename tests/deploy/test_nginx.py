@@ -1,0 +1,270 @@
+"""The shipped file for nginx, run as it is, before nodes that are away, silent, or that write down what they get."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import brotli
+import pytest
+from bs4 import BeautifulSoup
+
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from screening.web import crisis
+from tests.nginx import Nginx, free_port
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+ASKED_MUCH = b"hopelessness=3&filler=" + b"x" * 70_000
+
+
+class Node(ThreadingHTTPServer):
+    """A node that writes down what reaches it, and answers with ``status``, or not at all."""
+
+    daemon_threads = True
+
+    def __init__(self, status: int | None = 200) -> None:
+        self.status, self.got = status, []
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.thread = Thread(target=self.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+        self.thread.join()
+        super().__exit__(*error)
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.got.append((self.command, self.path, dict(self.headers), body))
+        if self.server.status is None:
+            return
+        self.send_response(self.server.status)
+        self.send_header("Content-Security-Policy", "default-src 'self'")
+        self.send_header("Set-Cookie", "visit=sealed")
+        self.end_headers()
+        self.wfile.write(b"the node's own page")
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *anything: object) -> None:
+        return
+
+
+@pytest.fixture
+def before(tmp_path):
+    """Starts nginx before nodes of these kinds: a status, None for one that breaks off, "away" for none there."""
+    with ExitStack() as running:
+
+        def start(*kinds):
+            nodes = [None if kind == "away" else running.enter_context(Node(kind)) for kind in kinds]
+            ports = [node.server_port if node else free_port() for node in nodes]
+            return running.enter_context(Nginx(tmp_path / "nginx", ports, ports)), [node for node in nodes if node]
+
+        yield start
+
+
+def is_page_with_help(answer):
+    """Whether an answer is nginx's own page: help of every crisis file, the clinic, and nothing it needs beside it."""
+    soup = BeautifulSoup(answer.body, "html.parser")
+    links = {str(link["href"]) for link in soup.find_all("a")}
+    words = " ".join(soup.get_text(" ").split())
+    return (
+        "Demo Spine and Pain Clinic" in words
+        and {"tel:988", "sms:988", "tel:911"} <= links
+        and all(" ".join(each.in_short.split()) in words for each in crisis.load(("en", "es")).values())
+        and not soup.find(["script", "style", "img"])
+        and not soup.find(attrs={"style": True})
+    )
+
+
+def test_with_no_node_every_request_is_met_with_help_and_the_sites_own_headers(before, make_site):
+    nginx, _ = before("away", "away")
+    site = make_site(SECURE=True).extensions["headers"]
+    for method, path, body, status in (
+        ("GET", "/", None, 502),
+        ("GET", "/help-now", None, 502),
+        ("POST", "/check/hopelessness", b"hopelessness=3", 502),
+        ("GET", "/staff/sign-in", None, 502),
+        ("POST", "/check/hopelessness", ASKED_MUCH, 413),
+        ("GET", "/" + "x" * 20_000, None, 414),
+        ("GET", "/away.html", None, 404),
+    ):
+        answer = nginx.ask(method, path, body, FORM if body else None)
+        assert (answer.status, is_page_with_help(answer)) == (status, True), (path[:30], answer.status, answer.body)
+        assert {name: answer.headers[name] for name in site} == dict(site)
+        assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Server"] == "nginx"
+
+
+def test_what_operators_ask_a_node_never_gets_there(before):
+    nginx, (node,) = before(200)
+    for path in ("/metrics", "/metrics/", "/readyz", "/static/manifest.json"):
+        assert nginx.ask("GET", path).status == 404
+    assert node.got == []
+    assert nginx.ask("GET", "/healthz").status == 200
+
+
+def test_answers_of_a_node_go_through_as_they_are(before):
+    nginx, _ = before(503)
+    answer = nginx.ask("GET", "/summary")
+    assert (answer.status, answer.body) == (503, b"the node's own page")
+    assert answer.headers.get_all("Content-Security-Policy") == ["default-src 'self'"]
+    assert answer.headers["Set-Cookie"] == "visit=sealed" and "Content-Encoding" not in answer.headers
+
+
+def test_a_node_is_told_who_asks_and_not_what_a_client_says_of_itself(before):
+    nginx, (node,) = before(200)
+    forged = {"X-Forwarded-For": "192.0.2.66", "X-Forwarded-Proto": "gopher", "X-Forwarded-Host": "evil.example"}
+    nginx.ask("GET", "/", headers=forged | {"Accept-Encoding": "gzip"})
+    ((_, _, headers, _),) = node.got
+    assert headers["X-Forwarded-For"] == "127.0.0.1"
+    assert headers["X-Forwarded-Proto"] == "https"
+    assert headers["X-Forwarded-Host"] == headers["Host"] == "localhost"
+
+
+def test_a_form_is_never_sent_twice_and_a_look_is_tried_elsewhere(before):
+    nginx, nodes = before(None, None)
+    assert nginx.ask("POST", "/consultation/sent", b"name=Rosa", FORM).status == 502
+    assert sum(len(node.got) for node in nodes) == 1, "the form reached one node, and no second one"
+    assert nginx.ask("GET", "/consultation").status == 502
+    assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "both nodes were asked"
+
+
+def test_a_look_that_one_node_breaks_off_is_answered_by_the_other(before):
+    nginx, _ = before(None, 200)
+    assert [nginx.ask("GET", "/").status for _ in range(4)] == [200] * 4
+
+
+def test_a_form_goes_to_the_node_that_is_there(before):
+    nginx, (node,) = before("away", 200)
+    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(4)] == [200] * 4
+    assert len(node.got) == 4
+
+
+def test_a_slow_client_holds_nginx_and_not_a_node(before):
+    nginx, (node,) = before(200)
+    connection = nginx.connect()
+    connection.putrequest("POST", "/check/sadness", skip_host=True)
+    for name, value in {"Host": "localhost", "Content-Length": "9", **FORM}.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"sadness")
+    assert nginx.ask("GET", "/healthz").status == 200
+    assert [method for method, *_ in node.got] == ["GET"], "half a form is not passed on"
+    connection.send(b"=1")
+    assert connection.getresponse().status == 200
+    assert node.got[-1][3] == b"sadness=1"
+    connection.close()
+
+
+def around(nginx, port, *command):
+    """Run a command around which a node is out; the exit code, and what was said."""
+    running = nginx.around(port, *command)
+    _, said = running.communicate(timeout=120)
+    return running.returncode, said
+
+
+def test_a_node_is_out_while_a_command_runs_and_then_back(before, tmp_path):
+    nginx, (first, second) = before(200, 200)
+    file = nginx.folder / "conf.d" / "screening.conf"
+    shipped = file.read_text()
+    look = f"cp {file} {tmp_path}/meanwhile"
+    assert around(nginx, first.server_port, "sh", "-c", look) == (0, "")
+    assert (tmp_path / "meanwhile").read_text().count(" down;") == 2, "for visitors and for staff"
+    assert file.read_text() == shipped
+    assert around(nginx, first.server_port, "false")[0] == 1
+    first.got.clear()
+    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert first.got == [] and len(second.got) == 6, "where the command failed, the node stays out"
+    assert around(nginx, first.server_port, "true")[0] == 0
+    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert "/leave" in [path for _, path, *_ in first.got] and len(second.got) < 12
+    code, said = around(nginx, 1, "touch", str(tmp_path / "done"))
+    assert code == 1 and said.endswith("has no line: server 127.0.0.1:1 ...\n")
+    assert not (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize("name", ["visitor.css", "visitor.js", "icon.svg"])
+def test_files_come_compressed_and_with_the_headers_they_have_from_a_node(before, make_site, name):
+    nginx, _ = before("away")
+    site = make_site(SECURE=True)
+    path = site.jinja_env.globals["asset"](name)
+    plain = nginx.ask("GET", path)
+    assert plain.status == 200
+    squeezed = nginx.ask("GET", path, headers={"Accept-Encoding": "gzip, br"})
+    assert squeezed.headers["Content-Encoding"] == "br" and brotli.decompress(squeezed.body) == plain.body
+    assert nginx.ask("GET", path, headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
+    with site.test_client().get(path, headers={"Accept-Encoding": "br"}) as own:
+        assert own.data == squeezed.body
+        same = {*site.extensions["headers"], "Vary", "Content-Length"}
+        assert {name: squeezed.headers[name] for name in same} == {name: own.headers[name] for name in same}
+        kind = squeezed.headers["Content-Type"].replace("application/javascript", "text/javascript")
+        assert kind == own.headers["Content-Type"].replace('"', "")
+        assert "immutable" in squeezed.headers["Cache-Control"] and "immutable" in own.headers["Cache-Control"]
+
+
+def test_a_file_that_only_a_newer_node_has_comes_from_there(before):
+    nginx, _ = before(200)
+    assert nginx.ask("GET", "/static/visitor.0000000000.css").body == b"the node's own page"
+    assert nginx.ask("GET", "/static/%2e%2e/%2e%2e/%2e%2e/setup.cfg").status == 400
+    assert b"install_requires" not in nginx.ask("GET", "/static/../../setup.cfg").body
+
+
+def test_open_http_leads_to_https_and_other_names_nowhere(before):
+    nginx, (node,) = before(200)
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.open_port, timeout=30)
+    connection.request("GET", "/about?lang=es", headers={"Host": "localhost"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (301, "https://localhost/about?lang=es")
+    connection.close()
+    stranger = nginx.connect("elsewhere.example")
+    with pytest.raises(ssl.SSLError):
+        stranger.request("GET", "/")
+    assert node.got == []
+
+
+def test_nothing_is_written_down_of_anybody(before):
+    """The main file around it logs all it may. nginx fails in every way here, and a handshake is broken off."""
+    nginx, _ = before("away", None)
+    for path in ("/check/hopelessness", "/static/nothing", "/%zz", "/" + "x" * 20_000):
+        nginx.ask("GET", path)
+    for path in ("/check/hopelessness", "/static/nothing"):
+        nginx.ask("POST", path, ASKED_MUCH[:60_000], FORM)
+    nginx.ask("POST", "/summary", ASKED_MUCH, FORM)
+    with socket.create_connection(("127.0.0.1", nginx.port)) as broken:
+        broken.sendall(b"GET /summary HTTP/1.1\r\n\r\n")
+        assert b"400" in broken.recv(4096)
+    with socket.create_connection(("127.0.0.1", nginx.port)) as broken:
+        broken.sendall(b"\x16\x03\x01\x00\x05hello")
+        broken.recv(4096)
+    nginx.__exit__()
+    told = nginx.told()
+    assert "signal" in told, "it does log of itself"
+    assert not [word for word in ("127.0.0.1", "client", "request", "check", "summary", "hello") if word in told], told
+    assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
+
+
+def test_a_setting_that_would_break_out_of_a_header_line_is_refused():
+    app = create_commands_app({"FRAME_ANCESTORS": ('https://a.example"; root /etc',)})
+    done = app.test_cli_runner().invoke(args=["proxy", "headers"])
+    assert done.exit_code == 1 and done.stdout.count("Content-Security-Policy") == 0
+    assert done.stderr.count("\n") == 1 and "Content-Security-Policy would hold a character" in done.stderr
+
+
+def test_the_proxys_page_is_the_clinics_own_and_needs_neither_keys_nor_database(tmp_path):
+    file = tmp_path / "clinic.toml"
+    text = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
+    file.write_text(text.replace("Demo Spine and Pain Clinic", "Clinic by the Weir"), encoding="utf-8")
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    app = create_commands_app({"CLINIC": file, "KEYS": tmp_path / "none", "DATABASE_URL": away})
+    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    assert done.exit_code == 0 and '<h1 class="nhsuk-heading-l">Clinic by the Weir</h1>' in done.stdout
+    file.write_text("name = 7", encoding="utf-8")
+    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    assert done.exit_code == 1 and done.stdout == "" and done.stderr.count("\n") == 1

@@ -1,0 +1,94 @@
+"""The units for systemd: it reads them without a complaint, and finds little that they could do."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from tests.deploy.serving import flags, of_the_makefile
+
+SHIPPED = ROOT / "deploy" / "systemd"
+UNITS = (
+    "screening-web@8001.service",
+    "screening-worker.service",
+    "screening-backup.service",
+    "screening-doctor.service",
+)
+EXPOSED = 1.5
+"""At most, of 10, by systemd's own measure. A unit that forbids nothing has over 9."""
+
+
+@pytest.fixture
+def laid(tmp_path: Path) -> Path:
+    """A root with the units where the README puts them; the site lies where it lies here."""
+    units = tmp_path / "etc" / "systemd" / "system"
+    shutil.copytree(SHIPPED, units)
+    for file in (file for file in units.rglob("*") if file.is_file()):
+        text = file.read_text().replace("/srv/screening/.venv/bin", str(Path(sys.executable).parent))
+        file.write_text(text.replace("/srv/screening", str(ROOT)))
+    return tmp_path
+
+
+def analyze(*arguments: str, **environment: str) -> str:
+    """What ``systemd-analyze`` says, of whatever kind."""
+    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or tells how"
+    done = subprocess.run(
+        ["systemd-analyze", *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]
+    parsed.read(SHIPPED / name)
+    return parsed
+
+
+def test_systemd_reads_them_without_a_complaint(laid):
+    units = laid / "etc" / "systemd" / "system"
+    files = [units / name for name in (*UNITS, "screening-backup.timer", "screening-doctor.timer")]
+    assert analyze("verify", *map(str, files), SYSTEMD_UNIT_PATH=f"{units}:") == ""
+    web = units / "screening-web@.service"
+    web.write_text(web.read_text().replace("Restart=", "Restrat="))
+    assert "Unknown key 'Restrat'" in analyze("verify", str(files[0]), SYSTEMD_UNIT_PATH=f"{units}:"), "it does look"
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_each_may_do_little(laid, name):
+    found = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
+    assert found and float(found[1]) <= EXPOSED
+    shutil.rmtree(laid / "etc" / "systemd" / "system" / "screening-.service.d")
+    bare = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
+    assert bare and float(bare[1]) > 9, "it is the drop-in that does it"
+
+
+def test_a_node_is_served_as_make_run_serves_the_site():
+    service = (SHIPPED / "screening-web@.service").read_text()
+    (command,) = re.findall(r"^ExecStart=(.+)$", service, re.MULTILINE)
+    here = flags(shlex.split(command))
+    (workers,) = re.findall(r"^Environment=GRANIAN_WORKERS=(\d+)$", service, re.MULTILINE)
+    assert here.pop("--port") == "%i"
+    assert {**here, "--workers": workers} == of_the_makefile()
+
+
+def test_only_the_worker_and_the_commands_may_write_keys():
+    for file in SHIPPED.glob("*.service"):
+        read_only = unit(file.name)["Service"].get("ReadOnlyPaths", "")
+        assert (read_only == "-/srv/screening/instance/keys") == (file.name == "screening-web@.service")
+
+
+def test_every_command_of_the_site_is_one_that_there_is():
+    said = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
+    assert [found and found[1] for found in said] == ["worker", "backup", "doctor"]
+    assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)

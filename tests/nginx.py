@@ -1,0 +1,169 @@
+"""nginx with the file that is shipped, on ports and in a folder of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from screening.cli import create_commands_app
+from screening.config import ROOT
+from tests.journeys.weather import self_signed
+
+SHIPPED = ROOT / "deploy" / "nginx"
+
+AROUND = """
+{user}
+daemon off;
+worker_processes 2;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log info;
+{modules}
+events {{ worker_connections 1024; }}
+http {{
+    include {mime};
+    access_log {folder}/access.log;
+    client_body_temp_path {folder}/temp/body;
+    proxy_temp_path {folder}/temp/proxy;
+    fastcgi_temp_path {folder}/temp/fastcgi;
+    uwsgi_temp_path {folder}/temp/uwsgi;
+    scgi_temp_path {folder}/temp/scgi;
+    gzip on;
+    include conf.d/*.conf;
+}}
+"""
+"""A main file as distributions have it, which logs all it may; where its files lie is the only difference."""
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@cache
+def printed(what: str) -> str:
+    """What ``flask proxy`` prints for the demo clinic behind https."""
+    app = create_commands_app({"SECURE": True, "CLINIC": ROOT / "no-clinic.toml"})
+    done = app.test_cli_runner().invoke(args=["proxy", what])
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+class Nginx:
+    """A running nginx, as long as the ``with`` block lasts, in front of nodes on these ports of this machine."""
+
+    def __init__(self, folder: Path, visitors: Sequence[int], staff: Sequence[int]) -> None:
+        self.folder, self.port, self.open_port = folder, free_port(), free_port()
+        for name in ("screening", "conf.d", "temp"):
+            (folder / name).mkdir(parents=True)
+        laid = folder / "screening"
+        (laid / "away.html").write_text(printed("page"), encoding="utf-8")
+        (laid / "headers.conf").write_text(printed("headers"), encoding="utf-8")
+        for made, name in zip(self_signed(laid), ("tls.crt", "tls.key"), strict=True):
+            made.rename(laid / name)
+        modules = sorted(Path("/etc/nginx/modules-enabled").glob("*brotli-static.conf"))
+        if modules:
+            shutil.copy(SHIPPED / "static-brotli.conf", laid)
+        around = AROUND.format(
+            folder=folder,
+            user="user root;" if os.geteuid() == 0 else "",
+            modules="\n".join(f"include {module};" for module in modules),
+            mime="/etc/nginx/mime.types",
+        )
+        (folder / "nginx.conf").write_text(around)
+        (folder / "conf.d" / "screening.conf").write_text(self.placed(visitors, staff))
+
+    def placed(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
+        """The shipped file with nothing changed but addresses, ports, the name and where its files lie."""
+        text = (SHIPPED / "screening.conf").read_text()
+        for name, ports in (("visitors", visitors), ("staff", staff)):
+            block = re.search(rf"upstream screening_{name} {{\n((?: +server 127\.0\.0\.1:\d+ .*\n)+)}}", text)
+            assert block, name
+            line = block[1].splitlines(keepends=True)[0]
+            lines = "".join(re.sub(r":\d+", f":{port}", line, count=1) for port in ports)
+            text = text[: block.start(1)] + lines + text[block.end(1) :]
+        for shipped, here in {
+            "listen 443 ": f"listen 127.0.0.1:{self.port} ",
+            "listen [::]:443 ": f"listen unix:{self.folder}/tls.socket ",
+            "listen 80;": f"listen 127.0.0.1:{self.open_port};",
+            "listen [::]:80;": f"listen unix:{self.folder}/open.socket;",
+            "check.clinic.example": "localhost",
+            "/etc/nginx/screening/": f"{self.folder}/screening/",
+            "/etc/nginx/screening;": f"{self.folder}/screening;",
+            "/srv/screening/": f"{ROOT}/",
+            "/var/www/acme": f"{self.folder}/acme",
+        }.items():
+            assert shipped in text, f"{shipped} is not in the shipped file"
+            text = text.replace(shipped, here)
+        return text
+
+    def __enter__(self) -> Nginx:
+        command = self.command()
+        checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stderr + self.told()
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while True:
+            assert self.process.poll() is None, self.told()
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return self
+            except ConnectionRefusedError:
+                continue
+
+    def command(self) -> list[str]:
+        """How this nginx is called, to start it or to tell the running one something."""
+        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        assert program, "nginx is missing: make test installs it, or tells how"
+        return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
+
+    def around(self, port: int, *command: str) -> subprocess.Popen[str]:
+        """Start a command while the node on this port is out, by the shipped script."""
+        own = {
+            "FILE": str(self.folder / "conf.d" / "screening.conf"),
+            "NGINX_COMMAND": " ".join(self.command()),
+            "PID_FILE": str(self.folder / "nginx.pid"),
+        }
+        words = [str(SHIPPED / "around"), f"127.0.0.1:{port}", *command]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(words, env={**os.environ, **own}, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def told(self) -> str:
+        """All that was logged."""
+        return "".join(file.read_text() for file in self.folder.glob("*.log"))
+
+    def connect(
+        self, name: str = "localhost", source: str = "127.0.0.1", timeout: float = 60
+    ) -> http.client.HTTPSConnection:
+        """A connection as a browser makes it to a site of this name; the certificate is our own."""
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(name, self.port, timeout=timeout, context=context)
+        connection._create_connection = (  # type: ignore[attr-defined]
+            lambda address, *rest: socket.create_connection(("127.0.0.1", self.port), timeout, (source, 0))
+        )
+        return connection
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        """One request under the name localhost; the answer, read."""
+        connection = self.connect()
+        connection.request(method, path, body, {"Host": "localhost", **(headers or {})})
+        answer = connection.getresponse()
+        answer.body = answer.read()  # type: ignore[attr-defined]
+        connection.close()
+        return answer

@@ -1,0 +1,242 @@
+"""People who use the site through its proxy for as long as they are let, and note what they meet.
+
+Each is a visitor as in the other tests, with every page checked, but their requests go over TLS to a
+real proxy. Where an answer does not come, or is the proxy's own page with crisis help, they press again.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from threading import Condition, Thread
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.test import Client
+
+from tests.callback.conftest import ROSA, reference_on
+from tests.nginx import Nginx
+from tests.staff.clerk import PASSWORD, Clerk
+from tests.visitor import SIGNS, Page, Visitor
+
+BREATH = 0.05
+"""Seconds between two presses of somebody who got no answer."""
+
+BROKEN_OFF = 599
+"""Stands for a connection that ended without an answer."""
+
+LEAST_SECONDS = 4
+"""A form for a call that is sent sooner is shown once more."""
+
+
+class Through:
+    """A proxy as a WSGI application, so that a test's client speaks to it; from an address of its own."""
+
+    def __init__(self, nginx: Nginx, address: str) -> None:
+        self.nginx, self.address = nginx, address
+
+    def test_client(self) -> Client:
+        """A browser before it."""
+        return Client(self)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/%:@!$&'()*+,;=~")
+        query = environ["QUERY_STRING"]
+        headers = {
+            name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_") and value
+        }
+        if environ.get("CONTENT_TYPE"):
+            headers["Content-Type"] = environ["CONTENT_TYPE"]
+        body = environ["wsgi.input"].read()
+        connection = self.nginx.connect(source=self.address)
+        try:
+            connection.request(environ["REQUEST_METHOD"], f"{path}?{query}" if query else path, body or None, headers)
+            answer = connection.getresponse()
+            page = answer.read()
+            fields = [(name, value) for name, value in answer.getheaders() if name.lower() != "connection"]
+        except (OSError, http.client.HTTPException):
+            start_response(f"{BROKEN_OFF} broken off", [("Content-Type", "text/html")])
+            return [b""]
+        finally:
+            connection.close()
+        start_response(f"{answer.status} {answer.reason}", fields)
+        return [page]
+
+
+class Crowd:
+    """What everybody met, by phase; and when they are to go home."""
+
+    def __init__(self, nginx: Nginx) -> None:
+        self.nginx, self.changed, self.over = nginx, Condition(), False
+        self.phase, self.done, self.failed = "", Counter[str](), Counter[tuple[str, int]]()
+        self.times: dict[str, list[float]] = {}
+        self.wrong: list[str] = []
+        self.threads: list[Thread] = []
+
+    def bring(self, person: Any) -> None:
+        """Let somebody begin."""
+        self.threads.append(Thread(target=self._let, args=(person,)))
+        self.threads[-1].start()
+
+    def note(self, what: str) -> None:
+        """Count something that somebody has done."""
+        with self.changed:
+            self.done[what] += 1
+            self.changed.notify_all()
+
+    def enter(self, phase: str) -> None:
+        """What is noted from now on belongs to this phase."""
+        with self.changed:
+            self.phase = phase
+
+    def until(self, seconds: float = 120, **more: int) -> None:
+        """Wait until so many more of each were done. Fails when that takes too long, or somebody met what is wrong."""
+        with self.changed:
+            goal = {what: self.done[what] + count for what, count in more.items()}
+
+            def reached() -> bool:
+                return bool(self.wrong) or all(self.done[what] >= count for what, count in goal.items())
+
+            assert self.changed.wait_for(reached, seconds), f"{self.phase}: {dict(self.done)}, wanted {goal}"
+        assert not self.wrong, self.wrong
+
+    def go_home(self) -> None:
+        """End, and wait for everybody."""
+        self.over = True
+        for thread in self.threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in self.threads)
+
+    def _let(self, person: Any) -> None:
+        try:
+            while not self.over:
+                person.go()
+        except Exception as error:  # told by the test, which waits meanwhile
+            with self.changed:
+                if not self.over:
+                    self.wrong.append(f"{type(person).__name__} in {self.phase}: {type(error).__name__}: {error}"[:600])
+                self.changed.notify_all()
+
+
+class GoneHomeError(Exception):
+    """The test is over while somebody still waits for an answer."""
+
+
+def has_help(page: Page) -> bool:
+    """Whether a page gives crisis help, in whatever form."""
+    return "tel:988" in page.text and "sms:988" in page.text and "tel:911" in page.text
+
+
+class Pressing:
+    """Somebody who presses again where no answer came, and looks for help on every page."""
+
+    crowd: Crowd
+
+    def get(self, address: str, follow: bool = True, **options: Any) -> Page:
+        return self._answered(lambda: super(Pressing, self).get(address, follow, **options))  # type: ignore[misc]
+
+    def post(self, address: str, fields: Any, follow: bool = True, came_from: str = "/", **options: Any) -> Page:
+        page = self._answered(
+            lambda: super(Pressing, self).post(address, fields, False, came_from, **options)  # type: ignore[misc]
+        )
+        return self.get(page.response.headers["Location"]) if follow and page.status == 303 else page
+
+    def _checked(self, page: Page) -> Page:
+        if page.status < 500:
+            return super()._checked(page)  # type: ignore[misc, no-any-return]
+        return page
+
+    def _answered(self, ask: Callable[[], Page]) -> Page:
+        while True:
+            began = time.perf_counter()
+            page = ask()
+            with self.crowd.changed:
+                self.crowd.times.setdefault(self.crowd.phase, []).append(time.perf_counter() - began)
+            if page.status < 500:
+                assert page.status != 400, f"{page.address}: {page.words[:200]}"
+                return page
+            with self.crowd.changed:
+                self.crowd.failed[self.crowd.phase, page.status] += 1
+            if page.status != BROKEN_OFF:
+                assert has_help(page), f"{page.status} without help: {page.text[:200]}"
+                self.crowd.note("pages of the proxy")
+            if self.crowd.over:
+                raise GoneHomeError
+            with self.crowd.changed:
+                self.crowd.changed.wait(BREATH)
+
+
+class Walker(Pressing, Visitor):
+    """Walks the check again and again with answers of its own, and looks at the end whether each is still there."""
+
+    def __init__(self, crowd: Crowd, number: int) -> None:
+        self.crowd, self.dice = crowd, random.Random(number)
+        super().__init__(Through(crowd.nginx, f"127.0.1.{number}"), https=True)  # type: ignore[arg-type]
+
+    def go(self) -> None:
+        self.client = self.site.test_client()
+        answers = {sign: self.dice.choice("0123") for sign in SIGNS}
+        page = self.walk(**answers)
+        assert page.address == "/check/review", (page.address, page.words[:200])
+        for sign in SIGNS:
+            assert self.get(f"/check/{sign}").chosen() == [answers[sign]], f"the answer to {sign} is lost"
+        noticed = sum(answer != "0" for answer in answers.values())
+        assert f"{noticed} of 7" in self.disagree().words
+        self.crowd.note("journeys")
+
+
+class Patient(Pressing, Visitor):
+    """Asks for a call again and again, each time under another name, and keeps the reference the site shows."""
+
+    def __init__(self, crowd: Crowd, number: int) -> None:
+        self.crowd, self.number, self.count = crowd, number, 0
+        self.acknowledged: dict[str, str] = {}
+        self.begun: list[tuple[float, str, Client, Page]] = []
+        super().__init__(Through(crowd.nginx, f"127.0.2.{number}"), https=True)  # type: ignore[arg-type]
+
+    def go(self) -> None:
+        """Fill in another form; send those that were before somebody long enough."""
+        self.client, self.count = self.site.test_client(), self.count + 1
+        name = f"Zentinela {self.number} {self.count}"
+        page = self.fill(self.get("/consultation"), "/consultation/review", **{**ROSA, "name": name})
+        assert page.status == 200, page.words[:200]
+        self.begun.append((time.monotonic(), name, self.client, page))
+        while self.begun and (time.monotonic() - self.begun[0][0] > LEAST_SECONDS or len(self.begun) > 8):
+            _, name, self.client, page = self.begun.pop(0)
+            while (sent := self.fill(page, "/consultation/sent")).status == 422:
+                with self.crowd.changed:
+                    self.crowd.changed.wait(BREATH)
+            assert sent.status == 200, (sent.status, sent.words[:200])
+            self.acknowledged[name] = reference_on(sent)
+            self.crowd.note("requests")
+
+
+class Colleague(Pressing, Clerk):
+    """Signs in once, then opens requests and lays a note by each, until the test is over."""
+
+    def __init__(self, crowd: Crowd, number: int, clerk: Clerk) -> None:
+        self.crowd, self.count, self.notes = crowd, 0, set[str]()
+        Visitor.__init__(self, Through(crowd.nginx, f"127.0.3.{number}"), https=True)  # type: ignore[arg-type]
+        self.email, self.password, self.secret, self.clock = clerk.email, PASSWORD, clerk.secret, time.time
+        page = self.give_password()
+        assert self.send(page, "/staff/second-factor", code=self.code).status == 200
+
+    def go(self) -> None:
+        queue = self.get("/staff/callbacks")
+        assert queue.address == "/staff/callbacks", f"signed out: {queue.address}"
+        links = queue.main.select(".app-queue__name a")
+        if not links:
+            return
+        shown = self.get(random.Random(self.count).choice(links)["href"])
+        self.count += 1
+        if not shown.main.find("form", action=re.compile("/note$")):
+            self.crowd.note("requests that could not be opened")
+            return
+        words = f"note {self.count} of {self.email}"
+        if self.fill(shown, f"{shown.address}/note", follow=False, note=words).status == 303:
+            self.notes.add(words)
+            self.crowd.note("notes")

@@ -1,0 +1,322 @@
+"""Clients that mean harm to the server itself, without a proxy in front: it stays up, and other visitors are served.
+
+Attackers come from other addresses of this machine (127.0.0.2 and on), visitors from 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from threading import Event, Thread
+
+import pytest
+
+from screening.web import assets
+from tests.bench.journeys import megabytes
+from tests.bench.load import Connection, journey
+from tests.journeys.conftest import Server
+
+JOURNEYS = 4
+"""Each has 24 requests; before each one is connected anew, as a new visitor is."""
+
+SLOWEST = 2.0
+"""Seconds for the p95 of a visitor's requests meanwhile, on a machine that may be busy with other things."""
+
+MOST_GROWTH = 150.0
+"""MB both workers may grow under an attack of 300 connections, each of which may have 256 kB waiting either way."""
+
+HOST = b"Host: localhost\r\n"
+FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
+POST = b"POST /check/sadness HTTP/1.1\r\n" + FORM
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    folder = tmp_path_factory.mktemp("attacked")
+    with Server(folder, "--workers", "2") as running:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for the attackers, not for the server
+        Meanwhile(running)
+        yield running
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "Traceback" not in running.log.read_text()
+
+
+class Slow:
+    """Connections that begin something and then send little or nothing. One that is closed is opened anew."""
+
+    def __init__(
+        self, server: Server, count: int, begin: bytes, drip: bytes = b"", addresses: int = 1, reads: bool = True
+    ) -> None:
+        self.target = ("127.0.0.1", server.port)
+        self.count, self.begin, self.drip, self.reads = count, begin, drip, reads
+        self.sources = [f"127.0.0.{2 + n}" for n in range(addresses)]
+        self.answers: Counter[str] = Counter()
+        self.opened = 0
+        self._waits = selectors.DefaultSelector()
+        self._all_open, self._over = Event(), Event()
+        self._thread = Thread(target=self._attack)
+
+    def __enter__(self) -> Slow:
+        self._thread.start()
+        assert self._all_open.wait(60)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for key in list(self._waits.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._waits.close()
+
+    def _attack(self) -> None:
+        for _ in range(self.count):
+            self._open()
+        self._all_open.set()
+        while not self._over.wait(0 if self.reads else 0.3):
+            for key, _ in self._waits.select(0.3) if self.reads else ():
+                self._hear(key.fileobj)  # type: ignore[arg-type]
+            if self.drip:
+                for key in list(self._waits.get_map().values()):
+                    with contextlib.suppress(OSError):
+                        key.fileobj.send(self.drip)  # type: ignore[union-attr]
+
+    def _open(self) -> None:
+        one = socket.socket()
+        if not self.reads:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.bind((self.sources[self.opened % len(self.sources)], 0))
+        one.setblocking(False)
+        one.connect_ex(self.target)
+        self.opened += 1
+        self._waits.register(one, selectors.EVENT_READ)
+        if self.begin:
+            one.setblocking(True)
+            one.settimeout(5)
+            with contextlib.suppress(OSError):
+                one.sendall(self.begin)
+        one.setblocking(False)
+
+    def _hear(self, one: socket.socket) -> None:
+        try:
+            heard = one.recv(65536)
+        except OSError:
+            heard = b""
+        if heard.startswith(b"HTTP"):
+            self.answers[heard[9:12].decode()] += 1
+        if not heard:
+            self._waits.unregister(one)
+            one.close()
+            self._open()
+
+
+class Meanwhile:
+    """What other visitors see: how long their requests take, in seconds."""
+
+    def __init__(self, server: Server) -> None:
+        self.times: list[float] = []
+        for _ in range(JOURNEYS):
+            began = time.perf_counter()
+            connection = Connection(server.port)
+            self.times.append(time.perf_counter() - began)
+            with contextlib.closing(connection.socket):
+                journey(connection, "site")  # fails unless every form is taken and the summary comes
+            self.times += connection.times
+        self.times.sort()
+
+    @property
+    def p95(self) -> float:
+        return self.times[int(len(self.times) * 0.95)]
+
+
+def ask(server: Server, data: bytes, finished: bool = False) -> bytes:
+    """Send bytes as they are; all that comes back until the server closes, or the one answer."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        with contextlib.suppress(ConnectionError):  # it may answer and close before all is sent
+            connection.sendall(data)
+            if finished:
+                connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while more := connection.recv(65536):
+                answer += more
+        return answer
+
+
+def statuses(answer: bytes) -> list[bytes]:
+    return [part[:3] for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+SHEET: bytes = json.loads((assets.BUILT / "manifest.json").read_text())["visitor.css"].encode()
+SLOW = {
+    "silence": (b"", b""),
+    "headers a byte at a time": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Slow: ", b"a"),
+    "a form a byte at a time": (POST + b"Content-Length: 60000\r\n\r\nsadness=", b"1"),
+    "a form that never comes": (POST + b"Content-Length: 60000\r\n\r\n", b""),
+    "chunks without end": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    "answers that nobody reads": ((b"GET /static/%s HTTP/1.1\r\n" % SHEET + HOST + b"\r\n") * 400, b""),
+}
+
+
+@pytest.mark.parametrize("attack", SLOW)
+def test_three_hundred_slow_connections_of_one_address_hinder_nobody(server, report, attack):
+    begin, drip = SLOW[attack]
+    reads = attack != "answers that nobody reads"
+    calm, before = Meanwhile(server), megabytes(server.process.pid)
+    with Slow(server, 300, begin, drip, reads=reads) as slow:
+        meanwhile, during = Meanwhile(server), megabytes(server.process.pid)
+    report(
+        f"{attack}: 300 connections, {slow.opened - 300} opened anew, answers {dict(slow.answers)}; "
+        f"visitors' p95 {meanwhile.p95 * 1000:.0f} ms, before {calm.p95 * 1000:.0f} ms; {before:.0f} to {during:.0f} MB"
+    )
+    assert meanwhile.p95 < SLOWEST
+    assert during - before < MOST_GROWTH
+    assert "500" not in slow.answers
+
+
+def test_more_silent_connections_than_it_takes_only_make_visitors_wait(server, report):
+    with Slow(server, 2500, b"GET / HTTP/1.1\r\n") as slow:
+        meanwhile = Meanwhile(server)
+    slowest = meanwhile.times[-1]
+    report(
+        f"2,500 connections that send half a header, {slow.opened - 2500} opened anew: visitors' p95 "
+        f"{meanwhile.p95 * 1000:.0f} ms, the slowest {slowest:.1f} s"
+    )
+    assert slowest < 30
+
+
+def test_slow_forms_from_many_addresses_leave_reading_and_help(server, report):
+    """They can keep others from sending forms; a proxy in front prevents it, since it takes bodies in itself."""
+    begin, drip = SLOW["a form that never comes"]
+    with Slow(server, 400, begin, drip, addresses=20) as slow:
+        times = []
+        for path in (b"/check/sadness", b"/help-now", b"/healthz", b"/") * 10:
+            connection = Connection(server.port)
+            with contextlib.closing(connection.socket):
+                status, _ = connection.ask(b"GET", path)
+            assert status == 200
+            times += connection.times
+        connection = Connection(server.port)
+        with contextlib.closing(connection.socket):
+            status, page = connection.ask(b"POST", b"/check/hopelessness", b"hopelessness=3")
+        assert status in (200, 503) and b"tel:988" in page
+    times.sort()
+    report(
+        f"slow forms from 20 addresses: pages p95 {times[int(len(times) * 0.95)] * 1000:.0f} ms, a visitor's form "
+        f"{status}, both with crisis help; attackers {dict(slow.answers)}"
+    )
+    assert times[int(len(times) * 0.95)] < SLOWEST
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("announced", b"Content-Length: 100000000\r\n\r\n" + b"x" * 65536),
+        ("in chunks, without a length", b"Transfer-Encoding: chunked\r\n\r\n"),
+    ],
+)
+def test_a_hundred_megabytes_are_refused_unread(server, report, name, head):
+    before = megabytes(server.process.pid)
+    answers = [ask(server, POST + head + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 1500) for _ in range(3)]
+    grown = megabytes(server.process.pid) - before
+    first = {answer.partition(b"\r\n")[0].decode() for answer in answers if answer}
+    report(f"100 MB {name}: {first or 'closed'}; grew by {grown:.1f} MB")
+    assert first <= {"HTTP/1.1 413 Payload Too Large", "HTTP/1.1 400 Bad Request"}
+    assert grown < MOST_GROWTH
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+HIDDEN = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "request_bytes"),
+    [
+        ("length and chunks", POST + b"Content-Length: 4\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + HIDDEN),
+        ("chunks and length", POST + CHUNKED + b"Content-Length: %d\r\n\r\n0\r\n\r\n" % (5 + len(HIDDEN)) + HIDDEN),
+        ("two lengths", POST + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN),
+        ("length with a sign", POST + b"Content-Length: +0\r\n\r\n" + HIDDEN),
+        ("unknown coding", POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + HIDDEN),
+        ("chunked is not the last", POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + HIDDEN),
+        ("blank before the colon", POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + HIDDEN),
+        ("no chunk", POST + CHUNKED + b"\r\nZZ\r\n" + HIDDEN),
+        ("chunk too large for a number", POST + CHUNKED + b"\r\nFFFFFFFFFFFFFFFFFFFF\r\n" + HIDDEN),
+        ("a page with a body", b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN),
+    ],
+)
+def test_no_request_is_smuggled_inside_another(server, report, name, request_bytes):
+    answer = ask(server, request_bytes)
+    report(f"{name}: {b' '.join(statuses(answer)).decode() or 'closed'}")
+    assert len(statuses(answer)) <= 1 and not answer.endswith(b"ok\n"), "one request, one answer"
+    assert b"500" not in statuses(answer)
+
+
+def test_too_many_and_too_long(server, report):
+    many = b"".join(b"X-%d: a\r\n" % number for number in range(10_000))
+    for name, asked in {
+        "10,000 headers": b"GET / HTTP/1.1\r\n" + HOST + many + b"\r\n",
+        "a header of 1 MB": b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n",
+        "an address of 60 kB": b"GET /" + b"a" * 60_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        "an address of 1 MB": b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+        "a query of 60 kB": b"GET /?" + b"a=1&" * 15_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+    }.items():
+        answer = ask(server, asked)
+        report(f"{name}: {b' '.join(statuses(answer)).decode() or 'closed'}")
+        assert not [code for code in statuses(answer) if code.startswith(b"5")]
+
+
+@pytest.mark.parametrize(("count", "size"), [(50, 4000), (2000, 50), (1, 60_000)])
+def test_a_browser_full_of_cookies_still_gets_every_page(server, count, size):
+    """Another site of the clinic's domain can set so many, and the visitor cannot help it."""
+    bomb = (
+        b"Cookie: " + b"; ".join(b"c%d=%s" % (n, b"x" * size) for n in range(count)) + b"\r\nConnection: close\r\n\r\n"
+    )
+    for path in (b"/", b"/check/sadness", b"/help-now", b"/consultation", b"/nowhere"):
+        answer = ask(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + bomb)
+        assert statuses(answer) == [b"404" if path == b"/nowhere" else b"200"] and b"app-strip" in answer
+    answer = ask(
+        server, b"POST /check/hopelessness HTTP/1.1\r\n" + FORM + b"Content-Length: 14\r\n" + bomb + b"hopelessness=3"
+    )
+    assert statuses(answer) == [b"200"] and b"after_help" in answer
+
+
+def test_a_form_of_another_site_is_not_taken_but_help_is_given(server):
+    theirs = FORM + b"Origin: https://evil.example\r\nConnection: close\r\n"
+    for path, body in ((b"/check/sadness", b"sadness=1"), (b"/more-time", b""), (b"/consultation/review", b"name=x")):
+        answer = ask(
+            server, b"POST " + path + b" HTTP/1.1\r\n" + theirs + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert statuses(answer) == [b"400"] and b"app-strip" in answer, path
+    urgent = b"POST /check/hopelessness HTTP/1.1\r\n" + theirs + b"Content-Length: 14\r\n\r\nhopelessness=3"
+    assert statuses(ask(server, urgent)) == [b"200"]
+
+
+def test_no_answer_may_be_framed(server):
+    for path in (b"/", b"/nowhere", b"/help-now", b"/healthz", b"/staff/sign-in", b"/" + b"a" * 9000):
+        answer = ask(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n").lower()
+        assert b"x-frame-options: deny" in answer and b"frame-ancestors 'none'" in answer, path
+    unlike = ask(server, POST + CHUNKED + b"\r\n0\r\n\r\n").lower()
+    assert b"x-frame-options: deny" in unlike and b"frame-ancestors 'none'" in unlike
+
+
+def test_requests_sent_in_one_go_are_answered_in_turn(server):
+    paths = [b"/healthz", b"/help-now"] * 50
+    asked = b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n" for path in paths)
+    last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+    answer = ask(server, asked + last)
+    assert statuses(answer) == [b"200"] * 101 and answer.endswith(b"ok\n")
+
+
+def test_a_form_that_breaks_off_is_not_taken(server):
+    """Half a telephone number must not be stored as a whole one."""
+    answer = ask(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
+    assert statuses(answer) in ([b"400"], []), "an answer, if the server still has someone to give it to"
+    for _ in range(50):
+        ask(server, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", finished=True)
+    Meanwhile(server)

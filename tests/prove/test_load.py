@@ -1,0 +1,183 @@
+"""Ten times as many as can be served: most are told at once to come back, the others are served, and crisis help always is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+
+from screening.config import ROOT
+from tests.bench.journeys import megabytes
+from tests.bench.load import Connection, journey
+from tests.journeys.conftest import Server
+
+TIMES_OVER = 10
+LEAST_OVER = 3
+"""The senders work on the same processors as the server, so on a busy machine they do not reach ten times."""
+
+SECONDS = 10.0
+WORKERS = 2
+SENDERS = 2
+LANES = 300
+"""Connections each sender has: as many requests may be under way at once as a crowd of browsers would have."""
+
+MOST_GROWTH = 120.0
+"""MB both workers may grow: up to 128 threads each, and the answers under way on 600 connections."""
+
+MOST_CREEP = 20.0
+"""MB they may grow from the first half of the rush to the second: whatever it takes, it has by then."""
+
+LONGEST_RECOVERY = 5.0
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    with Server(tmp_path, "--workers", str(WORKERS)) as running:
+        yield running
+
+
+def rush(server: Server, rate: float, seconds: float, lanes: int, cookie: str) -> list[dict[str, Any]]:
+    """Let the senders loose, each in a process of its own with its share of the rate."""
+    share = [str(server.port), str(rate / SENDERS), str(seconds), str(lanes), "/summary", cookie]
+    command = [sys.executable, "-m", "tests.bench.rush", *share]
+    senders = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(SENDERS)]
+    return [json.loads(sender.communicate()[0]) for sender in senders]
+
+
+def times(results: list[dict[str, Any]], status: str) -> list[float]:
+    return sorted(took for result in results for took in result["times"].get(status, ()))
+
+
+def percentile(values: list[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
+
+
+class InNeed:
+    """Somebody who needs help while the crowd is there, again and again, each time on a new connection."""
+
+    ASKS = (
+        (b"GET", b"/help-now", b"", 200, b"tel:988"),
+        (b"POST", b"/check/hopelessness", b"hopelessness=3", 200, b"after_help"),
+        (b"POST", b"/leave", b"", 303, b""),
+        (b"GET", b"/healthz", b"", 200, b"ok"),
+    )
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.failed: list[str] = []
+        self.times: list[float] = []
+        self.pages: list[tuple[int, bytes]] = []
+        self.memory: list[float] = []
+        self._over = Event()
+        self._thread = Thread(target=self._run)
+
+    def __enter__(self) -> InNeed:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.05):
+            for method, path, body, expected, holds in self.ASKS:
+                try:
+                    status, page, took = self._ask(method, path, body)
+                except OSError as error:
+                    self.failed.append(f"{path!r}: {error!r}")
+                    continue
+                self.times.append(took * 1000)
+                if status != expected or holds not in page:
+                    self.failed.append(f"{path!r}: {status}")
+            self.pages.append(self._ask(b"GET", b"/check/sadness", b"")[:2])
+            self.memory.append(megabytes(self.server.process.pid))
+
+    def _ask(self, method: bytes, path: bytes, body: bytes) -> tuple[int, bytes, float]:
+        began = time.perf_counter()
+        connection = Connection(self.server.port)
+        with contextlib.closing(connection.socket):
+            status, page = connection.ask(method, path, body)
+        return status, page, time.perf_counter() - began
+
+
+def test_ten_times_what_it_can_serve(server, report):
+    walker = Connection(server.port)
+    with contextlib.closing(walker.socket):
+        journey(walker, "site")
+        cookie = "; ".join(f"{name.decode()}={value.decode()}" for name, value in walker.cookies.items())
+    rush(server, 0, 1, 8, cookie)
+    calm = rush(server, 0, 4, 8, cookie)
+    capacity = len(times(calm, "200")) / 4
+    before = megabytes(server.process.pid)
+    with InNeed(server) as in_need:
+        crowd = rush(server, TIMES_OVER * capacity, SECONDS, LANES, cookie)
+    ended = time.perf_counter()
+    usual = percentile(times(calm, "200"), 0.95)
+    recovered = seconds_until_usual(server, usual, ended)
+    after = megabytes(server.process.pid)
+
+    served, refused = times(crowd, "200"), times(crowd, "503")
+    asked = sum(result["sent"] for result in crowd)
+    report(f"16 at once: {capacity:.0f} summaries a second, p95 {usual:.0f} ms")
+    report(
+        f"{asked / SECONDS:.0f} a second for {SECONDS:.0f} s, {asked / SECONDS / capacity:.1f} times as many: "
+        f"{len(refused) / asked:.0%} refused, p95 {percentile(refused, 0.95):.0f} ms; "
+        f"{len(served) / SECONDS:.0f} a second served, p95 {percentile(served, 0.95):.0f} ms"
+    )
+    report(
+        f"crisis help, way out and health meanwhile: {len(in_need.times)} asked, {len(in_need.failed)} not answered, "
+        f"p95 {percentile(sorted(in_need.times), 0.95):.0f} ms"
+    )
+    report(
+        f"{before:.0f} MB before, {max(in_need.memory):.0f} at most, {after:.0f} after; as usual after {recovered:.1f} s"
+    )
+
+    assert set().union(*(result["times"] for result in crowd)) == {"200", "503"}
+    assert asked / SECONDS > LEAST_OVER * capacity, "the senders were too slow to prove anything"
+    assert len(served) + len(refused) >= asked - SENDERS * LANES, "each is answered"
+    assert percentile(refused, 0.95) < 1000 and percentile(served, 0.95) < 3000
+    assert len(served) / SECONDS > capacity / 10, "it goes on serving"
+    assert not in_need.failed and len(in_need.times) > 40 and percentile(sorted(in_need.times), 0.95) < 3000
+    for status, page in in_need.pages:
+        assert status in (200, 503) and b"tel:988" in page
+    half = len(in_need.memory) // 2
+    assert max(*in_need.memory, after) - before < MOST_GROWTH
+    assert max(*in_need.memory[half:], after) - max(in_need.memory[:half]) < MOST_CREEP
+    assert recovered < LONGEST_RECOVERY
+    assert told(server) >= len(refused) / 2, "each process tells its share in the log, within a minute or so"
+
+
+def told(server: Server) -> int:
+    """How many refusals the log tells of, once a process has told, which it does when a minute is over."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < 90:
+        found = re.findall(r"busy: (\d+) requests refused in the last minute", server.log.read_text())
+        if len(found) == WORKERS:
+            return sum(map(int, found))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.process.wait(0.5)
+    raise AssertionError(f"{found}: not every process told")
+
+
+def seconds_until_usual(server: Server, usual: float, since: float) -> float:
+    """Until twenty pages in a row take no longer than they usually do, with some grace."""
+    in_a_row = 0
+    began = time.perf_counter()
+    while in_a_row < 20 and time.perf_counter() - since < 60:
+        if in_a_row == 0:
+            began = time.perf_counter()
+        connection = Connection(server.port)
+        with contextlib.closing(connection.socket):
+            status, _ = connection.ask(b"GET", b"/check/sadness")
+        quick = status == 200 and connection.times[0] * 1000 < 2 * usual
+        in_a_row = in_a_row + 1 if quick else 0
+    return began - since

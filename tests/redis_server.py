@@ -1,0 +1,62 @@
+"""A throw-away Redis on loopback, which keeps nothing on the disk."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import redis
+
+from tests.nginx import free_port
+
+
+class Redis:
+    """A server that lives as long as the ``with`` block, and can be killed, halted and started in between."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Redis:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it takes connections."""
+        assert shutil.which("redis-server"), "redis-server is missing: make prove installs it, or tells how"
+        options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), "save": "", "appendonly": "no"}
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        with (self.folder / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(["redis-server", *words], stdout=log, stderr=log)
+        while True:
+            assert self.process.poll() is None, (self.folder / "redis.log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                continue
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def halt(self) -> None:
+        """Let it take connections and answer nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it answer again."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def holds(self) -> dict[str, str]:
+        """Every key and its value."""
+        with redis.Redis(port=self.port, decode_responses=True) as client:
+            return {key: client.get(key) for key in client.scan_iter()}

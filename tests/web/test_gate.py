@@ -1,0 +1,244 @@
+"""Too many at once, and forms that never end: a few are answered, the rest hear at once what to do."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import product
+from queue import Queue, SimpleQueue
+from threading import Event
+
+import pytest
+import textstat
+from bs4 import BeautifulSoup
+from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
+
+from screening.web.bodies import Bodies
+from screening.web.gate import Gate, Refusals, ready
+from tests.visit.test_words import GRADE, LANGUAGES, found_banned
+
+PATIENCE = 20
+"""Seconds until a test that hangs fails."""
+
+
+class Room:
+    """A site whose requests stay inside until they are let out."""
+
+    def __init__(self) -> None:
+        self.entered: Queue[str] = Queue()
+        self.open = Event()
+
+    def __call__(self, environ, start_response):
+        self.entered.put(environ["PATH_INFO"])
+        assert self.open.wait(PATIENCE)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"done"]
+
+
+def ask(application, method: str = "GET", path: str = "/", **options) -> TestResponse:
+    builder = EnvironBuilder(path, method=method, **options)
+    body, status, headers = run_wsgi_app(application, builder.get_environ())
+    return TestResponse(body, status, headers, builder.get_request())
+
+
+@pytest.fixture
+def crowd() -> Iterator[Callable[..., Future[TestResponse]]]:
+    """Asks from a thread of its own."""
+    with ThreadPoolExecutor(32) as pool:
+        yield lambda *arguments, **options: pool.submit(ask, *arguments, **options)
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    room = Room()
+    yield room
+    room.open.set()
+
+
+def no(environ, start_response):
+    start_response("503 Service Unavailable", [])
+    return [b""]
+
+
+def waits(gate: Gate, crowd, path: str) -> Future[TestResponse]:
+    """Somebody who has sat down to wait."""
+    seats = gate._seats.qsize()
+    waiting = crowd(gate, path=path)
+    while gate._seats.qsize() == seats:
+        assert not waiting.done()
+    return waiting
+
+
+def test_so_many_are_let_in_so_many_wait_and_the_next_is_refused_at_once(crowd, room):
+    gate = Gate(room, no, (), at_once=2, waiting=1, longest_wait=PATIENCE)
+    inside = [crowd(gate, path=f"/{n}") for n in range(2)]
+    assert {room.entered.get(timeout=PATIENCE) for _ in inside} == {"/0", "/1"}
+    waiting = waits(gate, crowd, "/waits")
+    assert ask(gate, path="/refused").status_code == 503
+    assert room.entered.empty(), "who waits or is refused did not get in"
+    room.open.set()
+    assert [answer.result(PATIENCE).status_code for answer in (*inside, waiting)] == [200] * 3
+    assert room.entered.get(timeout=PATIENCE) == "/waits"
+
+
+def test_who_waits_too_long_is_refused_and_gives_the_seat_back(crowd, room):
+    gate = Gate(room, no, (), at_once=1, waiting=1, longest_wait=0.01)
+    first = crowd(gate)
+    room.entered.get(timeout=PATIENCE)
+    assert [ask(gate).status_code for _ in range(3)] == [503] * 3
+    room.open.set()
+    assert first.result(PATIENCE).status_code == 200
+    assert ask(gate).status_code == 200
+
+
+def test_a_request_that_fails_gives_its_place_back(room):
+    def broken(environ, start_response):
+        raise ValueError
+
+    gate = Gate(broken, no, (), at_once=1, waiting=0)
+    for _ in range(3):
+        with pytest.raises(ValueError):
+            ask(gate)
+
+
+def test_what_is_open_to_all_gets_in_when_nobody_else_does(crowd, room):
+    gate = Gate(room, no, {("GET", "/help-now")}, at_once=1, waiting=0)
+    inside = crowd(gate)
+    room.entered.get(timeout=PATIENCE)
+    help_now = crowd(gate, path="/help-now")
+    assert room.entered.get(timeout=PATIENCE) == "/help-now"
+    assert ask(gate, "POST", "/help-now").status_code == 503, "only as it was named"
+    room.open.set()
+    assert {inside.result(PATIENCE).status_code, help_now.result(PATIENCE).status_code} == {200}
+
+
+def test_the_log_tells_once_a_minute_how_many_were_refused(caplog):
+    later: list[tuple[float, Callable[[], None]]] = []
+    page = ready("503 Service Unavailable", "", {})
+    refuse = Refusals(page, page, later=lambda seconds, call: later.append((seconds, call)))
+    seen = []
+    refuse.watch = lambda: seen.append(1)
+    for _ in range(3):
+        ask(refuse, path="/check/sadness")
+    assert len(later) == 1 and later[0][0] == 60 and not caplog.records
+    with caplog.at_level(logging.WARNING):
+        later[0][1]()
+    assert [record.getMessage() for record in caplog.records] == ["busy: 3 requests refused in the last minute"]
+    ask(refuse)
+    assert len(later) == 2 and len(seen) == 4, "the next minute is told of when it is over"
+
+
+@pytest.fixture
+def full(make_site, monkeypatch):
+    """The site while every place and every seat is taken."""
+    monkeypatch.setattr("screening.web.gate.tickets", lambda count: SimpleQueue())
+    return make_site()
+
+
+PATHS = ("/", "/check/sadness", "/summary", "/consultation", "/staff/", "/nowhere")
+
+
+def test_the_refusal_is_a_page_with_crisis_help_in_every_language(full):
+    for method, path in product(("GET", "POST"), PATHS):
+        answer = full.test_client().open(path, method=method)
+        assert answer.status_code == 503 and answer.headers["Retry-After"] == "5", (method, path)
+        assert answer.headers["Cache-Control"] == "no-store" and answer.mimetype == "text/html"
+        assert answer.headers["X-Frame-Options"] == "DENY" and "Content-Security-Policy" in answer.headers
+        assert "Set-Cookie" not in answer.headers, "the answers stay where they are"
+        check_refusal(BeautifulSoup(answer.text, "html.parser"), sent=method == "POST")
+
+
+def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
+    assert len(soup.find_all("h1")) == 1
+    for language in LANGUAGES:
+        help_here = soup.find("section", attrs={"lang": language, "aria-label": True})
+        assert "tel:988" in {a["href"] for a in help_here.find_all("a")}, language
+        said = soup.find("section", attrs={"lang": language, "aria-label": False})
+        assert said.find("a", href=""), f"a way to try again: {language}"
+        assert not found_banned(said.get_text(" "), language)
+        assert ("navegador" if language == "es" else "still in this browser") in said.get_text()
+    english = soup.find("section", attrs={"lang": "en", "aria-label": False}).get_text(" ")
+    assert textstat.flesch_kincaid_grade(english) <= GRADE
+    assert ("did not reach us" in english) == sent
+
+
+def test_crisis_help_is_answered_by_its_own_pages_while_nobody_else_gets_in(full):
+    client = full.test_client()
+    assert "Talk to someone now" in client.get("/help-now?lang=en").text
+    urgent = client.post("/check/hopelessness", data={"hopelessness": "3"})
+    assert urgent.status_code == 200 and "after_help" in urgent.text and "tel:988" in urgent.text
+    assert client.post("/leave").status_code == 303
+    assert client.get("/healthz").text.strip() == "ok"
+    assert client.get("/static/nothing.css").status_code == 503, "only built files stand before the gate"
+
+
+class Stalled(io.RawIOBase):
+    """A body whose sender has stopped."""
+
+    def __init__(self, room: Room, path: str) -> None:
+        self.room, self.path = room, path
+
+    def read(self, size: int = -1) -> bytes:
+        self.room.entered.put(self.path)
+        assert self.room.open.wait(PATIENCE)
+        return b"x" * size
+
+
+def send(application, room: Room, address: str, length: int = 10) -> TestResponse:
+    builder = EnvironBuilder("/", method="POST")
+    environ = builder.get_environ() | {"CONTENT_LENGTH": str(length), "REMOTE_ADDR": address}
+    environ["wsgi.input"] = Stalled(room, address)
+    body, status, headers = run_wsgi_app(application, environ)
+    return TestResponse(body, status, headers, builder.get_request())
+
+
+def echo(environ, start_response):
+    start_response("200 OK", [])
+    return [environ["wsgi.input"].read()]
+
+
+def test_forms_that_do_not_end_hinder_nobody_from_elsewhere(room):
+    bodies = Bodies(echo, 100, no, no, most=3, most_an_address=2)
+    with ThreadPoolExecutor(4) as pool:
+        slow = [pool.submit(send, bodies, room, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
+        assert [room.entered.get(timeout=PATIENCE) for _ in slow]
+        assert send(bodies, room, "192.0.2.1").status_code == 503
+        assert send(bodies, room, "192.0.2.3").status_code == 503, "so many in all"
+        assert ask(bodies).status_code == 200, "who sends nothing is not held up"
+        room.open.set()
+        assert [answer.result(PATIENCE).data for answer in slow] == [b"x" * 10] * 3
+    assert send(bodies, room, "192.0.2.3").status_code == 200
+
+
+def test_one_address_cannot_keep_another_from_sending(room):
+    bodies = Bodies(echo, 100, no, no, most=9, most_an_address=1)
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(send, bodies, room, "192.0.2.1")
+        room.entered.get(timeout=PATIENCE)
+        assert send(bodies, room, "192.0.2.1").status_code == 503
+        other = pool.submit(send, bodies, room, "192.0.2.2")
+        assert room.entered.get(timeout=PATIENCE) == "192.0.2.2"
+        room.open.set()
+        assert slow.result(PATIENCE).status_code == other.result(PATIENCE).status_code == 200
+
+
+def test_a_slow_form_takes_no_place_of_the_gate(room):
+    bodies = Bodies(Gate(echo, no, (), at_once=1, waiting=0), 100, no, no)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(send, bodies, room, "192.0.2.1")
+        room.entered.get(timeout=PATIENCE)
+        assert ask(bodies).status_code == 200
+        room.open.set()
+        assert slow.result(PATIENCE).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("environ", "body"),
+    [({"CONTENT_LENGTH": "40"}, b"hopelessness=0&sadne"), ({"HTTP_TRANSFER_ENCODING": "chunked"}, b"sadness=1")],
+    ids=["broken off", "without its length"],
+)
+def test_what_no_browser_sends_is_not_taken_and_answered_with_help(site, environ, body):
+    answer = site.test_client().post("/check/sadness", input_stream=io.BytesIO(body), environ_overrides=environ)
+    assert answer.status_code == 400 and "tel:988" in answer.text
