@@ -118,13 +118,13 @@ def _dispose(app: Flask) -> None:
             engine.dispose()
 
 
-def migrate(url: str, keys: Path | None = None) -> None:
+def migrate(url: str, keys: Path | None = None, now: float = NOON) -> None:
     """Bring a database to the newest version, as ``flask db upgrade`` does, and publish the call-back key."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         upgrade()
         if keys:
-            sealing.publish(Keyring(keys, (CALLBACK,)), NOON)
+            sealing.publish(Keyring(keys, (CALLBACK,)), now)
     close(app)
 
 

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, sync_playwright
 
 from screening.config import ROOT
+from screening.keyring import PURPOSES, create_ring
 from tests.conftest import migrate
 from tests.journeys.weather import Weather
 
@@ -55,11 +58,16 @@ class Server:
         self.arguments = [*FLAGS, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> Server:
-        self.flask("keys", "init")
-        migrate(self.database)
-        self.flask("keys", "publish")
+        self.prepare()
         self.start()
         return self
+
+    def prepare(self) -> None:
+        """Lay keys and tables, as ``make run`` does before it starts the server."""
+        folder = Path(self.environment["SCREENING_KEYS"])
+        for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
+            create_ring(folder, purpose, datetime.now(UTC).date())
+        migrate(self.database, folder, time.time())
 
     def start(self) -> None:
         """Start the server, at first or after it was killed."""

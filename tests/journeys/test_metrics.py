@@ -22,8 +22,7 @@ def watched(request, tmp_path_factory):
         address = f"127.0.0.1:{free.getsockname()[1]}"
     folder = tmp_path_factory.mktemp("watched")
     settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SURFACES": request.param}
-    with Server(folder):
-        pass  # makes keys and tables, which a server for visitors alone cannot
+    Server(folder).prepare()
     with ExitStack() as stack:
         running = Server(folder, "--workers", "2", **settings)
         running.start()
