@@ -11,7 +11,8 @@ from screening.responses.ladders import DETAILS
 from tests.journeys.conftest import Server
 from tests.visitor import SIGNS
 
-SENTINEL = "zqx"
+SENTINEL = "zqx7kv"
+"""Long enough that no sealed cookie holds it by chance, short enough for a code."""
 CODES = ["0", "1", "2", "3", "declined"]
 BROWSER = "SentinelBrowser/7391"
 
