@@ -52,7 +52,7 @@ def crisis_files(given: Given) -> Iterator[Finding]:
         elif (_today(given) - found.checked).days > crisis.STALE_DAYS:
             day = found.checked
             what = lazy_gettext("The crisis numbers in %(file)s were last checked on %(day)s", file=file, day=day)
-            step = lazy_gettext("Try each number, set the new day in the file, and start again")
+            step = lazy_gettext("Look each number up with its service, set the new day in the file, and start again")
             yield Finding(Severity.SOON, what, step)
 
 
