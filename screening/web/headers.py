@@ -6,9 +6,10 @@ and Flask-WTF then refuses every form over https.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 
 YEAR = 365 * 24 * 60 * 60
 
@@ -44,12 +45,17 @@ def policy(secure: bool, frame_ancestors: tuple[str, ...], form_targets: tuple[s
 
 
 def init_app(app: Flask, headers: Mapping[str, str]) -> None:
-    """Set the headers on every response of an application; nothing it makes may be stored on the way."""
-    pairs = list(headers.items())
+    """Set the headers on every response of an application; nothing it makes may be stored on the way.
 
-    @app.after_request
-    def set_headers(response: Response) -> Response:
-        response.headers.extend(pairs)
-        if "Cache-Control" not in response.headers:
-            response.headers["Cache-Control"] = "no-store"
-        return response
+    They are put on below the framework, as they are: its own way looks at each name and value anew each time.
+    """
+    inner, pairs, never_stored = app.wsgi_app, list(headers.items()), ("Cache-Control", "no-store")
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, own: list[tuple[str, str]], *more: Any) -> Any:
+            stored = [] if any(name == never_stored[0] for name, _ in own) else [never_stored]
+            return start_response(status, [*own, *pairs, *stored], *more)
+
+        return inner(environ, start)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]

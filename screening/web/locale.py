@@ -17,6 +17,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
 from flask import Flask, Response, current_app, g, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from screening.config import SettingsError
 from screening.extensions import babel
@@ -24,6 +26,9 @@ from screening.questionnaire.model import Texts
 
 CATALOGUES = Path(__file__).resolve().parent.parent / "translations"
 COOKIE = "lang"
+
+LONGEST_WISH = 200
+"""Characters of ``Accept-Language`` that are looked at; browsers send about 40."""
 
 
 def init_app(app: Flask, locales: tuple[str, ...]) -> None:
@@ -98,10 +103,15 @@ def current() -> str:
     if known is None:
         locales = current_app.extensions["locales"]
         wishes = (request.args.get("lang"), request.cookies.get(_cookie_name()))
-        known = g.locale = next((wish for wish in wishes if wish in locales), None) or (
-            request.accept_languages.best_match(locales, default="en")
-        )
+        known = next((wish for wish in wishes if wish in locales), None)
+        known = g.locale = known or _wished(request.headers.get("Accept-Language", "")[:LONGEST_WISH], locales)
     return str(known)
+
+
+@lru_cache(256)
+def _wished(header: str, locales: tuple[str, ...]) -> str:
+    """The language a browser likes best. Most send the same few headers."""
+    return parse_accept_header(header, LanguageAccept).best_match(locales, default="en")
 
 
 def local(texts: Texts) -> str:
