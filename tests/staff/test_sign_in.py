@@ -248,6 +248,7 @@ def test_another_phone_takes_the_place_of_the_first_and_ends_other_sessions(offi
         ("short pass", "at least 12"),
         ("dana@clinic.example.org", "first a stranger would try"),
         ("password12345", "first a stranger would try"),
+        ("Sunshine1234567", "first a stranger would try"),
         ("aaaaaaaaaaaaaaaa", "first a stranger would try"),
         ("Spine Intervention Clinic 1", "first a stranger would try"),
         ("x" * 201, "too long"),
