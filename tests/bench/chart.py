@@ -28,9 +28,9 @@ class Bar:
 
 
 def bars(found: dict[str, Any]) -> list[Bar]:
-    """The figures of a report."""
-    walk, calls, releases = found["journeys"], found["callbacks"], found["releases"]
-    return [*_of_walk(walk), *_of_calls(calls), *_of_releases(releases)]
+    """The figures of a report, of whichever parts it has."""
+    parts = (("journeys", _of_walk), ("callbacks", _of_calls), ("releases", _of_releases))
+    return [bar for name, read in parts if name in found for bar in read(found[name])]
 
 
 def _of_walk(walk: dict[str, Any]) -> Iterator[Bar]:
