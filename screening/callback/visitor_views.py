@@ -34,6 +34,7 @@ from screening.extensions import db
 from screening.questionnaire import path
 from screening.questionnaire.summary import Help, Summary, summarise
 from screening.web import drafts, errors, limits, locale, site
+from screening.web.packed import packed
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,11 @@ CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 409, 422, 429, 503
 
 
 @callback.get("")
-def consultation() -> AnyResponse | str:
+def consultation() -> AnyResponse:
     """The form, with what was typed before as far as the draft keeps it."""
     draft = drafts.current()
     kept = draft.get("consultation")
-    return _form_page(_form(MultiDict(_pairs(kept)) if kept else None), notice=request.args.get("notice"))
+    return packed(_form_page(_form(MultiDict(_pairs(kept)) if kept else None), notice=request.args.get("notice")))
 
 
 @callback.post("")

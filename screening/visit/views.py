@@ -16,6 +16,7 @@ from screening.questionnaire.model import DECLINED, Answers, Question
 from screening.questionnaire.summary import Help, help_level, summarise
 from screening.visit.forms import QuestionForm, Unsent
 from screening.web import drafts, kept, locale, site
+from screening.web.packed import packed
 
 visit = Blueprint("visit", __name__)
 
@@ -38,10 +39,11 @@ UNPROCESSABLE = 422
 
 
 @visit.get("/")
-def start() -> str:
+def start() -> Response:
     """What the check is and what happens with the answers."""
     signs = site.questionnaire().signs
-    return kept.page("visit/start.html", first=signs[0], signs=signs, began=bool(drafts.answers()), notice=_notice())
+    began = bool(drafts.answers())
+    return packed(kept.page("visit/start.html", first=signs[0], signs=signs, began=began, notice=_notice()))
 
 
 @visit.route("/check/<question_id>", methods=["GET", "POST"])
@@ -82,19 +84,20 @@ def review() -> AnyResponse | str:
 
 
 @visit.get("/summary")
-def summary() -> AnyResponse | str:
+def summary() -> AnyResponse:
     """What the answers add up to, for the visitor and for a physician."""
     answers = drafts.answers()
     still_open = path.first_open(site.questionnaire(), answers)
     if still_open:
         return redirect(_address(still_open, notice=_reason("order")), 303)
-    return render_template(
+    page = render_template(
         "visit/summary.html",
         summary=summarise(site.questionnaire(), answers),
         copy=drafts.current().get("copy_outcome"),
         shared=drafts.current().shared,
         today=site.today(),
     )
+    return packed(page)
 
 
 @visit.post("/start-again")

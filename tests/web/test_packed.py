@@ -1,0 +1,55 @@
+"""Which pages are compressed, and that nothing else is: a form that comes back with what was typed is not."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from tests.visitor import Visitor
+
+FIRST_WINDOW = 10 * 1460
+"""Bytes a server sends before it waits for a word from the browser (RFC 6928)."""
+
+
+@pytest.fixture
+def visitor(site):
+    visitor = Visitor(site)
+    visitor.walk(sadness="2", pain="3")
+    visitor.disagree()
+    return visitor
+
+
+def ask(visitor, address, takes="gzip, deflate, br", **options):
+    method = visitor.client.post if options else visitor.client.get
+    return method(address, headers={"Accept-Encoding": takes}, base_url="http://localhost", **options)
+
+
+@pytest.mark.parametrize("address", ["/", "/summary", "/consultation"])
+def test_what_is_met_once_and_large_is_sent_small(visitor, address):
+    plain, small = ask(visitor, address, ""), ask(visitor, address)
+    assert "Content-Encoding" not in plain.headers and small.headers["Content-Encoding"] == "gzip"
+    assert int(small.headers["Content-Length"]) == len(small.data) < len(plain.data) / 2
+    text = gzip.decompress(small.data).decode()
+    assert text.lower().startswith("<!doctype html>") and "988" in text and text.count("<h1") == plain.text.count("<h1") == 1
+    for answer in (plain, small):
+        assert answer.headers["Vary"] == "Accept-Encoding" and answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_browser_that_wants_none_gets_it_plain(visitor):
+    for takes in ("identity", "gzip;q=0", "br"):
+        assert "Content-Encoding" not in ask(visitor, "/summary", takes).headers, takes
+
+
+@pytest.mark.parametrize(
+    "address", ["/check/sadness", "/check/review", "/help-now", "/nowhere", "/privacy", "/healthz"]
+)
+def test_what_fits_the_first_window_goes_as_it_is(visitor, address):
+    answer = ask(visitor, address)
+    assert "Content-Encoding" not in answer.headers and len(answer.data) < FIRST_WINDOW
+
+
+def test_a_page_that_shows_what_was_sent_to_it_is_never_compressed(visitor):
+    form = visitor.get("/consultation").typed("/consultation/review")
+    answer = ask(visitor, "/consultation/review", data={**form, "name": "Zentinela"})
+    assert answer.status_code == 422 and "Zentinela" in answer.text and "Content-Encoding" not in answer.headers
