@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask, abort, request
@@ -206,11 +207,12 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
 
 
 def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
-    """Answer only under the site's own names."""
+    """Answer only under the site's own names. What was found of a name is kept: few are asked for, again and again."""
+    is_trusted = lru_cache(64)(lambda host: host_is_trusted(host, hosts))
 
     @app.before_request
     def check_host() -> None:
-        if request.endpoint not in ANY_HOST and not host_is_trusted(request.host, hosts):
+        if request.endpoint not in ANY_HOST and not is_trusted(request.host):
             abort(400)
 
 

@@ -137,11 +137,10 @@ def _cookie_name() -> str:
 def _remember(response: Response) -> Response:
     """Keep a language asked for in the address, except on the page that must leave no trace."""
     asked = request.args.get("lang")
-    kept = request.cookies.get(_cookie_name())
     if (
         asked is not None
         and asked in current_app.extensions["locales"]
-        and asked != kept
+        and asked != request.cookies.get(_cookie_name())
         and request.endpoint != "pages.help_now"
     ):
         secure = current_app.config["SESSION_COOKIE_SECURE"]

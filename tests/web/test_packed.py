@@ -31,7 +31,11 @@ def test_what_is_met_once_and_large_is_sent_small(visitor, address):
     assert "Content-Encoding" not in plain.headers and small.headers["Content-Encoding"] == "gzip"
     assert int(small.headers["Content-Length"]) == len(small.data) < len(plain.data) / 2
     text = gzip.decompress(small.data).decode()
-    assert text.lower().startswith("<!doctype html>") and "988" in text and text.count("<h1") == plain.text.count("<h1") == 1
+    assert (
+        text.lower().startswith("<!doctype html>")
+        and "988" in text
+        and text.count("<h1") == plain.text.count("<h1") == 1
+    )
     for answer in (plain, small):
         assert answer.headers["Vary"] == "Accept-Encoding" and answer.headers["Cache-Control"] == "no-store"
 
