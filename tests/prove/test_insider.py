@@ -165,10 +165,14 @@ def test_killed_without_warning_a_mixing_loses_and_doubles_nothing(questionnaire
         killed = finished = 0
         environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
         command = [sys.executable, "-m", "flask", "responses", "mix"]
-        # A run that finds too few to mix tells how long it takes to get there: kills fall from then on.
-        began = time.monotonic()
-        subprocess.run(command, cwd=ROOT, env=environment | {"SCREENING_K": "1000000"}, check=True, capture_output=True)
-        there = time.monotonic() - began
+        # Runs that find too few to mix tell how long it takes to get there: kills fall about then. The first is slow.
+        times = []
+        for _ in range(3):
+            began = time.monotonic()
+            mixes_nothing = environment | {"SCREENING_K": "1000000"}
+            subprocess.run(command, cwd=ROOT, env=mixes_nothing, check=True, capture_output=True)
+            times.append(time.monotonic() - began)
+        there = min(times)
         for attempt in range(25):
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
