@@ -34,13 +34,13 @@ def wipe(engine: Engine, *tables: str, whole_file: bool = False) -> bool:
     anew = [f"VACUUM FULL {table}" for table in tables]
     statements = {
         "sqlite": (["VACUUM"] if whole_file else []) + ["PRAGMA wal_checkpoint(TRUNCATE)"],
-        "postgresql": ["SET lock_timeout = '3s'", *anew, "RESET lock_timeout"] if tables else [],
+        "postgresql": ["SET lock_timeout = '3s'", *anew] if tables else [],
     }
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.detach()  # it ends here, and with it the time-out
         take_time(connection)
         try:
             busy = [connection.execute(text(statement)) for statement in statements[engine.dialect.name]]
             return not any(result.scalar() for result in busy if result.returns_rows)
         except OperationalError:
-            connection.invalidate()  # it would keep the time-out
             return False
