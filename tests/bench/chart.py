@@ -44,7 +44,11 @@ def _of_calls(calls: dict[str, Any]) -> Iterator[Bar]:
         yield Bar(f"Requests for a call a second, {name}", "a minimal contact form", ratio)
     most, fewest = (f"{calls['queue']['sizes'][place]:,}" for place in (-1, 0))
     for kind, name in (("sqlite", "SQLite"), ("postgresql", "PostgreSQL")):
-        yield Bar(f"The team’s pages with {most} requests, {name}", f"with {fewest}", 1 / growth(calls["queue"], kind))
+        yield Bar(
+            f"The team’s pages with {most} requests, {name}",
+            f"the same with {fewest}",
+            1 / growth(calls["queue"], kind),
+        )
 
 
 def _of_releases(releases: dict[str, Any]) -> Iterator[Bar]:
