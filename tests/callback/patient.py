@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlencode
 
 from bs4 import BeautifulSoup
+from sqlalchemy import create_engine, text
 
 from tests.callback.conftest import ROSA
 from tests.journeys.conftest import Server
@@ -58,3 +59,12 @@ def _page(html: str) -> Page:
     page = Page.__new__(Page)
     page.soup, page.text = BeautifulSoup(html, "html.parser"), html
     return page
+
+
+def references_in(database: str) -> list[str]:
+    """The fingerprints of the references of all requests in a database."""
+    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())
+    engine.dispose()
+    return found

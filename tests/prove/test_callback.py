@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from html import unescape
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
 from tests.callback.conftest import ROSA
-from tests.callback.patient import Patient
+from tests.callback.patient import Patient, references_in
 from tests.journeys.conftest import Server
 from tests.prove.test_hostile import MARK, NASTY
 from tests.staff.clerk import Office
@@ -25,14 +24,6 @@ KILLED_AFTER = 70
 
 HOSTILE = 10_000
 SEED = 4711
-
-
-def references_in(database: str) -> list[str]:
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.connect() as connection:
-        found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())
-    engine.dispose()
-    return found
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -28,8 +28,8 @@ JOURNEYS = 4
 SLOWEST = 2.0
 """Seconds for the p95 of a visitor's requests meanwhile, on a machine that may be busy with other things."""
 
-MOST_GROWTH = 150.0
-"""MB both workers may grow under an attack of 300 connections, each of which may have 256 kB waiting either way."""
+MOST_GROWTH = 60.0
+"""MB both workers may grow under an attack of 300 connections."""
 
 HOST = b"Host: localhost\r\n"
 FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"

@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from screening.callback import desk, reference
 from screening.callback.models import CallbackRequest
@@ -26,6 +25,7 @@ from screening.database import MIGRATIONS
 from screening.extensions import db
 from screening.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, Keyring
 from screening.operations import schema
+from tests.callback.patient import references_in
 from tests.conftest import close
 from tests.journeys.conftest import Server
 from tests.nginx import Nginx
@@ -124,15 +124,6 @@ def readiness(node: Server) -> str:
     told = connection.getresponse().read().decode()
     connection.close()
     return told
-
-
-def kept(database: str) -> list[str]:
-    """The fingerprints of the references of all requests in the database."""
-    engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.connect() as connection:
-        found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())
-    engine.dispose()
-    return found
 
 
 def opened(database: str, keys: Path) -> tuple[set[str], set[str]]:
@@ -262,7 +253,7 @@ def tell(crowd: Crowd, report) -> None:
 def look_whether_all_is_there(fleet: Fleet, database: str, patients, colleagues, report) -> None:
     """Every acknowledged request and note, once, and readable with the key files of both machines of the staff."""
     acknowledged = {name: shown for patient in patients for name, shown in patient.acknowledged.items()}
-    fingerprints = kept(database)
+    fingerprints = references_in(database)
     lost = [name for name, shown in acknowledged.items() if reference.fingerprint(shown) not in fingerprints]
     assert lost == [] and len(fingerprints) == len(set(fingerprints))
     notes = set().union(*(colleague.notes for colleague in colleagues))
