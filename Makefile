@@ -48,7 +48,7 @@ demo: .venv/run.done
 	@$(SERVE_AND_WORK)
 
 test: .venv/test.done
-	@tests/system.sh chromium postgresql nginx systemd
+	@tests/support/system.sh chromium postgresql nginx systemd
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,16 +57,16 @@ test: .venv/test.done
 	$(BIN)/pytest -n 2 --dist worksteal
 
 prove: .venv/prove.done
-	@tests/system.sh chromium postgresql nginx redis systemd
+	@tests/support/system.sh chromium postgresql nginx redis systemd
 	$(BIN)/pytest tests/prove
 
 bench: .venv/prove.done
-	@tests/system.sh postgresql sqlite3
+	@tests/support/system.sh postgresql sqlite3
 	$(BIN)/python -m tests.bench $(BENCH)
 
 pictures: .venv/test.done
-	@tests/system.sh chromium
-	$(BIN)/python -m tests.pictures
+	@tests/support/system.sh chromium
+	$(BIN)/python -m tests.support.pictures
 
 css:
 	cd static/src && npm ci --ignore-scripts && npm run build
@@ -86,7 +86,7 @@ clean:
 	rm -rf .venv
 
 .venv/run.done: requirements.txt
-	@PYTHON=$(PYTHON) tests/system.sh python
+	@PYTHON=$(PYTHON) tests/support/system.sh python
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@

@@ -15,7 +15,7 @@ from flask.cli import with_appcontext
 
 from screening import config, database
 from screening.callback import desk, sealing, turning
-from screening.command import Command, Group
+from screening.command import Command, Group, now
 from screening.config import SettingsError
 from screening.extensions import babel
 from screening.keyring import (
@@ -99,7 +99,7 @@ def turn(purpose: str) -> None:
     if purpose != CALLBACK:
         raise SettingsError(f"only {CALLBACK} is turned: for the others there are flask keys add and activate")
     folder, _ = _keys(CALLBACK)
-    done = turning.turn(folder, time.time())
+    done = turning.turn(folder, now())
     for name in ("resealed", "hashed", "unreadable", "destroyed"):
         click.echo(f"{name}\t{getattr(done, name)}")
     if done.waits_until:
@@ -137,7 +137,7 @@ def purge(dry_run: bool) -> None:
     """Erase what is done with, and its bytes; print how many of each kind. The worker does it daily."""
     from screening.operations import purge as purging  # it takes half a second to load
 
-    purged = purging.purge(time.time(), dry_run)
+    purged = purging.purge(now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
     if not purged.wiped and not dry_run:
@@ -156,7 +156,7 @@ def backup(file: Path, replace: bool) -> None:
     from screening.operations.backup import taking
 
     with _bar(2 * taking.count(), "Writing, reading back") as bar:
-        stated = taking.take(file, _backup_keys(), time.time(), replace, bar.update)
+        stated = taking.take(file, _backup_keys(), now(), replace, bar.update)
     _tell(stated)
     click.echo(f"{file} is written, and was read back whole", err=True)
 
@@ -173,7 +173,7 @@ def restore(file: Path, check: bool) -> None:
         if check:
             stated = content.check(file, _backup_keys(), bar.update)
         else:
-            stated = giving_back.restore(file, _backup_keys(), time.time(), bar.update)
+            stated = giving_back.restore(file, _backup_keys(), now(), bar.update)
     _tell(stated)
     made = f"{datetime.fromtimestamp(stated.made_at, UTC):%Y-%m-%d %H:%M} UTC"
     if check:
@@ -240,7 +240,7 @@ def doctor() -> None:
     """Look over this installation; print each finding with what mends it. Fails when one needs somebody."""
     from screening.operations.doctor import Given, examine
 
-    findings = examine(Given(current_app.config["SETTINGS"], time.time()))
+    findings = examine(Given(current_app.config["SETTINGS"], now()))
     for finding in findings:
         click.echo(f"{finding.severity.value}\t{finding.what}\t{finding.fix}")
     needing = sum(finding.needs_somebody for finding in findings)
@@ -265,7 +265,7 @@ def _tell(stated: content.Stated) -> None:
 
 
 def _publish(folder: Path) -> str:
-    return sealing.publish(Keyring(folder, (CALLBACK,)), time.time())
+    return sealing.publish(Keyring(folder, (CALLBACK,)), now())
 
 
 def _keys(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:
@@ -281,19 +281,22 @@ def _keys(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:
 
 
 def _today() -> date:
-    return datetime.now(UTC).date()
+    return datetime.fromtimestamp(now(), UTC).date()
 
 
 def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """The application behind ``flask``: settings, database and commands, no pages.
 
-    It needs no keys, so that the keys can be made by a command before the site can start.
+    ``overrides`` as for ``create_app``, ``CLOCK`` included. It needs no keys, so that the keys can be made by a command before the site can start.
     Raises SettingsError.
     """
+    overrides = dict(overrides or {})
+    clock = overrides.pop("CLOCK", time.time)
     settings = config.read(overrides)
     logs.configure(settings["LOG"])
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings
+    app.extensions["clock"] = clock
     database.init_app(app, settings["DATABASE_URL"])
     babel.init_app(app, default_locale="en")
     for command in (questionnaire, keys, responses, purge, doctor, proxy):

@@ -6,10 +6,17 @@ import sys
 from typing import Any
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 
 from screening.config import SettingsError
 from screening.questionnaire.loader import DefinitionError
+
+
+def now() -> float:
+    """Seconds since 1970 by the clock of the application that a command runs in."""
+    seconds: float = current_app.extensions["clock"]()
+    return seconds
 
 
 class _OneLine:

@@ -1,52 +1,61 @@
-"""What every test may ask for: the site on either database, a clock to turn, a visitor who checks each page."""
+"""Fixtures of every test: the site on either database, a clock to move, a visitor and a team that check each page.
+
+A test, class or module marked ``each_database`` runs once on SQLite and once on PostgreSQL; others run on SQLite.
+"""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
+from hypothesis import settings as hypothesis_settings
 from jinja2 import FileSystemBytecodeCache
 from passlib.context import CryptContext
-from sqlalchemy import create_engine, text
 
 from screening import Surface, create_app
-from screening.callback import sealing
-from screening.cli import create_commands_app
 from screening.clinic import DEMO
 from screening.config import ROOT
-from screening.keyring import CALLBACK, PURPOSES, Keyring, create_ring
+from screening.keyring import PURPOSES, create_ring
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import Questionnaire
 from screening.staff import passwords
-from tests.postgres import Cluster
-from tests.visitor import Visitor
+from tests.support.clock import START, Clock
+from tests.support.databases import close, migrate
+from tests.support.postgres import Cluster
+from tests.support.staff_client import StaffClient, Team
+from tests.support.visitor import Visitor
 
-NOON = 1_795_460_400.0
-"""Monday, 23 November 2026, noon at the demo clinic: a working day, within its hours."""
+pytest_plugins = ("tests.support.browser_fixtures", "tests.support.patient_fixtures", "tests.support.mail_fixtures")
+
+hypothesis_settings.register_profile("same draws", deadline=None, derandomize=True, database=None)
+hypothesis_settings.register_profile("fresh draws", deadline=None, max_examples=1000)
 
 
-class Clock:
-    """Time that stands still until a test moves it."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples each time in ``make test``; the long tests draw new ones."""
+    long = any("prove" in str(argument) for argument in config.args)
+    hypothesis_settings.load_profile("fresh draws" if long else "same draws")
 
-    def __init__(self) -> None:
-        self.now = NOON
 
-    def __call__(self) -> float:
-        return self.now
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``each_database`` on both."""
+    if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("each_database"):
+        metafunc.parametrize("database_kind", ["sqlite", "postgresql"])
 
-    def forward(self, seconds: float) -> None:
-        self.now += seconds
+
+@pytest.fixture
+def database_kind() -> str:
+    return "sqlite"
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Templates are compiled once for all the sites that tests build; the same text always compiles to the same."""
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile each template once for all sites that tests build; the same text always compiles to the same."""
     cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Surface, "jinja_options", {**Surface.jinja_options, "bytecode_cache": cache})
@@ -55,7 +64,7 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[dict[str, int]]:
-    """Hashing a password costs a fifth of a second on purpose; here next to nothing. Gives the real costs."""
+    """Hash passwords at next to no cost, where the site spends a fifth of a second on purpose; gives its real costs."""
     real, cheap = passwords.COSTS, {"argon2__memory_cost": 64, "argon2__time_cost": 1, "argon2__parallelism": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "COSTS", cheap)
@@ -74,10 +83,16 @@ def questionnaire() -> Questionnaire:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def key_day() -> date:
+    """The day on which the keys of tests were made: the day before they start."""
+    return date.fromordinal(datetime.fromtimestamp(START, UTC).date().toordinal() - 1)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Path:
     folder = tmp_path_factory.mktemp("keys")
     for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
-        create_ring(folder, purpose, date(2026, 11, 22))
+        create_ring(folder, purpose, key_day)
     return folder
 
 
@@ -99,33 +114,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def cluster(keys: Path) -> Iterator[Cluster]:
-    """A PostgreSQL server of our own, with a migrated database ``template_site`` to copy."""
+    """A PostgreSQL server for these tests alone, with a migrated database ``template_site`` to copy."""
     with Cluster() as running:
         running.execute("CREATE DATABASE template_site")
         migrate(running.url("template_site"), keys)
         yield running
-
-
-def close(app: Flask) -> None:
-    """Give back the database connections of an application."""
-    for each in (app, *(app.extensions[name] for name in ("staff",) if name in app.extensions)):
-        _dispose(each)
-
-
-def _dispose(app: Flask) -> None:
-    with app.app_context():
-        for engine in app.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in app.extensions else ():
-            engine.dispose()
-
-
-def migrate(url: str, keys: Path | None = None, now: float = NOON) -> None:
-    """Bring a database to the newest version, as ``flask db upgrade`` does, and publish the call-back key."""
-    app = create_commands_app({"DATABASE_URL": url})
-    with app.app_context():
-        upgrade()
-        if keys:
-            sealing.publish(Keyring(keys, (CALLBACK,)), now)
-    close(app)
 
 
 @pytest.fixture
@@ -135,10 +128,10 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/site.sqlite"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh migrated database, once of each kind."""
-    if request.param == "sqlite":
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
+    """A fresh migrated database."""
+    if database_kind == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
         return url
     running: Cluster = request.getfixturevalue("cluster")
@@ -146,7 +139,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def make_site(keys: Path, clock: Clock, sqlite_url: str) -> Iterator[Callable[..., Flask]]:
+def make_site(keys: Path, clock: Clock, database_url: str) -> Iterator[Callable[..., Flask]]:
     """Builds the site; keyword arguments are settings."""
     made: list[Flask] = []
 
@@ -154,7 +147,7 @@ def make_site(keys: Path, clock: Clock, sqlite_url: str) -> Iterator[Callable[..
         defaults = {
             "KEYS": keys,
             "CLOCK": clock,
-            "DATABASE_URL": sqlite_url,
+            "DATABASE_URL": database_url,
             "CLINIC": ROOT / "no-clinic.toml",
             "LIMIT": "100000 per minute",
         }
@@ -177,16 +170,23 @@ def visitor(site: Flask) -> Visitor:
 
 
 @pytest.fixture
-def inbox() -> Callable[[str], list[dict[str, Any]]]:
-    """Reads the holding file of a database as it lies there."""
+def team(site: Flask) -> Team:
+    return Team(site)
 
-    def rows(url: str) -> list[dict[str, Any]]:
-        if url.startswith("sqlite"):
-            url = url.removesuffix(".sqlite") + "-inbox.sqlite"
-        engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
-        with engine.connect() as connection:
-            found = [dict(row) for row in connection.execute(text("SELECT * FROM inbox_copy")).mappings()]
-        engine.dispose()
-        return found
 
-    return rows
+@pytest.fixture
+def ann(team: Team) -> StaffClient:
+    """A staff member who works call-backs, signed in."""
+    return team.sign_in("ann", "callbacks")
+
+
+@pytest.fixture
+def ben(team: Team) -> StaffClient:
+    """Her colleague, signed in."""
+    return team.sign_in("ben", "callbacks")
+
+
+@pytest.fixture
+def admin(team: Team) -> StaffClient:
+    """An administrator who is signed in."""
+    return team.sign_in("ada", "admin")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from flask import current_app
 from flask_babel import lazy_gettext
 
 from screening import audit
-from screening.command import Group
+from screening.command import Group, now
 from screening.extensions import db
 from screening.questionnaire import loader
 from screening.responses import checking, downloads, files, releases
@@ -43,7 +42,7 @@ which = click.option("--version", type=int, help="Which version, when copies of 
 @which
 def preview(file: Path | None, version: int | None) -> None:
     """Show what a release would state if it were made now; nothing is made."""
-    seen = releases.preview(_terms(file), time.time(), version)
+    seen = releases.preview(_terms(file), now(), version)
     click.echo(json.dumps(seen.stated(), indent=1, sort_keys=True, ensure_ascii=False))
     if seen.waits:
         click.echo(f"Too few copies yet, so they wait: {', '.join(seen.waits)}", err=True)
@@ -54,10 +53,10 @@ def preview(file: Path | None, version: int | None) -> None:
 @which
 def create(file: Path | None, version: int | None) -> None:
     """Make a release of all copies of the months that are over, delete the copies, and print its number."""
-    now = time.time()
-    seen = releases.preview(_terms(file), now, version)
+    made_at = now()
+    seen = releases.preview(_terms(file), made_at, version)
     with click.progressbar(length=seen.plan.rows, label="Copies", file=sys.stderr) as bar:
-        made = releases.create(seen, now, audit.COMMAND, bar.update)
+        made = releases.create(seen, made_at, audit.COMMAND, bar.update)
     click.echo(made.number)
 
 
@@ -71,7 +70,7 @@ def create(file: Path | None, version: int | None) -> None:
 def export(number: str, detail: str, ending: str, to: Path | None) -> None:
     """Write a file of a release, the same bytes each time. ID is R-0001 or 1."""
     made, name = _release(number), f"{detail}.{ending}"
-    db.session.add(audit.event("release.downloaded", time.time(), audit.COMMAND, made.number, file=name))
+    db.session.add(audit.event("release.downloaded", now(), audit.COMMAND, made.number, file=name))
     db.session.commit()
     with click.progressbar(length=made.rows, label="Making it", file=sys.stderr) as bar:
         size, pieces = downloads.open_file(made, name, bar.update)

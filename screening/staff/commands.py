@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from screening import audit
-from screening.command import Group
+from screening.command import Group, now
 from screening.extensions import db
 from screening.staff import accounts, roles
 from screening.staff.accounts import AccountError, Doer
@@ -59,4 +57,4 @@ def _account(email: str) -> Account:
 
 
 def _doer() -> Doer:
-    return Doer(audit.COMMAND, int(time.time()))
+    return Doer(audit.COMMAND, int(now()))

@@ -6,7 +6,7 @@ what a form cost, and more the more addresses there are. Here what is over goes 
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from threading import Lock
 
 from limits.storage import Storage
@@ -23,8 +23,10 @@ class Counts(Storage):
 
     STORAGE_SCHEME = None
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """``clock`` gives the time in seconds since 1970."""
         super().__init__()
+        self._clock = clock
         self._lock = Lock()
         self._windows: dict[str, tuple[float, int]] = {}
         """The time, in seconds since 1970, at which a window is over, and how much was counted in it."""
@@ -40,7 +42,7 @@ class Counts(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count ``amount`` under a key whose window, from its first count on, lasts ``expiry`` seconds; all so far."""
-        now = time.time()
+        now = self._clock()
         with self._lock:
             until, count = self._windows.get(key, (0.0, 0))
             if until <= now:
@@ -54,11 +56,11 @@ class Counts(Storage):
     def get(self, key: str) -> int:
         """What was counted in a key's present window."""
         until, count = self._windows.get(key, (0.0, 0))
-        return count if until > time.time() else 0
+        return count if until > self._clock() else 0
 
     def get_expiry(self, key: str) -> float:
         """When a key's window is over."""
-        return self._windows.get(key, (time.time(), 0))[0]
+        return self._windows.get(key, (self._clock(), 0))[0]
 
     def check(self) -> bool:
         """Whether the storage can be used."""

@@ -51,19 +51,25 @@ class Storage:
     ``REST_SECONDS`` this process asks it nothing and allows everything, so that others need not wait.
     """
 
-    def __init__(self, address: str) -> None:
-        """Connects to nothing yet. Raises SettingsError for an address that cannot be used."""
-        self._limiter = FixedWindowRateLimiter(Counts() if address == IN_MEMORY else elsewhere(address))
+    def __init__(
+        self, address: str, clock: Callable[[], float] = time.time, stopwatch: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Connects to nothing yet. Raises SettingsError for an address that cannot be used.
+
+        ``clock`` gives seconds since 1970, for windows counted in memory; ``stopwatch`` seconds that never run back.
+        """
+        self._limiter = FixedWindowRateLimiter(Counts(clock) if address == IN_MEMORY else elsewhere(address))
+        self._stopwatch = stopwatch
         self._rests_until = 0.0
 
     def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
         """Count once more, and say whether that is within the rates."""
-        if time.monotonic() < self._rests_until:
+        if self._stopwatch() < self._rests_until:
             return True
         try:
             return all(self._limiter.hit(rate, *whose) for rate in rates)
         except Exception as error:  # a limit is not worth a visit
-            self._rests_until = time.monotonic() + REST_SECONDS
+            self._rests_until = self._stopwatch() + REST_SECONDS
             log.error("the limits cannot be counted: %s", type(error).__name__)
             return True
 
@@ -93,7 +99,7 @@ def _impatient() -> dict[str, Any]:
 
 def sender(purpose: str = FORMS) -> str:
     """A name for the sending address that holds for a day, made with the key of a purpose."""
-    key = _key_of(current_app.extensions["keyring"], purpose, int(time.time()) // DAY)
+    key = _key_of(current_app.extensions["keyring"], purpose, int(current_app.extensions["clock"]()) // DAY)
     return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
 
 
@@ -115,7 +121,7 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: st
     Reading is never limited, and a storage out of order limits nothing.
     Raises SettingsError for a storage that cannot be used.
     """
-    counted = Storage(storage)
+    counted = Storage(storage, app.extensions["clock"])
     rates = limits.parse_many(limit)
 
     @app.before_request

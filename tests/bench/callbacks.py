@@ -30,12 +30,12 @@ from screening.keyring import SEARCH, Keyring
 from tests.bench.journeys import VISITORS, serve
 from tests.bench.load import TOKEN, Connection
 from tests.bench.measure import noise, ratios, spread, told
-from tests.callback.patient import Patient
-from tests.conftest import close
-from tests.journeys.conftest import Server
-from tests.outbox.conftest import ROSA
-from tests.postgres import Cluster
-from tests.staff.clerk import Office
+from tests.support.databases import close
+from tests.support.live_patient import Patient
+from tests.support.live_server import LiveServer
+from tests.support.postgres import Cluster
+from tests.support.sample_patient import ROSA
+from tests.support.staff_client import Team
 
 PAGES = ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks?tab=overdue&language=es")
 DAY = 24 * 60 * 60
@@ -44,14 +44,14 @@ Ready = tuple[dict[bytes, bytes], bytes]
 """A form that lies ready to be sent: the cookies and the body."""
 
 
-def ready_at_site(server: Server) -> Ready:
+def ready_at_site(server: LiveServer) -> Ready:
     """A request for a call, filled in and read through."""
     patient = Patient(server, 0)
     name, _, value = patient.cookie.partition("=")
     return {name.encode(): value.encode()}, urlencode(patient.form, doseq=True).encode()
 
 
-def ready_at_minimal(server: Server) -> Ready:
+def ready_at_minimal(server: LiveServer) -> Ready:
     """A contact form of the minimal app, filled in and read through."""
     connection = Connection(server.port)
     token = TOKEN.search(connection.ask(b"GET", b"/contact")[1])
@@ -62,13 +62,13 @@ def ready_at_minimal(server: Server) -> Ready:
     return connection.cookies, body
 
 
-SENDERS: dict[str, tuple[Callable[[Server], Ready], bytes]] = {
+SENDERS: dict[str, tuple[Callable[[LiveServer], Ready], bytes]] = {
     "site": (ready_at_site, b"/consultation/sent"),
     "minimal": (ready_at_minimal, b"/contact/sent"),
 }
 
 
-def send_all(server: Server, path: bytes, forms: list[Ready]) -> dict[str, float]:
+def send_all(server: LiveServer, path: bytes, forms: list[Ready]) -> dict[str, float]:
     """Send forms over so many connections at once: forms a second, and how long pressing Send takes."""
 
     def send(number: int) -> list[float]:
@@ -163,10 +163,10 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
             settings = {"KEYS": folder / f"queue-{kind}" / "keys", "CLINIC": folder / "none.toml"}
             site = create_app({**settings, "DATABASE_URL": server.database})
             staff, there = site.extensions["staff"], 0
-            clerk = Office(site).hire("bench", "callbacks")
-            clerk.clock = time.time
-            clerk.give_password()
-            clerk.send(clerk.get("/staff/second-factor"), "/staff/second-factor", code=clerk.code)
+            member = Team(site).add("bench", "callbacks")
+            member.clock = time.time
+            member.enter_password()
+            member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code)
             for size in sizes:
                 with staff.app_context():
                     more = rows(staff.extensions["keyring"], size - there)
@@ -178,12 +178,12 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
                             "ANALYZE"
                         )
                 there = size
-                found[f"{kind} {size}"] = {page: looked(server, clerk.cookie, page, looks) for page in PAGES}
+                found[f"{kind} {size}"] = {page: looked(server, member.cookie, page, looks) for page in PAGES}
             close(site)
     return {"sizes": sizes, "looks": looks, "ms": found}
 
 
-def looked(server: Server, cookie: str, page: str, looks: int) -> float:
+def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
     """The median time of a page, in ms."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     times = []

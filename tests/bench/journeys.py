@@ -16,7 +16,7 @@ from typing import Any
 
 from screening.config import ROOT
 from tests.bench.measure import cpu_seconds, megabytes, noise, ratios, spread, told
-from tests.journeys.conftest import Server
+from tests.support.live_server import LiveServer
 
 VISITORS = 16
 TARGETS = {"site": "wsgi:app", "bare": "tests.bench.peers:bare", "minimal": "tests.bench.peers:minimal"}
@@ -35,7 +35,7 @@ def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, fl
     return result
 
 
-def serve(what: str, folder: Path, workers: int, database: str = "", requests: str = "20 per hour") -> Server:
+def serve(what: str, folder: Path, workers: int, database: str = "", requests: str = "20 per hour") -> LiveServer:
     """A server for one of the targets, on a database given by its address or SQLite in the folder."""
     folder.mkdir(exist_ok=True)
     settings = {
@@ -45,10 +45,10 @@ def serve(what: str, folder: Path, workers: int, database: str = "", requests: s
         "SCREENING_LIMIT_REQUESTS": requests,
         **({"SCREENING_DATABASE_URL": database} if database else {}),
     }
-    return Server(folder, "--workers", str(workers), "--log-level", "error", target=TARGETS[what], **settings)
+    return LiveServer(folder, "--workers", str(workers), "--log-level", "error", target=TARGETS[what], **settings)
 
 
-def measure(server: Server, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
+def measure(server: LiveServer, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
     """One round: what the visitors saw and what the server used."""
     before = cpu_seconds(server.process.pid)
     result = run(server.port, what, seconds, journeys)

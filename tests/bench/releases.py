@@ -34,11 +34,11 @@ from screening.responses import downloads, files, releases
 from screening.responses.models import Release
 from screening.responses.terms import Terms
 from tests.bench.measure import megabytes, noise, spread, told
-from tests.conftest import close, migrate
-from tests.journeys.conftest import Server
-from tests.postgres import Cluster, binaries
-from tests.responses.crowd import crowd, store
-from tests.staff.clerk import Office
+from tests.support.databases import close, migrate
+from tests.support.live_server import LiveServer
+from tests.support.postgres import Cluster, binaries
+from tests.support.sample_responses import generate, store
+from tests.support.staff_client import Team
 
 MONTHS = ("2025-09", "2025-10", "2025-11")
 COLUMNS = (
@@ -51,7 +51,7 @@ def fill(url: str, number: int) -> None:
     migrate(url)
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        copies = crowd(number, months=MONTHS)
+        copies = generate(number, months=MONTHS)
         while several := list(islice(copies, 10_000)):
             store(several)
     close(app)
@@ -107,7 +107,7 @@ def peer_workbook(source: str, target: str) -> dict[str, float]:
     return measured(write)
 
 
-def download(server: Server, cookie: str, name: str) -> dict[str, float]:
+def download(server: LiveServer, cookie: str, name: str) -> dict[str, float]:
     """A file over HTTP: seconds, bytes, and what the server's processes grew by at their fullest."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
     before = fullest = megabytes(server.process.pid)
@@ -165,12 +165,12 @@ def peers(url: str) -> list[str]:
 def sign_in(folder: Path, url: str) -> str:
     """The cookie of somebody who may download everything."""
     site = create_app({"KEYS": folder / "keys", "DATABASE_URL": url, "CLINIC": folder / "none.toml"})
-    clerk = Office(site).hire("bench", "responses", "rows")
-    clerk.clock = time.time
-    clerk.give_password()
-    clerk.send(clerk.get("/staff/second-factor"), "/staff/second-factor", code=clerk.code)
+    member = Team(site).add("bench", "responses", "rows")
+    member.clock = time.time
+    member.enter_password()
+    member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code)
     close(site)
-    return clerk.cookie
+    return member.cookie
 
 
 def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
     for purpose in {purpose for surface in PURPOSES.values() for purpose in surface}:
         create_ring(folder / "keys", purpose, date.today())
     ours, theirs = [], []
-    with Server(folder, "--workers", "1", "--log-level", "error", SCREENING_DATABASE_URL=url) as server:
+    with LiveServer(folder, "--workers", "1", "--log-level", "error", SCREENING_DATABASE_URL=url) as server:
         cookie = sign_in(folder, url)
         for _ in range(rounds):
             ours.append(download(server, cookie, "full.csv"))

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from screening.callback.reference import read
 from screening.extensions import db
 from screening.keyring import PURPOSES, SettingsError
-from tests.callback.conftest import ROSA, reference_on
-from tests.visitor import Visitor
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.visitor import Visitor
 
 
 def form_of(visitor):
@@ -20,15 +20,16 @@ def form_of(visitor):
 
 
 def review(visitor, **fields):
-    return visitor.fill(form_of(visitor), "/consultation/review", **{**ROSA, **fields})
+    return visitor.fill(form_of(visitor), "/consultation/review", **{**FORM, **fields})
 
 
-def test_a_request_is_checked_sent_promised_and_kept_sealed(make_site, database_url, clock, ask, stored):
-    site = make_site(DATABASE_URL=database_url)
+@pytest.mark.each_database
+def test_submission_shows_due_time_and_stores_the_request(make_site, database_url, clock, ask, stored):
+    site = make_site()
     visitor = Visitor(site)
     page = form_of(visitor)
     assert page.title.startswith("Ask for a call back") and "by 5:00 PM on Tuesday, November 24" in page.words
-    page = visitor.fill(page, "/consultation/review", **ROSA)
+    page = visitor.fill(page, "/consultation/review", **FORM)
     assert page.title.startswith("Check your request")
     for shown in ("Zentinela Rosa", "Rosita", "(303) 555-0144", "zentinela@example.org", "zentinel words"):
         assert shown in page.words
@@ -69,12 +70,12 @@ def test_a_request_is_checked_sent_promised_and_kept_sealed(make_site, database_
         ({"reach_by": "drum"}, "Please pick one of these"),
     ],
 )
-def test_a_mistake_is_told_at_its_field_and_nothing_typed_is_lost(visitor, stored, site, fields, words):
+def test_validation_error_is_shown_and_preserves_typed_values(visitor, stored, site, fields, words):
     page = review(visitor, **fields)
     assert page.status == 422 and page.title.startswith("Error: ")
     assert words in page.soup.find(class_="nhsuk-error-summary").get_text()
     typed = page.typed("/consultation/review")
-    for name, value in {**ROSA, **fields}.items():
+    for name, value in {**FORM, **fields}.items():
         if name not in ("patient", "language", "voicemail", "reach_by", "days", "parts", "name") or name in (
             "message",
         ):
@@ -82,26 +83,26 @@ def test_a_mistake_is_told_at_its_field_and_nothing_typed_is_lost(visitor, store
     assert stored(site) == []
 
 
-def test_a_number_from_abroad_and_one_with_an_extension_are_taken(visitor, site, ask, stored):
+def test_foreign_number_and_extension_are_accepted(visitor, site, ask, stored):
     page = review(visitor, phone="+34 612 34 56 78")
     assert "+34 612 34 56 78" in page.words
     ask(visitor, phone="303-555-0144 ext. 12")
     assert stored(site)[0][1].phone == "+13035550144;ext=12"
 
 
-def test_what_cannot_be_seen_is_left_out(visitor, site, ask, stored):
+def test_invisible_characters_are_stripped_from_fields(visitor, site, ask, stored):
     ask(visitor, name="Ro\u202esa\x00 \u0007", message="one\x00\r\ntwo\u2066")
     [(_, details)] = stored(site)
     assert (details.name, details.message) == ("Rosa", "one\ntwo")
 
 
-def test_chosen_times_move_the_promise(visitor, site, ask, stored):
+def test_chosen_days_and_parts_move_the_due_time(visitor, site, ask, stored):
     page = ask(visitor, days=["3"], parts=["morning"])
     assert "by 12:00 PM on Thursday, December 3" in page.words, "the Thursday before is Thanksgiving"
     assert stored(site)[0][1].days == (3,)
 
 
-def test_out_of_hours_the_page_leads_with_help(visitor, clock):
+def test_form_outside_business_hours_leads_with_crisis_help(visitor, clock):
     assert "We are closed right now" not in form_of(visitor).words
     clock.forward(12 * 60 * 60)
     page = form_of(visitor)
@@ -109,16 +110,17 @@ def test_out_of_hours_the_page_leads_with_help(visitor, clock):
     assert page.main.find("a", href="tel:988")
 
 
-def test_with_an_urgent_answer_help_stands_above_the_form_and_after_it(visitor, ask):
+def test_urgent_answer_shows_crisis_help_on_all_request_pages(visitor, ask):
     visitor.walk(hopelessness="3")
     for page in (form_of(visitor), review(visitor), ask(visitor)):
         care = page.main.find(class_="app-care")
         assert care is not None and care.find("a", href="tel:988")
 
 
+@pytest.mark.each_database
 @pytest.mark.parametrize("twice", ["at once", "after a while"])
-def test_one_request_however_often_it_is_sent(make_site, database_url, clock, stored, twice):
-    site = make_site(DATABASE_URL=database_url)
+def test_repeated_submission_stores_a_single_request(make_site, database_url, clock, stored, twice):
+    site = make_site()
     visitor = Visitor(site)
     page = review(visitor)
     clock.forward(10)
@@ -131,7 +133,7 @@ def test_one_request_however_often_it_is_sent(make_site, database_url, clock, st
     assert request.changed_at is None
 
 
-def test_the_same_form_sent_with_other_contents_changes_the_request(visitor, site, clock, stored):
+def test_resubmission_with_other_values_updates_the_request(visitor, site, clock, stored):
     page = review(visitor)
     clock.forward(10)
     first = visitor.fill(page, "/consultation/sent")
@@ -141,7 +143,7 @@ def test_the_same_form_sent_with_other_contents_changes_the_request(visitor, sit
     assert details.phone == "+13035550177" and request.changed_at
 
 
-def test_an_expired_session_loses_nothing_and_the_next_press_works(visitor, site, clock, stored):
+def test_expired_draft_on_send_preserves_form_and_retry_works(visitor, site, clock, stored):
     page = review(visitor)
     clock.forward(3 * 60 * 60)
     page = visitor.fill(page, "/consultation/sent")
@@ -151,16 +153,17 @@ def test_an_expired_session_loses_nothing_and_the_next_press_works(visitor, site
     assert len(stored(site)) == 1
 
 
-def test_an_expired_form_comes_back_filled_in(visitor, clock):
+def test_expired_draft_on_review_preserves_typed_values(visitor, clock):
     page = form_of(visitor)
     clock.forward(3 * 60 * 60)
-    page = visitor.fill(page, "/consultation/review", **ROSA)
-    assert page.status == 400 and page.typed("/consultation/review")["message"] == [ROSA["message"]]
+    page = visitor.fill(page, "/consultation/review", **FORM)
+    assert page.status == 400 and page.typed("/consultation/review")["message"] == [FORM["message"]]
     assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
 
 
-def test_with_the_database_away_the_form_stays_and_the_next_press_works(make_site, database_url, clock, stored):
-    site = make_site(DATABASE_URL=database_url)
+@pytest.mark.each_database
+def test_database_error_on_send_preserves_form_and_retry_works(make_site, database_url, clock, stored):
+    site = make_site()
     visitor = Visitor(site)
     page = review(visitor)
     clock.forward(10)
@@ -177,11 +180,11 @@ def test_with_the_database_away_the_form_stays_and_the_next_press_works(make_sit
     assert "We got your request" in page.heading and len(stored(site)) == 1
 
 
-def test_with_no_database_at_all_the_form_shows_and_promises_no_hour(make_site, clock):
+def test_unreachable_database_shows_form_without_due_hour(make_site, clock):
     visitor = Visitor(make_site(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"))
     page = form_of(visitor)
     assert page.status == 200 and "by the end of our next working day" in page.words
-    page = visitor.fill(page, "/consultation/review", **ROSA)
+    page = visitor.fill(page, "/consultation/review", **FORM)
     clock.forward(10)
     assert visitor.fill(page, "/consultation/sent").status == 503
     assert visitor.get("/consultation/status").status == 200
@@ -189,7 +192,7 @@ def test_with_no_database_at_all_the_form_shows_and_promises_no_hour(make_site, 
     assert page.status in (422, 503) and page.typed("/consultation/status")["reference"] == ["ZSD2-8JEKJ-HUP88"]
 
 
-def test_without_a_published_key_nothing_is_stored_and_nothing_lost(visitor, site, clock, stored):
+def test_missing_public_key_returns_503_and_stores_nothing(visitor, site, clock, stored):
     page = review(visitor)
     clock.forward(10)
     with site.app_context():
@@ -199,23 +202,23 @@ def test_without_a_published_key_nothing_is_stored_and_nothing_lost(visitor, sit
     assert page.status == 503 and "Zentinela Rosa" in page.words and stored(site) == []
 
 
-def test_reading_on_in_another_language_keeps_what_was_typed(visitor):
+def test_language_switch_preserves_typed_values(visitor):
     page = form_of(visitor)
     button = page.soup.find("button", attrs={"formaction": re.compile("lang=es")})
-    page = visitor.post(str(button["formaction"]), {**page.typed("/consultation/review"), **ROSA})
+    page = visitor.post(str(button["formaction"]), {**page.typed("/consultation/review"), **FORM})
     assert page.soup.html["lang"] == "es" and page.status == 200
     typed = page.typed("/consultation/review")
     assert typed["name"] == ["Zentinela Rosa"] and typed["patient"] == ["new"]
 
 
-def test_change_something_goes_back_to_the_filled_form_and_back_finds_it_too(visitor):
+def test_return_to_form_from_review_shows_typed_values(visitor):
     page = review(visitor, days=["0", "2"], news="yes")
     for form in (visitor.fill(page, "/consultation"), form_of(visitor)):
         typed = form.typed("/consultation/review")
-        assert typed["message"] == [ROSA["message"]] and typed["days"] == ["0", "2"] and typed["news"] == ["yes"]
+        assert typed["message"] == [FORM["message"]] and typed["days"] == ["0", "2"] and typed["news"] == ["yes"]
 
 
-def test_a_long_message_is_kept_by_the_page_if_not_by_the_draft(visitor, site, clock, stored):
+def test_message_of_maximum_length_survives_change_and_send(visitor, site, clock, stored):
     long = "ñ" * 500
     page = review(visitor, message=long)
     clock.forward(10)
@@ -224,14 +227,14 @@ def test_a_long_message_is_kept_by_the_page_if_not_by_the_draft(visitor, site, c
     assert stored(site)[0][1].message == long
 
 
-def test_leaving_forgets_what_was_typed(visitor):
+def test_leave_deletes_typed_values(visitor):
     review(visitor)
     visitor.post("/leave", {}, follow=False)
     assert form_of(visitor).typed("/consultation/review")["name"] == [""]
 
 
 class TestSharing:
-    def test_the_preview_is_exactly_what_goes(self, visitor, site, ask, stored):
+    def test_shared_summary_stores_the_previewed_answers(self, visitor, site, ask, stored):
         visitor.walk(sadness="2", hopelessness="1", appetite="declined", pain="3")
         visitor.disagree()
         page = form_of(visitor)
@@ -252,20 +255,20 @@ class TestSharing:
         }
         assert request.rank == 1
 
-    def test_unticked_nothing_of_the_answers_goes(self, visitor, site, ask, stored):
+    def test_unshared_summary_stores_no_answers(self, visitor, site, ask, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
         ask(visitor)
         [(request, details)] = stored(site)
         assert details.answers is None and request.rank == 1
 
-    def test_an_urgent_answer_that_is_shared_is_called_first(self, visitor, site, ask, stored):
+    def test_shared_urgent_answer_ranks_request_first(self, visitor, site, ask, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
         ask(visitor, share="yes")
         assert stored(site)[0][0].rank == 0
 
-    def test_the_anonymous_copy_is_taken_back_and_cannot_come_again(self, visitor, sqlite_url, inbox, ask):
+    def test_sharing_withdraws_pending_response_and_refuses_another(self, visitor, sqlite_url, inbox, ask):
         visitor.walk()
         visitor.agree()
         assert len(inbox(sqlite_url)) == 1
@@ -274,13 +277,13 @@ class TestSharing:
         page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
         assert inbox(sqlite_url) == [] and "no anonymous copy of it is kept" in page.words
 
-    def test_a_request_without_the_summary_leaves_the_copy(self, visitor, sqlite_url, inbox, ask):
+    def test_request_without_summary_leaves_pending_response(self, visitor, sqlite_url, inbox, ask):
         visitor.walk()
         visitor.agree()
         ask(visitor)
         assert len(inbox(sqlite_url)) == 1
 
-    def test_while_the_copy_cannot_be_taken_back_nothing_is_sent(self, visitor, site, clock, stored):
+    def test_failed_response_withdrawal_stores_no_request(self, visitor, site, clock, stored):
         visitor.walk()
         visitor.agree()
         page = review(visitor, share="yes")
@@ -290,7 +293,7 @@ class TestSharing:
         page = visitor.fill(page, "/consultation/sent")
         assert page.status == 503 and "nothing was sent" in page.words and stored(site) == []
 
-    def test_answers_cleared_meanwhile_are_told_and_the_rest_is_kept(self, visitor, site, clock, stored):
+    def test_expired_answers_refuse_sharing_and_preserve_the_form(self, visitor, site, clock, stored):
         visitor.walk()
         visitor.disagree()
         page = review(visitor, share="yes")
@@ -302,12 +305,12 @@ class TestSharing:
         page = visitor.fill(page, "/consultation/sent", share="yes")
         assert page.status == 422 and "there is no summary to share" in page.words and stored(site) == []
 
-    def test_before_the_check_is_done_there_is_nothing_to_share(self, visitor):
+    def test_incomplete_walk_offers_no_summary_to_share(self, visitor):
         visitor.answer("sadness", "1")
         assert form_of(visitor).soup.find(id="share") is None
 
 
-def test_under_18_a_parent_or_guardian_is_called(visitor, site, ask, stored):
+def test_patient_under_18_is_reached_through_the_guardian(visitor, site, ask, stored):
     visitor.walk()
     visitor.agree(age="under_18")
     page = form_of(visitor)
@@ -318,7 +321,7 @@ def test_under_18_a_parent_or_guardian_is_called(visitor, site, ask, stored):
 
 
 class TestBots:
-    def test_a_form_with_the_trap_filled_in_is_not_taken(self, visitor, site, clock, stored):
+    def test_filled_honeypot_field_refuses_the_form(self, visitor, site, clock, stored):
         page = review(visitor, website="https://spam.example")
         assert page.status == 422 and page.typed("/consultation/review")["website"] == [""]
         assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
@@ -326,14 +329,14 @@ class TestBots:
         clock.forward(10)
         assert visitor.fill(good, "/consultation/sent", website="x").status == 422 and stored(site) == []
 
-    def test_a_form_sent_faster_than_anyone_types_needs_one_more_press(self, visitor, site, clock, stored):
+    def test_too_fast_submission_is_refused_until_retry(self, visitor, site, clock, stored):
         page = review(visitor)
         page = visitor.fill(page, "/consultation/sent")
         assert page.status == 422 and "press the button once more" in page.words and stored(site) == []
         clock.forward(5)
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
 
-    def test_many_requests_from_one_address_wait_and_keep_what_was_typed(self, make_site, clock, stored):
+    def test_request_rate_limit_returns_429_and_preserves_fields(self, make_site, clock, stored):
         site = make_site(LIMIT_REQUESTS="2 per hour")
         for name in ("One", "Two"):
             visitor = Visitor(site)
@@ -346,7 +349,7 @@ class TestBots:
         page = visitor.fill(page, "/consultation/sent")
         assert page.status == 429 and "Zentinela Rosa" in page.words and len(stored(site)) == 2
 
-    def test_many_forms_of_any_kind_wait_and_keep_what_was_typed(self, make_site):
+    def test_form_rate_limit_returns_429_and_preserves_fields(self, make_site):
         visitor = Visitor(make_site(LIMIT="1 per minute"))
         review(visitor)
         page = review(visitor)
@@ -358,8 +361,9 @@ class TestStatus:
         other = Visitor(site)
         return other, other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
 
-    def test_a_reference_finds_the_request_on_another_device(self, make_site, database_url, ask):
-        site = make_site(DATABASE_URL=database_url)
+    @pytest.mark.each_database
+    def test_reference_lookup_shows_status_without_contact_details(self, make_site, database_url, ask):
+        site = make_site()
         reference = reference_on(ask(Visitor(site)))
         _, page = self.look_up(site, reference.lower().replace("-", " "))
         assert "We have your request" in page.words and reference_on(page) == reference
@@ -374,17 +378,18 @@ class TestStatus:
             ("2222-22222-22222", "We can’t find a request with this reference"),
         ],
     )
-    def test_a_reference_that_finds_nothing_says_so(self, site, typed, words):
+    def test_unmatched_reference_returns_422_with_reason(self, site, typed, words):
         _, page = self.look_up(site, typed)
         assert page.status == 422 and words in page.words and page.title.startswith("Error: ")
 
-    def test_lookups_are_limited(self, make_site):
+    def test_lookup_rate_limit_returns_429(self, make_site):
         site = make_site(LIMIT_LOOKUPS="2 per hour")
         pages = [self.look_up(site, "2222-22222-22222")[1] for _ in range(3)]
         assert [page.status for page in pages] == [422, 422, 429]
 
-    def test_withdrawal_erases_at_once(self, make_site, database_url, ask, stored):
-        site = make_site(DATABASE_URL=database_url)
+    @pytest.mark.each_database
+    def test_withdrawal_deletes_details_and_reference(self, make_site, database_url, ask, stored):
+        site = make_site()
         visitor = Visitor(site)
         reference = reference_on(ask(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
@@ -393,19 +398,19 @@ class TestStatus:
         assert (request.state, request.sealed, request.reference, details) == ("withdrawn", None, None, None)
         assert self.look_up(site, reference)[1].status == 422
 
-    def test_a_changed_request_takes_the_place_of_the_first(self, visitor, site, clock, ask, stored):
+    def test_change_replaces_the_earlier_request(self, visitor, site, clock, ask, stored):
         reference = reference_on(ask(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         assert "takes the place of your earlier request" in page.words
         assert page.typed("/consultation/review")["name"] == [""], "what was sent can be read by the team only"
-        page = visitor.fill(page, "/consultation/review", **{**ROSA, "phone": "303 555 0188", "days": ["4"]})
+        page = visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0188", "days": ["4"]})
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent")
         assert reference_on(page) == reference and "Friday, November 27" in page.words
         [(request, details)] = stored(site)
         assert details.phone == "+13035550188" and request.changed_at
 
-    def test_a_request_taken_back_is_not_sent_again_by_an_old_page(self, visitor, site, clock, stored):
+    def test_resubmission_after_withdrawal_returns_409(self, visitor, site, clock, stored):
         old = review(visitor)
         clock.forward(10)
         visitor.fill(old, "/consultation/sent")
@@ -416,20 +421,20 @@ class TestStatus:
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
         assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]
 
-    def test_late_is_said_and_a_phone_number_given(self, visitor, clock, ask):
+    def test_overdue_status_shows_apology_and_phone_number(self, visitor, clock, ask):
         ask(visitor)
         reference = reference_on(visitor.get("/consultation/status"))
         clock.forward(3 * 24 * 60 * 60)
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
         assert "We are late, and we are sorry" in page.words and page.main.find("a", href="tel:+13035550100")
 
-    def test_the_reference_can_be_forgotten_here_and_the_request_stays(self, visitor, site, ask, stored):
+    def test_forget_removes_reference_and_leaves_request(self, visitor, site, ask, stored):
         ask(visitor)
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
         assert page.soup.find(id="reference") is not None and stored(site)[0][0].state == "new"
         assert visitor.get("/consultation/sent").address == "/consultation/status"
 
-    def test_without_a_reference_there_is_nothing_to_change(self, visitor, site, ask, stored):
+    def test_withdraw_or_change_without_reference_has_no_effect(self, visitor, site, ask, stored):
         ask(Visitor(site))
         token = visitor.get("/consultation").token
         page = visitor.post("/consultation/status/withdraw", {"csrf_token": token})
@@ -439,7 +444,7 @@ class TestStatus:
         assert [request.state for request, _ in stored(site)] == ["new"]
 
 
-def test_no_reference_name_number_or_message_in_an_address_a_log_or_a_title(visitor, site, clock, ask, caplog):
+def test_personal_data_is_absent_from_urls_logs_and_titles(visitor, site, clock, ask, caplog):
     caplog.set_level(logging.DEBUG)
     seen = []
     site.after_request(lambda response: seen.append(response.headers.get("Location", "")) or response)
@@ -458,8 +463,9 @@ def test_no_reference_name_number_or_message_in_an_address_a_log_or_a_title(visi
         assert secret not in told, secret
 
 
-def test_the_database_holds_no_word_of_it(make_site, database_url, request, tmp_path, ask):
-    site = make_site(DATABASE_URL=database_url)
+@pytest.mark.each_database
+def test_database_holds_no_personal_data_in_plaintext(make_site, database_url, request, tmp_path, ask):
+    site = make_site()
     visitor = Visitor(site)
     visitor.walk(hopelessness="3")
     visitor.disagree()
@@ -473,7 +479,7 @@ def test_the_database_holds_no_word_of_it(make_site, database_url, request, tmp_
         assert secret.encode() not in dump, secret
 
 
-def test_a_visitor_only_machine_cannot_open_what_it_took(make_site, keys, tmp_path, ask, stored):
+def test_visitor_only_node_cannot_decrypt_stored_requests(make_site, keys, tmp_path, ask, stored):
     import shutil
 
     from screening.keyring import CALLBACK, Keyring
@@ -490,7 +496,7 @@ def test_a_visitor_only_machine_cannot_open_what_it_took(make_site, keys, tmp_pa
         Keyring(own, (CALLBACK,))
 
 
-def test_a_sealed_text_moved_to_another_request_is_refused(site, ask, stored):
+def test_ciphertext_moved_between_requests_is_not_decrypted(site, ask, stored):
     ask(Visitor(site))
     ask(Visitor(site), name="Another Person", phone="303 555 0111")
     with site.app_context():
@@ -506,9 +512,9 @@ class TestChanging:
 
     def changing(self, visitor, **fields):
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
-        return visitor.fill(page, "/consultation/review", **{**ROSA, "phone": "303 555 0188", **fields})
+        return visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0188", **fields})
 
-    def test_sent_twice_it_is_one_change_of_one_request(self, visitor, site, clock, ask, stored):
+    def test_repeated_change_submission_updates_a_single_request(self, visitor, site, clock, ask, stored):
         reference = reference_on(ask(visitor))
         page = self.changing(visitor)
         clock.forward(10)
@@ -517,7 +523,7 @@ class TestChanging:
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
 
-    def test_an_expired_session_does_not_make_it_a_second_request(self, visitor, site, clock, ask, stored):
+    def test_expired_draft_during_change_updates_a_single_request(self, visitor, site, clock, ask, stored):
         ask(visitor)
         page = self.changing(visitor)
         clock.forward(3 * 60 * 60)
@@ -527,7 +533,7 @@ class TestChanging:
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
 
-    def test_a_reference_looked_up_later_is_not_overwritten_by_mistake(self, visitor, site, clock, ask, stored):
+    def test_forgotten_reference_cancels_the_change_in_progress(self, visitor, site, clock, ask, stored):
         other = reference_on(ask(Visitor(site), name="Another Person"))
         ask(visitor)
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
@@ -537,16 +543,16 @@ class TestChanging:
         assert "takes the place" not in page.words
         assert "Another Person" in {details.name for _, details in stored(site)}
 
-    def test_a_field_that_names_another_request_is_worth_nothing(self, visitor, site, clock, ask, stored):
+    def test_forged_replaces_field_does_not_affect_other_request(self, visitor, site, clock, ask, stored):
         other = reference_on(ask(Visitor(site), name="Another Person"))
-        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **ROSA, carried=other)
+        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **FORM, carried=other)
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent", carried=other, replaces=other)
         clock.forward(10)
         visitor.fill(page, "/consultation/sent")
         assert {details.name for _, details in stored(site)} == {"Another Person", "Zentinela Rosa"}
 
-    def test_a_shared_summary_and_call_first_stay(self, visitor, site, clock, ask, stored):
+    def test_change_preserves_shared_summary_and_rank(self, visitor, site, clock, ask, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
         reference = reference_on(ask(visitor, share="yes"))
@@ -558,7 +564,7 @@ class TestChanging:
         [(request, details)] = stored(site)
         assert request.rank == 0 and details.answers["hopelessness"] == "3" and details.phone == "+13035550188"
 
-    def test_pressed_again_without_the_summary_it_stays_too(self, visitor, site, clock, stored):
+    def test_resubmission_without_summary_preserves_shared_summary(self, visitor, site, clock, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
         page = review(visitor, share="yes")
@@ -571,7 +577,7 @@ class TestChanging:
         [(request, details)] = stored(site)
         assert request.rank == 0 and details.answers is not None
 
-    def test_the_promise_that_is_shown_is_the_one_that_is_kept(self, visitor, site, clock, ask, stored):
+    def test_changed_request_shows_the_same_due_time_after_sending(self, visitor, site, clock, ask, stored):
         ask(visitor)
         clock.forward(60 * 20)
         page = self.changing(visitor, days=["3"])
@@ -579,7 +585,7 @@ class TestChanging:
         clock.forward(10)
         assert "Thursday, December 3" in visitor.fill(page, "/consultation/sent").words
 
-    def test_when_it_is_late_no_new_time_is_promised(self, visitor, site, clock, ask, stored):
+    def test_change_of_overdue_request_preserves_due_time(self, visitor, site, clock, ask, stored):
         reference = reference_on(ask(visitor))
         clock.forward(3 * 24 * 60 * 60)
         other = Visitor(site)
@@ -592,12 +598,12 @@ class TestChanging:
         assert "We are late, and we are sorry" in page.words and stored(site)[0][0].due_at == due
 
 
-def test_a_form_planted_by_another_site_is_not_even_shown(visitor):
+def test_cross_site_form_post_is_refused_without_echo(visitor):
     visitor.walk()
     before = visitor.client.get_cookie("visit").value
     response = visitor.client.post(
         "/consultation/review",
-        data={**ROSA, "carried": "f" * 32},
+        data={**FORM, "carried": "f" * 32},
         base_url="http://localhost",
         headers={"Origin": "https://evil.example"},
     )
@@ -605,16 +611,16 @@ def test_a_form_planted_by_another_site_is_not_even_shown(visitor):
     assert visitor.client.get_cookie("visit").value == before
 
 
-def test_a_program_that_never_opened_the_form_waits_too(site, stored):
+def test_submission_without_opening_the_form_is_refused(site, stored):
     bot = Visitor(site)
     token = bot.get("/consultation/status").token
     page = bot.post(
-        "/consultation/sent", {**ROSA, "csrf_token": token, "language": "en", "reach_by": "phone", "voicemail": "no"}
+        "/consultation/sent", {**FORM, "csrf_token": token, "language": "en", "reach_by": "phone", "voicemail": "no"}
     )
     assert page.status == 422 and stored(site) == []
 
 
-def test_a_full_draft_and_a_long_form_never_cost_the_answers(visitor, ask):
+def test_long_form_with_full_draft_preserves_answers(visitor, ask):
     visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), pain="3")
     visitor.disagree()
     for page in (review(visitor, name="🙂" * 80, say="🙂" * 40, message="🙂" * 120), ask(visitor, say="🙂" * 40)):
@@ -623,8 +629,9 @@ def test_a_full_draft_and_a_long_form_never_cost_the_answers(visitor, ask):
         assert "Your summary" in visitor.get("/summary").title
 
 
+@pytest.mark.each_database
 @pytest.mark.parametrize("doing", ["withdraw", "erase", "change"])
-def test_a_colleagues_save_at_the_same_moment_is_met(make_site, database_url, ask, stored, doing):
+def test_concurrent_update_refuses_all_but_withdrawal(make_site, database_url, ask, stored, doing):
     """Somebody else stores the request between our reading and our writing of it."""
     from sqlalchemy import event
 
@@ -633,7 +640,7 @@ def test_a_colleagues_save_at_the_same_moment_is_met(make_site, database_url, as
     from screening.callback.opening import regular
     from screening.callback.states import NotAllowedError
 
-    site = make_site(DATABASE_URL=database_url)
+    site = make_site()
     made = reference_on(ask(Visitor(site)))
     [(_, details)] = stored(site)
     others = []

@@ -57,28 +57,28 @@ def at(text: str, zone: ZoneInfo = DENVER) -> datetime:
         ("2026-11-23 17:00", Wish(frozenset({0}), frozenset({Part.MIDDAY})), "2026-11-30 15:00"),
     ],
 )
-def test_a_promise_as_a_person_would_work_it_out(asked, wish, by):
+def test_due_time_matches_hand_computed_examples(asked, wish, by):
     assert promise(CLINIC, at(asked), wish).astimezone(DENVER) == at(by)
 
 
 @pytest.mark.parametrize(("asked", "by"), [("2027-03-13 12:00", "2027-03-15"), ("2027-11-06 12:00", "2027-11-08")])
-def test_over_a_change_of_clocks_the_promise_keeps_the_clinics_time(asked, by):
+def test_due_time_across_dst_change_is_the_local_closing_time(asked, by):
     assert promise(CLINIC, at(asked)).astimezone(DENVER) == at(f"{by} 17:00")
 
 
-def test_an_end_the_clock_never_shows_is_no_end():
+def test_closing_time_skipped_by_dst_moves_to_the_next_day():
     """Clocks go from 2:00 to 3:00 on 14 March 2027: a night desk that shuts at 2:30 has no such moment."""
     night = Calendar(((time(1), time(2, 30)),) * 7, frozenset(), DENVER)
     assert promise(night, at("2027-03-13 12:00")).astimezone(DENVER) == at("2027-03-15 02:30")
 
 
-def test_an_end_the_clock_shows_twice_is_the_first():
+def test_closing_time_repeated_by_dst_uses_the_first():
     night = Calendar(((time(0), time(1, 30)),) * 7, frozenset(), DENVER)
     by = promise(night, at("2027-11-06 12:00"))
     assert by == datetime(2027, 11, 7, 7, 30, tzinfo=UTC)
 
 
-def test_a_clinic_that_never_opens_promises_nothing():
+def test_calendar_without_open_hours_raises_never_open_error():
     never = Calendar((None,) * 7, frozenset(), DENVER)
     with pytest.raises(NeverOpenError):
         promise(never, at("2026-11-23 10:00"))
@@ -97,11 +97,11 @@ def test_a_clinic_that_never_opens_promises_nothing():
         ("2026-11-26 12:00", False),
     ],
 )
-def test_open_is_open(now, open_):
+def test_is_open_follows_hours_weekends_and_holidays(now, open_):
     assert is_open(CLINIC, at(now)) is open_
 
 
-def test_parts_of_a_day_are_cut_to_the_hours():
+def test_parts_of_a_day_are_clipped_to_business_hours():
     assert parts_within((time(9), time(13))) == (
         (Part.MORNING, time(9), time(12)),
         (Part.MIDDAY, time(12), time(13)),
@@ -130,7 +130,7 @@ def questions(draw: st.DrawFn, hours_of_day: st.SearchStrategy) -> tuple[Calenda
 
 
 @given(questions(hours))
-def test_never_past_and_never_in_a_closed_hour(question):
+def test_due_time_is_in_the_future_and_within_open_hours(question):
     calendar, asked, wish = question
     try:
         by = promise(calendar, asked, wish)
@@ -145,7 +145,7 @@ def test_never_past_and_never_in_a_closed_hour(question):
 
 @given(questions(by_day))
 @example((CLINIC, at("2026-11-23 10:00"), Wish()))
-def test_exactly_the_later_of_the_rule_and_the_first_chosen_time(question):
+def test_due_time_is_the_later_of_rule_and_chosen_time(question):
     """Worked out anew by walking over the quarters of an hour, one by one, on the clinic's clock."""
     calendar, asked, wish = question
     try:

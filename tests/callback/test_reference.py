@@ -13,16 +13,16 @@ from screening.callback.reference import LENGTH, SYMBOLS, BadReferenceError, fin
 secrets = st.binary(min_size=16, max_size=16).map(bytes.hex)
 
 
-def test_it_has_more_than_sixty_bits():
+def test_reference_has_over_sixty_bits_of_entropy():
     assert LENGTH * math.log2(len(SYMBOLS)) > 60
 
 
-def test_no_symbol_looks_like_another():
+def test_symbols_are_distinct_and_unambiguous():
     assert len(set(SYMBOLS)) == len(SYMBOLS) and not set(SYMBOLS) & set("01ILO")
 
 
 @given(secrets)
-def test_the_same_secret_makes_the_same_reference_and_it_reads_back(secret):
+def test_reference_is_deterministic_and_parses_back(secret):
     reference = made_from(secret)
     assert made_from(secret) == reference
     assert read(reference) == reference
@@ -31,12 +31,12 @@ def test_the_same_secret_makes_the_same_reference_and_it_reads_back(secret):
 
 
 @given(secrets, secrets)
-def test_two_secrets_make_two_references(one, other):
+def test_distinct_secrets_give_distinct_references(one, other):
     assert (made_from(one) == made_from(other)) == (one == other)
 
 
 @given(secrets, st.integers(0, LENGTH), st.sampled_from(SYMBOLS))
-def test_one_wrong_symbol_is_found(secret, place, symbol):
+def test_single_wrong_symbol_is_detected(secret, place, symbol):
     symbols = made_from(secret).replace("-", "")
     wrong = symbols[:place] + symbol + symbols[place + 1 :]
     if wrong != symbols:
@@ -45,7 +45,7 @@ def test_one_wrong_symbol_is_found(secret, place, symbol):
 
 
 @given(secrets, st.integers(0, LENGTH), st.integers(0, LENGTH))
-def test_two_symbols_that_changed_places_are_found(secret, one, other):
+def test_transposed_symbols_are_detected(secret, one, other):
     symbols = list(made_from(secret).replace("-", ""))
     symbols[one], symbols[other] = symbols[other], symbols[one]
     wrong = "".join(symbols)
@@ -55,6 +55,6 @@ def test_two_symbols_that_changed_places_are_found(secret, one, other):
 
 
 @pytest.mark.parametrize("text", ["", "K7M4", "K7M4-2QXPA-9RTW0", "K7M4-2QXPA-9RTWCX", "<b>K7M4</b>"])
-def test_what_cannot_be_one_is_refused(text):
+def test_malformed_reference_is_refused(text):
     with pytest.raises(BadReferenceError):
         read(text)

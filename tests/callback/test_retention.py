@@ -7,8 +7,10 @@ from sqlalchemy import text
 
 from screening.callback import retention
 from screening.extensions import db
-from tests.staff.clerk import Office
-from tests.visitor import Visitor
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 DAY = 24 * 3600
 
@@ -16,27 +18,27 @@ DAY = 24 * 3600
 @pytest.fixture
 def worked(make_site, database_url, ask):
     """Two requests with notes and hashes, one of them closed."""
-    office = Office(make_site(DATABASE_URL=database_url))
-    ann = office.hire("ann", "callbacks")
+    team = Team(make_site())
+    ann = team.add("ann", "callbacks")
     ann.sign_in()
     for name in ("Kept", "Closed"):
-        ask(Visitor(office.site), name=name)
+        ask(Visitor(team.site), name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":
             page = ann.fill(page, f"{page.address}/claim")
             ann.fill(page, f"{page.address}/close")
-    return office
+    return team
 
 
-def counts(office):
-    with office.app.app_context():
+def counts(team):
+    with team.app.app_context():
         tables = ("callback_request", "callback_note", "callback_contact")
         return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables]
 
 
-def test_only_what_was_closed_long_enough_goes_with_all_that_belongs_to_it(worked, clock):
+def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
         assert retention.purge_closed(clock() + 29 * DAY) == 0
@@ -49,8 +51,8 @@ def test_only_what_was_closed_long_enough_goes_with_all_that_belongs_to_it(worke
     assert counts(worked) == [1, 1, 2]
 
 
-def test_what_is_left_of_a_withdrawn_request_goes_at_once(make_site, database_url, clock, ask):
-    site = make_site(DATABASE_URL=database_url)
+def test_purge_deletes_withdrawn_requests_immediately(make_site, database_url, clock, ask):
+    site = make_site()
     visitor = Visitor(site)
     for someone in (visitor, Visitor(site)):
         ask(someone)
@@ -62,7 +64,7 @@ def test_what_is_left_of_a_withdrawn_request_goes_at_once(make_site, database_ur
 
 
 @pytest.mark.parametrize(("language", "days"), [("en", "for 45 days"), ("es", "45 días")])
-def test_the_pages_say_how_long_closed_requests_are_kept(make_site, clock, language, days):
+def test_privacy_page_states_the_retention_in_days(make_site, clock, language, days):
     site = make_site(KEEP_CLOSED_DAYS=45)
     assert days in Visitor(site).get(f"/privacy?lang={language}").words
     with site.app_context():

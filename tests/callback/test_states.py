@@ -36,7 +36,7 @@ def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Prog
         yield from ways(following, steps - 1)
 
 
-def test_every_way_of_six_steps_keeps_what_must_hold():
+def test_every_six_step_sequence_preserves_invariants():
     count = 0
     for before, (what, *more), after in ways(Progress(), 6):
         count += 1
@@ -60,7 +60,7 @@ def test_every_way_of_six_steps_keeps_what_must_hold():
     assert count > 30_000
 
 
-def test_each_state_can_be_reached_and_left_but_withdrawn():
+def test_every_state_is_reachable_and_only_withdrawn_is_final():
     seen = {after.state for _, _, after in ways(Progress(), 4)} | {State.NEW}
     assert seen == set(State)
     left = {before.state for before, _, _ in ways(Progress(), 5)}
@@ -79,13 +79,13 @@ def test_each_state_can_be_reached_and_left_but_withdrawn():
         (Progress(State.REACHED, ANN), states.change, "reached"),
     ],
 )
-def test_what_is_not_allowed_says_why(progress, step, reason):
+def test_forbidden_transition_raises_with_its_reason(progress, step, reason):
     with pytest.raises(NotAllowedError) as refused:
         step(progress)
     assert refused.value.reason == reason
 
 
-def test_a_voicemail_needs_the_patients_leave():
+def test_voicemail_attempt_requires_the_patients_permission():
     claimed = Progress(State.CLAIMED, ANN)
     with pytest.raises(NotAllowedError) as refused:
         states.attempt(claimed, ANN, Attempt.VOICEMAIL, voicemail_allowed=False)

@@ -17,10 +17,12 @@ from screening.callback.turning import DAY, HOUR, KEPT_EMPTY, SEALS_FOR, WEEK
 from screening.cli import create_commands_app
 from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Keyring, read_ring, ring_file
-from tests.callback.conftest import ROSA, reference_on
-from tests.conftest import close
-from tests.staff.clerk import Office
-from tests.visitor import Visitor
+from tests.support.databases import close
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 PHONE = "+13035550144"
 
@@ -38,7 +40,7 @@ def folder(keys, tmp_path):
 
 @pytest.fixture
 def site(make_site, database_url, folder):
-    return make_site(DATABASE_URL=database_url, KEYS=folder)
+    return make_site(KEYS=folder)
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def sealed_with(site):
         return (found | set(db.session.scalars(select(CallbackNote.sealed_with)))) - {None}
 
 
-def test_everything_kept_goes_over_and_the_old_keys_are_destroyed_a_day_later(site, folder, patients, clock):
+def test_rotation_reencrypts_all_and_destroys_keys_a_day_later(site, folder, patients, clock):
     [old], [old_search] = ids(folder), ids(folder, SEARCH)
     secrets = [ring_file(folder, purpose).read_text().split('"')[-2] for purpose in (CALLBACK, SEARCH)]
     before = Keyring(folder, (CALLBACK, SEARCH))
@@ -114,7 +116,7 @@ def test_everything_kept_goes_over_and_the_old_keys_are_destroyed_a_day_later(si
         assert desk._hash(before, PHONE) not in hashes and len(hashes) == 2
 
 
-def test_the_worker_begins_when_the_key_was_sealed_to_long_enough_and_ends_within_the_week(site, folder, clock):
+def test_worker_rotation_starts_when_due_and_ends_in_a_week(site, folder, clock):
     first = ids(folder)
     with site.app_context():
         at = clock()
@@ -128,7 +130,7 @@ def test_the_worker_begins_when_the_key_was_sealed_to_long_enough_and_ends_withi
         assert first[0] not in ids(folder) and not turning.is_late(at + WEEK + DAY + 1)
 
 
-def test_what_a_visitor_seals_to_the_key_read_just_before_is_not_lost(site, folder, patients, clock, ask):
+def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, patients, clock, ask):
     """A visitor's process has read the old public key, and stores what it sealed only after the turn."""
     [old] = ids(folder)
     turn(site, folder, clock())
@@ -146,7 +148,7 @@ def test_what_a_visitor_seals_to_the_key_read_just_before_is_not_lost(site, fold
     assert [name for name, *_ in opened(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
 
 
-def test_a_box_that_is_replaced_by_one_for_the_old_key_is_looked_at_again(site, folder, patients, clock, monkeypatch):
+def test_row_reverted_to_old_key_is_reencrypted_in_same_run(site, folder, patients, clock, monkeypatch):
     """In the same run: else the key could be destroyed under it."""
     [old], before, whole, done = ids(folder), Keyring(folder, (CALLBACK,)), sealing.reseal, []
 
@@ -166,13 +168,13 @@ def test_a_box_that_is_replaced_by_one_for_the_old_key_is_looked_at_again(site, 
 
 
 @pytest.mark.parametrize("what", ["withdraw", "change", "note"])
-def test_what_somebody_does_at_this_moment_is_not_overwritten(site, folder, patients, clock, monkeypatch, what):
+def test_concurrent_update_is_not_overwritten_by_rotation(site, folder, patients, clock, monkeypatch, what):
     """It happens after the box was read and before it is stored anew; patient and team see nothing of the turn."""
     visitor = patients["Bea"]
     page = visitor.get("/consultation/status")
     if what == "change":
         page = visitor.send(page, "/consultation/status/change")
-        again = {**ROSA, "name": "Bea", "phone": "303 555 0166"}
+        again = {**FORM, "name": "Bea", "phone": "303 555 0166"}
         page = visitor.fill(page, "/consultation/review", **again)
         clock.forward(5)
     ring, whole, done = Keyring(folder, (CALLBACK, SEARCH)), sealing.reseal, []
@@ -236,7 +238,7 @@ def kill_at(patch, module, name, number):
 
 
 @pytest.mark.parametrize(("module", "name", "number"), STEPS, ids=lambda part: str(getattr(part, "__name__", part)))
-def test_killed_on_the_way_it_loses_nothing_and_the_next_run_goes_on(
+def test_rotation_killed_midway_loses_nothing_and_resumes(
     site, folder, patients, clock, monkeypatch, ask, module, name, number
 ):
     [old] = ids(folder)
@@ -254,7 +256,7 @@ def test_killed_on_the_way_it_loses_nothing_and_the_next_run_goes_on(
 
 
 @pytest.mark.parametrize(("module", "name", "number"), ENDING, ids=lambda part: str(getattr(part, "__name__", part)))
-def test_killed_while_it_destroys_it_ends_with_one_key_all_the_same(
+def test_killed_key_destruction_resumes_to_a_single_key(
     site, folder, patients, clock, monkeypatch, module, name, number
 ):
     [old] = ids(folder)
@@ -271,7 +273,7 @@ def test_killed_while_it_destroys_it_ends_with_one_key_all_the_same(
     assert opened(site, folder) == ALL
 
 
-def test_no_file_keeps_the_old_key(site, folder, clock):
+def test_destroyed_key_remains_in_no_file(site, folder, clock):
     """Neither the file that lay there before, by its other name, nor one that a killed process half wrote."""
     secret = ring_file(folder, CALLBACK).read_text().split('"')[-2].encode()
     turn(site, folder, clock())
@@ -284,7 +286,7 @@ def test_no_file_keeps_the_old_key(site, folder, clock):
     assert not any(secret in file.read_bytes() for file in folder.iterdir())
 
 
-def test_told_to_end_it_ends_and_goes_on_the_next_time(site, folder, patients, clock, monkeypatch):
+def test_stopped_rotation_resumes_in_the_next_run(site, folder, patients, clock, monkeypatch):
     monkeypatch.setattr(turning, "BATCH", 2)
     answers = iter([True, True, False])
     done = turn(site, folder, clock(), go_on=lambda: next(answers))
@@ -293,7 +295,7 @@ def test_told_to_end_it_ends_and_goes_on_the_next_time(site, folder, patients, c
     assert done.resealed + rest.resealed == 7 and opened(site, folder) == ALL
 
 
-def test_side_by_side_they_lay_one_key_and_lose_nothing(site, folder, patients, clock, database_url):
+def test_parallel_rotations_create_a_single_key_and_lose_nothing(site, folder, patients, clock, database_url):
     def run(_):
         app = create_commands_app({"DATABASE_URL": database_url, "KEYS": folder})
         with app.app_context():
@@ -313,7 +315,7 @@ def test_side_by_side_they_lay_one_key_and_lose_nothing(site, folder, patients, 
     assert opened(site, folder) == ALL
 
 
-def test_a_damaged_box_keeps_no_old_key_alive(site, folder, patients, clock):
+def test_damaged_ciphertext_does_not_block_key_destruction(site, folder, patients, clock):
     with site.app_context():
         note = db.session.scalars(select(CallbackNote)).first()
         note.sealed = note.sealed[:-1] + bytes([note.sealed[-1] ^ 1])
@@ -323,7 +325,7 @@ def test_a_damaged_box_keeps_no_old_key_alive(site, folder, patients, clock):
     assert turn(site, folder, clock() + KEPT_EMPTY).destroyed == 1
 
 
-def test_a_key_that_is_laid_out_and_not_yet_used_stays(site, folder, patients, clock):
+def test_added_key_awaiting_activation_is_not_destroyed(site, folder, patients, clock):
     turn(site, folder, clock())
     laid = keyring.add_key(folder, CALLBACK, read_ring(folder, CALLBACK).keys[0].made)
     turn(site, folder, clock() + KEPT_EMPTY)
@@ -331,7 +333,7 @@ def test_a_key_that_is_laid_out_and_not_yet_used_stays(site, folder, patients, c
 
 
 class TestSeveralMachines:
-    def test_a_file_that_was_not_brought_along_publishes_nothing(self, site, folder, patients, clock, tmp_path):
+    def test_stale_key_file_raises_and_publishes_nothing(self, site, folder, patients, clock, tmp_path):
         other = tmp_path / "other"
         shutil.copytree(folder, other)
         clock.forward(SEALS_FOR)
@@ -345,7 +347,7 @@ class TestSeveralMachines:
         shutil.copytree(folder, other, dirs_exist_ok=True)
         assert turn(site, other, clock()).resealed == 0 and opened(site, other) == ALL
 
-    def test_after_an_older_backup_was_restored_new_requests_can_be_read(self, site, folder, clock, ask):
+    def test_requests_after_backup_restore_are_decryptable(self, site, folder, clock, ask):
         """The public key that came with it belongs to a private key that is gone."""
         with site.app_context():
             rows = [(row.id, row.public) for row in db.session.scalars(select(CallbackKey))]
@@ -363,9 +365,7 @@ class TestSeveralMachines:
         with site.app_context():
             assert not turning.is_late(clock() + KEPT_EMPTY)
 
-    def test_a_process_that_met_the_new_key_before_its_file_opens_it_once_the_file_is_there(
-        self, site, folder, patients, clock, tmp_path
-    ):
+    def test_copied_key_file_lets_a_running_process_decrypt(self, site, folder, patients, clock, tmp_path):
         other = tmp_path / "other"
         shutil.copytree(folder, other)
         there = Keyring(other, (CALLBACK, SEARCH))
@@ -376,9 +376,9 @@ class TestSeveralMachines:
             shutil.copytree(folder, other, dirs_exist_ok=True)
             assert desk.opened(there, request) is not None
 
-    def test_the_team_at_work_notices_nothing(self, site, folder, patients, clock, ask):
-        office = Office(site)
-        ann = office.hire("ann", "callbacks")
+    def test_rotation_is_transparent_to_staff_and_patients(self, site, folder, patients, clock, ask):
+        team = Team(site)
+        ann = team.add("ann", "callbacks")
         ann.sign_in()
         names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
         turn(site, folder, clock())
@@ -393,7 +393,7 @@ class TestSeveralMachines:
         assert "We have your request" in page.words and reference.read(reference_shown)
 
 
-def test_the_command_prints_what_it_did(site, folder, patients, database_url):
+def test_rotate_command_prints_its_counts(site, folder, patients, database_url):
     app = create_commands_app({"DATABASE_URL": database_url, "KEYS": folder})
     done = app.test_cli_runner().invoke(args=["keys", "turn", "callback"])
     assert (done.exit_code, done.stdout) == (0, "resealed\t7\nhashed\t3\nunreadable\t0\ndestroyed\t0\n")

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from screening.config import ROOT
-from tests.deploy.containerfile import SHIPPED, command, copies, seen_by_a_build, steps, the_one
-from tests.deploy.serving import flags, of_the_makefile
+from tests.support.containerfile import SHIPPED, command, copies, seen_by_a_build, steps, the_one
+from tests.support.server_command import flags, of_the_makefile
 
 NEEDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
 KEPT_OUT = (
@@ -19,7 +19,7 @@ KEPT_OUT = (
 )
 
 
-def test_the_linter_finds_nothing(tmp_path):
+def test_containerfile_passes_hadolint(tmp_path):
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, SHIPPED], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
@@ -28,14 +28,14 @@ def test_the_linter_finds_nothing(tmp_path):
     assert subprocess.run([hadolint, bad], capture_output=True).returncode != 0, "it does look"
 
 
-def test_only_what_is_named_gets_near_an_image(tmp_path):
+def test_build_context_holds_only_the_listed_files(tmp_path):
     for name in (*NEEDED, *KEPT_OUT):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert set(seen_by_a_build(tmp_path)) == set(NEEDED)
 
 
-def test_everything_that_is_copied_is_there_and_may_be_seen():
+def test_copied_paths_are_tracked_and_in_the_build_context():
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for source, target in copies():
         assert [name for name in tracked.splitlines() if name == source or name.startswith(f"{source}/")], source
@@ -43,7 +43,7 @@ def test_everything_that_is_copied_is_there_and_may_be_seen():
         assert source in (ROOT / ".dockerignore").read_text().replace("!", "").splitlines()
 
 
-def test_it_holds_no_secret_and_nobody_in_it_is_root():
+def test_containerfile_has_no_secret_and_a_non_root_user():
     assert {name for name, _ in steps()} == {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "VOLUME", "USER", "EXPOSE", "CMD"}
     assert not re.search(r"SCREENING_|password|secret|token", SHIPPED.read_text(), re.IGNORECASE)
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", the_one("USER"))
@@ -51,7 +51,7 @@ def test_it_holds_no_secret_and_nobody_in_it_is_root():
     assert not {"COPY", "RUN"} & set(after_user), "nothing but instance/ is that user's"
 
 
-def test_a_container_serves_as_make_run_does():
+def test_container_command_matches_make_run():
     here = flags(command())
     assert (here.pop("--host"), here.pop("--port")) == ("0.0.0.0", the_one("EXPOSE"))  # noqa: S104
     assert here == of_the_makefile()

@@ -16,7 +16,8 @@ from bs4 import BeautifulSoup
 from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.web import crisis
-from tests.nginx import Nginx, free_port
+from tests.support.nginx import Nginx
+from tests.support.ports import HeldPort
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ASKED_MUCH = b"hopelessness=3&filler=" + b"x" * 70_000
@@ -65,7 +66,7 @@ def before(tmp_path):
 
         def start(*kinds):
             nodes = [None if kind == "away" else running.enter_context(Node(kind)) for kind in kinds]
-            ports = [node.server_port if node else free_port() for node in nodes]
+            ports = [node.server_port if node else running.enter_context(HeldPort()).number for node in nodes]
             return running.enter_context(Nginx(tmp_path / "nginx", ports, ports)), [node for node in nodes if node]
 
         yield start
@@ -85,7 +86,7 @@ def is_page_with_help(answer):
     )
 
 
-def test_with_no_node_every_request_is_met_with_help_and_the_sites_own_headers(before, make_site):
+def test_nginx_without_nodes_serves_help_with_site_headers(before, make_site):
     nginx, _ = before("away", "away")
     site = make_site(SECURE=True).extensions["headers"]
     for method, path, body, status in (
@@ -103,7 +104,7 @@ def test_with_no_node_every_request_is_met_with_help_and_the_sites_own_headers(b
         assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Server"] == "nginx"
 
 
-def test_what_operators_ask_a_node_never_gets_there(before):
+def test_operator_paths_never_reach_a_node(before):
     nginx, (node,) = before(200)
     for path in ("/metrics", "/metrics/", "/readyz", "/static/manifest.json"):
         assert nginx.ask("GET", path).status == 404
@@ -111,7 +112,7 @@ def test_what_operators_ask_a_node_never_gets_there(before):
     assert nginx.ask("GET", "/healthz").status == 200
 
 
-def test_answers_of_a_node_go_through_as_they_are(before):
+def test_node_response_passes_through_unchanged(before):
     nginx, _ = before(503)
     answer = nginx.ask("GET", "/summary")
     assert (answer.status, answer.body) == (503, b"the node's own page")
@@ -119,7 +120,7 @@ def test_answers_of_a_node_go_through_as_they_are(before):
     assert answer.headers["Set-Cookie"] == "visit=sealed" and "Content-Encoding" not in answer.headers
 
 
-def test_a_node_is_told_who_asks_and_not_what_a_client_says_of_itself(before):
+def test_node_receives_real_client_address_not_forged_headers(before):
     nginx, (node,) = before(200)
     forged = {"X-Forwarded-For": "192.0.2.66", "X-Forwarded-Proto": "gopher", "X-Forwarded-Host": "evil.example"}
     nginx.ask("GET", "/", headers=forged | {"Accept-Encoding": "gzip"})
@@ -129,7 +130,7 @@ def test_a_node_is_told_who_asks_and_not_what_a_client_says_of_itself(before):
     assert headers["X-Forwarded-Host"] == headers["Host"] == "localhost"
 
 
-def test_a_form_is_never_sent_twice_and_a_look_is_tried_elsewhere(before):
+def test_post_is_never_retried_and_get_is_retried(before):
     nginx, nodes = before(None, None)
     assert nginx.ask("POST", "/consultation/sent", b"name=Rosa", FORM).status == 502
     assert sum(len(node.got) for node in nodes) == 1, "the form reached one node, and no second one"
@@ -137,18 +138,18 @@ def test_a_form_is_never_sent_twice_and_a_look_is_tried_elsewhere(before):
     assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "both nodes were asked"
 
 
-def test_a_look_that_one_node_breaks_off_is_answered_by_the_other(before):
+def test_interrupted_get_is_served_by_the_other_node(before):
     nginx, _ = before(None, 200)
     assert [nginx.ask("GET", "/").status for _ in range(4)] == [200] * 4
 
 
-def test_a_form_goes_to_the_node_that_is_there(before):
+def test_post_goes_to_the_available_node(before):
     nginx, (node,) = before("away", 200)
     assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(4)] == [200] * 4
     assert len(node.got) == 4
 
 
-def test_a_slow_client_holds_nginx_and_not_a_node(before):
+def test_slow_client_occupies_nginx_and_no_node(before):
     nginx, (node,) = before(200)
     connection = nginx.connect()
     connection.putrequest("POST", "/check/sadness", skip_host=True)
@@ -170,7 +171,7 @@ def around(nginx, port, *command):
     return running.returncode, said
 
 
-def test_a_node_is_out_while_a_command_runs_and_then_back(before, tmp_path):
+def test_node_is_out_of_rotation_while_a_command_runs(before, tmp_path):
     nginx, (first, second) = before(200, 200)
     file = nginx.folder / "conf.d" / "screening.conf"
     shipped = file.read_text()
@@ -191,7 +192,7 @@ def test_a_node_is_out_while_a_command_runs_and_then_back(before, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["visitor.css", "visitor.js", "icon.svg"])
-def test_files_come_compressed_and_with_the_headers_they_have_from_a_node(before, make_site, name):
+def test_static_files_are_compressed_with_the_node_headers(before, make_site, name):
     nginx, _ = before("away")
     site = make_site(SECURE=True)
     path = site.jinja_env.globals["asset"](name)
@@ -209,14 +210,14 @@ def test_files_come_compressed_and_with_the_headers_they_have_from_a_node(before
         assert "immutable" in squeezed.headers["Cache-Control"] and "immutable" in own.headers["Cache-Control"]
 
 
-def test_a_file_that_only_a_newer_node_has_comes_from_there(before):
+def test_missing_static_file_is_fetched_from_a_node(before):
     nginx, _ = before(200)
     assert nginx.ask("GET", "/static/visitor.0000000000.css").body == b"the node's own page"
     assert nginx.ask("GET", "/static/%2e%2e/%2e%2e/%2e%2e/setup.cfg").status == 400
     assert b"install_requires" not in nginx.ask("GET", "/static/../../setup.cfg").body
 
 
-def test_open_http_leads_to_https_and_other_names_nowhere(before):
+def test_http_redirects_to_https_and_unknown_host_is_refused(before):
     nginx, (node,) = before(200)
     connection = http.client.HTTPConnection("127.0.0.1", nginx.open_port, timeout=30)
     connection.request("GET", "/about?lang=es", headers={"Host": "localhost"})
@@ -229,7 +230,7 @@ def test_open_http_leads_to_https_and_other_names_nowhere(before):
     assert node.got == []
 
 
-def test_nothing_is_written_down_of_anybody(before):
+def test_nginx_logs_and_stores_nothing_about_requests(before):
     """The main file around it logs all it may. nginx fails in every way here, and a handshake is broken off."""
     nginx, _ = before("away", None)
     for path in ("/check/hopelessness", "/static/nothing", "/%zz", "/" + "x" * 20_000):
@@ -250,14 +251,14 @@ def test_nothing_is_written_down_of_anybody(before):
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
 
 
-def test_a_setting_that_would_break_out_of_a_header_line_is_refused():
+def test_header_value_with_unsafe_character_is_refused():
     app = create_commands_app({"FRAME_ANCESTORS": ('https://a.example"; root /etc',)})
     done = app.test_cli_runner().invoke(args=["proxy", "headers"])
     assert done.exit_code == 1 and done.stdout.count("Content-Security-Policy") == 0
     assert done.stderr.count("\n") == 1 and "Content-Security-Policy would hold a character" in done.stderr
 
 
-def test_the_proxys_page_is_the_clinics_own_and_needs_neither_keys_nor_database(tmp_path):
+def test_proxy_error_page_needs_no_keys_or_database(tmp_path):
     file = tmp_path / "clinic.toml"
     text = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
     file.write_text(text.replace("Demo Spine and Pain Clinic", "Clinic by the Weir"), encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 
 from screening.cli import create_commands_app
 from screening.config import ROOT
-from tests.deploy.serving import flags, of_the_makefile
+from tests.support.server_command import flags, of_the_makefile
 
 SHIPPED = ROOT / "deploy" / "systemd"
 UNITS = (
@@ -55,7 +55,7 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_systemd_reads_them_without_a_complaint(laid):
+def test_units_pass_systemd_analyze_verify(laid):
     units = laid / "etc" / "systemd" / "system"
     files = [units / name for name in (*UNITS, "screening-backup.timer", "screening-doctor.timer")]
     assert analyze("verify", *map(str, files), SYSTEMD_UNIT_PATH=f"{units}:") == ""
@@ -65,7 +65,7 @@ def test_systemd_reads_them_without_a_complaint(laid):
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_each_may_do_little(laid, name):
+def test_unit_exposure_stays_under_the_limit(laid, name):
     found = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
     assert found and float(found[1]) <= EXPOSED
     shutil.rmtree(laid / "etc" / "systemd" / "system" / "screening-.service.d")
@@ -73,7 +73,7 @@ def test_each_may_do_little(laid, name):
     assert bare and float(bare[1]) > 9, "it is the drop-in that does it"
 
 
-def test_a_node_is_served_as_make_run_serves_the_site():
+def test_web_unit_command_matches_make_run():
     service = (SHIPPED / "screening-web@.service").read_text()
     (command,) = re.findall(r"^ExecStart=(.+)$", service, re.MULTILINE)
     here = flags(shlex.split(command))
@@ -82,13 +82,13 @@ def test_a_node_is_served_as_make_run_serves_the_site():
     assert {**here, "--workers": workers} == of_the_makefile()
 
 
-def test_only_the_worker_and_the_commands_may_write_keys():
+def test_only_the_web_unit_has_read_only_keys():
     for file in SHIPPED.glob("*.service"):
         read_only = unit(file.name)["Service"].get("ReadOnlyPaths", "")
         assert (read_only == "-/srv/screening/instance/keys") == (file.name == "screening-web@.service")
 
 
-def test_every_command_of_the_site_is_one_that_there_is():
+def test_unit_commands_exist_in_the_cli():
     said = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
     assert [found and found[1] for found in said] == ["worker", "backup", "doctor"]
     assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)

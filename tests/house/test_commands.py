@@ -29,13 +29,13 @@ def run(tmp_path):
     return run
 
 
-def test_a_good_definition_is_told_on_stdout(run):
+def test_valid_questionnaire_is_described_on_stdout(run):
     done = run(*FLASK, "questionnaire", "check", str(LIBRARY / "warning_signs.toml"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "warning_signs version 1: 12 questions, 7 signs, en, es\n"
 
 
-def test_a_bad_definition_is_told_on_stderr_in_one_line(run, tmp_path):
+def test_invalid_questionnaire_gives_a_single_line_error(run, tmp_path):
     file = tmp_path / "bad.toml"
     file.write_text((LIBRARY / "warning_signs.toml").read_text().replace("at_least = 1", "at_least = 9", 1))
     done = run(*FLASK, "questionnaire", "check", str(file))
@@ -45,7 +45,7 @@ def test_a_bad_definition_is_told_on_stderr_in_one_line(run, tmp_path):
     )
 
 
-def test_keys_are_made_once_for_their_owner_only(run, tmp_path):
+def test_keys_are_created_once_with_owner_only_permissions(run, tmp_path):
     done = run(*FLASK, "keys", "init")
     assert done.returncode == 0 and done.stdout == ""
     files = sorted((tmp_path / "keys").iterdir())
@@ -66,21 +66,21 @@ def test_keys_are_made_once_for_their_owner_only(run, tmp_path):
         ({"SCREENING_QUESTIONNAIRE": "nowhere.toml"}, "nowhere.toml: "),
     ],
 )
-def test_what_stops_the_start_is_one_line(run, settings, message):
+def test_startup_error_is_a_single_line(run, settings, message):
     done = run(sys.executable, "-c", "import wsgi", **settings)
     assert done.returncode == 1
     assert done.stderr.startswith("The site cannot start: ") and message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_upgrading_twice_changes_nothing(run, tmp_path):
+def test_database_upgrade_succeeds_twice(run, tmp_path):
     for _ in range(2):
         done = run(*FLASK, "db", "upgrade")
         assert done.returncode == 0, done.stderr
     assert {"site.sqlite", "site-inbox.sqlite"} <= {file.name for file in tmp_path.iterdir()}
 
 
-def test_a_release_is_refused_in_one_line_while_there_are_no_copies(run):
+def test_release_without_responses_gives_a_single_line_error(run):
     assert run(*FLASK, "db", "upgrade").returncode == 0
     for command in ("preview", "create"):
         done = run(*FLASK, "release", command)
@@ -90,6 +90,6 @@ def test_a_release_is_refused_in_one_line_while_there_are_no_copies(run):
     assert run(*FLASK, "release", "list").stdout == ""
 
 
-def test_an_expert_determination_names_day_and_expert(run):
+def test_expert_determination_requires_day_and_expert(run):
     done = run(*FLASK, "release", "preview", SCREENING_EXPERT_DETERMINATION="yes")
     assert done.returncode != 0 and "takes a day and who it was" in done.stderr

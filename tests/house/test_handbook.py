@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from screening.config import ROOT
-from tests.staff.clerk import Office
+from tests.support.staff_client import Team
 
 DOCS = ROOT / "docs"
 PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
@@ -81,9 +81,9 @@ def set_up(checkout: Path, keys: Path, sqlite_template: Path, make_site: Callabl
         shutil.copytree(keys, instance / "keys")
         for end in (".sqlite", "-inbox.sqlite"):
             shutil.copy(sqlite_template / f"site{end}", instance / f"screening{end}")
-        office = Office(make_site(KEYS=instance / "keys", DATABASE_URL=f"sqlite:///{instance}/screening.sqlite"))
-        office.hire("admin", "admin")
-        office.hire("dana", "callbacks")
+        team = Team(make_site(KEYS=instance / "keys", DATABASE_URL=f"sqlite:///{instance}/screening.sqlite"))
+        team.add("admin", "admin")
+        team.add("dana", "callbacks")
         (instance / "screening-inbox.sqlite").rename(instance / "inbox.sqlite")
 
     return lay
@@ -103,7 +103,7 @@ def script_of(page: Path, told: Path) -> tuple[str, list[tuple[int, str]]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_every_command_of_a_page_works(page, checkout, set_up, tmp_path):
+def test_every_command_of_a_page_succeeds(page, checkout, set_up, tmp_path):
     if page.stem not in BEFORE_ANYTHING:
         set_up()
     told = tmp_path / "told"
@@ -128,22 +128,22 @@ def test_every_command_of_a_page_works(page, checkout, set_up, tmp_path):
             assert re.search(wanted, said[number]), f"{page.name}: {line!r} is not in {said[number]!r}"
 
 
-def test_what_fails_on_a_page_fails_here(checkout, tmp_path, set_up):
+def test_failing_command_or_missing_output_is_detected(checkout, tmp_path, set_up):
     """The control: a box that fails stops the page, and so does an answer that does not come."""
     page = tmp_path / "page.md"
     page.write_text("```sh\necho one\n```\n\n```text\none\n```\n\n```sh\nfalse\necho never\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md, box 2"):
-        test_every_command_of_a_page_works(page, checkout, set_up, tmp_path)
+        test_every_command_of_a_page_succeeds(page, checkout, set_up, tmp_path)
     page.write_text("```sh\necho one\n```\n\n```text\ntwo\n```\n")
     shutil.rmtree(tmp_path / "told")
     shutil.rmtree(checkout / "instance")
     (checkout / "instance").mkdir()
     with pytest.raises(AssertionError, match="'two' is not in"):
-        test_every_command_of_a_page_works(page, checkout, set_up, tmp_path)
+        test_every_command_of_a_page_succeeds(page, checkout, set_up, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_boxes_are_of_known_kinds_and_what_is_not_run_needs_root_or_another_machine(page):
+def test_code_blocks_use_known_fences_and_allowed_programs(page):
     for block in blocks(page):
         assert block.fence in FENCES, f"{page.name}: ```{block.fence}"
         if block.fence == ELSEWHERE:
@@ -154,7 +154,7 @@ def test_boxes_are_of_known_kinds_and_what_is_not_run_needs_root_or_another_mach
                 assert not re.search(r"[;&|`]|\$\(", line), f"{page.name}: one command a line: {line}"
 
 
-def test_the_index_names_every_page():
+def test_index_lists_every_page():
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {page.name for page in PAGES}
 
@@ -168,7 +168,7 @@ def anchors(file: Path) -> set[str]:
 @pytest.mark.parametrize(
     "file", [ROOT / "README.md", ROOT / "SECURITY.md", DOCS / "README.md", *PAGES], ids=lambda file: file.name
 )
-def test_every_link_leads_somewhere(file):
+def test_every_relative_link_has_a_target(file):
     for link in re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8")):
         if not link.startswith("https://"):
             path, _, anchor = link.partition("#")

@@ -78,7 +78,7 @@ def complaints(module: str, imported: set[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("module", sorted(modules()))
-def test_no_wing_imports_another(module):
+def test_packages_import_only_what_the_rule_allows(module):
     if wing(module) in HOUSE:
         return
     assert complaints(module, imports(modules()[module])) == []
@@ -96,17 +96,17 @@ def test_no_wing_imports_another(module):
         ("responses.anonymise", "extensions"),
     ],
 )
-def test_the_rule_finds_a_breach(module, imported):
+def test_import_rule_detects_a_violation(module, imported):
     assert complaints(module, {imported})
 
 
-def test_the_rule_allows_the_doors():
+def test_import_rule_allows_public_interfaces():
     assert not complaints("visit.views", {"responses", "web.drafts", "questionnaire", "clinic"})
     assert not complaints("responses.inbox", {"questionnaire.path", "extensions", "responses.models"})
 
 
 @pytest.mark.parametrize("module", [m for m in sorted(modules()) if wing(m) == "questionnaire"])
-def test_the_ground_floor_needs_only_python(module):
+def test_questionnaire_core_imports_only_the_standard_library(module):
     for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):
@@ -127,7 +127,7 @@ def of_verifier(module: str) -> bool:
 
 
 @pytest.mark.parametrize("module", [m for m in sorted(modules()) if of_verifier(m)])
-def test_the_verifier_shares_nothing_with_what_it_verifies(module):
+def test_verifier_imports_no_other_package(module):
     assert [name for name in imports(modules()[module]) if not of_verifier(name)] == []
     for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -144,17 +144,17 @@ def test_the_verifier_shares_nothing_with_what_it_verifies(module):
         ("import screening.responses.files", "responses.files"),
     ],
 )
-def test_an_import_of_what_makes_releases_is_seen(tmp_path, text, found):
+def test_import_of_release_code_by_the_verifier_is_detected(tmp_path, text, found):
     file = tmp_path / "verify.py"
     file.write_text(text)
     assert [name for name in imports(file) if not of_verifier(name)] == [found]
 
 
-def test_a_visitor_only_process_never_loads_staff_code():
+def test_visitor_process_never_loads_staff_code():
     import subprocess
 
     code = (
-        "import sys; from tests.house.bare import site; site(('visitor',)); "
+        "import sys; from tests.support.bare_site import site; site(('visitor',)); "
         "assert not [m for m in sys.modules if m.startswith('screening.staff')]; "
         "site(('visitor', 'staff')); assert 'screening.staff' in sys.modules"
     )

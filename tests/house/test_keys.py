@@ -7,7 +7,7 @@ import pytest
 from screening.cli import create_commands_app
 from screening.config import SettingsError
 from screening.keyring import BACKUP, CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, STAFF, Keyring, UnsealableError
-from tests.visitor import SIGNS, Visitor
+from tests.support.visitor import SIGNS, Visitor
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def flask(tmp_path):
     return run
 
 
-def test_add_activate_and_list_tell_which_key_does_what(flask):
+def test_key_list_shows_active_and_decrypt_only_keys(flask):
     flask("keys", "init")
     (first,) = [line.split("\t")[1] for line in flask("keys", "list")[1].splitlines() if line.startswith("draft")]
     code, second, _ = flask("keys", "add", "draft")
@@ -43,7 +43,7 @@ def test_add_activate_and_list_tell_which_key_does_what(flask):
         (("activate", "doors", "00000000"), "doors is no purpose"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_changes_nothing(flask, tmp_path, arguments, words):
+def test_invalid_key_command_is_refused_and_changes_nothing(flask, tmp_path, arguments, words):
     flask("keys", "init")
     before = {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()}
     code, printed, said = flask("keys", *arguments)
@@ -51,7 +51,7 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(flask, tmp_path, ar
     assert {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == before
 
 
-def test_a_visitor_only_machine_has_files_that_open_nothing_but_drafts(flask, tmp_path):
+def test_visitor_node_keys_decrypt_no_staff_data(flask, tmp_path):
     flask("keys", "init", surfaces=("visitor",))
     here = tmp_path / "keys"
     assert {file.stem for file in here.iterdir()} == {DRAFT, FORMS}
@@ -69,7 +69,7 @@ def test_a_visitor_only_machine_has_files_that_open_nothing_but_drafts(flask, tm
             Keyring(there, (purpose,))
 
 
-def test_a_purpose_opens_nothing_of_another_even_with_all_files(flask, tmp_path):
+def test_key_purpose_decrypts_no_data_of_another_purpose(flask, tmp_path):
     flask("keys", "init")
     purposes = tuple(p for surface in PURPOSES.values() for p in surface)
     ring = Keyring(tmp_path / "keys", purposes)
@@ -81,7 +81,7 @@ def test_a_purpose_opens_nothing_of_another_even_with_all_files(flask, tmp_path)
                     ring.open(other, sealed, b"place")
 
 
-def test_while_keys_change_no_walking_visitor_loses_an_answer(flask, tmp_path, make_site):
+def test_draft_key_rotation_loses_no_answer(flask, tmp_path, make_site):
     """Two nodes share the key files. Each visitor changes node with every step; keys are turned in between."""
     flask("keys", "init")
     nodes = [make_site(KEYS=tmp_path / "keys") for _ in range(2)]
@@ -105,7 +105,7 @@ def test_while_keys_change_no_walking_visitor_loses_an_answer(flask, tmp_path, m
             assert visitor.get(f"/check/{sign}").chosen() == ["1"]
 
 
-def test_while_the_key_of_form_tokens_changes_no_form_is_asked_for_twice(flask, tmp_path, make_site):
+def test_form_token_key_rotation_refuses_no_form(flask, tmp_path, make_site):
     """One node signs with the new key while it only opens on the other; forms of each are sent to the other."""
     flask("keys", "init")
     fresh = flask("keys", "add", FORMS)[1].strip()

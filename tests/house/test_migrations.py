@@ -30,7 +30,7 @@ def complaints(text):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_migration_only_adds(file):
+def test_migration_contains_only_additive_operations(file):
     assert complaints(file.read_text(encoding="utf-8")) == []
 
 
@@ -43,5 +43,5 @@ def test_a_migration_only_adds(file):
         ("op.add_column('a', sa.Column('b', sa.Text, nullable=False, server_default=''))", []),
     ],
 )
-def test_the_rule_finds_what_takes_away(line, found):
+def test_migration_rule_detects_destructive_operations(line, found):
     assert complaints(f"def upgrade(name):\n    if name == 'main':\n        {line}\n") == found

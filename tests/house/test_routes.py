@@ -65,19 +65,19 @@ ON_CALLBACKS = """
 """All of them for the role ``callbacks``."""
 
 
-def test_the_addresses_are_the_reviewed_ones(site):
+def test_visitor_routes_match_the_reviewed_list(site):
     found = {
         f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
     }
     assert found == set(ADDRESSES.strip().splitlines())
 
 
-def test_where_only_staff_are_served_three_addresses_stand_in_front(make_site):
+def test_staff_only_process_serves_three_outer_routes(make_site):
     found = {str(rule.rule) for rule in make_site(SURFACES=("staff",)).url_map.iter_rules()}
     assert found == {"/healthz", "/readyz", "/.well-known/security.txt"}
 
 
-def test_the_addresses_on_releases_are_the_reviewed_ones(site):
+def test_release_routes_match_the_reviewed_list(site):
     from screening.staff.guard import requirement_of
 
     staff, found = site.extensions["staff"], set()
@@ -88,7 +88,7 @@ def test_the_addresses_on_releases_are_the_reviewed_ones(site):
     assert found == set(ON_RELEASES.strip().splitlines())
 
 
-def test_the_addresses_on_callbacks_are_the_reviewed_ones(site):
+def test_callback_routes_match_the_reviewed_list(site):
     from screening.staff.guard import requirement_of
 
     staff, found = site.extensions["staff"], set()
@@ -99,7 +99,7 @@ def test_the_addresses_on_callbacks_are_the_reviewed_ones(site):
     assert found == set(ON_CALLBACKS.strip().splitlines())
 
 
-def test_only_leaving_is_free_of_a_form_token(site):
+def test_only_leave_accepts_a_post_without_token(site):
     client = site.test_client()
     for rule in site.url_map.iter_rules():
         if "POST" in rule.methods:

@@ -16,7 +16,7 @@ from screening.config import ROOT, SettingsError
 from screening.extensions import db
 from screening.operations import demo
 from screening.operations.doctor import Given, Severity, examine
-from tests.conftest import NOON
+from tests.support.clock import NOON
 
 NAMES = ("localhost", "check.clinic.example")
 EVERYWHERE = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
@@ -36,7 +36,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
-def test_a_public_site_with_all_it_needs_starts(make_site, public):
+def test_complete_public_configuration_starts(make_site, public):
     assert make_site(**public, METRICS_ADDRESS=("127.0.0.1", 9109)).test_client().get("/healthz").status_code == 200
 
 
@@ -75,28 +75,28 @@ def test_a_public_site_with_all_it_needs_starts(make_site, public):
         ),
     ],
 )
-def test_what_cannot_be_together_on_a_public_site_stops_the_start(make_site, public, settings, line):
+def test_conflicting_settings_of_a_public_site_refuse_startup(make_site, public, settings, line):
     with pytest.raises(SettingsError) as stopped:
         make_site(**public | settings)
     assert str(stopped.value) == line
 
 
-def test_at_home_the_same_settings_are_fine(make_site):
+def test_local_demo_accepts_the_same_settings(make_site):
     assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=EVERYWHERE) is not None
 
 
-def test_a_second_factor_is_needed_for_a_real_clinic_at_home_too_and_only_where_staff_are_served(make_site, own_clinic):
+def test_real_clinic_requires_two_factor_only_for_staff(make_site, own_clinic):
     with pytest.raises(SettingsError, match="SECOND_FACTOR may be false only while the demo"):
         make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic)
     make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic, SURFACES=("visitor",))
 
 
-def test_a_storage_of_limits_that_says_nothing_is_not_waited_for(make_site, silent):
+def test_silent_rate_limit_storage_refuses_startup(make_site, silent):
     with pytest.raises(SettingsError, match="names a storage that does not answer"):
         make_site(LIMIT_STORAGE=f"redis://{silent}")
 
 
-def test_a_key_file_that_others_can_read_is_one_line_beside_the_others(make_site, public, keys, tmp_path):
+def test_readable_key_file_is_reported_with_the_other_problems(make_site, public, keys, tmp_path):
     folder = tmp_path / "keys"
     folder.mkdir()
     for file in keys.iterdir():
@@ -108,15 +108,16 @@ def test_a_key_file_that_others_can_read_is_one_line_beside_the_others(make_site
     assert str(stopped.value).endswith("\nkey file forms.toml can be read by others: run chmod 600 on it")
 
 
-def test_what_a_demo_filled_if_only_in_part_is_not_served_to_the_public(make_site, public, database_url, monkeypatch):
+@pytest.mark.each_database
+def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, database_url, monkeypatch):
     def die(*arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "_requests", die)
     make_site(**public, DATABASE_URL=database_url)
     with pytest.raises(KeyboardInterrupt):
-        demo.fill(make_site(DATABASE_URL=database_url))
-    make_site(DATABASE_URL=database_url)  # at home it is
+        demo.fill(make_site())
+    make_site()  # at home it is
     with pytest.raises(SettingsError) as stopped:
         make_site(**public, DATABASE_URL=database_url)
     assert str(stopped.value) == (
@@ -125,7 +126,7 @@ def test_what_a_demo_filled_if_only_in_part_is_not_served_to_the_public(make_sit
     )
 
 
-def test_a_database_that_is_away_empty_or_not_there_hinders_no_start(make_site, public, tmp_path):
+def test_unavailable_database_does_not_refuse_startup(make_site, public, tmp_path):
     for url in (AWAY, f"sqlite:///{tmp_path}/none.sqlite"):
         site = make_site(**public, DATABASE_URL=url)
         assert site.test_client().get("/check/sadness").status_code == 200
@@ -137,11 +138,11 @@ def test_a_database_that_is_away_empty_or_not_there_hinders_no_start(make_site, 
     make_site(**public)
 
 
-def test_a_database_that_says_nothing_hinders_the_start_for_seconds_only(make_site, public, silent):
+def test_silent_database_does_not_refuse_startup(make_site, public, silent):
     assert make_site(**public, DATABASE_URL=f"postgresql://rosa@{silent}/site") is not None
 
 
-def test_the_doctor_tells_each_problem_once_and_that_it_stops_the_start(make_site, tmp_path):
+def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     app = make_site().extensions["staff"]
     wrong = {"HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
     with app.test_request_context():
@@ -155,7 +156,7 @@ def test_the_doctor_tells_each_problem_once_and_that_it_stops_the_start(make_sit
         assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
 
 
-def test_all_are_told_at_once_and_the_commands_that_mend_them_run(tmp_path):
+def test_all_problems_are_reported_and_repair_commands_run(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCREENING_")} | {
         "SCREENING_HOSTS": "check.clinic.example",
         "SCREENING_KEYS": str(tmp_path / "keys"),

@@ -15,7 +15,7 @@ from screening.config import ROOT
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def test_nothing_names_a_package_registry():
+def test_tracked_files_name_no_package_registry():
     hosts = re.compile(
         "|".join(["pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(org|com)", "--(extra-)?index" + "-url"])
     )
@@ -44,7 +44,7 @@ def test_every_package_of_setup_cfg_is_pinned():
         assert re.search(rf"^{package.split('[')[0]}==", pinned, re.MULTILINE), package
 
 
-def test_built_files_are_what_their_names_and_neighbours_say():
+def test_built_files_match_their_hash_and_compressed_forms():
     folder = ROOT / "static" / "dist"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert set(manifest) == {"visitor.css", "consultation.css", "staff.css", "visitor.js", "icon.svg"}
@@ -56,14 +56,14 @@ def test_built_files_are_what_their_names_and_neighbours_say():
     assert {file.name for file in folder.iterdir()} == kept
 
 
-def test_the_script_and_icon_were_built_from_what_is_here():
+def test_built_script_and_icon_match_their_source():
     manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
     for name in ("visitor.js", "icon.svg"):
         built = (ROOT / "static" / "dist" / manifest[name]).read_bytes()
         assert built == (ROOT / "static" / "src" / name).read_bytes(), "run make css"
 
 
-def test_what_a_checker_is_told_to_pass_over_says_which_rule_and_why():
+def test_nosec_comments_name_the_rule_and_the_reason():
     passed_over = []
     for name in TRACKED:
         if name.endswith(".py") and not name.startswith("tests/"):
@@ -86,7 +86,7 @@ def sheets_of(template):
     return ("visitor",)
 
 
-def test_every_class_a_template_uses_has_a_rule():
+def test_every_template_class_has_a_css_rule():
     ruled = {}
     for sheet in ("visitor", "consultation", "staff"):
         css = next((ROOT / "static" / "dist").glob(f"{sheet}.*.css")).read_text(encoding="utf-8")

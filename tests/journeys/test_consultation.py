@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from tests.journeys.test_axe import RULES
-from tests.staff.clerk import PASSWORD, totp
+from tests.support.axe import assert_accessible
+from tests.support.clock import process_time
+from tests.support.staff_client import PASSWORD, totp
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_from_the_summary_to_the_promise_and_back(reader, lang, scripts):
-    patient = reader(java_script_enabled=scripts)
+def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, lang, scripts):
+    patient = browser_visitor(java_script_enabled=scripts)
     patient.walk(lang, sadness="2", pain="3")
     patient.finish()
     patient.follow(".app-offer a.nhsuk-button")
     assert patient.path == "/consultation"
     reference = patient.ask_for_a_call(message="Demo")
     assert patient.page.locator("html").get_attribute("lang") == lang
-    other = reader(java_script_enabled=scripts)
+    other = browser_visitor(java_script_enabled=scripts)
     other.open(f"/consultation/status?lang={lang}").locator("#reference").fill(reference.lower())
     other.press()
     assert reference in other.page.locator("main").inner_text()
@@ -34,8 +32,8 @@ def test_from_the_summary_to_the_promise_and_back(reader, lang, scripts):
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_the_language_button_keeps_what_was_typed_and_enter_sends(reader, scripts):
-    patient = reader(java_script_enabled=scripts)
+def test_language_button_preserves_fields_and_enter_submits(browser_visitor, scripts):
+    patient = browser_visitor(java_script_enabled=scripts)
     page = patient.open("/consultation?lang=en")
     page.locator("#name").fill("Demo Reader")
     page.locator("#message").fill("Two\nlines")
@@ -50,16 +48,16 @@ def test_the_language_button_keeps_what_was_typed_and_enter_sends(reader, script
     assert patient.path == "/consultation/review" and page.locator(".nhsuk-error-summary").count() == 1
 
 
-def test_the_fields_of_a_guardian_show_when_they_are_needed(reader):
-    patient = reader(java_script_enabled=False)
+def test_guardian_fields_are_visible_only_for_minors(browser_visitor):
+    patient = browser_visitor(java_script_enabled=False)
     page = patient.open("/consultation")
     assert not page.locator("#guardian").is_visible()
     page.locator("#minor").check()
     assert page.locator("#guardian").is_visible()
 
 
-def test_back_from_the_review_finds_what_was_typed(reader):
-    patient = reader()
+def test_back_from_review_restores_the_form_fields(browser_visitor):
+    patient = browser_visitor()
     page = patient.open("/consultation")
     page.locator("#name").fill("Demo Reader")
     page.locator("#phone").fill("303 555 0144")
@@ -70,70 +68,68 @@ def test_back_from_the_review_finds_what_was_typed(reader):
 
 
 @pytest.fixture(scope="module")
-def hired(server):
+def hired(live_server):
     """An account of the team, with a temporary password."""
-    temporary = server.flask(
+    temporary = live_server.flask(
         *("staff", "add", "dana@example.org", "--name", "Dana Demo", "--role", "callbacks", "--role", "admin")
     )
     return {"password": temporary.split()[-1], "secret": ""}
 
 
-def test_the_team_sets_up_calls_and_signs_out_without_a_script_and_axe_finds_nothing(reader, hired):
-    patient = reader()
+def test_staff_workflow_completes_without_axe_violations(browser_visitor, hired):
+    patient = browser_visitor()
     patient.walk("en", hopelessness="3", pain="2")
     patient.finish()
     page = patient.open("/consultation")
     page.locator("#share").check()
     patient.follow("#ask > button.nhsuk-button")
     patient.ask_for_a_call()
-    clerk = reader(viewport={"width": 1280, "height": 900})
+    member = browser_visitor(viewport={"width": 1280, "height": 900})
     seen = []
 
     def look(name):
         for scheme, width in (("light", 1280), ("dark", 360)):
-            clerk.page.emulate_media(color_scheme=scheme)
-            clerk.page.set_viewport_size({"width": width, "height": 900})
-            results = Axe().run(clerk.page, options=RULES)
-            found = [(v["id"], [n["html"][:120] for n in v["nodes"]]) for v in results.response["violations"]]
-            assert found == [], f"{name}, {scheme}, {width}: {found}"
-            wide = clerk.page.evaluate("document.documentElement.scrollWidth")
+            member.page.emulate_media(color_scheme=scheme)
+            member.page.set_viewport_size({"width": width, "height": 900})
+            assert_accessible(member.page, f"{name}, {scheme}, {width}")
+            wide = member.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} wide"
         seen.append(name)
 
-    page = clerk.open("/staff/callbacks?lang=en")
+    page = member.open("/staff/callbacks?lang=en")
     look("sign in")
     page.locator("#email").fill("dana@example.org")
     page.locator("#password").fill(hired["password"])
-    clerk.press()
+    member.press()
     look("new password")
     for field in page.locator("main input[type=password]").all():
         field.fill(PASSWORD)
-    clerk.press()
+    member.press()
     look("set up")
     secret = page.locator(".app-key").inner_text().replace(" ", "")
-    page.locator("#code").fill(totp(secret, time.time()))
-    clerk.press()
+    page.locator("#code").fill(totp(secret, process_time()))
+    member.press()
     look("recovery codes")
-    page = clerk.open("/staff/callbacks?lang=en")
+    page = member.open("/staff/callbacks?lang=en")
     look("queue")
-    clerk.follow(".app-queue__name a >> nth=0")
+    member.follow(".app-queue__name a >> nth=0")
     look("request, new")
-    clerk.follow("form[action$='/claim'] button")
+    member.follow("form[action$='/claim'] button")
     assert "You have this request now" in page.locator("main").inner_text()
     look("request, mine")
     page.locator("form[action$='/call'] textarea").fill("Demo note")
-    clerk.follow("form[action$='/call'] button[value=no_answer]")
+    member.follow("form[action$='/call'] button[value=no_answer]")
     assert "Tried once" in page.locator("main").inner_text() and "Demo note" in page.locator("main").inner_text()
     for path in ("search", "new", "closed-days"):
-        clerk.open(f"/staff/callbacks/{path}")
+        member.open(f"/staff/callbacks/{path}")
         look(path)
     for path in ("mail", "audit", "accounts", "accounts/new", "you", "nothing"):
-        clerk.open(f"/staff/{path}")
+        member.open(f"/staff/{path}")
         look(path)
-    clerk.open("/staff/callbacks?lang=es")
+    member.open("/staff/callbacks?lang=es")
     look("queue in Spanish")
-    clerk.follow(".app-staffhead__out")
-    assert clerk.path == "/staff/sign-in"
-    clerk.open("/staff/callbacks")
-    assert clerk.path == "/staff/sign-in"
+    member.follow(".app-staffhead__out")
+    assert member.path == "/staff/sign-in"
+    member.open("/staff/callbacks")
+    assert member.path == "/staff/sign-in"
     assert len(seen) == 17

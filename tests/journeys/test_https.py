@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.journeys.conftest import Server
-from tests.journeys.weather import self_signed
+from tests.support.certificates import self_signed
+from tests.support.live_server import LiveServer
 
 
 @pytest.fixture(scope="module")
@@ -13,12 +13,12 @@ def https(tmp_path_factory):
     folder = tmp_path_factory.mktemp("https")
     certificate, key = self_signed(folder)
     tls = ("--ssl-certificate", str(certificate), "--ssl-keyfile", str(key))
-    with Server(folder, *tls, scheme="https", SCREENING_SECURE="true") as running:
+    with LiveServer(folder, *tls, scheme="https", SCREENING_SECURE="true") as running:
         yield running
 
 
-def test_the_walk_works_over_https_and_cookies_are_bound_to_the_host(reader, https):
-    visitor = reader(https.address)
+def test_walk_over_https_uses_secure_host_cookies(browser_visitor, https):
+    visitor = browser_visitor(https.address)
     sent = []
     visitor.context.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     visitor.walk("es", pain="1")

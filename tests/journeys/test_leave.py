@@ -8,8 +8,8 @@ WEATHER = "https://www.weather.gov/"
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_leave_then_back_shows_no_answer(reader, scripts):
-    visitor = reader(java_script_enabled=scripts)
+def test_back_after_leave_shows_no_answer(browser_visitor, scripts):
+    visitor = browser_visitor(java_script_enabled=scripts)
     visitor.walk(sadness="3")
     visitor.open("/check/sadness")
     visitor.leave()
@@ -18,9 +18,9 @@ def test_leave_then_back_shows_no_answer(reader, scripts):
     assert visitor.open("/check/review").url.startswith(visitor.address + "/check/sadness")
 
 
-def test_going_elsewhere_without_leaving_and_back_does_show_it(reader):
+def test_back_without_leave_restores_the_answer(browser_visitor):
     """The control: the test above could fail."""
-    visitor = reader()
+    visitor = browser_visitor()
     visitor.walk(sadness="3")
     visitor.open("/check/sadness")
     visitor.page.goto(WEATHER)
@@ -28,8 +28,8 @@ def test_going_elsewhere_without_leaving_and_back_does_show_it(reader):
     assert visitor.page.locator("input:checked").get_attribute("value") == "3"
 
 
-def test_shift_three_times_leaves(reader):
-    visitor = reader()
+def test_pressing_shift_three_times_leaves_the_site(browser_visitor):
+    visitor = browser_visitor()
     visitor.walk(sadness="3")
     for _ in range(3):
         visitor.page.keyboard.press("Shift")
@@ -37,16 +37,16 @@ def test_shift_three_times_leaves(reader):
     assert visitor.open("/check/review").url.startswith(visitor.address + "/check/sadness")
 
 
-def test_shift_while_typing_does_not(reader):
-    visitor = reader()
+def test_shift_between_other_keys_does_not_leave_the_site(browser_visitor):
+    visitor = browser_visitor()
     visitor.open("/check/sadness")
     for key in ("Shift", "a", "Shift", "b", "Shift"):
         visitor.page.keyboard.press(key)
     assert visitor.path == "/check/sadness" and visitor.page.locator("main").is_visible()
 
 
-def test_five_minutes_ahead_a_word_and_a_way_to_stay(reader):
-    visitor = reader()
+def test_timeout_dialog_warns_and_more_time_extends_the_draft(browser_visitor):
+    visitor = browser_visitor()
     visitor.page.clock.install()
     visitor.open("/check/sadness")
     visitor.choose("sadness", "2")
@@ -72,8 +72,8 @@ def test_five_minutes_ahead_a_word_and_a_way_to_stay(reader):
     assert dialog.is_visible()
 
 
-def test_when_the_answers_are_cleared_the_page_shows_none(reader):
-    visitor = reader()
+def test_page_reloads_without_query_when_the_draft_expires(browser_visitor):
+    visitor = browser_visitor()
     visitor.page.clock.install()
     visitor.open("/check/sadness")
     visitor.choose("sadness", "2")

@@ -11,8 +11,8 @@ from urllib.request import urlopen as open_
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.journeys.conftest import Server
-from tests.visitor import SIGNS
+from tests.support.live_server import LiveServer
+from tests.support.visitor import SIGNS
 
 
 @pytest.fixture(scope="module", params=["visitor,staff", "visitor"])
@@ -22,9 +22,9 @@ def watched(request, tmp_path_factory):
         address = f"127.0.0.1:{free.getsockname()[1]}"
     folder = tmp_path_factory.mktemp("watched")
     settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SURFACES": request.param}
-    Server(folder).prepare()
+    LiveServer(folder).prepare()
     with ExitStack() as stack:
-        running = Server(folder, "--workers", "2", **settings)
+        running = LiveServer(folder, "--workers", "2", **settings)
         running.start()
         stack.push(running)
         yield running, f"http://{address}/metrics"
@@ -47,12 +47,12 @@ def grown(before, after):
     return {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
 
 
-def test_walks_of_all_noughts_and_all_threes_leave_the_same_figures(reader, watched):
-    server, address = watched
+def test_walks_with_different_answers_give_equal_metrics(browser_visitor, watched):
+    live_server, address = watched
 
     def walked(answer):
         before = figures(address)
-        visitor = reader(server.address)
+        visitor = browser_visitor(live_server.address)
         visitor.walk(**dict.fromkeys(SIGNS, answer))
         visitor.finish()
         visitor.context.close()
@@ -65,16 +65,16 @@ def test_walks_of_all_noughts_and_all_threes_leave_the_same_figures(reader, watc
     assert not [name for name in noughts if "walk" in name and name != walk]
 
 
-def test_every_process_answers_for_all(watched):
-    server, address = watched
+def test_each_metrics_response_covers_all_worker_processes(watched):
+    live_server, address = watched
     before = figures(address)
     for _ in range(20):
-        open_(f"{server.address}/about").close()
+        open_(f"{live_server.address}/about").close()
     seen = [grown(before, figures(address)) for _ in range(10)]
     assert seen == [{"screening_request_seconds_count{group=about,status=2xx,surface=visitor}": 20}] * 10
 
 
-def test_names_and_labels_are_the_reviewed_ones(watched):
+def test_metric_names_and_labels_match_the_reviewed_list(watched):
     _, address = watched
     found = {re.sub(r"(group|status|surface)=[\w-]+", r"\1", name) for name in figures(address)}
     assert found == {
@@ -91,7 +91,7 @@ def test_names_and_labels_are_the_reviewed_ones(watched):
     }
 
 
-def test_the_figures_are_not_on_the_sites_own_port(watched):
-    server, _ = watched
+def test_metrics_are_not_served_on_the_site_port(watched):
+    live_server, _ = watched
     with pytest.raises(HTTPError, match="404"):
-        open_(f"{server.address}/metrics")
+        open_(f"{live_server.address}/metrics")

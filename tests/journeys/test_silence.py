@@ -8,8 +8,8 @@ import pytest
 
 from screening.questionnaire.loader import LIBRARY
 from screening.responses.ladders import DETAILS
-from tests.journeys.conftest import Server
-from tests.visitor import SIGNS
+from tests.support.live_server import LiveServer
+from tests.support.visitor import SIGNS
 
 SENTINEL = "zqx7kv"
 """Long enough that no sealed cookie holds it by chance, short enough for a code."""
@@ -33,12 +33,12 @@ def marked(tmp_path_factory):
     ladders = folder / "ladders.toml"
     ladders.write_text("".join(f"[{detail}]\nweight = 1\n" for detail in DETAILS))
     settings = {"SCREENING_QUESTIONNAIRE": str(file), "SCREENING_LADDERS": str(ladders)}
-    with Server(folder, "--log-level", "debug", **settings) as running:
+    with LiveServer(folder, "--log-level", "debug", **settings) as running:
         yield running
 
 
-def test_no_answer_token_or_browser_shows_in_logs_addresses_headers_or_files(reader, marked):
-    visitor = reader(marked.address, user_agent=BROWSER)
+def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, marked):
+    visitor = browser_visitor(marked.address, user_agent=BROWSER)
     heads: list[str] = []
     tokens: set[str] = set()
 
@@ -84,26 +84,26 @@ def test_no_answer_token_or_browser_shows_in_logs_addresses_headers_or_files(rea
         assert word not in everything["log"], word
 
 
-def test_walks_of_all_noughts_and_all_threes_leave_the_same_log(reader, server):
+def test_walks_with_different_answers_log_nothing(browser_visitor, live_server):
     """On application and server, but for times: and since both leave nothing, the times tell nothing either."""
 
     def grown(answer: str) -> list[str]:
-        before = len(server.log.read_text())
-        visitor = reader(server.address)
+        before = len(live_server.log.read_text())
+        visitor = browser_visitor(live_server.address)
         visitor.walk(**dict.fromkeys(SIGNS, answer))
         visitor.finish()
-        return server.log.read_text()[before:].splitlines()
+        return live_server.log.read_text()[before:].splitlines()
 
     assert grown("0") == grown("3") == []
 
 
-def test_the_log_does_speak_when_something_breaks(tmp_path, reader):
+def test_unreachable_response_database_is_logged(tmp_path, browser_visitor):
     """The control: a log that never says anything would prove nothing."""
-    with Server(tmp_path) as server:
-        visitor = reader(server.address)
+    with LiveServer(tmp_path) as live_server:
+        visitor = browser_visitor(live_server.address)
         visitor.walk()
         for file in tmp_path.glob("site-inbox.sqlite*"):
             file.unlink()
         (tmp_path / "site-inbox.sqlite").mkdir()
         visitor.finish()
-        assert "the inbox cannot be reached: OperationalError" in server.log.read_text()
+        assert "the inbox cannot be reached: OperationalError" in live_server.log.read_text()

@@ -9,8 +9,8 @@ import pytest
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_the_whole_walk(reader, lang, scripts):
-    visitor = reader(java_script_enabled=scripts)
+def test_walk_completes_with_and_without_scripts(browser_visitor, lang, scripts):
+    visitor = browser_visitor(java_script_enabled=scripts)
     visitor.walk(lang, sadness="2", hopelessness="3", pain="3", appetite="declined")
     visitor.finish()
     words = visitor.page.locator("main").inner_text()
@@ -23,8 +23,8 @@ def test_the_whole_walk(reader, lang, scripts):
     assert visitor.path == "/check/sadness"
 
 
-def test_the_whole_walk_by_keyboard_alone(reader):
-    visitor = reader()
+def test_walk_completes_by_keyboard_alone(browser_visitor):
+    visitor = browser_visitor()
     page = visitor.open("/?lang=en")
 
     def tab_to(selector: str, limit: int = 40) -> None:
@@ -63,8 +63,8 @@ def test_the_whole_walk_by_keyboard_alone(reader):
     assert "0 of 7" in page.locator("main").inner_text()
 
 
-def test_a_mistake_takes_the_focus_to_its_words(reader):
-    visitor = reader()
+def test_form_error_moves_focus_to_the_error_summary(browser_visitor):
+    visitor = browser_visitor()
     visitor.open("/check/sadness")
     visitor.press()
     assert visitor.page.title().startswith("Error: ")
@@ -73,8 +73,8 @@ def test_a_mistake_takes_the_focus_to_its_words(reader):
     assert visitor.page.locator(":focus").get_attribute("id") == "sadness"
 
 
-def test_none_of_these_unticks_the_rest(reader):
-    visitor = reader()
+def test_none_of_these_unticks_the_other_choices(browser_visitor):
+    visitor = browser_visitor()
     visitor.walk()
     page = visitor.open("/check/stress")
     assert page.locator("input:checked").count() == 2
@@ -84,8 +84,8 @@ def test_none_of_these_unticks_the_rest(reader):
     assert [box.get_attribute("value") for box in page.locator("input:checked").all()] == ["family"]
 
 
-def test_the_browsers_back_button_shows_the_answer_given(reader):
-    visitor = reader()
+def test_browser_back_button_shows_the_stored_answer(browser_visitor):
+    visitor = browser_visitor()
     visitor.open("/check/sadness")
     visitor.choose("sadness", "2")
     visitor.choose("sleep", "1")
@@ -93,8 +93,8 @@ def test_the_browsers_back_button_shows_the_answer_given(reader):
     assert visitor.path == "/check/sleep" and visitor.page.locator("input:checked").get_attribute("value") == "1"
 
 
-def test_two_tabs_both_count(reader):
-    visitor = reader()
+def test_answers_from_two_tabs_are_both_stored(browser_visitor):
+    visitor = browser_visitor()
     visitor.open("/check/sadness")
     visitor.choose("sadness", "2")
     other = visitor.context.new_page()
@@ -108,8 +108,8 @@ def test_two_tabs_both_count(reader):
     assert visitor.open("/check/sleep").locator("input:checked").get_attribute("value") == "1"
 
 
-def test_the_summary_prints_on_two_pages_with_help_and_date(reader):
-    visitor = reader(viewport={"width": 1280, "height": 900})
+def test_printed_summary_fits_two_pages_with_help_and_date(browser_visitor):
+    visitor = browser_visitor(viewport={"width": 1280, "height": 900})
     visitor.walk(sadness="2", hopelessness="3", pain="3")
     visitor.finish()
     page = visitor.page

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.callback.conftest import ask
-from tests.operations.lying import change
-from tests.postgres import Cluster
-
-__all__ = ["ask"]
+from tests.support.postgres import Cluster
+from tests.support.tampering import change
 
 
 @pytest.fixture

@@ -25,13 +25,16 @@ from screening.keyring import BACKUP, PURPOSES, Keyring, Ring, activate_key, add
 from screening.operations.backup import BackupError, content, giving_back, sealed, taking
 from screening.operations.backup.tables import KEPT, LEFT_OUT, TABLES
 from screening.staff.models import StaffSession
-from tests.callback.test_desk import names_in, open_request, press
-from tests.conftest import NOON, close
-from tests.operations.lying import change, rows_in
-from tests.responses import made
-from tests.responses.crowd import crowd, store
-from tests.staff.clerk import Clerk, Office
-from tests.visitor import Visitor
+from tests.support import release_factory
+from tests.support.clock import NOON
+from tests.support.databases import close
+from tests.support.queue_pages import names_in, open_request, press
+from tests.support.sample_responses import generate, store
+from tests.support.staff_client import StaffClient, Team
+from tests.support.tampering import change, rows_in
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 BEGINS = sealed.FIRST_LINE_BYTES + 24
 """Where the first chunk begins."""
@@ -75,44 +78,46 @@ def give_back(app, file):
 # The drill.
 
 
-def lived_in(office, ask, questionnaire):
+def lived_in(team, ask, questionnaire):
     """A clinic with two requests, a note, a release of which a package was made, and a copy in the holding file.
 
     Gives who calls back, who sees to the rest, and the package.
     """
-    ann, rita = office.hire("ann", "callbacks"), office.hire("rita", "responses", "rows", "admin")
-    for clerk in (ann, rita):
-        clerk.sign_in()
+    ann, rita = team.add("ann", "callbacks"), team.add("rita", "responses", "rows", "admin")
+    for member in (ann, rita):
+        member.sign_in()
     for name in ("Zentinela Rosa", "Zentinel Jo"):
-        ask(Visitor(office.site), name=name)
+        ask(Visitor(team.site), name=name)
     press(ann, open_request(ann), "note", note="zentinel note")
-    with office.app.app_context():
-        made.release(questionnaire)
-        store(crowd(30))
-    agreed = Visitor(office.site)
+    with team.app.app_context():
+        release_factory.release(questionnaire)
+        store(generate(30))
+    agreed = Visitor(team.site)
     agreed.walk(sadness="2")
     agreed.agree()
     return ann, rita, package(rita)
 
 
-def package(clerk):
-    return clerk.client.get("/staff/releases/1/full.zip").data
+def package(member):
+    return member.client.get("/staff/releases/1/full.zip").data
 
 
 @pytest.mark.parametrize(
     ("kind", "into"), [("sqlite", "sqlite"), ("postgresql", "postgresql"), ("sqlite", "postgresql")]
 )
-def test_the_drill(kind, into, make_site, commands, empty_database, ask, inbox, questionnaire, tmp_path):
+def test_restored_backup_preserves_every_row_and_account(
+    kind, into, make_site, commands, empty_database, ask, inbox, questionnaire, tmp_path
+):
     old, file = empty_database(kind), tmp_path / "backup"
     assert flask(commands(old), "keys", "publish")[0] == 0
-    office = Office(make_site(DATABASE_URL=old))
-    ann, rita, release = lived_in(office, ask, questionnaire)
+    team = Team(make_site(DATABASE_URL=old))
+    ann, rita, release = lived_in(team, ask, questionnaire)
     before, went_on = rows_in(old), []
 
     def meanwhile(_rows):
         """Once the first rows are written: a visitor asks for a call, and somebody of the team works."""
         if not went_on:
-            went_on.append(ask(Visitor(office.site), name="Zentinel Too Late"))
+            went_on.append(ask(Visitor(team.site), name="Zentinel Too Late"))
             press(ann, open_request(ann, "Zentinel Jo"), "claim")
 
     stated = take(commands(old), file, progress=meanwhile)
@@ -132,12 +137,12 @@ def test_the_drill(kind, into, make_site, commands, empty_database, ask, inbox, 
 
     assert [flask(commands(new), *step)[0] for step in (("keys", "publish"), ("purge",))] == [0, 0]
     site = make_site(DATABASE_URL=new)
-    thief = Clerk(site, ann.email)
+    thief = StaffClient(site, ann.email)
     thief.cookie = ann.cookie
-    assert ann.is_in() and not thief.is_in()
-    ann, rita = (Clerk(site, clerk.email, secret=clerk.secret) for clerk in (ann, rita))
-    for clerk in (ann, rita):
-        clerk.sign_in()
+    assert ann.is_signed_in() and not thief.is_signed_in()
+    ann, rita = (StaffClient(site, member.email, secret=member.secret) for member in (ann, rita))
+    for member in (ann, rita):
+        member.sign_in()
     assert sorted(names_in(ann.get("/staff/callbacks"))) == ["Zentinel Jo", "Zentinela Rosa"]
     assert "zentinel note" in open_request(ann).words
     assert package(rita) == release
@@ -147,13 +152,13 @@ def test_the_drill(kind, into, make_site, commands, empty_database, ask, inbox, 
     ask(Visitor(site), name="Zentinel Next")
     assert "Zentinel Next" in names_in(ann.get("/staff/callbacks"))
     with site.app_context():
-        assert made.release(questionnaire).id == 2, "numbers go on"
+        assert release_factory.release(questionnaire).id == 2, "numbers go on"
     for statement in ("UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event WHERE action = 'backup.restored'"):
         with pytest.raises(SQLAlchemyError, match="audit events are"):
             change(new, statement)
 
 
-def test_both_are_noted_with_the_number_of_the_file(commands, empty_database, keys, tmp_path):
+def test_backup_and_restore_are_audited_with_the_file_hash(commands, empty_database, keys, tmp_path):
     here, there, file = empty_database("sqlite"), empty_database("sqlite"), tmp_path / "backup"
     done = flask(commands(here), "backup", file)
     assert done == (0, counted(dict.fromkeys(TABLES, 0)), f"{file} is written, and was read back whole\n")
@@ -166,14 +171,14 @@ def test_both_are_noted_with_the_number_of_the_file(commands, empty_database, ke
 # What is in it, and what is not.
 
 
-def test_every_table_is_kept_or_left_out():
+def test_every_table_is_backed_up_or_excluded():
     """A new table must be put on one of the lists."""
     known = {table.name for metadata in db.metadatas.values() for table in metadata.sorted_tables}
     kept, left_out = ({model.__tablename__ for model in models} for models in (KEPT, LEFT_OUT))
     assert kept | left_out == known and not kept & left_out and kept == set(TABLES)
 
 
-def test_every_column_of_the_database_is_one_we_know_of(database_url):
+def test_backup_columns_match_the_database(database_url):
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
     for name, table in TABLES.items():
         assert {column["name"] for column in inspect(engine).get_columns(name)} == set(table.columns.keys())
@@ -186,20 +191,20 @@ def lines_of(file, keys):
         return lines.read()
 
 
-def test_nothing_can_be_read_in_it_and_no_key_session_or_waiting_copy_is_in_it(
+def test_backup_is_encrypted_and_excludes_keys_and_sessions(
     make_site, commands, sqlite_url, keys, ask, tmp_path, inbox
 ):
-    office = Office(make_site())
-    ann = office.hire("ann", "callbacks")
+    team = Team(make_site())
+    ann = team.add("ann", "callbacks")
     ann.sign_in()
-    ask(Visitor(office.site))
+    ask(Visitor(team.site))
     open_request(ann)
-    agreed = Visitor(office.site)
+    agreed = Visitor(team.site)
     agreed.walk()
     agreed.agree()
     file = tmp_path / "backup"
     take(commands(sqlite_url), file)
-    with office.app.app_context():
+    with team.app.app_context():
         session = db.session.scalars(select(StaffSession)).one()
         secrets = [session.id, session.data, inbox(sqlite_url)[0]["id"]]
         request = db.session.scalars(select(CallbackRequest)).one()
@@ -215,11 +220,11 @@ def test_nothing_can_be_read_in_it_and_no_key_session_or_waiting_copy_is_in_it(
         assert readable.encode() not in file.read_bytes()
 
 
-def test_rows_lie_in_the_order_of_their_keys(commands, sqlite_url, keys, tmp_path):
+def test_backup_rows_are_sorted_by_primary_key(commands, sqlite_url, keys, tmp_path):
     """The order they were stored in tells when they came."""
     app = commands(sqlite_url)
     with app.app_context():
-        store(crowd(120))
+        store(generate(120))
     take(app, tmp_path / "backup")
     said = [json.loads(line) for line in lines_of(tmp_path / "backup", keys).splitlines()]
     ids = [row[0] for each in said if each.get("table") == "mixed_copy" for row in each["rows"]]
@@ -229,7 +234,7 @@ def test_rows_lie_in_the_order_of_their_keys(commands, sqlite_url, keys, tmp_pat
 # The file.
 
 
-def test_it_is_for_its_owner_only_and_takes_no_others_place(commands, sqlite_url, tmp_path):
+def test_backup_is_private_and_overwrites_only_with_replace(commands, sqlite_url, tmp_path):
     app, file = commands(sqlite_url), tmp_path / "backups" / "today"
     file.parent.mkdir()
     assert flask(app, "backup", file)[0] == 0 and stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -242,7 +247,7 @@ def test_it_is_for_its_owner_only_and_takes_no_others_place(commands, sqlite_url
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_what_is_written_wrongly_gets_no_name(commands, sqlite_url, tmp_path, monkeypatch):
+def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, tmp_path, monkeypatch):
     app, file = commands(sqlite_url), tmp_path / "backups" / "today"
     file.parent.mkdir()
     take(app, file)
@@ -267,7 +272,7 @@ def test_what_is_written_wrongly_gets_no_name(commands, sqlite_url, tmp_path, mo
     assert rows_in(sqlite_url)["audit_event"] == events
 
 
-def test_old_backups_open_as_long_as_their_key_is_there(commands, sqlite_url, empty_database, keys, tmp_path):
+def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, empty_database, keys, tmp_path):
     mine = tmp_path / "keys"
     shutil.copytree(keys, mine)
     old, new = tmp_path / "old", tmp_path / "new"
@@ -296,7 +301,7 @@ def several_chunks(sqlite_template, keys, tmp_path_factory):
     change(empty, "DELETE FROM callback_key")
     apps = [create_commands_app({"DATABASE_URL": url, "KEYS": keys}) for url in (full, empty)]
     with apps[0].app_context():
-        store(crowd(7000))
+        store(generate(7000))
     take(apps[0], folder / "backup")
     take(apps[0], folder / "another")
     yield Tampered(apps[1], (folder / "backup").read_bytes(), (folder / "another").read_bytes(), folder / "tampered")
@@ -323,7 +328,7 @@ class Tampered:
         return not any(rows_in(self.app.config["SETTINGS"]["DATABASE_URL"]).values())
 
 
-def test_the_untouched_file_is_taken(several_chunks, commands, empty_database):
+def test_unchanged_backup_is_restored(several_chunks, commands, empty_database):
     assert len(several_chunks.chunks) >= 3
     several_chunks.file.write_bytes(several_chunks.whole)
     give_back(commands(empty_database("sqlite")), several_chunks.file)
@@ -331,20 +336,20 @@ def test_the_untouched_file_is_taken(several_chunks, commands, empty_database):
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-def test_any_changed_byte_is_found(several_chunks, where, flip):
+def test_any_changed_byte_is_refused(several_chunks, where, flip):
     data = bytearray(several_chunks.whole)
     data[int(where * len(data))] ^= flip
     assert several_chunks.is_refused(bytes(data))
 
 
 @pytest.mark.parametrize("place", range(0, BEGINS + 1, 5))
-def test_a_changed_byte_of_the_beginning_is_found(several_chunks, place):
+def test_changed_header_byte_is_refused(several_chunks, place):
     data = bytearray(several_chunks.whole)
     data[place] ^= 1
     assert several_chunks.is_refused(bytes(data))
 
 
-def test_a_file_that_was_cut_off_or_added_to_is_refused(several_chunks):
+def test_truncated_or_extended_backup_is_refused(several_chunks):
     ends = [0, 5, sealed.FIRST_LINE_BYTES, BEGINS - 1, BEGINS, BEGINS + 5, len(several_chunks.whole) - 1]
     ends += [BEGINS + number * sealed.SEALED_CHUNK for number in range(1, len(several_chunks.chunks))]
     for end in ends:
@@ -353,7 +358,7 @@ def test_a_file_that_was_cut_off_or_added_to_is_refused(several_chunks):
         assert several_chunks.is_refused(several_chunks.whole + more)
 
 
-def test_chunks_that_were_moved_left_out_doubled_or_taken_from_another_are_refused(several_chunks):
+def test_reordered_missing_or_foreign_chunks_are_refused(several_chunks):
     begin, chunks = several_chunks.begin, several_chunks.chunks
     first, second, *rest = chunks
     for moved in (
@@ -376,7 +381,7 @@ def test_chunks_that_were_moved_left_out_doubled_or_taken_from_another_are_refus
 # What it does not go into.
 
 
-def test_only_an_empty_database_takes_it(commands, database_url, empty_database, tmp_path):
+def test_restore_refuses_a_non_empty_database(commands, database_url, empty_database, tmp_path):
     file = tmp_path / "backup"
     take(commands(empty_database("sqlite")), file)
     before = rows_in(database_url)
@@ -386,14 +391,14 @@ def test_only_an_empty_database_takes_it(commands, database_url, empty_database,
     assert rows_in(database_url) == before
 
 
-def test_a_database_that_is_behind_gives_and_takes_none(commands, database_url, tmp_path):
+def test_backup_refuses_an_outdated_schema(commands, database_url, tmp_path):
     change(database_url, "UPDATE alembic_version_main SET version_num = '0001'")
     file = tmp_path / "backup"
     code, counts, words = flask(commands(database_url), "backup", file)
     assert (code, counts) == (1, "") and words.endswith("run flask db upgrade\n") and not file.exists()
 
 
-def test_a_backup_of_another_migration_is_whole_and_names_it(commands, empty_database, keys, tmp_path):
+def test_backup_of_another_migration_passes_check_not_restore(commands, empty_database, keys, tmp_path):
     file, app = tmp_path / "backup", commands(empty_database("sqlite"))
     with file.open("wb") as target:
         content.write(target, Keyring(keys, (BACKUP,)), int(NOON), "0001", [], [])
@@ -404,7 +409,7 @@ def test_a_backup_of_another_migration_is_whole_and_names_it(commands, empty_dat
     assert words.startswith("The backup is of migration 0001, this version of the site has 00")
 
 
-def test_checking_needs_no_database(commands, sqlite_url, tmp_path):
+def test_restore_check_needs_no_database(commands, sqlite_url, tmp_path):
     file = tmp_path / "backup"
     stated = take(commands(sqlite_url), file)
     code, counts, words = flask(commands("postgresql://nobody@127.0.0.1:9/none"), "restore", "--check", file)
@@ -412,7 +417,7 @@ def test_checking_needs_no_database(commands, sqlite_url, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
-def test_a_database_that_is_away_is_told_in_one_line(commands, sqlite_url, tmp_path, command):
+def test_unreachable_database_gives_a_single_line_error(commands, sqlite_url, tmp_path, command):
     take(commands(sqlite_url), tmp_path / "backup")
     app = commands("postgresql://nobody:zentinel@127.0.0.1:9/none")
     code, counts, words = flask(app, command, tmp_path / "backup", *["--replace"][: command == "backup"])
@@ -421,7 +426,7 @@ def test_a_database_that_is_away_is_told_in_one_line(commands, sqlite_url, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_in_the_middle_it_has_stored_nothing(kind, several_chunks, commands, empty_database, keys, tmp_path):
+def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_database, keys, tmp_path):
     """The file is a pipe that does not end, so the command is surely in the middle when it is killed."""
     url, pipe = empty_database(kind), tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -7,20 +7,16 @@ from sqlalchemy import text
 
 from screening.extensions import db
 from screening.operations import clinic_page
-from tests.staff.clerk import Office
 
-
-@pytest.fixture
-def office(make_site, database_url):
-    return Office(make_site(DATABASE_URL=database_url))
+pytestmark = pytest.mark.each_database
 
 
 def line(page):
     return page.soup.select_one("aside.app-note--alert a")
 
 
-def test_admins_are_led_from_every_page_to_what_needs_somebody(office):
-    admin = office.hire("ada", "admin")
+def test_every_staff_page_links_administrators_to_findings(team):
+    admin = team.add("ada", "admin")
     admin.sign_in()
     for address in ("/staff/you", "/staff/accounts", "/staff/audit", "/staff/nowhere"):
         found = line(admin.get(address))
@@ -31,8 +27,8 @@ def test_admins_are_led_from_every_page_to_what_needs_somebody(office):
     assert "2 things need somebody" not in page.text
 
 
-def test_both_languages(office):
-    admin = office.hire("ada", "admin")
+def test_findings_are_shown_in_both_languages(team):
+    admin = team.add("ada", "admin")
     admin.sign_in()
     admin.get("/staff/you")
     admin.get("/staff/you?lang=es")
@@ -41,24 +37,24 @@ def test_both_languages(office):
 
 
 @pytest.mark.parametrize("role", ["callbacks", "responses", "rows"])
-def test_others_see_nothing_of_it(office, role):
-    clerk = office.hire("dana", role)
-    clerk.sign_in()
-    assert line(clerk.get("/staff/you")) is None
-    assert "/staff/clinic" not in clerk.get("/staff/you").text
-    assert clerk.get("/staff/clinic").status == 403
+def test_other_roles_cannot_open_the_system_status(team, role):
+    member = team.add("dana", role)
+    member.sign_in()
+    assert line(member.get("/staff/you")) is None
+    assert "/staff/clinic" not in member.get("/staff/you").text
+    assert member.get("/staff/clinic").status == 403
 
 
-def test_strangers_see_nothing_of_it(office):
-    assert line(office.hire("ada", "admin").get("/staff/sign-in")) is None
+def test_sign_in_page_shows_no_findings(team):
+    assert line(team.add("ada", "admin").get("/staff/sign-in")) is None
 
 
-def test_what_was_found_is_kept_for_a_minute_and_looked_up_on_its_page(office, clock, monkeypatch):
-    admin, looks = office.hire("ada", "admin"), []
+def test_findings_are_cached_for_a_minute_except_on_their_page(team, clock, monkeypatch):
+    admin, looks = team.add("ada", "admin"), []
     admin.sign_in()
     examine = clinic_page.examine
     monkeypatch.setattr(clinic_page, "examine", lambda given: looks.append(given.now) or examine(given))
-    office.app.extensions.pop("findings", None)
+    team.app.extensions.pop("findings", None)
     for _ in range(3):
         admin.get("/staff/you")
     assert len(looks) == 1
@@ -69,37 +65,37 @@ def test_what_was_found_is_kept_for_a_minute_and_looked_up_on_its_page(office, c
     assert len(looks) == 3
 
 
-def test_a_doctor_that_fails_takes_no_page_away(office, monkeypatch):
-    admin = office.hire("ada", "admin")
+def test_failing_doctor_does_not_break_staff_pages(team, monkeypatch):
+    admin = team.add("ada", "admin")
     admin.sign_in()
 
     def fail(given):
         raise ValueError
 
     monkeypatch.setattr(clinic_page, "examine", fail)
-    office.app.extensions.pop("findings", None)
+    team.app.extensions.pop("findings", None)
     page = admin.get("/staff/you")
     assert page.status == 200 and line(page) is None
 
 
-def test_a_database_that_is_behind_is_told_while_the_pages_work(office):
-    admin = office.hire("ada", "admin")
+def test_outdated_schema_is_shown_on_the_system_status(team):
+    admin = team.add("ada", "admin")
     admin.sign_in()
-    with office.app.app_context():
+    with team.app.app_context():
         db.session.execute(text("UPDATE alembic_version_main SET version_num = '0001'"))
         db.session.commit()
     page = admin.get("/staff/clinic")
     assert "flask db upgrade" in page.words
 
 
-def test_an_error_page_gives_the_number_that_stands_in_the_log(office, monkeypatch, caplog):
-    admin = office.hire("ada", "admin")
+def test_error_page_shows_the_request_id_and_no_exception_text(team, monkeypatch, caplog):
+    admin = team.add("ada", "admin")
     admin.sign_in()
 
     def broken():
         raise ValueError("zentinela")
 
-    monkeypatch.setitem(office.app.view_functions, "sign_in.own", broken)
+    monkeypatch.setitem(team.app.view_functions, "sign_in.own", broken)
     broken.requirement = clinic_page.show.requirement
     page = admin.get("/staff/you")
     number = page.response.headers["X-Request-ID"]

@@ -14,7 +14,7 @@ from screening.config import ROOT
 def places():
     """What ``Places`` says of some requests: asked in a process of its own, as the library keeps one count a process."""
     code = (
-        "from tests.house.bare import site; from screening.operations.counting import Places; import sys; "
+        "from tests.support.bare_site import site; from screening.operations.counting import Places; import sys; "
         "places = Places(site(('visitor', 'staff')))\n"
         "for line in sys.stdin: p = places.of(*line.split()); print(p.surface, p.group, p.steady)"
     )
@@ -29,7 +29,7 @@ def places():
     return ask
 
 
-def test_requests_are_counted_by_the_first_part_of_their_address(places):
+def test_requests_are_grouped_by_the_first_path_segment(places):
     assert places(*EXPECTED) == EXPECTED
 
 

@@ -12,16 +12,18 @@ from screening.config import SettingsError
 from screening.extensions import db
 from screening.operations import demo
 from screening.responses.models import MixedCopy, Release
-from tests.staff.clerk import Clerk
+from tests.support.staff_client import StaffClient
+
+pytestmark = pytest.mark.each_database
 
 
 @pytest.fixture
 def filled(make_site, database_url):
-    site = make_site(DATABASE_URL=database_url)
+    site = make_site()
     return site, demo.fill(site)
 
 
-def test_it_has_requests_in_every_state_copies_of_the_last_months_and_a_release_of_those_before(filled):
+def test_demo_has_requests_in_every_state_and_a_release(filled):
     site, _ = filled
     with site.app_context():
         states = Counter(db.session.scalars(select(CallbackRequest.state)))
@@ -39,16 +41,16 @@ def test_it_has_requests_in_every_state_copies_of_the_last_months_and_a_release_
     assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "the cycle shows"
 
 
-def test_its_accounts_can_sign_in_and_see_patients_called_demo(filled):
+def test_demo_account_can_sign_in_and_see_demo_patients(filled):
     site, logins = filled
     login = next(login for login in logins if login.email == "desk@example.org")
-    clerk = Clerk(site, login.email, login.password, login.secret.replace(" ", ""))
-    page = clerk.sign_in("/staff/callbacks")
+    member = StaffClient(site, login.email, login.password, login.secret.replace(" ", ""))
+    page = member.sign_in("/staff/callbacks")
     names = [link.get_text() for link in page.main.select(".app-queue__name a")]
     assert len(names) == 25 and all(name.startswith("Demo patient ") for name in names)
 
 
-def test_it_goes_into_no_database_in_use_and_leaves_it_as_it_was(filled):
+def test_demo_refuses_a_non_empty_database(filled):
     site, _ = filled
     with pytest.raises(SettingsError, match="is not empty"):
         demo.fill(site)
@@ -56,7 +58,7 @@ def test_it_goes_into_no_database_in_use_and_leaves_it_as_it_was(filled):
         assert db.session.scalar(select(func.count()).select_from(CallbackRequest)) == 40
 
 
-def test_it_goes_into_no_real_clinic(make_site, tmp_path):
+def test_demo_refuses_a_real_clinic(make_site, tmp_path):
     from tests.web.test_clinic import SOURCE
 
     file = tmp_path / "clinic.toml"

@@ -26,8 +26,10 @@ from screening.questionnaire.loader import LIBRARY
 from screening.responses.models import INBOX, InboxCopy
 from screening.staff.models import Account
 from screening.web import crisis
-from tests.conftest import NOON
-from tests.staff.clerk import Office
+from tests.support.clock import NOON
+from tests.support.staff_client import Team
+
+pytestmark = pytest.mark.each_database
 
 DAY = 24 * 60 * 60
 MINUTE = 60
@@ -47,8 +49,8 @@ def folder(tmp_path, monkeypatch, own_clinic):
 @pytest.fixture
 def installation(make_site, database_url, folder):
     """All is well: a worker at work, an admin, keys published."""
-    site = make_site(DATABASE_URL=database_url, CLINIC=folder / "clinic.toml", KEYS=folder / "keys")
-    Office(site).hire("ada", "admin")
+    site = make_site(CLINIC=folder / "clinic.toml", KEYS=folder / "keys")
+    Team(site).add("ada", "admin")
     with site.extensions["staff"].app_context():
         for name in ("deliver", "mix", "purge", "turn"):
             db.session.add(WorkerJob(name=name, ran_at=int(NOON) - 5))
@@ -77,7 +79,7 @@ def only(found, severity, *words):
         assert word in f"{found[0][1]} {found[0][2]}", found[0]
 
 
-def test_nothing_is_found_where_all_is_well(installation):
+def test_healthy_installation_has_no_findings(installation):
     assert findings(installation) == []
 
 
@@ -91,15 +93,15 @@ def test_nothing_is_found_where_all_is_well(installation):
         ({"CLINIC": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Mend the file"]),
     ],
 )
-def test_settings_that_do_not_work_are_found(installation, settings, severity, words):
+def test_invalid_settings_are_reported(installation, settings, severity, words):
     only(findings(installation, **settings), severity, *words)
 
 
-def test_an_expert_determination_holds_for_three_years(installation):
+def test_expert_determination_is_valid_for_three_years(installation):
     assert findings(installation, EXPERT_DETERMINATION=Determination(date(2023, 12, 1), "x")) == []
 
 
-def test_the_demo_clinic_is_worth_a_note_at_home_and_stops_a_public_site(installation):
+def test_demo_clinic_stops_only_a_public_site(installation):
     demo = ROOT / "screening" / "clinic-demo.toml"
     assert findings(installation, CLINIC=demo) == []
     public = {"HOSTS": ("localhost", "check.clinic.example"), "SECURE": True}
@@ -107,14 +109,14 @@ def test_the_demo_clinic_is_worth_a_note_at_home_and_stops_a_public_site(install
     assert findings(installation, **public) == []
 
 
-def test_crisis_numbers_that_nobody_checked_for_a_year_are_found(installation):
+def test_crisis_numbers_unchecked_for_a_year_are_reported(installation):
     later = NOON + 400 * DAY
     found = [finding for finding in findings(installation, later) if "crisis" in finding[1]]
     assert [severity for severity, _, _ in found] == [Severity.SOON] * 2
     assert ["en.toml" in found[0][1], "es.toml" in found[1][1]] == [True, True]
 
 
-def test_a_crisis_file_that_is_damaged_is_found(installation, monkeypatch):
+def test_damaged_crisis_file_is_reported(installation, monkeypatch):
     good = crisis.load(("en", "es"))
     monkeypatch.setattr(crisis, "load", lambda locales: {**good, "es": crisis.STAND_IN})
     only(
@@ -122,14 +124,14 @@ def test_a_crisis_file_that_is_damaged_is_found(installation, monkeypatch):
     )
 
 
-def test_a_full_disk_is_found(installation, monkeypatch):
+def test_full_disk_is_reported(installation, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, LEAST_FREE - 1))
     found = findings(installation)
     assert found and all("1023 MB are free" in what for _, what, _ in found)
 
 
-def test_key_files_are_looked_at_one_by_one(installation, folder):
+def test_each_faulty_key_file_is_reported(installation, folder):
     keys = folder / "keys"
     (keys / "draft.toml").unlink()
     (keys / "forms.toml").chmod(0o640)
@@ -141,7 +143,7 @@ def test_key_files_are_looked_at_one_by_one(installation, folder):
     assert "second copy" in found["The key file staff.toml is damaged"]
 
 
-def test_keys_older_than_a_year_are_found_but_for_the_one_that_turns_by_itself(installation):
+def test_keys_over_a_year_old_are_reported_except_callback(installation):
     later = NOON + 367 * DAY
     change(
         installation,
@@ -154,32 +156,32 @@ def test_keys_older_than_a_year_are_found_but_for_the_one_that_turns_by_itself(i
     assert any(fix.endswith("flask keys turn callback") for _, fix in found)
 
 
-def test_a_visitors_machine_needs_only_its_own_keys(installation, folder):
+def test_visitor_node_needs_only_its_own_keys(installation, folder):
     for purpose in PURPOSES["staff"]:
         (folder / "keys" / f"{purpose}.toml").unlink()
     assert findings(installation, SURFACES=("visitor",)) == []
     assert len(findings(installation)) == len(PURPOSES["staff"])
 
 
-def test_a_worker_that_is_not_seen_is_missed_after_a_quarter_of_an_hour(installation):
+def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, NOON + 14 * MINUTE) == []
     only(findings(installation, NOON + 16 * MINUTE), Severity.NOW, "worker was not seen", "flask worker")
     change(installation, update(WorkerLease).values(until=int(NOON) + 17 * MINUTE))
     assert findings(installation, NOON + 16 * MINUTE) == [], "its lease is a sign of life too"
 
 
-def test_a_worker_that_never_was_is_missed(installation):
+def test_worker_that_never_ran_is_reported(installation):
     change(installation, delete(WorkerJob))
     only(findings(installation), Severity.NOW, "worker was not seen")
 
 
-def test_a_job_that_fails_is_found(installation):
+def test_failed_job_is_reported(installation):
     change(installation, update(WorkerJob).where(WorkerJob.name == "turn").values(failed_at=int(NOON)))
     only(findings(installation), Severity.SOON, "job turn failed", "log")
 
 
 @pytest.mark.parametrize(("name", "words"), [("mix", "not mixed"), ("purge", "not deleted")])
-def test_daily_jobs_that_are_late_are_found(installation, name, words):
+def test_overdue_daily_job_is_reported(installation, name, words):
     job = update(WorkerJob).where(WorkerJob.name == name)
     change(installation, job.values(ran_at=int(NOON) - 2 * DAY + MINUTE))
     assert findings(installation) == []
@@ -188,7 +190,7 @@ def test_daily_jobs_that_are_late_are_found(installation, name, words):
 
 
 @pytest.mark.parametrize("late", [0, 3 * DAY])
-def test_whether_a_copy_waits_changes_nothing(installation, late):
+def test_pending_response_does_not_change_the_findings(installation, late):
     """A finding that came with a copy would tell when it came."""
     change(installation, update(WorkerJob).where(WorkerJob.name == "mix").values(ran_at=int(NOON) - late))
     before = findings(installation)
@@ -200,7 +202,7 @@ def test_whether_a_copy_waits_changes_nothing(installation, late):
 
 
 @pytest.mark.parametrize("action", ["backup.made", "backup.restored"])
-def test_a_daily_backup_that_is_missed_is_found_where_one_was_ever_made(installation, action):
+def test_missed_backup_is_reported_after_an_earlier_backup(installation, action):
     with installation.app_context():
         db.session.add(audit.event(action, NOON - 2 * DAY, audit.COMMAND))
         db.session.commit()
@@ -208,12 +210,12 @@ def test_a_daily_backup_that_is_missed_is_found_where_one_was_ever_made(installa
     only(findings(installation, NOON + 2), Severity.SOON, "No backup was made", "flask backup FILE")
 
 
-def test_a_key_that_outlives_its_week_is_found(installation):
+def test_overdue_key_rotation_is_reported(installation):
     change(installation, update(CallbackKey).values(published_at=int(NOON) - 9 * DAY))
     only(findings(installation), Severity.NOW, "lives for over a week", "flask keys turn callback")
 
 
-def test_a_missing_call_back_key_is_found(installation):
+def test_missing_callback_key_is_reported(installation):
     change(installation, delete(CallbackKey))
     only(findings(installation), Severity.NOW, "nobody can ask for a call", "flask keys publish")
 
@@ -230,12 +232,12 @@ def mail(state, posted_at):
     )
 
 
-def test_mail_that_was_given_up_is_found(installation):
+def test_failed_mail_is_reported(installation):
     change(installation, mail(FAILED, int(NOON)))
     only(findings(installation), Severity.NOW, "given up: 1", "/staff/mail")
 
 
-def test_mail_that_waits_for_over_an_hour_is_found(installation):
+def test_mail_waiting_over_an_hour_is_reported(installation):
     change(installation, mail(WAITING, int(NOON)))
     beat = update(WorkerJob).values(ran_at=int(NOON) + 61 * MINUTE)
     assert findings(installation) == []
@@ -243,17 +245,17 @@ def test_mail_that_waits_for_over_an_hour_is_found(installation):
     only(findings(installation, NOON + 61 * MINUTE), Severity.SOON, "over an hour", "/staff/mail")
 
 
-def test_accounts_without_an_admin_are_found(installation):
+def test_missing_administrator_account_is_reported(installation):
     change(installation, update(Account).values(active=False))
     only(findings(installation), Severity.NOW, "No account can look after", "flask staff add")
 
 
-def test_a_database_that_is_behind_is_found_and_looked_into_no_further(installation):
+def test_outdated_schema_is_the_only_finding(installation):
     change(installation, text("UPDATE alembic_version_main SET version_num = '0001'"))
     only(findings(installation), Severity.NOW, "database is not as", "flask db upgrade")
 
 
-def test_a_check_that_cannot_be_made_is_a_finding_and_hides_no_other(installation, caplog):
+def test_failing_check_is_reported_without_the_exception_text(installation, caplog):
     def broken(given):
         raise ValueError("zentinela")
 
@@ -269,7 +271,7 @@ def flask_doctor(**settings):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_the_command_works_without_keys_and_database(tmp_path):
+def test_command_works_without_keys_and_database(tmp_path):
     done = flask_doctor(
         SCREENING_KEYS=str(tmp_path / "keys"), SCREENING_DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite"
     )
@@ -282,7 +284,7 @@ def test_the_command_works_without_keys_and_database(tmp_path):
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 
-def test_the_command_tells_of_a_server_that_is_away(tmp_path):
+def test_command_reports_an_unreachable_database_server(tmp_path):
     done = flask_doctor(
         SCREENING_KEYS=str(tmp_path / "keys"), SCREENING_DATABASE_URL="postgresql://rosa:secret@127.0.0.1:9/site"
     )

@@ -22,9 +22,11 @@ from screening.operations import purge as purging
 from screening.operations.purge import PURGERS, purge
 from screening.outbox.models import SENT, WAITING, OutboxMail
 from screening.staff.sessions import IDLE
-from tests.conftest import close
-from tests.staff.clerk import Office
-from tests.visitor import Visitor
+from tests.support.databases import close
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 DAY = 24 * 3600
 NAMES = ("closed requests", "withdrawn requests", "staff sessions", "mail", "audit events")
@@ -36,17 +38,17 @@ class KilledError(Exception):
 
 
 @pytest.fixture
-def office(make_site, database_url):
-    return Office(make_site(DATABASE_URL=database_url, LIMIT_REQUESTS="1000 per hour"))
+def team(make_site, database_url):
+    return Team(make_site(LIMIT_REQUESTS="1000 per hour"))
 
 
 @pytest.fixture
-def worked(office, ask, clock):
+def worked(team, ask, clock):
     """One request of each kind: open, closed long ago, taken back; sessions; events old and new."""
-    ann = office.hire("ann", "callbacks")
+    ann = team.add("ann", "callbacks")
     ann.sign_in()
-    gone = Visitor(office.site)
-    for name, visitor in (("Open", Visitor(office.site)), ("Closed", Visitor(office.site)), ("Gone", gone)):
+    gone = Visitor(team.site)
+    for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", gone)):
         ask(visitor, name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
@@ -55,7 +57,7 @@ def worked(office, ask, clock):
             page = ann.fill(page, f"{page.address}/claim")
             ann.fill(page, f"{page.address}/close")
     gone.send(gone.get("/consultation/status"), "/consultation/status/withdraw")
-    with office.app.app_context():
+    with team.app.app_context():
         for days in (800, 600, 10):
             db.session.add(audit.event("request.viewed", time.time() - days * DAY, "old", "some request"))
         for state, at in ((SENT, clock()), (WAITING, None)):
@@ -66,25 +68,25 @@ def worked(office, ask, clock):
         db.session.commit()
     clock.forward(31 * DAY)
     ann.sign_in()
-    return office
+    return team
 
 
-def left(office):
-    with office.app.app_context():
+def left(team):
+    with team.app.app_context():
         return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES]
 
 
-def states(office):
-    with office.app.app_context():
+def states(team):
+    with team.app.app_context():
         return sorted(db.session.scalars(select(CallbackRequest.state)))
 
 
-def run(office, now, dry_run=False):
-    with office.app.app_context():
+def run(team, now, dry_run=False):
+    with team.app.app_context():
         return purge(now, dry_run)
 
 
-def test_each_kind_goes_when_it_is_over_and_is_counted(worked, clock):
+def test_purge_deletes_and_counts_each_expired_kind(worked, clock):
     clock.forward(IDLE)
     before = left(worked)
     counted = run(worked, clock(), dry_run=True)
@@ -96,12 +98,12 @@ def test_each_kind_goes_when_it_is_over_and_is_counted(worked, clock):
     assert set(run(worked, clock()).counts.values()) == {0}
 
 
-def test_who_is_at_work_stays_signed_in(worked, clock):
+def test_purge_spares_active_staff_sessions(worked, clock):
     assert run(worked, clock()).counts["staff sessions"] == 0 and left(worked)[3] == 1
 
 
 @pytest.mark.parametrize("number", range(len(PURGERS) + 1))
-def test_killed_at_each_step_the_next_run_finishes(worked, clock, monkeypatch, number):
+def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, number):
     """After so many kinds, the last time before the bytes are overwritten."""
 
     def killed(*arguments):
@@ -120,7 +122,7 @@ def test_killed_at_each_step_the_next_run_finishes(worked, clock, monkeypatch, n
     assert states(worked) == ["new"] and left(worked)[3] == 0
 
 
-def test_side_by_side_they_delete_each_row_once(worked, clock, database_url):
+def test_concurrent_purges_delete_each_row_once(worked, clock, database_url):
     clock.forward(IDLE)
 
     def one(_):
@@ -140,27 +142,27 @@ def test_side_by_side_they_delete_each_row_once(worked, clock, database_url):
     assert states(worked) == ["new"]
 
 
-def test_no_event_goes_before_the_database_lets_it(office):
+def test_database_refuses_to_delete_recent_audit_events(team):
     """A clock that is years ahead deletes nothing: the database asks its own."""
-    with office.app.app_context():
+    with team.app.app_context():
         db.session.add(audit.event("request.viewed", time.time() - 10 * DAY, "ann", "some request"))
         db.session.commit()
         with pytest.raises(SQLAlchemyError):
             audit.purge(time.time() + 3 * 365 * DAY)
         db.session.rollback()
-    assert left(office)[5] == 1
+    assert left(team)[5] == 1
 
 
 @pytest.mark.parametrize("name", ["KEEP_AUDIT_DAYS", "KEEP_CLOSED_DAYS"])
-def test_a_term_that_is_too_short_is_refused(name):
+def test_retention_under_the_minimum_is_refused(name):
     with pytest.raises(SettingsError, match=rf"SCREENING_{name} is '0', but it must be at least \d+"):
         read(environ={f"SCREENING_{name}": "0"})
 
 
-def personal(office, ring):
+def personal(team, ring):
     """Every byte string that is kept of each request, by the patient's name: boxes, fingerprints, hashes."""
     found = {}
-    with office.app.app_context():
+    with team.app.app_context():
         desk.index_new(ring)
         for request in db.session.scalars(select(CallbackRequest)).all():
             of = (CallbackContact.request_id == request.id, CallbackNote.request_id == request.id)
@@ -172,10 +174,10 @@ def personal(office, ring):
     return found
 
 
-def on_disk(office, tmp_path, request):
+def on_disk(team, tmp_path, request):
     """The files of the database as they lie on the disk."""
     engine_name = None
-    with office.app.app_context():
+    with team.app.app_context():
         engine_name = db.engine.dialect.name
         if engine_name == "postgresql":
             oid = db.session.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar()
@@ -190,31 +192,31 @@ def on_disk(office, tmp_path, request):
     return b"".join(file.read_bytes() for file in files)
 
 
-def test_no_byte_of_who_took_a_request_back_stays_in_the_files(office, ask, clock, keys, tmp_path, request):
+def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, tmp_path, request):
     """Forty requests, so that rows have moved from page to page; every third is taken back."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     visitors = {}
     for number in range(40):
-        visitors[f"P{number}"] = visitor = Visitor(office.site)
+        visitors[f"P{number}"] = visitor = Visitor(team.site)
         ask(visitor, name=f"P{number}", phone=f"(303) 555-01{number:02}", email=f"p{secrets.token_hex(8)}@example.org")
-    with office.app.app_context():
+    with team.app.app_context():
         for found in db.session.scalars(select(CallbackRequest)).all():
             desk.note(found, found.version, "a note", "ann", 1)
-    told = personal(office, ring)
+    told = personal(team, ring)
     gone = list(visitors)[::3]
-    before = on_disk(office, tmp_path, request)
+    before = on_disk(team, tmp_path, request)
     assert all(part in before for name in gone for part in told[name]), "else nothing is proved"
     for name in gone:
         page = visitors[name].get("/consultation/status")
         visitors[name].send(page, "/consultation/status/withdraw")
-    done = run(office, clock())
+    done = run(team, clock())
     assert done.wiped and done.counts["withdrawn requests"] == len(gone)
-    after = on_disk(office, tmp_path, request)
+    after = on_disk(team, tmp_path, request)
     assert [name for name in gone if any(part in after for part in told[name])] == []
     assert all(part in after for name in set(visitors) - set(gone) for part in told[name])
 
 
-def test_the_command_prints_a_line_for_each_kind(sqlite_url):
+def test_command_prints_a_line_for_each_kind(sqlite_url):
     app = create_commands_app({"DATABASE_URL": sqlite_url})
     for arguments in (["purge", "--dry-run"], ["purge"], ["purge"]):
         done = app.test_cli_runner().invoke(args=arguments)
@@ -223,7 +225,7 @@ def test_the_command_prints_a_line_for_each_kind(sqlite_url):
     close(app)
 
 
-def test_the_command_says_when_somebody_was_reading(sqlite_url, tmp_path):
+def test_command_reports_a_reader_that_delays_scrubbing(sqlite_url, tmp_path):
     import sqlite3
 
     reader = sqlite3.connect(tmp_path / "site.sqlite", isolation_level=None)

@@ -19,8 +19,11 @@ from screening.operations.jobs import DAY, EACH_ROUND, Job
 from screening.operations.worker import LEASE, PAUSE, RETRY, Worker
 from screening.outbox.models import SENT, WAITING
 from screening.responses.models import MixedCopy
-from tests.outbox.conftest import FROM, ROSA, TEAM, Desk, mailing, serve, server  # noqa: F401 (fixtures)
-from tests.visitor import Visitor
+from tests.support.mail_site import FROM, TEAM, MailSite
+from tests.support.sample_patient import ROSA
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 
 class Quiet:
@@ -38,39 +41,39 @@ class Quiet:
 
 @pytest.fixture
 def site(make_site, database_url):
-    return make_site(DATABASE_URL=database_url)
+    return make_site()
 
 
 @pytest.fixture
-def hire(site, clock):
+def make_worker(site, clock):
     """A worker with jobs; it works for so many rounds."""
 
-    def hire(*jobs, rounds=0):
+    def make_worker(*jobs, rounds=0):
         return Worker(site.extensions["staff"], Quiet(clock, rounds), jobs)
 
-    return hire
+    return make_worker
 
 
 def noted(runs, name, every):
     return Job(name, every, lambda go_on: runs.append(name))
 
 
-def test_each_job_runs_on_its_own_schedule_and_a_restart_neither_loses_nor_repeats_one(hire, clock):
+def test_job_schedules_survive_a_restart(make_worker, clock):
     runs = []
     often, daily = noted(runs, "often", EACH_ROUND), noted(runs, "daily", DAY)
-    hire(often, daily, rounds=3).work()
+    make_worker(often, daily, rounds=3).work()
     assert runs == ["often", "daily", "often", "often", "often"]
-    hire(often, daily).work()
+    make_worker(often, daily).work()
     assert runs.count("daily") == 1
     clock.forward(DAY - 5 * PAUSE - 1)
-    hire(daily).work(once=True)
+    make_worker(daily).work(once=True)
     assert runs.count("daily") == 1
     clock.forward(1)
-    hire(daily).work(once=True)
+    make_worker(daily).work(once=True)
     assert runs.count("daily") == 2
 
 
-def test_a_job_that_fails_is_logged_by_its_kind_and_tried_later_while_the_others_run(hire, clock, caplog):
+def test_failed_job_is_logged_by_type_and_retried_later(make_worker, clock, caplog):
     runs = []
 
     def fail(go_on):
@@ -78,15 +81,15 @@ def test_a_job_that_fails_is_logged_by_its_kind_and_tried_later_while_the_others
         raise ValueError("zentinela@example.org")
 
     bad, good = Job("bad", DAY, fail), noted(runs, "good", EACH_ROUND)
-    hire(bad, good, rounds=2).work()
+    make_worker(bad, good, rounds=2).work()
     assert runs == ["bad", "good", "good", "good"]
     assert "the job bad failed: ValueError < fail" in caplog.text and "zentinela" not in caplog.text
     clock.forward(RETRY)
-    hire(bad, good).work()
+    make_worker(bad, good).work()
     assert runs.count("bad") == 2
 
 
-def test_after_a_failure_it_is_not_forgotten_when_the_job_last_ran(hire, clock, site):
+def test_failed_job_preserves_the_time_of_its_last_run(make_worker, clock, site):
     runs, fails = [], []
 
     def step(go_on):
@@ -95,29 +98,29 @@ def test_after_a_failure_it_is_not_forgotten_when_the_job_last_ran(hire, clock, 
             raise ValueError
 
     first = int(clock())
-    hire(Job("mixed", DAY, step)).work()
+    make_worker(Job("mixed", DAY, step)).work()
     clock.forward(DAY)
     fails.append(1)
     second = int(clock())
-    hire(Job("mixed", DAY, step)).work()
+    make_worker(Job("mixed", DAY, step)).work()
     with site.extensions["staff"].app_context():
         row = db.session.execute(text("SELECT ran_at, failed_at FROM worker_job")).one()
     assert tuple(row) == (first, second)
 
 
-def test_a_clock_that_is_put_back_stops_nothing(hire, clock):
+def test_clock_set_back_does_not_stop_jobs(make_worker, clock):
     runs = []
     clock.forward(10 * DAY)
-    hire(noted(runs, "daily", DAY)).work()
+    make_worker(noted(runs, "daily", DAY)).work()
     clock.forward(-9 * DAY)
-    hire(noted(runs, "daily", DAY)).work()
+    make_worker(noted(runs, "daily", DAY)).work()
     assert runs == ["daily", "daily"]
 
 
-def test_one_works_and_the_next_takes_over_when_it_ends_or_dies(hire, clock):
+def test_lease_is_exclusive_until_exit_or_expiry(make_worker, clock):
     runs, tried = [], []
-    second = hire(noted(runs, "second", EACH_ROUND))
-    first = hire(Job("first", EACH_ROUND, lambda go_on: tried.append(second.work(once=True))))
+    second = make_worker(noted(runs, "second", EACH_ROUND))
+    first = make_worker(Job("first", EACH_ROUND, lambda go_on: tried.append(second.work(once=True))))
     first.work(once=True)
     assert tried == [False] and runs == []
     assert second.work(once=True) and runs == ["second"]
@@ -126,14 +129,14 @@ def test_one_works_and_the_next_takes_over_when_it_ends_or_dies(hire, clock):
         raise SystemExit  # nothing catches it, as nothing catches a SIGKILL
 
     with pytest.raises(SystemExit):
-        hire(Job("deadly", EACH_ROUND, die)).work()
+        make_worker(Job("deadly", EACH_ROUND, die)).work()
     clock.forward(LEASE - 1)
     assert not second.work(once=True)
     clock.forward(1)
     assert second.work(once=True)
 
 
-def test_a_worker_at_a_long_job_keeps_the_lease_by_asking_whether_to_go_on(hire, clock):
+def test_long_job_renews_the_lease(make_worker, clock):
     asked = []
 
     def long(go_on):
@@ -141,12 +144,12 @@ def test_a_worker_at_a_long_job_keeps_the_lease_by_asking_whether_to_go_on(hire,
             clock.forward(LEASE // 2)
             asked.append((go_on(), other.work(once=True)))
 
-    other = hire(noted([], "other", EACH_ROUND))
-    hire(Job("long", DAY, long)).work()
+    other = make_worker(noted([], "other", EACH_ROUND))
+    make_worker(Job("long", DAY, long)).work()
     assert asked == [(True, False)] * 10
 
 
-def test_with_the_database_away_it_waits_and_goes_on_when_it_is_back(hire, site, caplog):
+def test_worker_resumes_after_a_database_outage(make_worker, site, caplog):
     runs = []
     app = site.extensions["staff"]
 
@@ -156,14 +159,14 @@ def test_with_the_database_away_it_waits_and_goes_on_when_it_is_back(hire, site,
             db.session.commit()
 
     rename("worker_lease", "lease_away")
-    assert not hire(noted(runs, "job", EACH_ROUND), rounds=1).work()
+    assert not make_worker(noted(runs, "job", EACH_ROUND), rounds=1).work()
     assert runs == [] and "the worker cannot reach its database" in caplog.text
     rename("lease_away", "worker_lease")
-    assert hire(noted(runs, "job", EACH_ROUND)).work() and runs == ["job"]
+    assert make_worker(noted(runs, "job", EACH_ROUND)).work() and runs == ["job"]
 
 
-def test_its_own_jobs_mix_and_purge(make_site, database_url, clock, monkeypatch):
-    site = make_site(DATABASE_URL=database_url, K=1)
+def test_default_jobs_shuffle_and_purge(make_site, database_url, clock, monkeypatch):
+    site = make_site(K=1)
     visitor = Visitor(site)
     visitor.walk()
     visitor.agree()
@@ -176,7 +179,7 @@ def test_its_own_jobs_mix_and_purge(make_site, database_url, clock, monkeypatch)
 
 
 @pytest.fixture
-def flask_worker(tmp_path, keys, database_url, server):  # noqa: F811
+def flask_worker(tmp_path, keys, database_url, mail_server):
     """Starts ``flask worker`` against the database, with this mail server."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCREENING_")} | {
         "SCREENING_KEYS": str(keys),
@@ -184,7 +187,7 @@ def flask_worker(tmp_path, keys, database_url, server):  # noqa: F811
         "SCREENING_CLINIC": str(tmp_path / "none.toml"),
         "SCREENING_SITE_URL": "https://check.example.org",
         "SCREENING_MAIL_HOST": "127.0.0.1",
-        "SCREENING_MAIL_PORT": str(server.port),
+        "SCREENING_MAIL_PORT": str(mail_server.port),
         "SCREENING_MAIL_TLS": "none",
         "SCREENING_MAIL_FROM": FROM,
         "SCREENING_MAIL_TEAM": TEAM,
@@ -205,49 +208,49 @@ def flask_worker(tmp_path, keys, database_url, server):  # noqa: F811
 
 
 @pytest.fixture
-def waiting(mailing, server):  # noqa: F811
+def waiting(make_mail_site, mail_server):
     """The desk of a clinic where three requests, with six mails, have come in by the real clock."""
-    desk = Desk(mailing(server.port, CLOCK=time.time), time.time)
+    mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=time.time), time.time)
     for _ in range(3):
-        desk.ask(ROSA)
-    return desk
+        mail_site.ask(ROSA)
+    return mail_site
 
 
-def test_the_command_delivers_once_and_ends(flask_worker, waiting, server):  # noqa: F811
+def test_once_option_delivers_mail_and_exits(flask_worker, waiting, mail_server):
     done = flask_worker("--once")
     assert done.communicate(timeout=60) == ("", "") and done.returncode == 0
-    assert len(server.arrived) == 6 and {state for _, state, _ in waiting.states()} == {SENT}
+    assert len(mail_server.arrived) == 6 and {state for _, state, _ in waiting.states()} == {SENT}
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_between_two_mails(flask_worker, waiting, server, ending):  # noqa: F811
+def test_signal_stops_the_worker_between_two_mails(flask_worker, waiting, mail_server, ending):
     process = flask_worker()
 
     def end():
-        if len(server.told) == 2:
+        if len(mail_server.acknowledged) == 2:
             process.send_signal(ending)
 
-    server.on_arrival = end
+    mail_server.on_arrival = end
     assert process.communicate(timeout=60) == ("", "") and process.returncode == 0
-    assert len(server.arrived) == 2
+    assert len(mail_server.arrived) == 2
     assert sorted(state for _, state, _ in waiting.states()) == sorted([SENT] * 2 + [WAITING] * 4)
-    server.on_arrival = lambda: None
-    assert flask_worker("--once").wait(60) == 0 and len(server.arrived) == 6
+    mail_server.on_arrival = lambda: None
+    assert flask_worker("--once").wait(60) == 0 and len(mail_server.arrived) == 6
 
 
-def test_it_ends_with_the_process_it_was_started_beside(flask_worker, waiting):
+def test_worker_exits_when_its_parent_process_is_gone(flask_worker, waiting):
     process = flask_worker("--beside", str(os.getpid() + 1))
     assert process.wait(60) == 0
     assert {state for _, state, _ in waiting.states()} == {WAITING}
 
 
-def test_a_password_file_that_is_missing_stops_it_with_one_line(flask_worker, tmp_path):
+def test_missing_password_file_stops_the_worker_with_an_error(flask_worker, tmp_path):
     settings = {"SCREENING_MAIL_USER": "clinic", "SCREENING_MAIL_TLS": "tls"}
     process = flask_worker(SCREENING_MAIL_PASSWORD_FILE=str(tmp_path / "none"), **settings)
     assert process.communicate(timeout=60)[1] == "SCREENING_MAIL_PASSWORD_FILE: none cannot be read\n"
     assert process.returncode == 1
 
 
-def test_a_visitor_only_machine_has_no_worker():
+def test_visitor_node_has_no_worker_command():
     app = create_commands_app({"SURFACES": ("visitor",)})
     assert "worker" not in app.cli.commands and "worker" in create_commands_app().cli.commands

@@ -22,10 +22,13 @@ from screening.extensions import db
 from screening.outbox import delivery, smtp
 from screening.outbox.delivery import DAY, LEASE, WAITS
 from screening.outbox.models import DROPPED, FAILED, SENT, WAITING
-from tests.callback.conftest import ROSA as TYPED
-from tests.outbox.conftest import FROM, HANG_UP, OK, ROSA, SECRETS, SILENCE, TEAM, Desk, plain
-from tests.staff.clerk import Office
-from tests.visitor import Visitor
+from tests.support.mail_server import HANG_UP, OK, SILENCE, plain
+from tests.support.mail_site import FROM, TEAM, MailSite
+from tests.support.sample_patient import FORM, ROSA, SECRETS
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.each_database
 
 CALLED = replace(ROSA, reach_by="phone")
 
@@ -58,71 +61,71 @@ def a_server_that_never_answers():
 
 
 class TestWhatIsSent:
-    def test_the_team_is_told_and_who_chose_e_mail_is_promised(self, desk, server):
-        desk.ask()
-        assert desk.states() == [(CONFIRMED, WAITING, None), (REQUEST_WAITS, WAITING, None)]
-        assert desk.deliver() == 2
-        assert desk.states() == [(CONFIRMED, SENT, None), (REQUEST_WAITS, SENT, None)]
-        (team,), (patient,) = server.to(TEAM), server.to(ROSA.email)
+    def test_new_request_notifies_staff_and_confirms_to_patient(self, mail_site, mail_server):
+        mail_site.ask()
+        assert mail_site.states() == [(CONFIRMED, WAITING, None), (REQUEST_WAITS, WAITING, None)]
+        assert mail_site.deliver() == 2
+        assert mail_site.states() == [(CONFIRMED, SENT, None), (REQUEST_WAITS, SENT, None)]
+        (team,), (patient,) = mail_server.to(TEAM), mail_server.to(ROSA.email)
         assert team["Subject"] == "A request waits"
         words = plain(team)
         assert "by 5:00\u202fPM on Tuesday, November 24" in words
-        assert f"https://check.example.org/staff/callbacks/{desk.mails()[0].subject}" in words
+        assert f"https://check.example.org/staff/callbacks/{mail_site.mails()[0].subject}" in words
         assert patient["Subject"] == "We got your request"
         words = plain(patient)
         assert "We will get back to you by 5:00\u202fPM on Tuesday, November 24" in words
         assert "https://check.example.org/consultation/status\n" in words
-        assert desk.deliver() == 0 and len(server.arrived) == 2
+        assert mail_site.deliver() == 0 and len(mail_server.arrived) == 2
 
-    def test_who_chose_a_call_gets_no_mail(self, desk, server):
-        desk.ask(CALLED)
-        desk.ask(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
-        desk.deliver()
-        assert {message["To"] for message in server.arrived} == {TEAM}
+    def test_patient_choosing_a_phone_call_gets_no_mail(self, mail_site, mail_server):
+        mail_site.ask(CALLED)
+        mail_site.ask(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
+        mail_site.deliver()
+        assert {message["To"] for message in mail_server.arrived} == {TEAM}
 
-    def test_a_moved_promise_is_told_and_a_kept_one_confirmed_again(self, desk, server):
-        made = desk.ask()
-        desk.deliver()
-        desk.change(made, replace(ROSA, email="other@example.org"))
-        desk.change(made, replace(ROSA, days=(3,), parts=("morning",)))
-        desk.deliver()
-        assert [kind for kind, _, _ in desk.states()].count(REQUEST_WAITS) == 1, "the team knows of it"
-        assert "by 12:00\u202fPM on Thursday, December 3" in plain(server.arrived[-1])
-        subjects = Counter(message["Subject"] for message in server.arrived if message["To"] != TEAM)
+    def test_change_mails_a_new_due_time_or_a_confirmation(self, mail_site, mail_server):
+        made = mail_site.ask()
+        mail_site.deliver()
+        mail_site.change(made, replace(ROSA, email="other@example.org"))
+        mail_site.change(made, replace(ROSA, days=(3,), parts=("morning",)))
+        mail_site.deliver()
+        assert [kind for kind, _, _ in mail_site.states()].count(REQUEST_WAITS) == 1, "the team knows of it"
+        assert "by 12:00\u202fPM on Thursday, December 3" in plain(mail_server.arrived[-1])
+        subjects = Counter(message["Subject"] for message in mail_server.arrived if message["To"] != TEAM)
         assert subjects == {"We got your request": 2, "A new time for your request": 1}
 
-    def test_a_mail_goes_where_the_request_says_when_it_is_sent(self, desk, server):
-        made = desk.ask()
-        desk.change(made, replace(ROSA, email="other@example.org"))
-        desk.deliver()
-        assert server.to(ROSA.email) == [] and len(server.to("other@example.org")) == 2
+    def test_mail_uses_the_address_current_at_delivery(self, mail_site, mail_server):
+        made = mail_site.ask()
+        mail_site.change(made, replace(ROSA, email="other@example.org"))
+        mail_site.deliver()
+        assert mail_server.to(ROSA.email) == [] and len(mail_server.to("other@example.org")) == 2
 
     @pytest.mark.parametrize("what", ["withdrawn", "called instead", "reached"])
-    def test_what_is_no_longer_so_is_not_written(self, desk, server, what):
-        made = desk.ask()
+    def test_outdated_confirmation_is_dropped(self, mail_site, mail_server, what):
+        made = mail_site.ask()
         if what == "withdrawn":
-            desk.withdraw(made)
+            mail_site.withdraw(made)
         elif what == "called instead":
-            desk.change(made, CALLED)
+            mail_site.change(made, CALLED)
         else:
-            with desk.app.app_context():
+            with mail_site.app.app_context():
                 db.session.execute(text("UPDATE callback_request SET state = 'reached', shelf = 'reached'"))
                 db.session.commit()
-        desk.deliver()
-        assert server.to(ROSA.email) == []
-        assert (CONFIRMED, DROPPED, None) in desk.states()
-        assert len(server.to(TEAM)) == (what == "called instead")
+        mail_site.deliver()
+        assert mail_server.to(ROSA.email) == []
+        assert (CONFIRMED, DROPPED, None) in mail_site.states()
+        assert len(mail_server.to(TEAM)) == (what == "called instead")
 
-    def test_a_promise_that_is_over_is_not_made(self, desk, server, clock):
-        desk.ask()
+    def test_confirmation_after_due_time_contains_an_apology(self, mail_site, mail_server, clock):
+        mail_site.ask()
         clock.forward(3 * DAY)
-        desk.deliver()
-        assert "We are late, and we are sorry" in plain(server.to(ROSA.email)[0])
+        mail_site.deliver()
+        assert "We are late, and we are sorry" in plain(mail_server.to(ROSA.email)[0])
 
-    def test_both_parts_say_the_same_in_the_patients_language(self, desk, server):
-        desk.ask(replace(ROSA, language="es"))
-        desk.deliver()
-        (message,) = server.to(ROSA.email)
+    def test_plain_and_html_parts_match_in_the_patients_language(self, mail_site, mail_server):
+        mail_site.ask(replace(ROSA, language="es"))
+        mail_site.deliver()
+        (message,) = mail_server.to(ROSA.email)
         html = message.get_body(("html",)).get_content()
         assert message["Subject"] == "Recibimos su solicitud" and message["Content-Language"] == "es"
         assert '<html lang="es">' in html and "<img" not in html and "src=" not in html and "url(" not in html
@@ -130,120 +133,120 @@ class TestWhatIsSent:
             assert paragraph in html
         assert '<a href="https://check.example.org/consultation/status">' in html
 
-    def test_it_says_who_sends_it_and_that_a_machine_does(self, desk, server):
-        desk.ask()
-        desk.deliver()
-        for message, mail in zip(server.arrived, desk.mails(), strict=True):
+    def test_mail_headers_state_sender_and_auto_submission(self, mail_site, mail_server):
+        mail_site.ask()
+        mail_site.deliver()
+        for message, mail in zip(mail_server.arrived, mail_site.mails(), strict=True):
             assert message["From"] == f"Demo Clinic <{FROM}>" and message["Auto-Submitted"] == "auto-generated"
-            assert message["Message-ID"] in {f"<{m.id}@clinic.example.org>" for m in desk.mails()}, mail.id
+            assert message["Message-ID"] in {f"<{m.id}@clinic.example.org>" for m in mail_site.mails()}, mail.id
 
-    def test_an_address_of_a_far_country_is_written_to(self, desk, server):
-        desk.ask(replace(ROSA, email="rosa@exämple.org"))
-        desk.deliver()
-        assert len(server.to("rosa@xn--exmple-cua.org")) == 1
+    def test_internationalized_domain_is_sent_as_punycode(self, mail_site, mail_server):
+        mail_site.ask(replace(ROSA, email="rosa@exämple.org"))
+        mail_site.deliver()
+        assert len(mail_server.to("rosa@xn--exmple-cua.org")) == 1
 
 
 class TestItsCause:
-    def test_without_the_outbox_nothing_is_stored_and_without_the_request_no_mail(self, mailing, server, clock, ask):
-        desk = Desk(mailing(server.port), clock)
-        visitor = Visitor(desk.site)
-        with desk.app.app_context():
+    def test_request_and_mail_are_stored_in_a_single_transaction(self, make_mail_site, mail_server, clock, ask):
+        mail_site = MailSite(make_mail_site(mail_server.port), clock)
+        visitor = Visitor(mail_site.site)
+        with mail_site.app.app_context():
             db.session.execute(text("ALTER TABLE outbox_mail RENAME TO outbox_away"))
             db.session.commit()
         assert ask(visitor).status == 503
-        with desk.app.app_context():
+        with mail_site.app.app_context():
             assert db.session.execute(text("SELECT count(*) FROM callback_request")).scalar_one() == 0
             db.session.execute(text("ALTER TABLE outbox_away RENAME TO outbox_mail"))
             db.session.execute(text("ALTER TABLE audit_event RENAME TO audit_away"))
             db.session.commit()
-        assert ask(visitor).status == 503 and desk.mails() == []
+        assert ask(visitor).status == 503 and mail_site.mails() == []
 
-    def test_a_form_sent_twice_is_one_request_and_one_mail(self, desk):
+    def test_repeated_submission_stores_each_mail_once(self, mail_site):
         for _ in range(2):
-            desk.ask(secret="5" * 32)
-        assert len(desk.mails()) == 2
+            mail_site.ask(secret="5" * 32)
+        assert len(mail_site.mails()) == 2
 
-    def test_without_a_mail_server_nothing_is_posted(self, make_site, database_url, clock):
-        desk = Desk(make_site(DATABASE_URL=database_url), clock)
-        desk.ask()
-        assert desk.mails() == [] and desk.deliver() == 0
+    def test_unset_mail_host_stores_no_mail(self, make_site, database_url, clock):
+        mail_site = MailSite(make_site(), clock)
+        mail_site.ask()
+        assert mail_site.mails() == [] and mail_site.deliver() == 0
 
 
 class TestFailure:
-    def test_what_is_refused_for_good_fails_at_once(self, desk, server, clock):
-        server.strangers[ROSA.email] = "550 no such user"
-        server.answers = ["554 we do not like it"]
-        desk.ask()
-        assert desk.deliver() == 0
-        assert {(state, error) for _, state, error in desk.states()} == {(FAILED, smtp.REFUSED)}
+    def test_permanent_refusal_fails_without_retry(self, mail_site, mail_server, clock):
+        mail_server.refused[ROSA.email] = "550 no such user"
+        mail_server.answers = ["554 we do not like it"]
+        mail_site.ask()
+        assert mail_site.deliver() == 0
+        assert {(state, error) for _, state, error in mail_site.states()} == {(FAILED, smtp.REFUSED)}
         clock.forward(9 * DAY)
-        assert desk.deliver() == 0 and server.arrived == []
+        assert mail_site.deliver() == 0 and mail_server.arrived == []
 
-    def test_what_is_put_off_is_tried_later_and_later_and_then_given_up(self, desk, server, clock):
-        server.strangers[TEAM] = "451 later"
-        desk.ask(CALLED)
+    def test_temporary_refusal_backs_off_and_finally_fails(self, mail_site, mail_server, clock):
+        mail_server.refused[TEAM] = "451 later"
+        mail_site.ask(CALLED)
         for wait in WAITS:
-            assert desk.deliver() == 0
-            assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.BUSY)]
+            assert mail_site.deliver() == 0
+            assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.BUSY)]
             clock.forward(wait - 1)
-            before = desk.mails()[0].attempts
-            desk.deliver()
-            assert desk.mails()[0].attempts == before, "not before its time"
+            before = mail_site.mails()[0].attempts
+            mail_site.deliver()
+            assert mail_site.mails()[0].attempts == before, "not before its time"
             clock.forward(1)
-        assert desk.deliver() == 0
-        assert desk.states() == [(REQUEST_WAITS, FAILED, smtp.BUSY)] and sorted(WAITS) == list(WAITS)
+        assert mail_site.deliver() == 0
+        assert mail_site.states() == [(REQUEST_WAITS, FAILED, smtp.BUSY)] and sorted(WAITS) == list(WAITS)
         assert max(WAITS) == DAY
 
-    def test_a_server_that_comes_back_gets_what_waited(self, desk, server, clock):
-        server.answers = ["451 later", "421 closing"]
-        desk.ask()
-        assert desk.deliver() == 0
+    def test_recovered_server_receives_waiting_mail(self, mail_site, mail_server, clock):
+        mail_server.answers = ["451 later", "421 closing"]
+        mail_site.ask()
+        assert mail_site.deliver() == 0
         clock.forward(WAITS[0])
-        assert desk.deliver() == 2 and len(server.arrived) == 2
+        assert mail_site.deliver() == 2 and len(mail_server.arrived) == 2
 
-    def test_a_server_that_is_down_costs_nothing_but_time(self, mailing, server, clock):
+    def test_unreachable_server_delays_mail_without_loss(self, make_mail_site, mail_server, clock):
         with a_port_nobody_listens_at() as port:
-            desk = Desk(mailing(port), clock)
-            desk.ask(CALLED)
-            assert desk.deliver() == 0
-        assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.UNREACHABLE)]
+            mail_site = MailSite(make_mail_site(port), clock)
+            mail_site.ask(CALLED)
+            assert mail_site.deliver() == 0
+        assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.UNREACHABLE)]
         clock.forward(WAITS[0])
-        assert Desk(mailing(server.port), clock).deliver() == 1
+        assert MailSite(make_mail_site(mail_server.port), clock).deliver() == 1
 
-    def test_a_server_that_never_answers_is_left_in_time(self, mailing, clock):
+    def test_unresponsive_server_times_out_and_mail_waits(self, make_mail_site, clock):
         with a_server_that_never_answers() as port:
-            desk = Desk(mailing(port, MAIL_TIMEOUT=0.2), clock)
-            desk.ask(CALLED)
-            assert desk.deliver() == 0
-        assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.TIMEOUT)]
+            mail_site = MailSite(make_mail_site(port, MAIL_TIMEOUT=0.2), clock)
+            mail_site.ask(CALLED)
+            assert mail_site.deliver() == 0
+        assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.TIMEOUT)]
 
-    def test_a_lost_answer_may_bring_a_second_copy_that_can_be_known(self, mailing, server, clock):
-        desk = Desk(mailing(server.port, MAIL_TIMEOUT=0.5), clock)
-        server.answers = [SILENCE]
-        desk.ask(CALLED)
-        assert desk.deliver() == 0 and desk.states()[0][2] == smtp.TIMEOUT
+    def test_lost_reply_resends_with_the_same_message_id(self, make_mail_site, mail_server, clock):
+        mail_site = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
+        mail_server.answers = [SILENCE]
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 0 and mail_site.states()[0][2] == smtp.TIMEOUT
         clock.forward(WAITS[0])
-        assert desk.deliver() == 1
-        first, second = server.arrived
+        assert mail_site.deliver() == 1
+        first, second = mail_server.arrived
         assert first["Message-ID"] == second["Message-ID"]
 
-    def test_a_farewell_that_fails_changes_nothing(self, desk, server, monkeypatch):
+    def test_failed_quit_command_leaves_the_mail_sent(self, mail_site, mail_server, monkeypatch):
         async def bad_quit(*_arguments):
             return "554 no"
 
-        server.handle_QUIT = bad_quit
-        desk.ask(CALLED)
-        assert desk.deliver() == 1 and desk.states() == [(REQUEST_WAITS, SENT, None)]
+        mail_server.handle_QUIT = bad_quit
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITS, SENT, None)]
 
-    def test_one_that_cannot_be_written_holds_up_no_other(self, desk, server, clock, caplog):
-        desk.ask()
-        with desk.app.app_context():
+    def test_undecryptable_request_does_not_block_other_mail(self, mail_site, mail_server, clock, caplog):
+        mail_site.ask()
+        with mail_site.app.app_context():
             db.session.execute(text("UPDATE callback_request SET sealed_with = '00000000'"))
             db.session.commit()
         clock.forward(1)
-        desk.ask(CALLED)
-        assert desk.deliver() == 2
-        assert (CONFIRMED, WAITING, smtp.UNWRITABLE) in desk.states()
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 2
+        assert (CONFIRMED, WAITING, smtp.UNWRITABLE) in mail_site.states()
         assert "UnsealableError" in caplog.text
 
 
@@ -251,63 +254,71 @@ class TestSafety:
     def settings(self, certificate, mode="starttls"):
         return {"MAIL_TLS": mode, "MAIL_CA": certificate}
 
-    def test_a_certificate_that_is_trusted_lets_mail_through(self, mailing, serve, server_side, certificate, clock):
-        server = serve(tls_context=server_side, require_starttls=True)
-        desk = Desk(mailing(server.port, **self.settings(certificate)), clock)
-        desk.ask(CALLED)
-        assert desk.deliver() == 1 and len(server.arrived) == 1
+    def test_trusted_certificate_permits_starttls_delivery(
+        self, make_mail_site, start_mail_server, server_side, certificate, clock
+    ):
+        mail_server = start_mail_server(tls_context=server_side, require_starttls=True)
+        mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate)), clock)
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 1 and len(mail_server.arrived) == 1
 
-    def test_so_does_one_from_the_first_byte_on(self, mailing, serve, server_side, certificate, clock):
-        server = serve(ssl_context=server_side)
-        desk = Desk(mailing(server.port, **self.settings(certificate, "tls")), clock)
-        desk.ask(CALLED)
-        assert desk.deliver() == 1
+    def test_trusted_certificate_permits_implicit_tls_delivery(
+        self, make_mail_site, start_mail_server, server_side, certificate, clock
+    ):
+        mail_server = start_mail_server(ssl_context=server_side)
+        mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate, "tls")), clock)
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 1
 
     @pytest.mark.parametrize("fault", ["unknown", "another name", "no starttls"])
-    def test_without_a_safe_line_nothing_is_sent(self, mailing, serve, server_side, certificate, clock, fault):
-        server = serve() if fault == "no starttls" else serve(tls_context=server_side)
+    def test_untrusted_connection_sends_nothing(
+        self, make_mail_site, start_mail_server, server_side, certificate, clock, fault
+    ):
+        mail_server = start_mail_server() if fault == "no starttls" else start_mail_server(tls_context=server_side)
         settings = self.settings(None if fault == "unknown" else certificate)
         settings["MAIL_HOST"] = "localhost" if fault == "another name" else "127.0.0.1"
-        desk = Desk(mailing(server.port, **settings), clock)
-        desk.ask(CALLED)
-        assert desk.deliver() == 0 and server.arrived == []
-        assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.CERTIFICATE)]
+        mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 0 and mail_server.arrived == []
+        assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.CERTIFICATE)]
 
-    def test_the_password_comes_from_its_file(self, mailing, serve, server_side, certificate, clock, tmp_path):
-        def ask_for(server, session, envelope, mechanism, login):
+    def test_smtp_password_is_read_from_file_at_each_delivery(
+        self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
+    ):
+        def ask_for(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=(login.login, login.password) == (b"clinic", b"open sesame"), handled=False)
 
-        server = serve(tls_context=server_side, authenticator=ask_for, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=ask_for, auth_required=True)
         file = tmp_path / "password"
         settings = {
             "MAIL_USER": "clinic",
             "MAIL_PASSWORD_FILE": file,
             **self.settings(certificate),
         }
-        desk = Desk(mailing(server.port, **settings), clock)
-        desk.ask(CALLED)
+        mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
+        mail_site.ask(CALLED)
         for wrong in ("shut sesame\n", None):
             file.write_text(wrong) if wrong else file.unlink()
-            assert desk.deliver() == 0
-            assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.SIGN_IN)]
+            assert mail_site.deliver() == 0
+            assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.SIGN_IN)]
             clock.forward(DAY)
         file.write_text("open sesame\n")
-        assert desk.deliver() == 1
+        assert mail_site.deliver() == 1
 
-    def test_a_sign_in_that_is_never_answered_is_not_called_refused(
-        self, mailing, serve, server_side, certificate, clock, tmp_path
+    def test_unanswered_smtp_login_is_a_timeout_not_a_refusal(
+        self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
     ):
-        def say_nothing(server, session, envelope, mechanism, login):
+        def say_nothing(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=False, handled=True)
 
-        server = serve(tls_context=server_side, authenticator=say_nothing, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=say_nothing, auth_required=True)
         file = tmp_path / "password"
         file.write_text("open sesame")
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}
-        desk = Desk(mailing(server.port, **settings, **self.settings(certificate)), clock)
-        desk.ask(CALLED)
-        assert desk.deliver() == 0
-        assert desk.states() == [(REQUEST_WAITS, WAITING, smtp.TIMEOUT)]
+        mail_site = MailSite(make_mail_site(mail_server.port, **settings, **self.settings(certificate)), clock)
+        mail_site.ask(CALLED)
+        assert mail_site.deliver() == 0
+        assert mail_site.states() == [(REQUEST_WAITS, WAITING, smtp.TIMEOUT)]
 
     @pytest.mark.parametrize(
         ("settings", "message"),
@@ -318,9 +329,9 @@ class TestSafety:
             ({"MAIL_USER": "clinic", "MAIL_TLS": "tls"}, "go together"),
         ],
     )
-    def test_settings_that_cannot_work_stop_the_start(self, mailing, settings, message):
+    def test_invalid_mail_settings_refuse_startup(self, make_mail_site, settings, message):
         with pytest.raises(SettingsError, match=message):
-            mailing(25, **settings)
+            make_mail_site(25, **settings)
 
 
 KILLED = """
@@ -344,85 +355,87 @@ with site.extensions["staff"].app_context():
 
 class TestWorkersThatDie:
     @pytest.mark.parametrize(("place", "copies"), [("before", 1), ("after", 2)])
-    def test_what_a_killed_worker_had_is_taken_up_again(self, desk, server, clock, database_url, keys, place, copies):
+    def test_mail_of_killed_worker_is_delivered_after_the_lease(
+        self, mail_site, mail_server, clock, database_url, keys, place, copies
+    ):
         """Killed before the server has it: sent once. Between that and the mark: twice, by one Message-ID."""
-        desk.ask(CALLED)
-        arguments = [place, database_url, str(keys), str(server.port), str(clock())]
+        mail_site.ask(CALLED)
+        arguments = [place, database_url, str(keys), str(mail_server.port), str(clock())]
         killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=ROOT, timeout=60)
-        assert killed.returncode == 9 and len(server.arrived) == copies - 1
-        assert desk.deliver() == 0, "its claim holds for a while"
+        assert killed.returncode == 9 and len(mail_server.arrived) == copies - 1
+        assert mail_site.deliver() == 0, "its claim holds for a while"
         clock.forward(LEASE)
-        assert desk.deliver() == 1 and desk.states() == [(REQUEST_WAITS, SENT, None)]
-        assert len(server.arrived) == copies and len({m["Message-ID"] for m in server.arrived}) == 1
+        assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITS, SENT, None)]
+        assert len(mail_server.arrived) == copies and len({m["Message-ID"] for m in mail_server.arrived}) == 1
         clock.forward(9 * DAY)
-        assert desk.deliver() == 0 and len(server.arrived) == copies
+        assert mail_site.deliver() == 0 and len(mail_server.arrived) == copies
 
-    def test_one_that_dies_of_the_same_mail_each_time_is_shown(self, desk, clock):
-        desk.ask(CALLED)
-        with desk.app.app_context():
+    def test_mail_that_kills_workers_fails_after_max_attempts(self, mail_site, clock):
+        mail_site.ask(CALLED)
+        with mail_site.app.app_context():
             for _ in range(delivery.MOST_ATTEMPTS):
                 assert delivery.claim_next() is not None
                 clock.forward(LEASE)
-        assert desk.deliver() == 0
-        assert desk.states() == [(REQUEST_WAITS, FAILED, smtp.INTERRUPTED)]
+        assert mail_site.deliver() == 0
+        assert mail_site.states() == [(REQUEST_WAITS, FAILED, smtp.INTERRUPTED)]
 
-    def test_who_comes_back_after_its_time_marks_nothing(self, desk, server, clock):
-        desk.ask(CALLED)
-        with desk.app.app_context():
+    def test_expired_claim_cannot_overwrite_the_state(self, mail_site, mail_server, clock):
+        mail_site.ask(CALLED)
+        with mail_site.app.app_context():
             late = delivery.claim_next()
         clock.forward(LEASE)
-        assert desk.deliver() == 1
-        with desk.app.app_context():
+        assert mail_site.deliver() == 1
+        with mail_site.app.app_context():
             delivery._put_off(late, smtp.MailError(smtp.BUSY))
-        assert desk.states() == [(REQUEST_WAITS, SENT, None)]
+        assert mail_site.states() == [(REQUEST_WAITS, SENT, None)]
 
-    def test_several_at_once_never_send_one_twice(self, desk, server, together):
+    def test_concurrent_deliveries_send_each_mail_once(self, mail_site, mail_server, together):
         for _ in range(20):
-            desk.ask()
-        sent = together(4, desk.deliver)
-        assert sum(sent) == len(server.arrived) == 40
-        assert len({message["Message-ID"] for message in server.arrived}) == 40
-        assert {state for _, state, _ in desk.states()} == {SENT}
+            mail_site.ask()
+        sent = together(4, mail_site.deliver)
+        assert sum(sent) == len(mail_server.arrived) == 40
+        assert len({message["Message-ID"] for message in mail_server.arrived}) == 40
+        assert {state for _, state, _ in mail_site.states()} == {SENT}
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_request_ends_mailed_or_seen_as_failed(mailing, server, clock, seed):
+def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_server, clock, seed):
     """A server of the worst moods: whatever it answers, each mail is accepted once or staff see that it failed."""
     dice = random.Random(seed)
-    desk = Desk(mailing(server.port), clock)
+    mail_site = MailSite(make_mail_site(mail_server.port), clock)
     moods = [OK, OK, "451 later", "421 closing", "554 never", HANG_UP]
-    server.answers = [dice.choice(moods) for _ in range(60)]
+    mail_server.answers = [dice.choice(moods) for _ in range(60)]
     for number in range(12):
-        desk.ask(replace(ROSA, reach_by=dice.choice(["email", "phone"]), email=f"{number}@example.org"))
+        mail_site.ask(replace(ROSA, reach_by=dice.choice(["email", "phone"]), email=f"{number}@example.org"))
     for _ in range(len(WAITS) + 1):
-        desk.deliver()
+        mail_site.deliver()
         clock.forward(DAY)
-    told = Counter(server.told)
-    office = Office(desk.site)
-    clerk = office.hire("ann", "callbacks")
-    shown = clerk.sign_in("/staff/mail").main.select("tbody tr")
-    mails = desk.mails()
+    told = Counter(mail_server.acknowledged)
+    team = Team(mail_site.site)
+    member = team.add("ann", "callbacks")
+    shown = member.sign_in("/staff/mail").main.select("tbody tr")
+    mails = mail_site.mails()
     assert {mail.state for mail in mails} == {SENT, FAILED}, "the dice have shown both"
     assert len(shown) == sum(mail.state == FAILED for mail in mails)
     for mail in mails:
         assert told[f"<{mail.id}@clinic.example.org>"] == (mail.state == SENT), "accepted just once"
 
 
-def test_nothing_of_a_patient_is_in_the_outbox_the_logs_or_the_teams_mail(desk, server, clock, ask, caplog):
+def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_server, clock, ask, caplog):
     caplog.set_level(logging.DEBUG)
-    visitor = Visitor(desk.site)
+    visitor = Visitor(mail_site.site)
     visitor.walk(hopelessness="3")
     visitor.disagree()
-    server.strangers[ROSA.email] = "550 zentinela@example.org is unknown"
-    ask(visitor, **TYPED, reach_by="email", share="yes")
-    desk.deliver()
-    with desk.app.app_context():
+    mail_server.refused[ROSA.email] = "550 zentinela@example.org is unknown"
+    ask(visitor, **FORM, reach_by="email", share="yes")
+    mail_site.deliver()
+    with mail_site.app.app_context():
         rows = str(db.session.execute(text("SELECT * FROM outbox_mail")).all())
-    (team,) = server.to(TEAM)
+    (team,) = mail_server.to(TEAM)
     del team["Message-ID"]
     logged = "\n".join(
         record.getMessage() + str(record.exc_info) for record in caplog.records if record.name != "mail.log"
     )
-    assert (CONFIRMED, FAILED, smtp.REFUSED) in desk.states() and PROMISED not in rows
+    assert (CONFIRMED, FAILED, smtp.REFUSED) in mail_site.states() and PROMISED not in rows
     for place in (rows, logged, team.as_string(), *(str(part.get_content()) for part in team.iter_parts())):
         assert [secret for secret in SECRETS if secret in place] == []

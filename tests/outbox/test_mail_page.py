@@ -7,20 +7,16 @@ import pytest
 from screening.outbox import delivery
 from screening.outbox.delivery import DAY, WAITS
 from screening.outbox.models import FAILED, SENT, WAITING
-from tests.outbox.conftest import ROSA, SECRETS, TEAM
-from tests.staff.clerk import Office
+from tests.support.mail_site import TEAM
+from tests.support.sample_patient import ROSA, SECRETS
+from tests.support.staff_client import Team
+
+pytestmark = pytest.mark.each_database
 
 
 @pytest.fixture
-def office(desk):
-    return Office(desk.site)
-
-
-@pytest.fixture
-def ann(office):
-    clerk = office.hire("ann", "callbacks")
-    clerk.sign_in()
-    return clerk
+def team(mail_site):
+    return Team(mail_site.site)
 
 
 def rows(page):
@@ -29,10 +25,10 @@ def rows(page):
     ]
 
 
-def test_failed_and_waiting_mails_are_listed_by_kind_without_any_address(desk, server, ann):
-    server.strangers = {ROSA.email: "550 no such user", TEAM: "451 later"}
-    desk.ask()
-    desk.deliver()
+def test_undelivered_mail_is_listed_without_addresses(mail_site, mail_server, ann):
+    mail_server.refused = {ROSA.email: "550 no such user", TEAM: "451 later"}
+    mail_site.ask()
+    mail_site.deliver()
     page = ann.get("/staff/mail")
     assert [row[:5] for row in rows(page)] == [
         ["To the patient: we got it", "Failed", "Mon, Nov 23, 12:00\u202fPM", "1", "The mail server refused it"],
@@ -49,56 +45,56 @@ def test_failed_and_waiting_mails_are_listed_by_kind_without_any_address(desk, s
     assert ann.get(page.main.select_one("tbody a")["href"]).heading == ROSA.name, "the row leads to the request"
 
 
-def test_one_is_tried_again(desk, server, ann, office):
-    server.strangers = {ROSA.email: "550 no such user", TEAM: "550 no such user"}
-    desk.ask()
-    desk.deliver()
-    server.strangers = {}
-    patient, team = desk.mails()
+def test_retry_of_a_failed_mail_delivers_and_is_audited(mail_site, mail_server, ann, team):
+    mail_server.refused = {ROSA.email: "550 no such user", TEAM: "550 no such user"}
+    mail_site.ask()
+    mail_site.deliver()
+    mail_server.refused = {}
+    patient, team = mail_site.mails()
     page = ann.get("/staff/mail")
     page = ann.send(page, f"/staff/mail/{patient.id}/retry")
     assert "It will be tried again" in page.words and "1 mail failed, 1 waits" in page.words
-    assert desk.deliver() == 1
-    assert [mail.state for mail in desk.mails()] == [SENT, FAILED]
-    assert [(e.actor, e.subject) for e in office.events("mail.retried")] == [(office.id_of(ann), patient.id)]
+    assert mail_site.deliver() == 1
+    assert [mail.state for mail in mail_site.mails()] == [SENT, FAILED]
+    assert [(e.actor, e.subject) for e in team.events("mail.retried")] == [(team.id_of(ann), patient.id)]
     assert ann.send(ann.get("/staff/mail"), f"/staff/mail/{team.id}/retry").status == 200
-    assert desk.deliver() == 1 and rows(ann.get("/staff/mail")) == []
+    assert mail_site.deliver() == 1 and rows(ann.get("/staff/mail")) == []
 
 
-def test_all_are_tried_again_from_the_start_and_at_once(desk, server, ann, office, clock):
-    server.answers = ["451 later"] * len(WAITS) + ["554 never", "451 later"]
-    desk.ask(ROSA)
+def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann, team, clock):
+    mail_server.answers = ["451 later"] * len(WAITS) + ["554 never", "451 later"]
+    mail_site.ask(ROSA)
     for _ in WAITS:
-        desk.deliver()
+        mail_site.deliver()
         clock.forward(DAY)
-    assert {mail.state for mail in desk.mails()} != {SENT}
+    assert {mail.state for mail in mail_site.mails()} != {SENT}
     page = ann.sign_in("/staff/mail")
     ann.send(page, "/staff/mail/retry")
-    assert all(mail.attempts == 0 for mail in desk.mails() if mail.state == WAITING)
-    server.answers = []
-    desk.deliver()
-    assert {mail.state for mail in desk.mails()} == {SENT}
-    assert [event.subject for event in office.events("mail.retried")] == [""]
+    assert all(mail.attempts == 0 for mail in mail_site.mails() if mail.state == WAITING)
+    mail_server.answers = []
+    mail_site.deliver()
+    assert {mail.state for mail in mail_site.mails()} == {SENT}
+    assert [event.subject for event in team.events("mail.retried")] == [""]
 
 
-def test_a_mail_that_a_worker_has_is_not_taken_from_it(desk, server, ann):
-    desk.ask()
-    with desk.app.app_context():
+def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann):
+    mail_site.ask()
+    with mail_site.app.app_context():
         claim = delivery.claim_next()
     ann.send(ann.get("/staff/mail"), f"/staff/mail/{claim.id}/retry")
-    assert desk.deliver() == 1, "only the other"
+    assert mail_site.deliver() == 1, "only the other"
 
 
-def test_who_may_see_it(desk, office, make_site):
-    clerks = {role: office.hire(role, role) for role in ("callbacks", "admin", "responses")}
-    for clerk in clerks.values():
-        clerk.sign_in()
-    assert {role: clerk.client.get("/staff/mail").status_code for role, clerk in clerks.items()} == {
+def test_mail_page_access_and_links_depend_on_role(mail_site, team, make_site):
+    clerks = {role: team.add(role, role) for role in ("callbacks", "admin", "responses")}
+    for member in clerks.values():
+        member.sign_in()
+    assert {role: member.client.get("/staff/mail").status_code for role, member in clerks.items()} == {
         "callbacks": 200,
         "admin": 200,
         "responses": 403,
     }
-    desk.ask()
+    mail_site.ask()
     assert clerks["callbacks"].get("/staff/mail").main.select("tbody a")
     assert not clerks["admin"].get("/staff/mail").main.select("tbody a"), "requests are not for an admin's eyes"
     for role, seen in (("callbacks", True), ("responses", False)):
@@ -106,21 +102,21 @@ def test_who_may_see_it(desk, office, make_site):
         assert ("Mail" in words) == seen
 
 
-def test_where_no_mail_is_sent_the_page_says_so_and_is_not_listed(make_site):
-    office = Office(make_site())
-    clerk = office.hire("ann", "callbacks")
-    clerk.sign_in()
-    page = clerk.get("/staff/mail")
+def test_unset_mail_host_is_stated_and_hides_menu_entry(make_site):
+    team = Team(make_site())
+    member = team.add("ann", "callbacks")
+    member.sign_in()
+    page = member.get("/staff/mail")
     assert "No mail server is set" in page.words
     assert "Mail" not in [link.get_text() for link in page.soup.select(".app-staffnav a")]
 
 
-def test_a_mail_that_is_not_there_cannot_be_tried(desk, ann):
+def test_retry_of_unknown_mail_returns_404(mail_site, ann):
     page = ann.get("/staff/mail")
     assert ann.post("/staff/mail/0/retry", {"csrf_token": page.token}).status == 404
 
 
-def test_in_spanish_too(desk, ann):
-    desk.ask()
+def test_mail_page_is_translated_to_spanish(mail_site, ann):
+    mail_site.ask()
     page = ann.get("/staff/mail?lang=es")
     assert page.heading == "Correo" and rows(page)[0][4] == "Aún sin intentar"

@@ -28,13 +28,13 @@ from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.keyring import BACKUP, Keyring
 from screening.operations.backup import content, sealed
-from tests.conftest import close
-from tests.journeys.conftest import Server
 from tests.operations.conftest import empty_database
-from tests.operations.lying import rows_in
-from tests.prove.test_callback import Patient, references_in
-from tests.responses import made
-from tests.responses.crowd import crowd, store
+from tests.support import release_factory
+from tests.support.databases import close
+from tests.support.live_patient import Patient, references_in
+from tests.support.live_server import LiveServer
+from tests.support.sample_responses import generate, store
+from tests.support.tampering import rows_in
 
 __all__ = ["empty_database"]
 
@@ -89,7 +89,7 @@ def measured(url, keys, *arguments):
 def fill(url, copies):
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        people = crowd(copies)
+        people = generate(copies)
         while several := list(islice(people, 10_000)):
             store(several)
     close(app)
@@ -105,12 +105,12 @@ def rows_said(file, keys):
     return digest.hexdigest()
 
 
-def test_a_million_copies_and_a_release_of_a_million_rows(empty_database, questionnaire, keys, tmp_path, report):
+def test_million_row_backup_round_trips_in_little_memory(empty_database, questionnaire, keys, tmp_path, report):
     url = empty_database("sqlite")
     fill(url, MILLION)
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        made.release(questionnaire, count=MILLION // 10, times=10)
+        release_factory.release(questionnaire, count=MILLION // 10, times=10)
     close(app)
     files = [tmp_path / "of sqlite", tmp_path / "of postgresql"]
     server = empty_database("postgresql")
@@ -163,7 +163,7 @@ def written(folder):
     return -1
 
 
-def test_a_backup_that_is_killed_leaves_the_one_before(kind, filled, keys, tmp_path, report):
+def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, report):
     """Killed once so much is written: each other time a part, and then all of it and a moment more."""
     file, ring, dice = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
     file.parent.mkdir()
@@ -187,9 +187,7 @@ def test_a_backup_that_is_killed_leaves_the_one_before(kind, filled, keys, tmp_p
     assert len(rows_in(filled)["mixed_copy"]) == COPIES
 
 
-def test_a_restore_that_is_killed_has_stored_nothing_or_everything(
-    kind, filled, empty_database, keys, tmp_path, report
-):
+def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_database, keys, tmp_path, report):
     """Killed when it has so much of the file: each other time a part, and then all of it and a moment more."""
     file, pipe, dice = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
     measured(filled, keys, "backup", file)
@@ -214,12 +212,12 @@ def test_a_restore_that_is_killed_has_stored_nothing_or_everything(
     measured(url, keys, "restore", file)
 
 
-def test_while_visitors_send_each_backup_is_a_moment_of_the_site(kind, empty_database, request, tmp_path, report):
+def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, request, tmp_path, report):
     """A wave of visitors presses Send as soon as a backup is under way; nobody waits for it, and it is of one moment."""
     settings = {"SCREENING_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template0")
-    with Server(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as hands:
+    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as hands:
         fill(server.database, COPIES)
         patients = list(hands.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
         ready = time.monotonic() + LEAST_SECONDS + 1

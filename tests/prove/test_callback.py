@@ -11,12 +11,12 @@ import pytest
 
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
-from tests.callback.conftest import ROSA
-from tests.callback.patient import Patient, references_in
-from tests.journeys.conftest import Server
 from tests.prove.test_hostile import MARK, NASTY
-from tests.staff.clerk import Office
-from tests.visitor import Visitor
+from tests.support.live_patient import Patient, references_in
+from tests.support.live_server import LiveServer
+from tests.support.sample_patient import FORM
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
 
 PATIENTS = 200
 KILLED_AFTER = 70
@@ -27,11 +27,11 @@ SEED = 4711
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_every_request_acknowledged_is_kept_though_the_server_is_killed(kind, tmp_path, request, report):
+def test_killed_server_loses_no_acknowledged_request(kind, tmp_path, request, report):
     settings = {"SCREENING_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template_site")
-    with Server(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as hands:
+    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as hands:
         patients = list(hands.map(lambda number: Patient(server, number), range(PATIENTS)))
         ready = time.monotonic() + LEAST_SECONDS + 1
         while time.monotonic() < ready:  # nobody sends a form faster than it can be read
@@ -58,7 +58,7 @@ def test_every_request_acknowledged_is_kept_though_the_server_is_killed(kind, tm
         assert all(again[name] == shown for name, shown in acknowledged.items()), "the same reference again"
 
 
-def test_ten_thousand_hostile_bodies(make_site, clock, report):
+def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, report):
     site = make_site(LIMIT_REQUESTS="1000000 per hour", LIMIT_LOOKUPS="1000000 per hour")
     visitor = Visitor(site)
     visitor.walk(hopelessness="3")
@@ -66,10 +66,10 @@ def test_ten_thousand_hostile_bodies(make_site, clock, report):
     form = visitor.get("/consultation").typed("/consultation/review")
     clock.forward(10)
     dice = random.Random(SEED)
-    names = [*form, *ROSA, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARK]
+    names = [*form, *FORM, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARK]
     statuses: dict[int, int] = {}
     for number in range(HOSTILE):
-        fields = {**form, **ROSA, "website": ""} if dice.random() < 0.7 else {"csrf_token": form["csrf_token"]}
+        fields = {**form, **FORM, "website": ""} if dice.random() < 0.7 else {"csrf_token": form["csrf_token"]}
         for _ in range(dice.randrange(5)):
             fields[dice.choice(names)] = [dice.choice(NASTY) for _ in range(dice.choice([1, 1, 1, 2, 40]))]
         if dice.random() < 0.95:
@@ -94,8 +94,8 @@ def test_ten_thousand_hostile_bodies(make_site, clock, report):
         assert response.headers.get("Location", "/consultation").startswith("/consultation"), (number, path)
     report(f"{HOSTILE} forms: {dict(sorted(statuses.items()))}")
     assert {200, 303, 400, 422} <= set(statuses)
-    office = Office(site)
-    ann = office.hire("ann", "callbacks")
+    team = Team(site)
+    ann = team.add("ann", "callbacks")
     page = ann.sign_in("/staff/callbacks")
     seen = 0
     while True:

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from screening.config import ROOT
-from tests.deploy.containerfile import command, copies, seen_by_a_build, steps
-from tests.nginx import free_port
+from tests.support.containerfile import command, copies, seen_by_a_build, steps
+from tests.support.ports import HeldPort
 
 
 class Container:
@@ -71,14 +71,15 @@ def container(tmp_path):
     return Container(tmp_path / "app")
 
 
-def test_what_the_file_builds_serves_the_site(container, report, tmp_path):
+def test_container_build_serves_the_site(container, report, tmp_path):
     container.build()
     before = container.files()
     report(f"built: {len(before)} files, {sum((container.folder / f).stat().st_size for f in before) >> 20} MB")
     flask = str(container.folder / ".venv" / "bin" / "flask")
     for words in (("keys", "init"), ("db", "upgrade"), ("keys", "publish")):
         container.run(flask, *words)
-    port = free_port()
+    held = HeldPort()
+    port = held.number
     words = [{"0.0.0.0": "127.0.0.1", "8000": str(port)}.get(word, word) for word in command()]  # noqa: S104
     assert words[0] == ".venv/bin/granian"
     with (tmp_path / "log").open("w") as log:

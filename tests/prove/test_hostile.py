@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.journeys.conftest import Server
-from tests.visitor import Visitor
+from tests.support.live_server import LiveServer
+from tests.support.visitor import Visitor
 
 REQUESTS = 100_000
 SEED = 7391
@@ -184,7 +184,7 @@ def resident() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def test_a_hundred_thousand_hostile_requests(make_site, report):
+def test_hostile_requests_cause_no_error_or_injection(make_site, report):
     site = make_site()
     visitor = Visitor(site)
     page = visitor.walk(pain="2")
@@ -226,18 +226,18 @@ def test_a_hundred_thousand_hostile_requests(make_site, report):
 
 @pytest.fixture
 def wire(tmp_path):
-    with Server(tmp_path, "--log-level", "debug") as server:
+    with LiveServer(tmp_path, "--log-level", "debug") as server:
         yield server
 
 
-def talk(server: Server, data: bytes) -> bytes:
+def talk(server: LiveServer, data: bytes) -> bytes:
     """Send bytes as they are; gives what comes back first."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(data)
         return connection.recv(65536)
 
 
-def test_a_long_body_is_refused_before_it_is_sent(wire, report):
+def test_large_content_length_is_refused_before_the_body(wire, report):
     head = b"POST /check/sadness HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     answer = talk(wire, head + b"Content-Length: 100000000\r\n\r\nsadness=")
     report(f"100 MB announced, 8 bytes sent: {answer[:34]!r}")
@@ -258,7 +258,7 @@ def test_a_long_body_is_refused_before_it_is_sent(wire, report):
         ("no sense", b"\x16\x03\x01 nonsense\r\n\r\n"),
     ],
 )  # fmt: skip
-def test_the_wire(wire, report, name, request_bytes):
+def test_malformed_requests_cause_no_error_or_injection(wire, report, name, request_bytes):
     answer = talk(wire, request_bytes)
     first = answer.partition(b"\r\n")[0].decode("latin-1")
     report(f"{name}: {first or 'closed'}")
@@ -267,7 +267,7 @@ def test_the_wire(wire, report, name, request_bytes):
     assert talk(wire, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200")
 
 
-def test_a_cached_page_cannot_be_made_to_hold_anothers(wire):
+def test_page_is_no_store_for_any_request_header(wire):
     """Nothing of a page may be stored on the way, whatever the request says."""
     for headers in (b"X-Forwarded-Host: evil.example\r\n", b"Cookie: lang=es\r\n", b"X-Original-URL: /summary\r\n"):
         answer = talk(wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")

@@ -20,7 +20,7 @@ import pytest
 from screening.web import assets
 from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
-from tests.journeys.conftest import Server
+from tests.support.live_server import LiveServer
 
 JOURNEYS = 4
 """Each has 24 requests; before each one is connected anew, as a new visitor is."""
@@ -37,10 +37,10 @@ POST = b"POST /check/sadness HTTP/1.1\r\n" + FORM
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     folder = tmp_path_factory.mktemp("attacked")
-    with Server(folder, "--workers", "2") as running:
+    with LiveServer(folder, "--workers", "2") as running:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for the attackers, not for the server
         Meanwhile(running)
         yield running
@@ -52,7 +52,7 @@ class Slow:
     """Connections that begin something and then send little or nothing. One that is closed is opened anew."""
 
     def __init__(
-        self, server: Server, count: int, begin: bytes, drip: bytes = b"", addresses: int = 1, reads: bool = True
+        self, server: LiveServer, count: int, begin: bytes, drip: bytes = b"", addresses: int = 1, reads: bool = True
     ) -> None:
         self.target = ("127.0.0.1", server.port)
         self.count, self.begin, self.drip, self.reads = count, begin, drip, reads
@@ -119,7 +119,7 @@ class Slow:
 class Meanwhile:
     """What other visitors see: how long their requests take, in seconds."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: LiveServer) -> None:
         self.times: list[float] = []
         for _ in range(JOURNEYS):
             began = time.perf_counter()
@@ -135,7 +135,7 @@ class Meanwhile:
         return self.times[int(len(self.times) * 0.95)]
 
 
-def ask(server: Server, data: bytes, finished: bool = False) -> bytes:
+def ask(server: LiveServer, data: bytes, finished: bool = False) -> bytes:
     """Send bytes as they are; all that comes back until the server closes, or the one answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         with contextlib.suppress(ConnectionError):  # it may answer and close before all is sent
@@ -165,7 +165,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("attack", SLOW)
-def test_three_hundred_slow_connections_of_one_address_hinder_nobody(server, report, attack):
+def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
     begin, drip = SLOW[attack]
     reads = attack != "answers that nobody reads"
     calm, before = Meanwhile(server), megabytes(server.process.pid)
@@ -180,7 +180,7 @@ def test_three_hundred_slow_connections_of_one_address_hinder_nobody(server, rep
     assert "500" not in slow.answers
 
 
-def test_more_silent_connections_than_it_takes_only_make_visitors_wait(server, report):
+def test_excess_silent_connections_only_delay_visitors(server, report):
     with Slow(server, 2500, b"GET / HTTP/1.1\r\n") as slow:
         meanwhile = Meanwhile(server)
     slowest = meanwhile.times[-1]
@@ -191,7 +191,7 @@ def test_more_silent_connections_than_it_takes_only_make_visitors_wait(server, r
     assert slowest < 30
 
 
-def test_slow_forms_from_many_addresses_leave_reading_and_help(server, report):
+def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
     """They can keep others from sending forms; a proxy in front prevents it, since it takes bodies in itself."""
     begin, drip = SLOW["a form that never comes"]
     with Slow(server, 400, begin, drip, addresses=20) as slow:
@@ -221,7 +221,7 @@ def test_slow_forms_from_many_addresses_leave_reading_and_help(server, report):
         ("in chunks, without a length", b"Transfer-Encoding: chunked\r\n\r\n"),
     ],
 )
-def test_a_hundred_megabytes_are_refused_unread(server, report, name, head):
+def test_body_of_100_megabytes_is_refused_in_little_memory(server, report, name, head):
     before = megabytes(server.process.pid)
     answers = [ask(server, POST + head + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 1500) for _ in range(3)]
     grown = megabytes(server.process.pid) - before
@@ -250,14 +250,14 @@ HIDDEN = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
         ("a page with a body", b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % len(HIDDEN) + HIDDEN),
     ],
 )
-def test_no_request_is_smuggled_inside_another(server, report, name, request_bytes):
+def test_smuggled_request_is_not_answered(server, report, name, request_bytes):
     answer = ask(server, request_bytes)
     report(f"{name}: {b' '.join(statuses(answer)).decode() or 'closed'}")
     assert len(statuses(answer)) <= 1 and not answer.endswith(b"ok\n"), "one request, one answer"
     assert b"500" not in statuses(answer)
 
 
-def test_too_many_and_too_long(server, report):
+def test_oversized_headers_and_urls_cause_no_server_error(server, report):
     many = b"".join(b"X-%d: a\r\n" % number for number in range(10_000))
     for name, asked in {
         "10,000 headers": b"GET / HTTP/1.1\r\n" + HOST + many + b"\r\n",
@@ -272,7 +272,7 @@ def test_too_many_and_too_long(server, report):
 
 
 @pytest.mark.parametrize(("count", "size"), [(50, 4000), (2000, 50), (1, 60_000)])
-def test_a_browser_full_of_cookies_still_gets_every_page(server, count, size):
+def test_large_foreign_cookies_block_no_page(server, count, size):
     """Another site of the clinic's domain can set so many, and the visitor cannot help it."""
     bomb = (
         b"Cookie: " + b"; ".join(b"c%d=%s" % (n, b"x" * size) for n in range(count)) + b"\r\nConnection: close\r\n\r\n"
@@ -286,7 +286,7 @@ def test_a_browser_full_of_cookies_still_gets_every_page(server, count, size):
     assert statuses(answer) == [b"200"] and b"after_help" in answer
 
 
-def test_a_form_of_another_site_is_not_taken_but_help_is_given(server):
+def test_cross_site_form_is_refused_except_for_urgent_help(server):
     theirs = FORM + b"Origin: https://evil.example\r\nConnection: close\r\n"
     for path, body in ((b"/check/sadness", b"sadness=1"), (b"/more-time", b""), (b"/consultation/review", b"name=x")):
         answer = ask(
@@ -297,7 +297,7 @@ def test_a_form_of_another_site_is_not_taken_but_help_is_given(server):
     assert statuses(ask(server, urgent)) == [b"200"]
 
 
-def test_no_answer_may_be_framed(server):
+def test_every_page_forbids_framing(server):
     for path in (b"/", b"/nowhere", b"/help-now", b"/healthz", b"/staff/sign-in", b"/" + b"a" * 9000):
         answer = ask(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n").lower()
         assert b"x-frame-options: deny" in answer and b"frame-ancestors 'none'" in answer, path
@@ -305,7 +305,7 @@ def test_no_answer_may_be_framed(server):
     assert b"x-frame-options: deny" in unlike and b"frame-ancestors 'none'" in unlike
 
 
-def test_requests_sent_in_one_go_are_answered_in_turn(server):
+def test_pipelined_requests_are_all_answered(server):
     paths = [b"/healthz", b"/help-now"] * 50
     asked = b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n" for path in paths)
     last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
@@ -313,7 +313,7 @@ def test_requests_sent_in_one_go_are_answered_in_turn(server):
     assert statuses(answer) == [b"200"] * 101 and answer.endswith(b"ok\n")
 
 
-def test_a_form_that_breaks_off_is_not_taken(server):
+def test_incomplete_form_is_refused(server):
     """Half a telephone number must not be stored as a whole one."""
     answer = ask(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
     assert statuses(answer) in ([b"400"], []), "an answer, if the server still has someone to give it to"

@@ -24,8 +24,8 @@ from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.extensions import db
 from screening.responses import Outcome, mixing, record
-from tests.conftest import close
-from tests.visitor import SIGNS
+from tests.support.databases import close
+from tests.support.visitor import SIGNS
 
 ARRIVALS = 2000
 SEED = 20261122
@@ -112,7 +112,7 @@ def correlation(arrived: list[int], order: list[int]) -> float:
     return 1 - 6 * sum((place - rank[serial]) ** 2 for place, serial in enumerate(arrived)) / (n * (n * n - 1))
 
 
-def test_no_order_of_the_database_pairs_arrivals_better_than_chance(commands, questionnaire, tmp_path, report):
+def test_storage_order_links_arrivals_no_better_than_chance(commands, questionnaire, tmp_path, report):
     arrived = arrive(questionnaire)
     kind = db.engines[None].dialect.name
     if kind == "sqlite":
@@ -139,7 +139,7 @@ def test_no_order_of_the_database_pairs_arrivals_better_than_chance(commands, qu
         assert found == 0
 
 
-def test_without_mixing_the_same_attack_succeeds(commands, questionnaire, tmp_path, report):
+def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, report):
     """The control: rows kept one by one as they come, the way a plain table is filled."""
     dice = random.Random(SEED)
     arrived = dice.sample(range(4**7), ARRIVALS)
@@ -157,7 +157,7 @@ def test_without_mixing_the_same_attack_succeeds(commands, questionnaire, tmp_pa
             assert right == ARRIVALS
 
 
-def test_killed_without_warning_a_mixing_loses_and_doubles_nothing(questionnaire, database_url, report):
+def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url, report):
     app = create_commands_app({"DATABASE_URL": database_url})
     dice = random.Random(SEED)
     with app.app_context():

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from screening.web.limits import REST_SECONDS, SHARED_SECONDS
-from tests.redis_server import Redis
-from tests.visitor import Visitor
+from tests.support.redis_server import Redis
+from tests.support.visitor import Visitor
 
 FEW = 5
 
@@ -37,7 +37,7 @@ def send(node, address="192.0.2.7"):
     return visitor.post("/check/sadness", fields, follow=False, environ_overrides=from_there).status
 
 
-def test_nodes_count_together_and_the_store_knows_nobodys_address(nodes, store, report):
+def test_nodes_share_rate_limits_without_storing_addresses(nodes, store, report):
     statuses = [send(nodes[number % 2]) for number in range(FEW + 3)]
     assert statuses == [303] * FEW + [429] * 3
     assert [send(node, "2001:db8::77") for node in nodes] == [303, 303], "another address has a count of its own"
@@ -50,9 +50,7 @@ def test_nodes_count_together_and_the_store_knows_nobodys_address(nodes, store, 
 
 
 @pytest.mark.parametrize("how", ["killed", "halted"])
-def test_a_store_that_goes_away_limits_nobody_and_holds_up_one_form_of_a_process(
-    nodes, store, how, monkeypatch, report
-):
+def test_unavailable_rate_limit_storage_refuses_no_form(nodes, store, how, monkeypatch, report):
     while send(nodes[0]) == 303:
         continue
     store.kill() if how == "killed" else store.halt()

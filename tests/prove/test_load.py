@@ -17,7 +17,7 @@ import pytest
 from screening.config import ROOT
 from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
-from tests.journeys.conftest import Server
+from tests.support.live_server import LiveServer
 
 TIMES_OVER = 10
 LEAST_OVER = 5
@@ -39,15 +39,15 @@ LONGEST_RECOVERY = 5.0
 
 
 @pytest.fixture
-def server(tmp_path) -> Iterator[Server]:
-    with Server(tmp_path, "--workers", str(WORKERS)) as running:
+def server(tmp_path) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path, "--workers", str(WORKERS)) as running:
         yield running
 
 
-def rush(server: Server, rate: float, seconds: float, lanes: int, cookie: str) -> list[dict[str, Any]]:
+def rush(server: LiveServer, rate: float, seconds: float, lanes: int, cookie: str) -> list[dict[str, Any]]:
     """Let the senders loose, each in a process of its own with its share of the rate."""
     share = [str(server.port), str(rate / SENDERS), str(seconds), str(lanes), "/summary", cookie]
-    command = [sys.executable, "-m", "tests.bench.rush", *share]
+    command = [sys.executable, "-m", "tests.support.overload", *share]
     senders = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(SENDERS)]
     return [json.loads(sender.communicate()[0]) for sender in senders]
 
@@ -70,7 +70,7 @@ class InNeed:
         (b"GET", b"/healthz", b"", 200, b"ok"),
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: LiveServer) -> None:
         self.server = server
         self.failed: list[str] = []
         self.times: list[float] = []
@@ -109,7 +109,7 @@ class InNeed:
         return status, page, time.perf_counter() - began
 
 
-def test_ten_times_what_it_can_serve(server, report):
+def test_load_shedding_preserves_crisis_help_under_overload(server, report):
     walker = Connection(server.port)
     with contextlib.closing(walker.socket):
         journey(walker, "site")
@@ -156,7 +156,7 @@ def test_ten_times_what_it_can_serve(server, report):
     assert told(server) >= len(refused) / 2, "each process tells its share in the log, within a minute or so"
 
 
-def told(server: Server) -> int:
+def told(server: LiveServer) -> int:
     """How many refusals the log tells of, once a process has told, which it does when a minute is over."""
     began = time.perf_counter()
     while time.perf_counter() - began < 90:
@@ -168,7 +168,7 @@ def told(server: Server) -> int:
     raise AssertionError(f"{found}: not every process told")
 
 
-def seconds_until_usual(server: Server, usual: float, since: float) -> float:
+def seconds_until_usual(server: LiveServer, usual: float, since: float) -> float:
     """Until twenty pages in a row take no longer than they usually do, with some grace."""
     in_a_row = 0
     began = time.perf_counter()

@@ -25,13 +25,13 @@ from screening.database import MIGRATIONS
 from screening.extensions import db
 from screening.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, Keyring
 from screening.operations import schema
-from tests.callback.patient import references_in
-from tests.conftest import close
-from tests.journeys.conftest import Server
-from tests.nginx import Nginx
-from tests.prove.people import Colleague, Crowd, Patient, Walker
-from tests.redis_server import Redis
-from tests.staff.clerk import Office
+from tests.support.databases import close
+from tests.support.live_patient import references_in
+from tests.support.live_server import LiveServer
+from tests.support.nginx import Nginx
+from tests.support.redis_server import Redis
+from tests.support.staff_client import Team
+from tests.support.traffic import Colleague, Crowd, Patient, Walker
 
 WALKERS, PATIENTS, COLLEAGUES = 4, 2, 2
 
@@ -65,7 +65,7 @@ class Fleet:
         }
         arguments = ("--workers", "1", "--backlog", "1024", "--workers-kill-timeout", "15")
         self.first, self.second, self.third = (
-            Server(folder / name, *arguments, **common, SCREENING_SURFACES=surfaces)
+            LiveServer(folder / name, *arguments, **common, SCREENING_SURFACES=surfaces)
             for name, surfaces in (("first", "visitor,staff"), ("second", "visitor,staff"), ("third", "visitor"))
         )
         self.all = (self.first, self.second, self.third)
@@ -111,13 +111,13 @@ class Fleet:
                 node.kill()
 
 
-def stop(node: Server) -> None:
+def stop(node: LiveServer) -> None:
     """As a service manager stops it."""
     node.process.terminate()
     node.process.wait(60)
 
 
-def readiness(node: Server) -> str:
+def readiness(node: LiveServer) -> str:
     """What a node says of itself to who runs it."""
     connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
     connection.request("GET", "/readyz")
@@ -144,19 +144,17 @@ def database(cluster):
     return cluster.copy_of("template0")
 
 
-def test_nothing_is_lost_whatever_happens_to_the_nodes(tmp_path, database, make_site, report):
+def test_node_failures_and_rotations_lose_no_acknowledged_data(tmp_path, database, make_site, report):
     with Redis(tmp_path / "redis") as store, Fleet(tmp_path / "nodes", database, store.url) as fleet:
         ports = [node.port for node in fleet.all]
         assert {file.stem for file in (fleet.third.folder / "keys").iterdir()} == {DRAFT, FORMS}
-        office = Office(
-            make_site(DATABASE_URL=database, KEYS=fleet.first.folder / "keys", SECURE=True, CLOCK=time.time)
-        )
-        hired = [office.hire(f"colleague{number}", "callbacks", https=True) for number in range(COLLEAGUES)]
+        team = Team(make_site(DATABASE_URL=database, KEYS=fleet.first.folder / "keys", SECURE=True, CLOCK=time.time))
+        hired = [team.add(f"colleague{number}", "callbacks", https=True) for number in range(COLLEAGUES)]
         with Nginx(tmp_path / "nginx", visitors=ports, staff=ports[:2]) as nginx:
             crowd = Crowd(nginx)
             crowd.enter("at rest")
             patients = [Patient(crowd, number) for number in range(1, PATIENTS + 1)]
-            colleagues = [Colleague(crowd, number, clerk) for number, clerk in enumerate(hired, 1)]
+            colleagues = [Colleague(crowd, number, member) for number, member in enumerate(hired, 1)]
             for person in (*patients, *colleagues, *(Walker(crowd, n) for n in range(1, WALKERS + 1))):
                 crowd.bring(person)
             try:

@@ -29,9 +29,9 @@ from screening.responses import mixing, releases, store
 from screening.responses.models import MixedCopy, Release, ReleaseChunk
 from screening.responses.terms import Terms
 from tests.prove.test_insider import MOST_CORRELATION, MOST_HITS, codes, correlation, hits, orders
-from tests.responses.crowd import crowd
-from tests.responses.crowd import store as lay
-from tests.visitor import SIGNS
+from tests.support.sample_responses import generate
+from tests.support.sample_responses import store as lay
+from tests.support.visitor import SIGNS
 
 PEOPLE = 2000
 SEED = 20261122
@@ -54,7 +54,7 @@ def details(number: int, answers: Mapping[str, str] | None) -> Details:
 def people(questionnaire: Any) -> list[dict[str, str]]:
     """Everybody's answers, and who they are by their place in the list; all of one day."""
     everyone = []
-    for copy in crowd(PEOPLE, SEED, months=("2026-10",)):
+    for copy in generate(PEOPLE, SEED, months=("2026-10",)):
         said = copy["answers"] | {"pain_duration": copy["pain_duration"], "age": copy["age_band"], "copy": "yes"}
         everyone.append(on_path(questionnaire, {id_: code for id_, code in said.items() if code != "not_shown"}))
     return everyone
@@ -93,7 +93,7 @@ def copies() -> list[MixedCopy]:
     return list(db.session.scalars(select(MixedCopy)))
 
 
-def test_the_order_of_requests_pairs_nobody_with_a_copy(make_site, database_url, tmp_path, report: Report):
+def test_request_order_links_no_patient_to_a_response(make_site, database_url, tmp_path, report: Report):
     site = make_site(DATABASE_URL=database_url)
     chance = random.Random(SEED)
     serials = chance.sample(range(4**7), PEOPLE)
@@ -115,7 +115,7 @@ def test_the_order_of_requests_pairs_nobody_with_a_copy(make_site, database_url,
 
 
 @pytest.mark.parametrize("withdraw", [True, False], ids=["as it is", "control: shared summaries keep their copy"])
-def test_who_shared_a_summary_is_not_found_by_its_answers(make_site, database_url, report: Report, withdraw: bool):
+def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, report: Report, withdraw: bool):
     site = make_site(DATABASE_URL=database_url)
     staff = site.extensions["staff"]
     with site.app_context():
@@ -141,12 +141,12 @@ def test_who_shared_a_summary_is_not_found_by_its_answers(make_site, database_ur
     assert (right == 0) if withdraw else (right > len(known) / 2)
 
 
-def test_how_many_are_found_by_who_knows_four_answers(make_site, database_url, report: Report):
+def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url, report: Report):
     """Not prevented, and said so everywhere: the rate is what a release cannot claim."""
     site = make_site(DATABASE_URL=database_url)
     with site.app_context():
         everyone = people(site.extensions["questionnaire"])
-        lay(crowd(PEOPLE, SEED, months=("2026-10",)))
+        lay(generate(PEOPLE, SEED, months=("2026-10",)))
         terms = Terms.of(site.config["SETTINGS"])
         before = Counter(tuple(copy.answers[sign] for sign in FOUR) for copy in copies())
         release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
@@ -174,10 +174,10 @@ def rows_of(release: Release, name: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("number", [300, 3000, 30_000])
-def test_pycanon_counts_the_same(make_site, database_url, report: Report, number: int):
+def test_pycanon_confirms_k_and_l_diversity(make_site, database_url, report: Report, number: int):
     site = make_site(DATABASE_URL=database_url)
     with site.app_context():
-        lay(crowd(number, SEED + number))
+        lay(generate(number, SEED + number))
         terms = Terms.of(site.config["SETTINGS"])
         release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
         table = pandas.DataFrame(rows_of(release, "full.csv"))
@@ -198,7 +198,7 @@ def test_pycanon_counts_the_same(make_site, database_url, report: Report, number
     assert k_anonymity(signs, QI) == found[0] and l_diversity(told, QI, ["hopelessness"]) == 2
 
 
-def test_killed_without_warning_a_release_is_whole_or_not_there(make_site, database_url, report: Report):
+def test_killed_release_is_complete_or_absent(make_site, database_url, report: Report):
     site = make_site(DATABASE_URL=database_url)
     chance = random.Random(SEED)
     environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
@@ -211,11 +211,11 @@ def test_killed_without_warning_a_release_is_whole_or_not_there(make_site, datab
         return time.monotonic() - began
 
     with site.app_context():
-        lay(crowd(20_000, SEED, months=("2025-10",)))
+        lay(generate(20_000, SEED, months=("2025-10",)))
         there = min(seconds("preview") for _ in range(3))  # the first is slow
         whole = seconds("create")
         made += 1
-        lay(crowd(20_000, SEED - 1, months=("2025-10",)))
+        lay(generate(20_000, SEED - 1, months=("2025-10",)))
         for attempt in range(16):
             process = subprocess.Popen([*command, "create"], cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
@@ -231,7 +231,7 @@ def test_killed_without_warning_a_release_is_whole_or_not_there(make_site, datab
                 made += 1
                 rows = rows_of(done[-1], "full.csv")
                 assert len(rows) == done[-1].rows == 20_000 and len(rows_of(done[-1], "signs.csv")) == 20_000
-                lay(crowd(20_000, SEED + attempt + 1, months=("2025-10",)))
+                lay(generate(20_000, SEED + attempt + 1, months=("2025-10",)))
             db.session.rollback()
         chunks = db.session.scalar(select(func.count(ReleaseChunk.release_id.distinct())))
     report(f"{killed} runs killed, {made} releases made, each whole; {chunks} with files")

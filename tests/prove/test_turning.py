@@ -26,12 +26,9 @@ from screening.cli import create_commands_app
 from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Key, Keyring, Ring, _derived, read_ring, write_ring
 from screening.operations.purge import purge
-from tests.callback.conftest import ask
-from tests.conftest import close
-from tests.postgres import binaries
-from tests.visitor import Visitor
-
-__all__ = ["ask"]
+from tests.support.databases import close
+from tests.support.postgres import binaries
+from tests.support.visitor import Visitor
 
 PATIENTS = 60
 ZOE, YAN = "Zentinel Zoe", "Zentinel Yan"
@@ -176,7 +173,7 @@ def close_request(house, name, now):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_back_up_withdraw_turn_restore(kind, tmp_path, request, make_site, ask, clock, report):
+def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request, make_site, ask, clock, report):
     house = House(kind, tmp_path, request, make_site)
     visitors = people(house, ask, clock)
     close_request(house, YAN, clock())
@@ -233,7 +230,7 @@ def test_back_up_withdraw_turn_restore(kind, tmp_path, request, make_site, ask, 
     assert not in_bytes(after, of_zoe) and not in_bytes(after, of_yan)
 
 
-def test_with_the_old_key_laid_back_the_same_search_finds_her(tmp_path, request, make_site, ask, clock, report):
+def test_restored_old_key_decrypts_the_old_backup(tmp_path, request, make_site, ask, clock, report):
     """Without this the proof above could pass because it looks wrongly."""
     house = House("sqlite", tmp_path, request, make_site)
     people(house, ask, clock)

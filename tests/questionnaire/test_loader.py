@@ -61,7 +61,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_by_file_question_and_field(tmp_path, mistake):
+def test_definition_error_names_file_question_and_field(tmp_path, mistake):
     old, new, message = MISTAKES[mistake]
     with pytest.raises(DefinitionError) as refusal:
         load(changed(tmp_path, old, new))
@@ -70,19 +70,19 @@ def test_a_mistake_is_named_by_file_question_and_field(tmp_path, mistake):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_definition_file_error_names_the_file(tmp_path):
     with pytest.raises(DefinitionError, match=r"nowhere\.toml"):
         load(tmp_path / "nowhere.toml")
 
 
-def test_a_definition_cannot_be_changed_once_loaded(questionnaire):
+def test_loaded_definition_is_immutable(questionnaire):
     with pytest.raises(AttributeError):
         questionnaire.version = 2
     with pytest.raises(TypeError):
         questionnaire.questions[0].text["en"] = "?"
 
 
-def test_the_clinics_check_is_the_one_that_was_ordered(questionnaire):
+def test_warning_signs_questionnaire_matches_the_specification(questionnaire):
     ids = [sign.id for sign in questionnaire.signs]
     assert ids == ["sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"]
     for sign in questionnaire.signs:

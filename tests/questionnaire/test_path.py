@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from screening.questionnaire import path
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import NOT_ANSWERED, NOT_SHOWN
-from tests.questionnaire.strategies import an_answer, any_answers, complete_answers
-from tests.visitor import SIGNS
+from tests.support.strategies import an_answer, any_answers, complete_answers
+from tests.support.visitor import SIGNS
 
 Q = load(LIBRARY / "warning_signs.toml")
 
 
 @given(any_answers(Q))
-def test_walking_on_asks_every_shown_question_and_no_other(answers):
+def test_walk_asks_exactly_the_visible_questions(answers):
     asked = []
     given_so_far = {}
     while (question := path.first_open(Q, given_so_far)) is not None:
@@ -31,7 +31,7 @@ def test_walking_on_asks_every_shown_question_and_no_other(answers):
 
 
 @given(any_answers(Q))
-def test_follow_ups_are_shown_exactly_when_pain_is_noticed(answers):
+def test_follow_ups_are_visible_exactly_on_their_condition(answers):
     shown = {question.id for question in path.shown(Q, answers)}
     noticed = answers.get("pain") in ("1", "2", "3")
     assert ("pain_duration" in shown) == ("pain_average" in shown) == noticed
@@ -40,14 +40,14 @@ def test_follow_ups_are_shown_exactly_when_pain_is_noticed(answers):
 
 
 @given(any_answers(Q))
-def test_only_answers_on_the_path_are_kept_and_keeping_twice_changes_nothing(answers):
+def test_off_path_answers_are_dropped_idempotently(answers):
     kept = path.on_path(Q, answers)
     assert kept.keys() == {q.id for q in path.shown(Q, answers)} & answers.keys()
     assert path.on_path(Q, kept) == kept
 
 
 @given(complete_answers(Q))
-def test_pain_changed_to_not_at_all_drops_its_follow_ups(answers):
+def test_changing_pain_to_none_drops_only_its_follow_ups(answers):
     changed = path.answered(Q, answers, Q.by_id["pain"], "0")
     assert "pain_duration" not in changed and "pain_average" not in changed
     assert {k: v for k, v in changed.items() if k in SIGNS and k != "pain"} == {
@@ -56,14 +56,14 @@ def test_pain_changed_to_not_at_all_drops_its_follow_ups(answers):
 
 
 @given(any_answers(Q), st.sampled_from(Q.questions))
-def test_a_page_is_reached_exactly_when_all_before_it_is_answered(answers, question):
+def test_question_is_reachable_after_all_previous_are_answered(answers, question):
     shown = path.shown(Q, answers)
     reached = question in shown and all(q.id in answers for q in shown[: shown.index(question)])
     assert path.is_reachable(Q, question, answers) == reached
 
 
 @given(complete_answers(Q))
-def test_back_and_on_are_each_others_opposite(answers):
+def test_next_and_previous_question_are_inverse(answers):
     shown = path.shown(Q, answers)
     for earlier, later in itertools.pairwise(shown):
         assert path.after(Q, earlier, answers) == later
@@ -72,14 +72,14 @@ def test_back_and_on_are_each_others_opposite(answers):
 
 
 @given(any_answers(Q))
-def test_progress_counts_seven_signs_whatever_follows(answers):
+def test_section_position_counts_seven_signs_on_every_path(answers):
     for number, sign in enumerate(Q.signs, 1):
         step = path.step(Q, sign, answers)
         assert (step.number, step.total) == (number, 7)
 
 
 @given(any_answers(Q))
-def test_skipped_declined_and_not_shown_are_three_codes(answers):
+def test_export_code_separates_skipped_declined_and_not_shown(answers):
     for question in Q.questions:
         if question.kind == "many":
             continue
@@ -91,7 +91,7 @@ def test_skipped_declined_and_not_shown_are_three_codes(answers):
 
 
 @given(st.data())
-def test_an_answer_that_is_not_offered_is_refused(data):
+def test_answer_not_offered_is_refused(data):
     question = data.draw(st.sampled_from(Q.questions))
     other = data.draw(st.text() | st.lists(st.text()).map(tuple))
     if not question.accepts(other):
@@ -105,5 +105,5 @@ def test_an_answer_that_is_not_offered_is_refused(data):
     "answer",
     ["work", (), ("work", "none"), ("none", "declined"), ("work", "work"), ("nothing",), None, ["work"]],
 )
-def test_ticks_that_contradict_each_other_are_refused(answer):
+def test_invalid_multiple_choice_answer_is_refused(answer):
     assert not Q.by_id["stress"].accepts(answer)

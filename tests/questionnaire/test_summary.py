@@ -10,15 +10,15 @@ from hypothesis import given
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.model import DECLINED
 from screening.questionnaire.summary import Help, Level, help_level, level_of, summarise
-from tests.questionnaire.strategies import any_answers, complete_answers
-from tests.visitor import SIGNS
+from tests.support.strategies import any_answers, complete_answers
+from tests.support.visitor import SIGNS
 
 Q = load(LIBRARY / "warning_signs.toml")
 POINTS = {"0": 0, "1": 1, "2": 2, "3": 3}
 
 
 @given(any_answers(Q))
-def test_counts_are_counts(answers):
+def test_summary_counts_match_the_answers(answers):
     summary = summarise(Q, answers)
     signs = [answers.get(sign) for sign in SIGNS]
     assert summary.noticed == sum(answer in ("1", "2", "3") for answer in signs)
@@ -30,7 +30,7 @@ def test_counts_are_counts(answers):
 
 
 @given(any_answers(Q))
-def test_a_level_is_given_only_where_every_completion_gives_it(answers):
+def test_level_is_given_only_if_every_completion_agrees(answers):
     summary = summarise(Q, answers)
     left_open = [sign for sign in SIGNS if answers.get(sign) in (None, DECLINED)]
     # Two values are enough to stand for all four: only noticed or not is counted.
@@ -43,12 +43,12 @@ def test_a_level_is_given_only_where_every_completion_gives_it(answers):
 
 
 @pytest.mark.parametrize(("noticed", "level"), [(0, "none"), (1, "some"), (2, "some"), (3, "several"), (7, "several")])
-def test_levels_are_counts(noticed, level):
+def test_level_is_derived_from_the_noticed_count(noticed, level):
     assert level_of(noticed) is Level(level)
 
 
 @given(any_answers(Q))
-def test_help_fires_exactly_as_stated(answers):
+def test_help_level_follows_the_hopelessness_answer(answers):
     answer = answers.get("hopelessness")
     expected = {"3": Help.URGENT, "1": Help.SUPPORT, "2": Help.SUPPORT, DECLINED: Help.SUPPORT}.get(answer, Help.NONE)
     assert help_level(Q, answers) is expected
@@ -56,14 +56,14 @@ def test_help_fires_exactly_as_stated(answers):
 
 
 @given(complete_answers(Q))
-def test_the_cycle_is_told_when_pain_and_a_mood_sign_were_noticed(answers):
+def test_cycle_is_set_when_pain_and_a_mood_sign_are_noticed(answers):
     noticed = {sign for sign in SIGNS if answers[sign] in ("1", "2", "3")}
     expected = "pain" in noticed and bool(noticed & {"sadness", "hopelessness", "interest", "motivation"})
     assert summarise(Q, answers).cycle == expected
 
 
 @given(complete_answers(Q))
-def test_pain_facts_and_tips_come_from_what_was_said(answers):
+def test_pain_facts_and_stress_tips_match_the_answers(answers):
     summary = summarise(Q, answers)
     duration, average = answers.get("pain_duration"), answers.get("pain_average")
     assert summary.chronic == (duration in ("3_to_12_months", "over_a_year"))
@@ -75,6 +75,6 @@ def test_pain_facts_and_tips_come_from_what_was_said(answers):
     assert summary.minor == (answers.get("age") == "under_18")
 
 
-def test_answers_off_the_path_are_not_told():
+def test_summary_ignores_off_path_answers():
     summary = summarise(Q, {"pain": "0", "pain_duration": "over_a_year", "pain_average": "9"})
     assert summary.pain_duration is None and summary.pain_average is None and not summary.chronic

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from screening.cli import create_commands_app
 from screening.responses.terms import Terms
-from tests.conftest import close
-
-NOVEMBER = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
+from tests.support.databases import close
 
 
 @pytest.fixture

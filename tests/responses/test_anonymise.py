@@ -63,7 +63,7 @@ def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
 
 
 @given(some_copies)
-def test_the_rules_hold_and_nothing_is_lost(counts):
+def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
     try:
         made = plan(counts, LADDERS, RULES)
     except (TooFewError, TooAlikeError):
@@ -83,14 +83,14 @@ def test_the_rules_hold_and_nothing_is_lost(counts):
 
 
 @given(some_copies, st.randoms(use_true_random=False))
-def test_the_order_of_the_copies_does_not_matter(counts: Counts, chance: Random):
+def test_plan_is_independent_of_the_order_of_responses(counts: Counts, chance: Random):
     shuffled = list(counts.items())
     chance.shuffle(shuffled)
     assert outcome(counts) == outcome(dict(shuffled))
 
 
 @given(some_copies)
-def test_a_year_with_few_copies_waits_whole(counts):
+def test_year_under_k_is_held_back_whole(counts):
     try:
         made = plan(counts, LADDERS, RULES)
     except (TooFewError, TooAlikeError):
@@ -151,7 +151,7 @@ def penalty(told: tuple[str, ...], vector: tuple[int, ...]) -> Fraction:
 
 
 @given(st.dictionaries(a_copy, st.integers(1, 60), min_size=1, max_size=12))
-def test_the_levels_are_those_that_brute_force_finds(counts: Counts):
+def test_chosen_levels_match_a_brute_force_search(counts: Counts):
     # every answer is diverse in every group, so that k alone decides
     even = {(details, answer): number for (details, _), number in counts.items() for answer in ("0", "1")}
     expected = brute_force(even)
@@ -171,37 +171,37 @@ def many(details: tuple[str, str, str], *numbers: int) -> Counts:
 ONE, TWO, THREE = ("2025-11", "18", "none"), ("2025-11", "50", "none"), ("2025-12", "70", "long")
 
 
-def test_enough_of_everything_loses_nothing():
+def test_large_groups_are_released_without_information_loss():
     made = plan(many(ONE, 5, 5) | many(TWO, 5, 5) | many(THREE, 5, 5), LADDERS, RULES)
     assert made.levels == ("year", "as_asked", "as_asked") and made.ncp == 0 and made.masked == 0
     assert made.told[THREE] == ("2025", "70", "long") and made.k == 10 and made.values == 2
 
 
-def test_too_few_are_refused():
+def test_fewer_than_k_responses_are_refused():
     with pytest.raises(TooFewError):
         plan(many(ONE, 2, 2), LADDERS, RULES)
 
 
-def test_copies_that_all_say_the_same_are_refused():
+def test_responses_without_diversity_are_refused():
     with pytest.raises(TooAlikeError):
         plan(many(ONE, 50), LADDERS, RULES)
     with pytest.raises(TooAlikeError):
         plan(many(ONE, 0, 20, 20), LADDERS, RULES)
 
 
-def test_mostly_nearly_every_day_is_refused():
+def test_majority_of_nearly_every_day_answers_is_refused():
     with pytest.raises(TooAlikeError):
         plan(many(ONE, 4, 0, 0, 5), LADDERS, RULES)
     assert plan(many(ONE, 5, 0, 0, 5), LADDERS, RULES).strongest == Fraction(1, 2)
 
 
-def test_declined_answers_count_for_k_and_not_for_diversity():
+def test_declined_answers_count_for_k_but_not_for_diversity():
     with pytest.raises(TooAlikeError):
         plan(many(ONE, 10) | {(ONE, "declined"): 10}, LADDERS, RULES)
     assert plan(many(ONE, 2, 1) | {(ONE, "declined"): 2}, LADDERS, RULES).k == 5
 
 
-def test_a_small_group_is_masked_with_others_up_to_k():
+def test_small_group_is_suppressed_with_others_up_to_k():
     groups = {age: ("2025-11", age, "none") for age in AGES}
     counts: Counts = {}
     for number, (age, size) in enumerate({"18": 500, "30": 400, "50": 300, "70": 200}.items()):
@@ -214,7 +214,7 @@ def test_a_small_group_is_masked_with_others_up_to_k():
     assert made.k >= 5
 
 
-def test_where_the_sensitive_rule_asks_for_more_the_levels_come_from_the_same_order():
+def test_sensitive_rule_selects_the_next_levels_in_cost_order():
     """The levels are not chosen by the sensitive answers: they only say which of the order is the first that will do."""
     alike = many(("2025-11", "18", "none"), 40) | many(("2025-11", "30", "none"), 20, 20)
     made = plan(alike, LADDERS, RULES)
@@ -222,6 +222,6 @@ def test_where_the_sensitive_rule_asks_for_more_the_levels_come_from_the_same_or
     assert released(alike, made) == {("2025", "young", "none"): Counter({"0": 60, "1": 20})}
 
 
-def test_a_value_that_no_ladder_knows_is_an_error():
+def test_value_missing_from_the_hierarchy_raises_value_error():
     with pytest.raises(ValueError, match="age: the level as_asked does not say what '19' becomes"):
         plan(many(("2025-11", "19", "none"), 9), LADDERS, RULES)

@@ -14,17 +14,19 @@ from screening.extensions import db
 from screening.responses import checking, downloads, files, releases
 from screening.responses.models import Release, ReleaseChunk
 from screening.responses.terms import Terms
-from tests.responses.conftest import NOVEMBER
-from tests.responses.crowd import crowd, store
+from tests.support.clock import NOVEMBER
+from tests.support.sample_responses import generate, store
+
+pytestmark = pytest.mark.each_database
 
 
 def made(terms: Terms, number: int, **options: object) -> Release:
-    store(crowd(number, **options))  # type: ignore[arg-type]
+    store(generate(number, **options))  # type: ignore[arg-type]
     return releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
 
 
 @pytest.mark.parametrize("number", [40, 300, 4000])
-def test_nothing_is_found_in_a_release_in_any_form(commands, terms, tmp_path: Path, number: int):
+def test_created_release_passes_verification_in_every_format(commands, terms, tmp_path: Path, number: int):
     release = made(terms, number, seed=number)
     assert checking.findings(release) == []
     for name in files.NAMES:
@@ -38,19 +40,19 @@ def test_nothing_is_found_in_a_release_in_any_form(commands, terms, tmp_path: Pa
     assert checking.file_findings(tmp_path / "R-0001-full.csv", terms.promised(), manifest) == []
 
 
-def test_nothing_is_found_in_a_release_by_months(commands, terms):
+def test_release_by_month_passes_verification(commands, terms):
     by_month = replace(terms, determination=date(2026, 10, 1))
     release = made(by_month, 4000)
     assert '"period": "month"' in release.manifest
     assert checking.findings(release) == []
 
 
-def test_a_release_of_another_k_is_judged_by_its_own(commands, terms):
+def test_release_is_verified_against_its_own_k(commands, terms):
     release = made(replace(terms, k=5), 60)
     assert checking.findings(release) == []
 
 
-def test_a_release_and_its_files_are_judged_by_the_terms_it_was_made_on(commands, terms, tmp_path: Path):
+def test_release_is_verified_against_its_own_policy(commands, terms, tmp_path: Path):
     narrow = replace(terms, ladders=replace(terms.ladders, age_band=terms.ladders.age_band[-1:]))
     release = made(terms, 4000)
     assert json.loads(release.manifest)["levels"]["age_band"] not in {level.id for level in narrow.ladders.age_band}
@@ -62,7 +64,7 @@ def test_a_release_and_its_files_are_judged_by_the_terms_it_was_made_on(commands
     assert checking.file_findings(file, narrow.promised())
 
 
-def test_a_stored_piece_that_was_changed_is_found(commands, terms):
+def test_changed_chunk_of_a_stored_file_is_reported(commands, terms):
     first, second = made(terms, 300), made(terms, 300, seed=2)
     other = db.session.get_one(ReleaseChunk, (second.id, "full.csv", 0)).data
     db.session.execute(update(ReleaseChunk).where(ReleaseChunk.release_id == first.id).values(data=other))

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from screening.cli import create_commands_app
-from tests.conftest import close
-from tests.responses import crowd
+from tests.support import sample_responses
+from tests.support.databases import close
 
 
 @pytest.fixture
@@ -17,13 +17,13 @@ def run(sqlite_url):
     """Runs a command where six hundred copies of last year wait."""
     app = create_commands_app({"DATABASE_URL": sqlite_url})
     with app.app_context():
-        crowd.store(crowd.crowd(600, months=("2025-08", "2025-09")))
+        sample_responses.store(sample_responses.generate(600, months=("2025-08", "2025-09")))
     runner = app.test_cli_runner()
     yield lambda *arguments: runner.invoke(args=arguments)
     close(app)
 
 
-def test_a_release_is_previewed_made_listed_and_exported(run, tmp_path):
+def test_release_commands_preview_create_list_and_export(run, tmp_path):
     stated = json.loads(run("release", "preview").stdout)
     assert stated["rows"] == 600 and stated["k"]["asked"] == 11
     assert run("release", "create").stdout == "R-0001\n"
@@ -39,7 +39,7 @@ def test_a_release_is_previewed_made_listed_and_exported(run, tmp_path):
         assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
 
 
-def test_the_verifier_passes_what_was_made_and_finds_what_was_changed(run, tmp_path):
+def test_verify_command_passes_a_release_and_reports_tampering(run, tmp_path):
     assert run("release", "create").exit_code == 0
     done = run("release", "verify", "R-0001")
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Nothing found\n")
@@ -52,14 +52,14 @@ def test_the_verifier_passes_what_was_made_and_finds_what_was_changed(run, tmp_p
 
 
 @pytest.mark.parametrize("number", ["R-0002", "two", "²", "1" * 40])
-def test_exporting_what_is_not_there_is_refused_and_writes_nothing(run, tmp_path, number):
+def test_export_of_an_unknown_release_is_refused_without_a_file(run, tmp_path, number):
     done = run("release", "export", number, "--to", str(tmp_path / "file.csv"))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"There is no release {number}.\n"
     assert not (tmp_path / "file.csv").exists()
 
 
-def test_an_export_that_cannot_be_written_says_so(run, tmp_path):
+def test_export_to_a_missing_directory_reports_the_error(run, tmp_path):
     assert run("release", "create").exit_code == 0
     done = run("release", "export", "1", "--to", str(tmp_path / "nowhere" / "file.csv"))
     assert done.exit_code == 1 and done.stderr.endswith("nowhere: No such file or directory\n")

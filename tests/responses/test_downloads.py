@@ -14,7 +14,9 @@ from screening.config import ROOT
 from screening.extensions import db
 from screening.responses import downloads, files, store
 from screening.responses.models import Release, ReleaseChunk, ReleaseFile
-from tests.responses import made
+from tests.support import release_factory
+
+pytestmark = pytest.mark.each_database
 
 BUILT = [name for name in files.NAMES if not name.endswith(".csv")]
 
@@ -29,7 +31,7 @@ def app(commands, tmp_path, monkeypatch):
 
 @pytest.fixture
 def release(app, questionnaire):
-    return made.release(questionnaire)
+    return release_factory.release(questionnaire)
 
 
 @pytest.fixture
@@ -58,14 +60,14 @@ def refuse(*_args):
 
 
 @pytest.mark.parametrize("name", files.NAMES)
-def test_a_file_is_made_once_and_stays_the_same(release, monkeypatch, left_behind, name):
+def test_file_is_built_once_and_stays_identical(release, monkeypatch, left_behind, name):
     content = fetch(release, name)
     assert (name, 1) in stored() and left_behind() == []
     monkeypatch.setattr(files, "build", refuse)
     assert fetch(release, name) == content
 
 
-def test_of_two_at_once_the_first_stored_wins(app, release, monkeypatch, left_behind):
+def test_concurrent_builds_return_the_first_stored_file(app, release, monkeypatch, left_behind):
     nodes = []
 
     def build(of, name, target, progress):
@@ -91,7 +93,7 @@ class KilledError(BaseException):
     """Stands for the end of the process."""
 
 
-def test_killed_while_it_is_stored_nothing_is(release, monkeypatch, left_behind):
+def test_process_killed_during_storing_leaves_no_partial_file(release, monkeypatch, left_behind):
     monkeypatch.setattr(store, "PIECE", 1000)
 
     def pieces(parts):
@@ -107,7 +109,7 @@ def test_killed_while_it_is_stored_nothing_is(release, monkeypatch, left_behind)
     assert fetch(release, "signs.xlsx").startswith(b"PK")
 
 
-def test_killed_while_it_is_made_nothing_stays(release, monkeypatch, left_behind):
+def test_process_killed_during_building_leaves_no_file(release, monkeypatch, left_behind):
     def build(of, name, target, progress):
         target.write_bytes(b"half")
         raise KilledError
@@ -118,7 +120,7 @@ def test_killed_while_it_is_made_nothing_stays(release, monkeypatch, left_behind
     assert [name for name, _ in stored()] == ["full.csv", "signs.csv"] and left_behind() == []
 
 
-def test_a_slow_reader_holds_no_connection(release, monkeypatch):
+def test_slow_download_holds_no_database_connection(release, monkeypatch):
     monkeypatch.setattr(store, "PIECE", 1000)
     fetch(release, "full.xlsx")
     assert dict(stored())["full.xlsx"] > 2
@@ -129,12 +131,12 @@ def test_a_slow_reader_holds_no_connection(release, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["signs.pdf", "../signs.csv", ""])
-def test_what_is_no_file_of_a_release_is_refused(release, name):
+def test_unknown_file_name_raises_key_error(release, name):
     with pytest.raises(KeyError):
         downloads.open_file(release, name)
 
 
-def test_rows_that_are_not_there_are_not_made_up(app, release):
+def test_missing_stored_rows_raise_lookup_error(app, release):
     with db.engines[None].begin() as connection:
         connection.execute(ReleaseFile.__table__.delete())
     with pytest.raises(LookupError, match=r"R-0001 has no full\.csv"):
@@ -142,7 +144,7 @@ def test_rows_that_are_not_there_are_not_made_up(app, release):
 
 
 @pytest.mark.parametrize("name", files.NAMES)
-def test_a_response_is_a_download(app, release, name):
+def test_download_has_attachment_headers(app, release, name):
     client = app.test_client()
     head, got = client.head(f"/{name}"), client.get(f"/{name}")
     assert got.data == fetch(release, name) and head.data == b""
@@ -176,8 +178,8 @@ with app.app_context():
 """
 
 
-def test_a_large_download_takes_little_memory(app, database_url, questionnaire):
-    made.release(questionnaire, count=2000, masked=0, times=25)
+def test_large_download_uses_little_memory(app, database_url, questionnaire):
+    release_factory.release(questionnaire, count=2000, masked=0, times=25)
     command = [sys.executable, "-c", MEASURE, database_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     growth, *sizes = map(float, done.stdout.split())

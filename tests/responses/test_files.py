@@ -20,9 +20,9 @@ from screening.cli import create_commands_app
 from screening.responses import files, ladders, releases, store
 from screening.responses.files import cells, codebook, xlsx
 from screening.responses.terms import Terms
-from tests.conftest import close
-from tests.responses import crowd, made
-from tests.responses.conftest import NOVEMBER
+from tests.support import release_factory, sample_responses
+from tests.support.clock import NOVEMBER
+from tests.support.databases import close
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.from_regex(
     "[=+@\t\r-].{0,5}|[+-]?[0-9.,e]{1,6}", fullmatch=True
@@ -44,7 +44,7 @@ def database_url(sqlite_url):
 
 @pytest.fixture
 def release(commands, questionnaire):
-    return made.release(questionnaire)
+    return release_factory.release(questionnaire)
 
 
 @pytest.fixture
@@ -77,13 +77,13 @@ def sheet_cells(sheet) -> list[list[str | None]]:
 # Cells
 
 
-def test_a_record_is_rfc_4180():
+def test_record_is_written_as_rfc_4180_csv():
     assert cells.record(["a", "b,c", 'd"e', "f\r\ng", "", "é"]) == 'a,"b,c","d""e","f\r\ng",,é\r\n'
 
 
 @given(st.lists(st.lists(texts, min_size=1, max_size=5), max_size=5))
 @example([["=1+1", "+1", "-1.5e3", "-x", "@a", "\ta", "\ra", ""]])
-def test_what_is_written_is_read_again_and_no_cell_is_a_formula(rows):
+def test_written_cells_round_trip_and_contain_no_formula(rows):
     content = cells.write(rows)
     read = list(csv.reader(io.StringIO(content.decode(), newline="")))
     assert read == [[cells.safe(cell) for cell in row] for row in rows]
@@ -95,19 +95,19 @@ def test_what_is_written_is_read_again_and_no_cell_is_a_formula(rows):
 
 
 @given(st.integers() | st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["", "+"]))
-def test_numbers_stay_numbers(number, sign):
+def test_numbers_are_not_escaped(number, sign):
     text = f"{number}" if number < 0 or str(number).startswith("-") else f"{sign}{number}"
     assert cells.safe(text) == text
 
 
 @given(st.lists(st.lists(texts, min_size=1, max_size=4), max_size=5), st.integers(1, 7))
-def test_our_reader_takes_bytes_cut_anywhere(rows, size):
+def test_csv_reader_accepts_bytes_split_anywhere(rows, size):
     content = cells.write(rows)
     parts = [content[at : at + size] for at in range(0, len(content), size)]
     assert list(cells.read(parts)) == list(csv.reader(io.StringIO(content.decode(), newline="")))
 
 
-def test_our_reader_refuses_a_file_cut_short():
+def test_csv_reader_refuses_a_truncated_file():
     with pytest.raises(csv.Error):
         list(cells.read([b'a,"b']))
 
@@ -116,14 +116,14 @@ def test_our_reader_refuses_a_file_cut_short():
 
 ALL_LEVELS = [
     {"period": "month", "age_band": "as_asked", "pain_duration": "as_asked"},
-    made.LEVELS,
+    release_factory.LEVELS,
     {"period": "quarter", "age_band": "any", "pain_duration": "pain_or_none"},
     {"period": "any", "age_band": "four_groups", "pain_duration": "any"},
 ]
 
 
-def columns(questionnaire, levels=made.LEVELS, masked=12, detail="full"):
-    manifest = made.stated(questionnaire, {}, 300, levels, masked)
+def columns(questionnaire, levels=release_factory.LEVELS, masked=12, detail="full"):
+    manifest = release_factory.stated(questionnaire, {}, 300, levels, masked)
     return {
         column.name: column for column in codebook.columns(manifest, questionnaire, ladders.load(questionnaire), detail)
     }
@@ -136,10 +136,10 @@ def codes(column) -> list[str]:
 @pytest.mark.parametrize("detail", ["signs", "full"])
 @pytest.mark.parametrize("levels", ALL_LEVELS, ids=lambda levels: "-".join(levels.values()))
 @pytest.mark.parametrize("masked", [0, 12])
-def test_every_code_in_the_rows_is_explained(sqlite_url, questionnaire, levels, masked, detail):
+def test_codebook_explains_every_code_in_the_rows(sqlite_url, questionnaire, levels, masked, detail):
     app = create_commands_app({"DATABASE_URL": sqlite_url})
     with app.app_context():
-        header, *rows = stored(made.release(questionnaire, 300, levels, masked), f"{detail}.csv")
+        header, *rows = stored(release_factory.release(questionnaire, 300, levels, masked), f"{detail}.csv")
     close(app)
     explained = columns(questionnaire, levels, masked, detail)
     assert list(explained) == header
@@ -151,25 +151,25 @@ def test_every_code_in_the_rows_is_explained(sqlite_url, questionnaire, levels, 
 @pytest.mark.parametrize(
     ("name", "levels", "masked", "detail", "listed"),
     [
-        ("period", made.LEVELS, 0, "full", ["2025", "2026"]),
+        ("period", release_factory.LEVELS, 0, "full", ["2025", "2026"]),
         ("period", ALL_LEVELS[3], 12, "full", ["any", "masked"]),
-        ("age_band", made.LEVELS, 0, "full", ["18_to_24", "25_to_44", "45_to_64", "65_or_over", "declined", "not_answered"]),
+        ("age_band", release_factory.LEVELS, 0, "full", ["18_to_24", "25_to_44", "45_to_64", "65_or_over", "declined", "not_answered"]),
         ("age_band", ALL_LEVELS[2], 0, "full", ["any"]),
-        ("pain_duration", made.LEVELS, 12, "full", ["up_to_a_year", "over_a_year", "declined", "not_shown", "not_answered", "masked"]),
+        ("pain_duration", release_factory.LEVELS, 12, "full", ["up_to_a_year", "over_a_year", "declined", "not_shown", "not_answered", "masked"]),
         ("pain_duration", ALL_LEVELS[2], 0, "full", ["pain", "not_shown"]),
-        ("sleep", made.LEVELS, 12, "full", ["0", "1", "2", "3", "declined", "not_answered"]),
-        ("sleep", made.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered"]),
-        ("pain", made.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered", "masked"]),
+        ("sleep", release_factory.LEVELS, 12, "full", ["0", "1", "2", "3", "declined", "not_answered"]),
+        ("sleep", release_factory.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered"]),
+        ("pain", release_factory.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered", "masked"]),
         ("pain", ALL_LEVELS[3], 0, "full", ["masked"]),
-        ("pain_average", made.LEVELS, 0, "full", [*map(str, range(11)), "declined", "not_shown", "not_answered"]),
+        ("pain_average", release_factory.LEVELS, 0, "full", [*map(str, range(11)), "declined", "not_shown", "not_answered"]),
         ("pain_average", ALL_LEVELS[3], 0, "full", ["masked"]),
     ],
 )  # fmt: skip
-def test_only_codes_that_can_occur_are_listed(questionnaire, name, levels, masked, detail, listed):
+def test_codebook_lists_only_codes_that_can_occur(questionnaire, name, levels, masked, detail, listed):
     assert codes(columns(questionnaire, levels, masked, detail)[name]) == listed
 
 
-def test_codes_are_named_in_every_language(questionnaire):
+def test_codes_have_a_label_in_every_language(questionnaire):
     explained = columns(questionnaire, ALL_LEVELS[0]) | {"grouped": columns(questionnaire)["pain_duration"]}
     named = {(column, code.code): code.text for column, about in explained.items() for code in about.codes}
     assert named["period", "2026-11"] == {"en": "November 2026", "es": "noviembre de 2026"}
@@ -182,7 +182,7 @@ def test_codes_are_named_in_every_language(questionnaire):
     assert all(text["en"] != text["es"] for text in special)
 
 
-def test_a_question_stands_with_the_time_it_asks_about_and_its_hint(questionnaire):
+def test_codebook_question_includes_its_time_frame_and_hint(questionnaire):
     explained = columns(questionnaire)
     assert (
         explained["sleep"].question["en"].startswith("Over the last 2 weeks: How often have you had trouble sleeping")
@@ -198,7 +198,7 @@ def test_a_question_stands_with_the_time_it_asks_about_and_its_hint(questionnair
 
 
 @pytest.mark.parametrize("detail", ["signs", "full"])
-def test_a_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail):
+def test_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail):
     book = openpyxl.load_workbook(build(release, f"{detail}.xlsx"))
     assert book.sheetnames == ["responses", "codebook"]
     assert sheet_cells(book["responses"]) == stored(release, f"{detail}.csv")
@@ -209,7 +209,7 @@ def test_a_workbook_has_the_cells_of_the_csv(release, build, questionnaire, deta
         assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
 
 
-def test_a_full_sheet_goes_on_in_the_next(release, build, monkeypatch):
+def test_rows_over_the_sheet_limit_continue_on_the_next_sheet(release, build, monkeypatch):
     monkeypatch.setattr(xlsx, "ROWS_OF_A_SHEET", 100)
     book = openpyxl.load_workbook(build(release, "signs.xlsx"))
     assert book.sheetnames == ["responses", "responses 2", "responses 3", "codebook"]
@@ -219,7 +219,7 @@ def test_a_full_sheet_goes_on_in_the_next(release, build, monkeypatch):
     ]
 
 
-def test_a_workbook_tells_neither_who_nor_when(release, build):
+def test_workbook_contains_no_author_and_no_creation_time(release, build):
     target = build(release, "signs.xlsx")
     found = entries(target)
     assert list(ElementTree.fromstring(found["docProps/core.xml"])) == []  # noqa: S314
@@ -235,13 +235,13 @@ def rows_that_fail():
     raise OSError("gone")
 
 
-def test_a_workbook_is_not_half_made(tmp_path):
+def test_failed_workbook_leaves_no_partial_file(tmp_path):
     with pytest.raises(OSError, match="gone"):
         xlsx.write(tmp_path / "a.xlsx", rows_that_fail(), 5, iter([["c"], ["d"]]))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_row_is_dropped_in_silence(tmp_path, monkeypatch):
+def test_more_rows_than_announced_raise_value_error(tmp_path, monkeypatch):
     monkeypatch.setattr(xlsx, "ROWS_OF_A_SHEET", 1)
     with pytest.raises(ValueError, match="more than 1 rows"):
         xlsx.write(tmp_path / "a.xlsx", iter([["a"], ["1"], ["2"]]), 1, iter([["c"], ["d"]]))
@@ -251,7 +251,7 @@ def test_no_row_is_dropped_in_silence(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("detail", ["signs", "full"])
-def test_a_package_holds_the_release_as_it_is(release, build, detail):
+def test_package_contains_the_stored_release_unchanged(release, build, detail):
     target = build(release, f"{detail}.zip")
     found = entries(target)
     assert list(found) == [
@@ -266,7 +266,7 @@ def test_a_package_holds_the_release_as_it_is(release, build, detail):
 
 
 @pytest.mark.parametrize("detail", ["signs", "full"])
-def test_frictionless_finds_no_fault(release, build, tmp_path, detail):
+def test_frictionless_accepts_the_package(release, build, tmp_path, detail):
     target = build(release, f"{detail}.zip")
     assert frictionless.validate(str(target), type="package").flatten(["type", "note"]) == []
     with zipfile.ZipFile(target) as archive:
@@ -276,8 +276,8 @@ def test_frictionless_finds_no_fault(release, build, tmp_path, detail):
 
 
 @pytest.mark.parametrize("name", ["signs.zip", "full.zip"])
-def test_frictionless_finds_no_fault_in_a_release_of_real_copies(commands, terms, build, name):
-    crowd.store(crowd.crowd(1500))
+def test_frictionless_accepts_a_release_of_sample_responses(commands, terms, build, name):
+    sample_responses.store(sample_responses.generate(1500))
     release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
     report = frictionless.validate(str(build(release, name)), type="package")
     assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
@@ -287,7 +287,7 @@ def test_frictionless_finds_no_fault_in_a_release_of_real_copies(commands, terms
     ("old", "new", "fault"),
     [(b"18_to_24", b"19_to_24", "constraint-error"), (b"\r\n2026,", b"\r\n2025,", "hash-count")],
 )
-def test_frictionless_finds_a_changed_row(release, build, tmp_path, old, new, fault):
+def test_frictionless_reports_a_changed_row(release, build, tmp_path, old, new, fault):
     with zipfile.ZipFile(build(release, "full.zip")) as archive:
         archive.extractall(tmp_path / "out")
     rows = tmp_path / "out" / "R-0001-full.csv"
@@ -309,7 +309,7 @@ def dictionary(release, build):
     return read
 
 
-def test_redcap_takes_every_column(release, dictionary):
+def test_redcap_dictionary_describes_every_column(release, dictionary):
     for detail in ("signs", "full"):
         fields = dictionary(detail)
         assert list(fields) == ["record_id", *stored(release, f"{detail}.csv")[0]]
@@ -320,7 +320,7 @@ def test_redcap_takes_every_column(release, dictionary):
         assert {field["Form Name"] for field in fields.values()} == {"warning_signs"}
 
 
-def test_redcap_shows_choices_and_follows_branches(dictionary):
+def test_redcap_dictionary_has_choices_and_branching_logic(dictionary):
     choices, branching = "Choices, Calculations, OR Slider Labels", "Branching Logic (Show field only if...)"
     full, signs = dictionary("full"), dictionary("signs")
     assert full["sleep"][choices] == (
@@ -333,12 +333,12 @@ def test_redcap_shows_choices_and_follows_branches(dictionary):
     assert not any(field[branching] for name, field in full.items() if name not in ("pain_duration", "pain_average"))
 
 
-def test_where_pain_is_hidden_no_branch_hangs_on_it(commands, questionnaire, build):
-    target = build(made.release(questionnaire, 300, ALL_LEVELS[3]), "full.zip")
+def test_suppressed_pain_column_has_no_redcap_branching(commands, questionnaire, build):
+    target = build(release_factory.release(questionnaire, 300, ALL_LEVELS[3]), "full.zip")
     assert b"[pain]" not in entries(target)["redcap_data_dictionary.csv"]
 
 
-def test_the_readme_says_what_the_rows_are(release, build):
+def test_readme_describes_the_rows_and_their_limits(release, build):
     found = entries(build(release, "signs.zip"))
     text = found["README.md"].decode()
     manifest = json.loads(release.manifest)
@@ -353,22 +353,22 @@ def test_the_readme_says_what_the_rows_are(release, build):
 
 
 @pytest.mark.parametrize("name", [name for name in files.NAMES if not name.endswith(".csv")])
-def test_the_same_release_gives_the_same_bytes(release, build, monkeypatch, name):
+def test_same_release_gives_identical_bytes(release, build, monkeypatch, name):
     first = build(release, name).read_bytes()
     monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
     assert build(release, name, "later").read_bytes() == first
 
 
 @pytest.mark.parametrize("name", ["signs.xlsx", "full.zip"])
-def test_progress_comes_to_every_row(release, build, monkeypatch, name):
+def test_progress_counts_every_row(release, build, monkeypatch, name):
     done = []
     build(release, name, progress=done.append)
     assert sum(done) == 300
 
 
-def test_a_definition_that_changes_later_changes_no_file(commands, questionnaire, build):
+def test_codebook_uses_the_questionnaire_of_the_release(commands, questionnaire, build):
     """What columns and codes mean is frozen with the release."""
-    crowd.store(crowd.crowd(400))
+    sample_responses.store(sample_responses.generate(400))
     asked = replace(questionnaire.signs[0], text={"en": "An earlier wording?", "es": "¿Otra redacción?"})
     earlier = replace(questionnaire, questions=(asked, *questionnaire.questions[1:]))
     terms = Terms.of(commands.config["SETTINGS"], earlier)
@@ -379,7 +379,7 @@ def test_a_definition_that_changes_later_changes_no_file(commands, questionnaire
     assert questionnaire.signs[0].text["en"] not in explained
 
 
-def test_downloads_are_named_after_their_release():
+def test_download_names_begin_with_the_release_number():
     assert [files.download_name("R-0001", name) for name in files.NAMES][:2] == [
         "R-0001-signs.csv",
         "R-0001-signs.xlsx",

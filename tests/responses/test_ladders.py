@@ -27,7 +27,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_is_told_with_its_place(questionnaire, tmp_path, mistake):
+def test_invalid_hierarchy_file_error_names_the_field(questionnaire, tmp_path, mistake):
     old, new, message = mistake
     assert old in SOURCE
     file = tmp_path / "ladders.toml"
@@ -36,23 +36,23 @@ def test_a_mistake_is_told_with_its_place(questionnaire, tmp_path, mistake):
         ladders.load(questionnaire, file)
 
 
-def test_a_file_that_is_not_there_is_told(questionnaire, tmp_path):
+def test_missing_hierarchy_file_error_names_the_file(questionnaire, tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml"):
         ladders.load(questionnaire, tmp_path / "nowhere.toml")
 
 
-def test_periods_go_from_months_to_quarters_to_years(questionnaire):
+def test_periods_generalize_from_month_to_quarter_to_year(questionnaire):
     period = ladders.load(questionnaire).for_periods(["2026-03", "2026-04", "2025-12"], "month")[0]
     assert [level.id for level in period.levels] == ["month", "quarter", "year", "any"]
     assert [level.told["2026-03"] for level in period.levels] == ["2026-03", "2026-Q1", "2026", "any"]
     assert period.levels[1].told == {"2026-03": "2026-Q1", "2026-04": "2026-Q2", "2025-12": "2025-Q4"}
 
 
-def test_without_a_determination_the_year_is_the_finest(questionnaire):
+def test_year_is_the_finest_period_without_a_determination(questionnaire):
     period = ladders.load(questionnaire).for_periods(["2026-03"], "year")[0]
     assert [level.id for level in period.levels] == ["year", "any"]
 
 
-def test_who_named_no_pain_is_never_in_a_group_with_others(questionnaire):
+def test_no_pain_is_never_grouped_with_a_pain_duration(questionnaire):
     for level in ladders.load(questionnaire).pain_duration[:-1]:
         assert [code for code, told in level.told.items() if told == level.told["not_shown"]] == ["not_shown"]

@@ -13,8 +13,10 @@ from screening.cli import create_commands_app
 from screening.extensions import db
 from screening.questionnaire.model import Questionnaire
 from screening.responses import Outcome, mixing, record, withdraw
-from tests.conftest import close
-from tests.visitor import SIGNS
+from tests.support.databases import close
+from tests.support.visitor import SIGNS
+
+pytestmark = pytest.mark.each_database
 
 K = 11
 
@@ -44,14 +46,14 @@ def waiting() -> list[tuple[str, str]]:
     return stored("inbox_copy", "inbox")
 
 
-def test_fewer_than_k_wait(commands, questionnaire):
+def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
     for number in range(K - 1):
         agree(questionnaire, number)
     assert mixing.mix(K) == mixing.Mixed(moved=0, waiting=K - 1, wiped=True)
     assert len(waiting()) == K - 1 and mixed() == []
 
 
-def test_k_go_together_under_fresh_ids_with_their_answers(commands, questionnaire):
+def test_k_responses_are_shuffled_together_under_fresh_ids(commands, questionnaire):
     ids = {agree(questionnaire, number) for number in range(K)}
     before = sorted(answers for _, answers in waiting())
     assert mixing.mix(K).moved == K
@@ -61,7 +63,7 @@ def test_k_go_together_under_fresh_ids_with_their_answers(commands, questionnair
     assert not ids & {id_ for id_, _ in after} and len({id_ for id_, _ in after}) == K
 
 
-def test_twice_moves_nothing_more(commands, questionnaire):
+def test_second_shuffle_moves_nothing(commands, questionnaire):
     for number in range(K):
         agree(questionnaire, number)
     mixing.mix(K)
@@ -69,7 +71,7 @@ def test_twice_moves_nothing_more(commands, questionnaire):
 
 
 @pytest.mark.parametrize("step", ["_move", "_clear", "wipe"])
-def test_killed_at_any_step_the_next_run_finishes(commands, questionnaire, monkeypatch, step):
+def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, monkeypatch, step):
     class KilledError(Exception):
         pass
 
@@ -95,7 +97,7 @@ def test_killed_at_any_step_the_next_run_finishes(commands, questionnaire, monke
     assert len(mixed()) == K and len(waiting()) == 1
 
 
-def test_a_copy_whose_mixing_has_begun_is_out_of_reach(commands, questionnaire, monkeypatch):
+def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, monkeypatch):
     ids = [agree(questionnaire, number) for number in range(K)]
     monkeypatch.setattr(mixing, "_move", lambda *arguments: 0)
     mixing.mix(K)
@@ -110,7 +112,7 @@ def test_a_copy_whose_mixing_has_begun_is_out_of_reach(commands, questionnaire, 
     ]
 
 
-def test_many_mixers_at_once_lose_and_double_nothing(commands, questionnaire, database_url):
+def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire, database_url):
     for number in range(5 * K):
         agree(questionnaire, number)
     before = sorted(answers for _, answers in waiting())
@@ -130,7 +132,7 @@ def test_many_mixers_at_once_lose_and_double_nothing(commands, questionnaire, da
     assert sorted(answers for _, answers in mixed()) == before and waiting() == []
 
 
-def test_no_byte_of_the_old_ids_stays_in_the_files(sqlite_url, questionnaire, tmp_path):
+def test_shuffle_leaves_no_pending_ids_in_database_files(sqlite_url, questionnaire, tmp_path):
     app = create_commands_app({"DATABASE_URL": sqlite_url})
 
     def found(ids: list[str]) -> int:
@@ -149,7 +151,7 @@ def test_no_byte_of_the_old_ids_stays_in_the_files(sqlite_url, questionnaire, tm
     close(app)
 
 
-def test_the_inbox_is_kept_out_of_the_write_ahead_log_and_of_order(commands):
+def test_pending_table_is_unlogged_or_without_rowid(commands):
     engine = db.engines["inbox"]
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":
@@ -160,7 +162,7 @@ def test_the_inbox_is_kept_out_of_the_write_ahead_log_and_of_order(commands):
             assert "WITHOUT ROWID" in str(sql)
 
 
-def test_a_row_that_is_refused_logs_no_values(commands, questionnaire, caplog):
+def test_failed_response_insert_logs_no_values(commands, questionnaire, caplog):
     answers = {**dict.fromkeys(SIGNS, "1"), "copy": "yes", "age": "declined"}
     with db.engines["inbox"].begin() as connection:
         connection.execute(text("DROP TABLE inbox_copy"))

@@ -20,76 +20,71 @@ from screening.extensions import db
 from screening.responses import charts, releases, tables
 from screening.responses.models import MixedCopy, Release, ReleaseFile
 from screening.responses.rows import Rows
-from tests.conftest import NOON
-from tests.responses.crowd import crowd, store
-from tests.staff.clerk import Office
+from tests.support.clock import NOON
+from tests.support.sample_responses import generate, store
+
+pytestmark = pytest.mark.each_database
 
 YES = {"sure": "yes"}
 
 
 @pytest.fixture
-def office(make_site, database_url):
-    """The staff of a site, once on each database."""
-    return Office(make_site(DATABASE_URL=database_url))
-
-
-@pytest.fixture
-def rita(office):
+def rita(team):
     """Somebody who makes releases and sees trends."""
-    clerk = office.hire("rita", "responses")
-    clerk.sign_in()
-    return clerk
+    member = team.add("rita", "responses")
+    member.sign_in()
+    return member
 
 
 @pytest.fixture
-def rowan(office):
+def rowan(team):
     """Somebody who may have single rows in full detail."""
-    clerk = office.hire("rowan", "rows")
-    clerk.sign_in()
-    return clerk
+    member = team.add("rowan", "rows")
+    member.sign_in()
+    return member
 
 
 @pytest.fixture
-def lay(office):
+def lay(team):
     """Lays mixed copies."""
 
     def lay(number, **options):
-        with office.app.app_context():
-            store(crowd(number, **options))
+        with team.app.app_context():
+            store(generate(number, **options))
 
     return lay
 
 
 @pytest.fixture
-def release(office, lay):
+def release(team, lay):
     """The number of a release that a command made."""
 
     def make(number=600, **options):
         lay(number, **options)
-        with office.app.test_request_context():
-            seen = releases.preview(office.app.extensions["terms"], NOON)
+        with team.app.test_request_context():
+            seen = releases.preview(team.app.extensions["terms"], NOON)
             db.session.commit()
             return releases.create(seen, NOON, "command").id
 
     return make
 
 
-def press(clerk, page, **fields):
-    return clerk.send(page, "/staff/releases", **fields)
+def press(member, page, **fields):
+    return member.send(page, "/staff/releases", **fields)
 
 
-def manifest(office, number=1):
-    with office.app.app_context():
+def manifest(team, number=1):
+    with team.app.app_context():
         return json.loads(db.session.get_one(Release, number).manifest)
 
 
-def count(office, table):
-    with office.app.app_context():
+def count(team, table):
+    with team.app.app_context():
         return db.session.scalar(select(func.count()).select_from(table))
 
 
-def events(office, action):
-    return [(e.action, e.actor, e.subject, e.detail) for e in office.events(re.escape(action))]
+def events(team, action):
+    return [(e.action, e.actor, e.subject, e.detail) for e in team.events(re.escape(action))]
 
 
 def numbers(words):
@@ -101,7 +96,7 @@ def shown_percent(words):
 
 
 class TestMakingOne:
-    def test_what_is_seen_is_what_is_made(self, office, rita, lay):
+    def test_created_release_matches_the_preview(self, team, rita, lay):
         lay(800)
         page = rita.get("/staff/releases")
         assert "Ready for the next release" in page.words and "No release was made yet" in page.words
@@ -109,7 +104,7 @@ class TestMakingOne:
         rule = page.main.find(string=re.compile("^Rule:"))
         page = press(rita, page, **YES)
         assert page.address == "/staff/releases/1" and "The release is made" in page.words
-        stated = manifest(office)
+        stated = manifest(team)
         assert {
             stated["rows"],
             stated["groups"]["number"],
@@ -118,57 +113,57 @@ class TestMakingOne:
         } <= numbers(stats)
         assert stated["rows"] == 800 and shown_percent(stats) == pytest.approx(100 * stated["ncp"], abs=0.06)
         assert "at least 11 rows" in rule and "at least 2 different answers to “Hopelessness”" in rule and "50%" in rule
-        assert count(office, MixedCopy) == 0
-        assert events(office, "release.made") == [("release.made", office.id_of(rita), "R-0001", {"rows": "800"})]
+        assert count(team, MixedCopy) == 0
+        assert events(team, "release.made") == [("release.made", team.id_of(rita), "R-0001", {"rows": "800"})]
 
-    def test_it_is_listed_with_day_and_maker(self, office, rita, release):
+    def test_release_list_shows_the_day_and_the_author(self, team, rita, release):
         release(500)
         row = rita.get("/staff/releases").main.select("tbody tr")[-1].get_text(" ", strip=True)
         assert row.startswith("R-0001 2026 500 Nov 23, 2026 A command on the server")
         page = rita.get("/staff/releases/1")
         assert "by A command on the server" in page.words
 
-    def test_without_the_tick_nothing_is_made_and_it_says_so(self, office, rita, lay):
+    def test_unticked_confirmation_returns_an_error_and_no_release(self, team, rita, lay):
         lay(500)
         page = press(rita, rita.get("/staff/releases"))
         assert page.status == 422 and page.title.startswith("Error: ")
         assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
-        assert count(office, Release) == 0 and count(office, MixedCopy) == 500
+        assert count(team, Release) == 0 and count(team, MixedCopy) == 500
         assert press(rita, page, **YES).address == "/staff/releases/1", "and then it can be"
 
-    def test_copies_that_came_in_between_show_the_new_preview(self, office, rita, lay):
+    def test_responses_added_after_the_preview_give_a_new_preview(self, team, rita, lay):
         lay(500)
         page = rita.get("/staff/releases")
         lay(100, seed=2)
-        with office.app.app_context():
+        with team.app.app_context():
             db.session.execute(text("INSERT INTO moved_batch (batch) VALUES ('another')"))
             db.session.commit()
         page = press(rita, page, **YES)
         assert page.status == 409 and "Nothing was made" in page.words and "600 rows would go in" in page.words
-        assert count(office, Release) == 0 and count(office, MixedCopy) == 600
+        assert count(team, Release) == 0 and count(team, MixedCopy) == 600
         assert not page.chosen(), "what is new is not agreed to"
-        assert press(rita, page, **YES).status == 200 and manifest(office)["rows"] == 600
+        assert press(rita, page, **YES).status == 200 and manifest(team)["rows"] == 600
 
-    def test_a_month_that_was_sealed_in_between_is_not_taken_unseen(self, office, rita, lay, clock):
+    def test_month_sealed_after_the_preview_gives_a_conflict(self, team, rita, lay, clock):
         lay(500)
         lay(200, seed=2, months=("2026-11",))
         page = rita.get("/staff/releases")
         clock.now = NOON + 9 * 24 * 3600
-        clerk = office.hire("later", "responses")
-        clerk.sign_in()
-        fields = {**page.typed("/staff/releases"), **YES, "csrf_token": clerk.get("/staff/you").token}
-        answer = clerk.post("/staff/releases", fields)
-        assert answer.status == 409 and "700 rows would go in" in answer.words and count(office, Release) == 0
+        member = team.add("later", "responses")
+        member.sign_in()
+        fields = {**page.typed("/staff/releases"), **YES, "csrf_token": member.get("/staff/you").token}
+        answer = member.post("/staff/releases", fields)
+        assert answer.status == 409 and "700 rows would go in" in answer.words and count(team, Release) == 0
 
-    def test_a_second_who_presses_the_button_makes_no_second(self, office, rita, rowan, lay):
+    def test_second_submission_gives_a_conflict(self, team, rita, rowan, lay):
         lay(500)
         first, second = rita.get("/staff/releases"), rowan.get("/staff/releases")
         assert press(rita, first, **YES).address == "/staff/releases/1"
         page = press(rowan, second, **YES)
         assert page.status == 409 and "Nothing was made" in page.words and "R-0001" in page.words
-        assert count(office, Release) == 1
+        assert count(team, Release) == 1
 
-    def test_two_at_the_very_same_time_make_one(self, office, rita, lay, monkeypatch):
+    def test_concurrent_submission_gives_a_conflict(self, team, rita, lay, monkeypatch):
         """Another release is stored between the second look and the making."""
         lay(500)
         page = rita.get("/staff/releases")
@@ -182,24 +177,24 @@ class TestMakingOne:
         monkeypatch.setattr(releases, "create", create_late)
         page = press(rita, page, **YES)
         assert others and page.status == 409 and "Nothing was made" in page.words
-        assert count(office, Release) == 1 and manifest(office)["rows"] == 500
+        assert count(team, Release) == 1 and manifest(team)["rows"] == 500
 
 
 class TestRefusals:
-    def test_too_few_copies_are_told_with_the_next_day_and_no_number(self, rita, lay):
+    def test_too_few_responses_show_the_next_date_without_a_count(self, rita, lay):
         lay(10)
         page = rita.get("/staff/releases")
         assert "There are not enough copies for a release yet. Next try on Dec 2, 2026." in page.words
         assert not re.search(r"\b10\b", page.words) and page.main.find("button") is None
 
-    def test_a_period_that_waits_is_named_without_its_number(self, rita, lay):
+    def test_held_back_period_is_named_without_its_count(self, rita, lay):
         lay(400)
         lay(7, seed=2, months=("2025-12",))
         page = rita.get("/staff/releases")
         assert "so they wait: 2025." in page.words and "400 rows would go in" in page.words
         assert 7 not in numbers(page.words)
 
-    def test_of_several_versions_the_current_can_be_chosen(self, office, rita, lay):
+    def test_current_version_can_be_chosen_among_several(self, team, rita, lay):
         lay(300)
         lay(200, seed=2, version=2)
         page = rita.get("/staff/releases")
@@ -207,20 +202,20 @@ class TestRefusals:
         page = rita.get("/staff/releases", query_string=page.typed("/staff/releases"))
         assert "300 rows would go in" in page.words
         assert press(rita, page, **YES).address == "/staff/releases/1"
-        assert count(office, MixedCopy) == 200
+        assert count(team, MixedCopy) == 200
         page = rita.get("/staff/releases")
         assert "give its definition" in page.words and "flask release create" in page.words
 
     @pytest.mark.parametrize("version", ["2", "x", "", "99999999999999999999", "%00"])
-    def test_no_version_breaks_the_page(self, rita, lay, version):
+    def test_version_parameter_never_causes_a_server_error(self, rita, lay, version):
         lay(300)
         assert rita.client.get(f"/staff/releases?version={version}").status_code in (200, 400)
 
 
 class TestOneRelease:
-    def test_it_states_what_its_manifest_states(self, office, rita, release):
+    def test_release_page_states_the_manifest_values(self, team, rita, release):
         release(900)
-        page, stated = rita.get("/staff/releases/1"), manifest(office)
+        page, stated = rita.get("/staff/releases/1"), manifest(team)
         told = page.text + page.words
         for key in ("rows_are", "self_selected", "ladders"):
             assert stated[key] in told, key
@@ -234,20 +229,20 @@ class TestOneRelease:
             assert file["sha256"] in told
         assert "permission “Rows”" in page.words
 
-    def test_it_tells_no_number_that_the_manifest_does_not(self, office, rita, release):
+    def test_release_page_shows_no_number_outside_the_manifest(self, team, rita, release):
         release(900)
-        stated = json.dumps(manifest(office))
+        stated = json.dumps(manifest(team))
         words = re.sub(r"[0-9a-f]{64}|[\d.]+%", "", rita.get("/staff/releases/1").words)
         ages_and_lengths = {18, 24, 25, 34, 35, 44, 45, 54, 55, 64, 65, 74, 75, 84, 85, 3, 12}
         made_on, sha_256, k_less_1 = 23, 256, 1
         known = numbers(stated.replace(",", " ")) | ages_and_lengths | {made_on, sha_256, k_less_1}
         assert numbers(words) <= known
 
-    def test_a_check_finds_nothing_in_a_whole_one_and_a_byte_that_changed(self, office, rita, release):
+    def test_check_passes_a_sound_release_and_reports_tampering(self, team, rita, release):
         release(300)
         page = rita.send(rita.get("/staff/releases/1"), "/staff/releases/1/check")
         assert page.status == 200 and "Nothing found" in page.words
-        with office.app.app_context():
+        with team.app.app_context():
             db.session.execute(
                 text(
                     "UPDATE release_chunk SET data = (SELECT data FROM release_chunk WHERE name = 'full.csv') WHERE name = 'signs.csv'"
@@ -256,16 +251,14 @@ class TestOneRelease:
             db.session.commit()
         page = rita.send(page, "/staff/releases/1/check")
         assert "Nothing found" not in page.words and page.main.find(role="alert")
-        assert [
-            (subject, detail["findings"] == "0") for _, _, subject, detail in events(office, "release.checked")
-        ] == [
+        assert [(subject, detail["findings"] == "0") for _, _, subject, detail in events(team, "release.checked")] == [
             ("R-0001", True),
             ("R-0001", False),
         ]
 
 
 class TestFiles:
-    def test_a_download_is_whole_and_written_down(self, office, rita, release):
+    def test_download_is_complete_and_audited(self, team, rita, release):
         release(700)
         names = ("signs.csv", "signs.xlsx", "signs.zip", "manifest.json")
         for name in names:
@@ -273,69 +266,69 @@ class TestFiles:
             assert answer.status_code == 200 and len(answer.data) == answer.content_length
             assert f"R-0001-{name}" in answer.headers["Content-Disposition"]
             if name == "manifest.json":
-                assert json.loads(answer.data) == manifest(office)
+                assert json.loads(answer.data) == manifest(team)
             elif name == "signs.csv":
-                assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"][name]["sha256"]
+                assert hashlib.sha256(answer.data).hexdigest() == manifest(team)["files"][name]["sha256"]
             else:
                 assert zipfile.ZipFile(io.BytesIO(answer.data)).testzip() is None
             assert rita.client.get(f"/staff/releases/1/{name}").data == answer.data
         assert [
-            (actor, subject, detail["file"]) for _, actor, subject, detail in events(office, "release.downloaded")
-        ] == [(office.id_of(rita), "R-0001", name) for name in names for _ in range(2)]
+            (actor, subject, detail["file"]) for _, actor, subject, detail in events(team, "release.downloaded")
+        ] == [(team.id_of(rita), "R-0001", name) for name in names for _ in range(2)]
 
-    def test_it_is_written_down_before_the_first_byte(self, office, rita, release):
+    def test_download_is_audited_before_the_first_byte(self, team, rita, release):
         release(300)
         answer = rita.client.get("/staff/releases/1/signs.csv", buffered=False)
-        assert len(events(office, "release.downloaded")) == 1
+        assert len(events(team, "release.downloaded")) == 1
         answer.close()
 
-    def test_full_detail_needs_its_own_permission(self, office, rita, rowan, release):
+    def test_full_detail_requires_the_rows_permission(self, team, rita, rowan, release):
         release(300)
         for name in ("full.csv", "full.xlsx", "full.zip"):
             assert rita.client.get(f"/staff/releases/1/{name}").status_code == 403
-        assert events(office, "release.downloaded") == [] and len(events(office, "page.refused")) == 3
+        assert events(team, "release.downloaded") == [] and len(events(team, "page.refused")) == 3
         answer = rowan.client.get("/staff/releases/1/full.csv")
-        assert hashlib.sha256(answer.data).hexdigest() == manifest(office)["files"]["full.csv"]["sha256"]
-        assert events(office, "release.downloaded")[0][3] == {"file": "full.csv"}
+        assert hashlib.sha256(answer.data).hexdigest() == manifest(team)["files"]["full.csv"]["sha256"]
+        assert events(team, "release.downloaded")[0][3] == {"file": "full.csv"}
         assert "permission “Rows”" not in rowan.get("/staff/releases/1").words
 
-    def test_only_asking_for_the_head_is_no_download(self, office, rita, release):
+    def test_head_request_is_not_audited_as_a_download(self, team, rita, release):
         release(300)
         answer = rita.client.head("/staff/releases/1/signs.csv")
         assert answer.status_code == 200 and answer.content_length > 0 and not answer.data
-        assert events(office, "release.downloaded") == []
+        assert events(team, "release.downloaded") == []
 
     @pytest.mark.parametrize(
         "path",
         ["1/other.csv", "1/check", "1/signs", "1/signs.csv.gz", "2", "2/signs.csv", "99999999999999999999", "0", "x"],
     )
-    def test_what_is_not_there_is_not_found(self, office, rita, release, path):
+    def test_unknown_release_or_file_returns_404(self, team, rita, release, path):
         release(300)
         assert rita.client.get(f"/staff/releases/{path}").status_code == 404
-        assert events(office, "release.downloaded") == []
+        assert events(team, "release.downloaded") == []
 
-    def test_a_file_of_the_store_that_is_gone_is_not_found_and_not_written_down(self, office, rita, release):
+    def test_missing_stored_file_returns_404_without_an_audit_event(self, team, rita, release):
         release(300)
-        with office.app.app_context():
+        with team.app.app_context():
             db.session.query(ReleaseFile).filter_by(name="signs.csv").delete()
             db.session.commit()
         assert rita.client.get("/staff/releases/1/signs.csv").status_code == 404
-        assert events(office, "release.downloaded") == []
+        assert events(team, "release.downloaded") == []
 
 
-def test_who_only_calls_patients_sees_none_of_it(office, release):
+def test_callbacks_and_admin_roles_cannot_open_release_pages(team, release):
     release(300)
-    clerk = office.hire("cal", "callbacks", "admin")
-    clerk.sign_in()
+    member = team.add("cal", "callbacks", "admin")
+    member.sign_in()
     for address in ("/staff/releases", "/staff/releases/1", "/staff/releases/1/signs.csv", "/staff/trends"):
-        assert clerk.client.get(address).status_code == 403, address
-    assert "Releases" not in clerk.get("/staff/you").text
+        assert member.client.get(address).status_code == 403, address
+    assert "Releases" not in member.get("/staff/you").text
 
 
-def test_events_are_told_in_words(office, rita, release):
+def test_audit_page_describes_release_events(team, rita, release):
     release(300)
     rita.client.get("/staff/releases/1/signs.csv")
-    admin = office.hire("ada", "admin")
+    admin = team.add("ada", "admin")
     admin.sign_in()
     words = admin.get("/staff/audit").words
     for told in (
@@ -347,7 +340,7 @@ def test_events_are_told_in_words(office, rita, release):
 
 
 @pytest.mark.parametrize("path", ["releases", "releases/1", "trends", "trends?release=1&and=2"])
-def test_every_page_is_there_in_both_languages(rita, release, path):
+def test_every_release_page_is_shown_in_both_languages(rita, release, path):
     release(600, months=("2025-10", "2026-10"))
     release(300, seed=2)
     english, spanish = (rita.get(f"/staff/{path}{'&' if '?' in path else '?'}lang={lang}") for lang in ("en", "es"))
@@ -358,10 +351,10 @@ def test_every_page_is_there_in_both_languages(rita, release, path):
 
 
 class TestTrends:
-    def test_without_a_release_it_says_so(self, rita):
+    def test_trends_without_a_release_show_a_notice(self, rita):
         assert "There is no release yet" in rita.get("/staff/trends").words
 
-    def test_the_newest_is_shown_and_another_when_asked_for(self, rita, release):
+    def test_newest_release_is_shown_unless_another_is_selected(self, rita, release):
         release(700)
         release(400, seed=2)
         page = rita.get("/staff/trends")
@@ -373,17 +366,17 @@ class TestTrends:
         assert rita.get("/staff/trends?release=1&and=1").main.select(".app-beside") == []
 
     @pytest.mark.parametrize("query", ["release=9", "release=x", "and=9", "release=99999999999999999999"])
-    def test_a_release_that_is_not_there_is_not_found(self, rita, release, query):
+    def test_unknown_release_returns_404(self, rita, release, query):
         release(300)
         assert rita.get(f"/staff/trends?{query}").status == 404
 
-    def test_every_picture_says_what_it_shows_and_has_a_table(self, office, rita, release):
+    def test_every_chart_has_a_description_and_a_table(self, team, rita, release):
         release(3000, months=("2025-10", "2026-10"))
         page = rita.get("/staff/trends")
         pictures = page.main.find_all("svg", role="img")
         assert len(pictures) == 3 and all(p.title.get_text() and p.desc.get_text() for p in pictures)
         assert len(page.main.find_all("table")) == 4
-        with office.app.app_context():
+        with team.app.app_context():
             told = db.session.get_one(Release, 1).tables
         cells = [cell.get_text() for cell in page.main.select("#often ~ div tbody tr:nth-of-type(2) td")]
         assert [cell.replace(",", "") for cell in cells][:5] == [
@@ -392,7 +385,7 @@ class TestTrends:
         rows = {row.th.get_text(): row.td.get_text() for row in page.main.select("#cycle ~ div tbody tr")}
         assert rows["Pain and mood"].replace(",", "") == str(told["cycle"]["both"])
 
-    def test_a_thin_release_says_that_it_is_thin(self, rita, release):
+    def test_small_release_shows_a_too_few_rows_notice(self, rita, release):
         release(30, months=("2026-10",))
         page = rita.get("/staff/trends")
         assert "There are too few rows to show any of these counts" in page.words
@@ -414,7 +407,7 @@ some_rows = st.lists(
 def alone(tmp_path_factory, keys, sqlite_template):
     """A staff application of its own, to draw pages with; nothing is stored in it."""
     from screening import create_app
-    from tests.conftest import close
+    from tests.support.databases import close
 
     site = create_app({"KEYS": keys, "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"})
     yield site.extensions["staff"]
@@ -423,7 +416,7 @@ def alone(tmp_path_factory, keys, sqlite_template):
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_rows)
-def test_no_count_under_k_is_in_the_trends_whatever_the_rows(alone, questionnaire, found):
+def test_trends_page_shows_no_count_under_k(alone, questionnaire, found):
     shape = Rows(questionnaire)
     rows = [(shape.full((period,) * 3, dict(zip([*shape.signs, "pain_average"], [*answers, "5"], strict=True))), number)
             for period, answers, number in found]  # fmt: skip
@@ -456,7 +449,7 @@ def test_no_count_under_k_is_in_the_trends_whatever_the_rows(alone, questionnair
     assert spoken <= set(counts) | set(range(8)) | {7}
 
 
-def test_a_row_of_one_sign_with_a_hidden_count_draws_the_rest_as_one(alone, questionnaire):
+def test_suppressed_counts_are_drawn_as_a_single_block(alone, questionnaire):
     cells = {"0": None, "1": 60, "2": 20, "3": 15, "declined": None}
     told = {
         "rows": 120, "signs": {"sleep": cells}, "noticed": {"0": None, "open": None},
@@ -469,7 +462,7 @@ def test_a_row_of_one_sign_with_a_hidden_count_draws_the_rest_as_one(alone, ques
     ]  # fmt: skip
 
 
-def test_an_answer_of_an_older_definition_keeps_its_code(alone, questionnaire):
+def test_sign_of_an_older_definition_is_labeled_by_its_id(alone, questionnaire):
     told = {
         "rows": 100, "signs": {"dizziness": {"0": 40, "1": 60}}, "noticed": {"0": 40, "1": 60, "open": None},
         "cycle": dict.fromkeys(charts.CYCLE), "periods": {},

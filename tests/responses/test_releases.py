@@ -20,9 +20,11 @@ from screening.responses import releases, store
 from screening.responses.models import MixedCopy, Release, ReleaseChunk, ReleaseFile
 from screening.responses.releases import RefusedError
 from screening.responses.terms import Terms
-from tests.responses.conftest import NOVEMBER
-from tests.responses.crowd import crowd
-from tests.responses.crowd import store as lay
+from tests.support.clock import NOVEMBER
+from tests.support.sample_responses import generate
+from tests.support.sample_responses import store as lay
+
+pytestmark = pytest.mark.each_database
 
 DENVER = ZoneInfo("America/Denver")
 
@@ -33,7 +35,7 @@ def copies() -> list[MixedCopy]:
 
 def made_of(number: int, terms: Terms, **options: object) -> Release:
     """A release of so many copies."""
-    lay(crowd(number, **options))  # type: ignore[arg-type]
+    lay(generate(number, **options))  # type: ignore[arg-type]
     return releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
 
 
@@ -46,8 +48,8 @@ def count(table: type) -> int:
     return number
 
 
-def test_every_copy_of_the_sealed_months_goes_in_and_is_deleted(commands, terms):
-    rows = list(crowd(900, months=("2026-09", "2026-10", "2026-11")))
+def test_responses_of_sealed_months_are_released_and_deleted(commands, terms):
+    rows = list(generate(900, months=("2026-09", "2026-10", "2026-11")))
     lay(rows)
     sealed = [row for row in rows if row["period"] != "2026-11"]
     release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
@@ -63,8 +65,8 @@ def test_every_copy_of_the_sealed_months_goes_in_and_is_deleted(commands, terms)
     assert full[1:] == sorted(full[1:]) and signs[1:] == sorted(signs[1:])
 
 
-def test_the_rows_say_what_the_copies_said(commands, terms):
-    rows = list(crowd(600))
+def test_released_rows_match_the_stored_answers(commands, terms):
+    rows = list(generate(600))
     lay(rows)
     seen = releases.preview(terms, NOVEMBER)
     release = releases.create(seen, NOVEMBER, "command")
@@ -79,12 +81,12 @@ def test_the_rows_say_what_the_copies_said(commands, terms):
     assert signs == expected
 
 
-def test_rows_say_the_year_and_the_month_only_with_a_determination(commands, terms):
+def test_rows_show_months_only_with_an_expert_determination(commands, terms):
     release = made_of(600, terms)
     assert {line.split(",")[0] for line in lines(release, "full.csv")[1:]} <= {"2026", "masked"}
     assert json.loads(release.manifest)["made"] == "2026"
     settings = commands.config["SETTINGS"] | {"EXPERT_DETERMINATION": Determination(date(2026, 10, 1), "An expert")}
-    lay(crowd(3000, seed=2))
+    lay(generate(3000, seed=2))
     finer = Terms.of(settings)
     release = releases.create(releases.preview(finer, NOVEMBER), NOVEMBER, "command")
     stated = json.loads(release.manifest)
@@ -97,18 +99,18 @@ def test_rows_say_the_year_and_the_month_only_with_a_determination(commands, ter
     }
 
 
-def test_where_the_length_of_pain_is_not_told_nothing_tells_that_there_was_pain(commands, terms):
-    lay(crowd(60))
+def test_hidden_pain_duration_suppresses_the_pain_columns(commands, terms):
+    lay(generate(60))
     lay([row | {"id": f"{n:032x}", "age_band": "18_to_24", "pain_duration": "not_shown",
                 "answers": row["answers"] | {"pain": "0", "pain_average": "not_shown"}}
-         for n, row in enumerate(crowd(3, seed=5))])  # fmt: skip
+         for n, row in enumerate(generate(3, seed=5))])  # fmt: skip
     release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
     for line in lines(release, "full.csv")[1:]:
         cells = line.split(",")
         assert (cells[2] in ("any", "masked")) == (cells[9] == "masked") == (cells[10] == "masked")
 
 
-def test_a_month_is_sealed_a_day_after_it_is_over_at_the_clinic():
+def test_month_is_sealed_24_hours_after_its_end_in_clinic_time():
     end = datetime(2026, 12, 1, 0, 0, tzinfo=DENVER)
     assert releases.last_sealed(end.timestamp(), DENVER) == "2026-10"
     assert releases.last_sealed(end.timestamp() + 86399, DENVER) == "2026-10"
@@ -117,32 +119,32 @@ def test_a_month_is_sealed_a_day_after_it_is_over_at_the_clinic():
     assert releases.next_try(end.timestamp() + 86400, DENVER) == date(2027, 1, 2)
 
 
-def test_an_open_month_and_too_few_copies_are_refused_with_the_next_day(commands, terms):
-    lay(crowd(500, months=("2026-11",)))
-    lay(crowd(10, seed=2))
+def test_too_few_sealed_responses_are_refused_with_the_next_date(commands, terms):
+    lay(generate(500, months=("2026-11",)))
+    lay(generate(10, seed=2))
     with pytest.raises(RefusedError) as refused:
         releases.preview(terms, NOVEMBER)
     assert str(refused.value) == "There are not enough copies for a release yet. Next try on Dec 2, 2026."
     assert len(copies()) == 510 and count(Release) == 0
 
 
-def test_one_month_is_enough_once_it_is_over(commands, terms):
-    lay(crowd(60, months=("2026-10",)))
+def test_single_sealed_month_can_be_released(commands, terms):
+    lay(generate(60, months=("2026-10",)))
     assert releases.preview(terms, NOVEMBER).plan.rows == 60
 
 
-def test_a_year_with_few_copies_waits_whole(commands, terms):
-    lay(crowd(400))
-    lay(crowd(10, seed=2, months=("2025-12", "2025-11")))
+def test_year_under_k_is_held_back_whole(commands, terms):
+    lay(generate(400))
+    lay(generate(10, seed=2, months=("2025-12", "2025-11")))
     seen = releases.preview(terms, NOVEMBER)
     assert seen.waits == ("2025",) and seen.plan.rows == 400
     releases.create(seen, NOVEMBER, "command")
     assert sorted({copy.period for copy in copies()}) == ["2025-11", "2025-12"] and len(copies()) == 10
 
 
-def test_versions_are_never_mixed(commands, terms, questionnaire):
-    lay(crowd(300))
-    lay(crowd(200, seed=2, version=2))
+def test_questionnaire_versions_are_released_separately(commands, terms, questionnaire):
+    lay(generate(300))
+    lay(generate(200, seed=2, version=2))
     with pytest.raises(RefusedError, match="Besides version 1: warning_signs 2"):
         releases.preview(terms, NOVEMBER)
     with pytest.raises(RefusedError, match="definition is of version 1"):
@@ -156,27 +158,27 @@ def test_versions_are_never_mixed(commands, terms, questionnaire):
     assert copies() == []
 
 
-def test_the_preview_says_what_the_manifest_says(commands, terms):
-    lay(crowd(800))
+def test_preview_matches_the_manifest(commands, terms):
+    lay(generate(800))
     seen = releases.preview(terms, NOVEMBER)
     stated = json.loads(releases.create(seen, NOVEMBER, "command").manifest)
     assert seen.stated() == {name: stated[name] for name in seen.stated()}
 
 
-def test_copies_that_come_in_the_meantime_stop_it_and_nothing_is_lost(commands, terms):
-    lay(crowd(300))
+def test_shuffle_after_the_preview_refuses_the_release(commands, terms):
+    lay(generate(300))
     seen = releases.preview(terms, NOVEMBER)
     with db.engines[None].begin() as connection:
         connection.execute(text("INSERT INTO moved_batch (batch) VALUES ('another')"))
-    lay(crowd(50, seed=2))
+    lay(generate(50, seed=2))
     with pytest.raises(RefusedError, match="look again"):
         releases.create(seen, NOVEMBER, "command")
     assert len(copies()) == 350 and count(Release) == 0 and count(ReleaseChunk) == 0
     assert releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command").rows == 350
 
 
-def test_of_two_at_once_one_wins(commands, terms):
-    lay(crowd(2000))
+def test_concurrent_creation_stores_a_single_release(commands, terms):
+    lay(generate(2000))
     seen = releases.preview(terms, NOVEMBER)
 
     def create(_: int) -> str:
@@ -197,11 +199,11 @@ def test_of_two_at_once_one_wins(commands, terms):
     ("place", "step"),
     [(releases, "tables"), (releases.manifest, "whole"), (releases, "_note"), (releases, "wipe"), (store, "_pieces")],
 )
-def test_stopped_at_any_step_it_happened_wholly_or_not_at_all(commands, terms, monkeypatch, place, step):
+def test_interrupted_release_is_complete_or_rolled_back(commands, terms, monkeypatch, place, step):
     def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    lay(crowd(300))
+    lay(generate(300))
     seen = releases.preview(terms, NOVEMBER)
     with monkeypatch.context() as patch:
         patch.setattr(place, step, stop)
@@ -211,8 +213,8 @@ def test_stopped_at_any_step_it_happened_wholly_or_not_at_all(commands, terms, m
     assert (len(copies()), *stored) == ((0, 1, 2, 2) if step == "wipe" else (300, 0, 0, 0))
 
 
-def test_the_same_copies_give_the_same_bytes_whatever_their_order(commands, terms):
-    rows = list(crowd(700))
+def test_same_responses_in_any_order_give_identical_files(commands, terms):
+    rows = list(generate(700))
     first = made_of(700, terms)
     lay([row | {"id": f"{n:032x}"} for n, row in enumerate(reversed(rows))])
     second = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
@@ -222,7 +224,7 @@ def test_the_same_copies_give_the_same_bytes_whatever_their_order(commands, term
         assert (one.sha256, one.size) == (two.sha256, two.size)
 
 
-def test_who_made_it_is_an_event_and_so_are_terms_that_change(commands, terms):
+def test_release_and_policy_changes_are_audited(commands, terms):
     made_of(400, terms)
     made_of(400, terms, seed=2)
     made_of(400, replace(terms, k=15), seed=3)
@@ -236,8 +238,8 @@ def test_who_made_it_is_an_event_and_so_are_terms_that_change(commands, terms):
     ]
 
 
-def test_the_manifest_tells_no_one_and_no_time(commands, terms):
-    lay(crowd(500))
+def test_manifest_contains_no_author_and_no_exact_time(commands, terms):
+    lay(generate(500))
     release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "0123456789abcdef0123456789abcdef")
     for secret in ("0123456789abcdef0123456789abcdef", "2026-", str(int(NOVEMBER))):
         assert secret not in release.manifest
@@ -246,8 +248,8 @@ def test_the_manifest_tells_no_one_and_no_time(commands, terms):
     assert "not people" in stated["rows_are"] and "chose" in stated["self_selected"]
 
 
-def test_the_copies_are_in_no_byte_of_the_files_of_sqlite(commands, terms, database_url):
-    rows = list(crowd(300))
+def test_released_responses_leave_no_bytes_in_sqlite_files(commands, terms, database_url):
+    rows = list(generate(300))
     lay(rows)
     releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
     if database_url.startswith("sqlite"):

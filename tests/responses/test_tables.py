@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from screening.responses import releases, tables
 from screening.responses.rows import Rows, read
-from tests.responses.conftest import NOVEMBER
-from tests.responses.crowd import crowd, store
 from tests.responses.test_releases import lines
+from tests.support.clock import NOVEMBER
+from tests.support.sample_responses import generate, store
+
+pytestmark = pytest.mark.each_database
 
 K = 11
 some_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=2)
@@ -37,7 +39,7 @@ def reckoned(cells: tables.Cells, sums: list[tuple[set[str], int]]) -> dict[str,
 
 
 @given(some_counts, st.sets(st.sampled_from("abcdefgh")))
-def test_no_count_under_k_is_shown_or_can_be_worked_out(counts, some):
+def test_no_count_under_k_is_shown_or_derivable(counts, some):
     part = some & set(counts)
     sums = [(set(counts), sum(counts.values())), (part, sum(counts[c] for c in part))]
     cells = tables.hide(counts, [part], K)
@@ -49,7 +51,7 @@ def test_no_count_under_k_is_shown_or_can_be_worked_out(counts, some):
 
 
 @given(some_counts)
-def test_of_all_cells_none_is_hidden_or_two_that_hold_k(counts):
+def test_suppressed_cells_are_at_least_two_and_sum_to_k(counts):
     cells = tables.hide(counts, [], K)
     hidden = [counts[code] for code, count in cells.items() if count is None]
     assert not hidden or len(hidden) == len(cells) or (len(hidden) >= 2 and sum(hidden) >= K)
@@ -65,18 +67,18 @@ def test_of_all_cells_none_is_hidden_or_two_that_hold_k(counts):
         ({"a": 0, "b": 30}, {"a": None, "b": None}),
     ],
 )
-def test_a_small_count_takes_the_next_smallest_with_it(counts, shown):
+def test_small_count_causes_secondary_suppression(counts, shown):
     assert tables.hide(counts, [], K) == shown
 
 
-def test_a_known_part_needs_two_hidden_as_well():
+def test_known_subtotal_causes_secondary_suppression():
     """The rows of ``signs`` tell how many noticed a sign: one hidden frequency among them would be the rest."""
     counts = {"0": 200, "1": 90, "2": 40, "3": 5, "declined": 30}
     assert tables.hide(counts, [{"1", "2", "3"}, {"0", "declined"}], K) == counts | {"2": None, "3": None}
 
 
-def test_the_tables_count_the_rows(commands, terms):
-    store(crowd(5000))
+def test_chart_counts_match_the_released_rows(commands, terms):
+    store(generate(5000))
     release = releases.create(releases.preview(terms, NOVEMBER), NOVEMBER, "command")
     rows = Counter(read(line) for line in lines(release, "full.csv")[1:])
     counted = json.loads(json.dumps(release.tables))
@@ -93,7 +95,7 @@ def test_the_tables_count_the_rows(commands, terms):
     assert min(shown) >= K
 
 
-def test_periods_are_compared_where_the_rows_tell_two(questionnaire):
+def test_period_counts_omit_suppressed_rows_and_small_counts(questionnaire):
     shape = Rows(questionnaire)
     answers = dict.fromkeys(shape.signs, "1") | {shape.average: "3"}
     none = dict.fromkeys(shape.signs, "0") | {shape.average: "not_shown"}

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from screening.responses import verify
 from screening.responses.verify import shapes
-from tests.responses import plain_release as plain
-from tests.responses.plain_release import EXPECTED, QI, K
+from tests.support import reference_release as plain
+from tests.support.reference_release import EXPECTED, QI, K
 
 ROWS = plain.usual()
 MANIFEST = plain.manifest(ROWS)
@@ -50,17 +50,17 @@ def assert_told(findings, what):
 
 @pytest.mark.parametrize("detail", DETAILS)
 @pytest.mark.parametrize("manifest", [None, MANIFEST], ids=["alone", "with manifest"])
-def test_a_sound_csv_passes(detail, manifest):
+def test_sound_csv_passes(detail, manifest):
     assert found("R-0001.csv", plain.csv_bytes(plain.table(ROWS, detail)), manifest) == []
 
 
 @pytest.mark.parametrize("detail", DETAILS)
-def test_a_sound_workbook_passes(detail):
+def test_sound_workbook_passes(detail):
     assert found("R-0001.xlsx", plain.workbook(plain.table(ROWS, detail)), MANIFEST) == []
 
 
 @pytest.mark.parametrize("detail", DETAILS)
-def test_a_sound_package_passes(detail):
+def test_sound_package_passes(detail):
     assert found("R-0001.zip", plain.package(plain.entries(ROWS, detail))) == []
     assert found("R-0001.zip", plain.package(plain.entries(ROWS, detail)), MANIFEST) == []
 
@@ -70,7 +70,7 @@ def timeless(core):
 
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared texts", "texts in cells"])
-def test_another_writers_workbook_passes(shared):
+def test_workbook_of_another_writer_passes_without_a_timestamp(shared):
     header, *rows = plain.table(ROWS)
     file = io.BytesIO()
     records = [dict(zip(header, row, strict=True)) for row in rows]
@@ -81,7 +81,7 @@ def test_another_writers_workbook_passes(shared):
     assert_told(found("R-0001.xlsx", file.getvalue(), MANIFEST), "core.xml: tells created")
 
 
-def test_rows_on_a_second_sheet_count_and_repeat_the_header():
+def test_rows_on_a_second_sheet_are_verified():
     header, *rows = plain.table(ROWS)
 
     def change(book):
@@ -93,7 +93,7 @@ def test_rows_on_a_second_sheet_count_and_repeat_the_header():
     assert found("R-0001.xlsx", plain.workbook([header, *rows[:100]], change=change), MANIFEST) == []
 
 
-def test_numbers_in_cells_read_as_in_a_csv():
+def test_numeric_cells_are_read_as_in_a_csv():
     rows = [row for row in ROWS if row["period"] == "2026"]
 
     def change(book):
@@ -107,7 +107,7 @@ def test_numbers_in_cells_read_as_in_a_csv():
 
 @pytest.mark.parametrize(("claimed", "detail"), [("signs", "full"), ("full", "signs")])
 @pytest.mark.parametrize("manifest", [None, MANIFEST], ids=["alone", "with manifest"])
-def test_a_file_of_another_detail_than_its_name_says_is_found(claimed, detail, manifest):
+def test_detail_that_differs_from_the_file_name_is_reported(claimed, detail, manifest):
     table = plain.table(ROWS, detail)
     for name, data in (
         (f"R-0001-{claimed}.csv", plain.csv_bytes(table)),
@@ -117,7 +117,7 @@ def test_a_file_of_another_detail_than_its_name_says_is_found(claimed, detail, m
         assert found(name.replace(claimed, detail), data, manifest) == []
 
 
-def test_the_manifest_beside_a_file_is_found(tmp_path):
+def test_manifest_in_the_same_folder_is_used(tmp_path):
     file = tmp_path / "R-0001-full.csv"
     file.write_bytes(plain.csv_bytes(plain.table(ROWS)))
     assert verify.check_file(file, EXPECTED) == []
@@ -203,19 +203,19 @@ ROW_LEAKS = {
 
 @pytest.mark.parametrize("leak", ROW_LEAKS)
 @pytest.mark.parametrize("manifest", ["alone", "honest"])
-def test_a_leak_in_the_rows_is_found_whether_or_not_a_manifest_owns_up_to_it(leak, manifest):
+def test_leak_in_rows_is_reported_with_and_without_manifest(leak, manifest):
     rows, what = ROW_LEAKS[leak]
     told = MANIFEST | {name: plain.manifest(rows)[name] for name in ("rows", "files", "masked_rows", "groups", "k")}
     assert_told(of_rows(rows, None if manifest == "alone" else told), what)
 
 
 @pytest.mark.parametrize("leak", ROW_LEAKS)
-def test_a_leak_in_a_workbooks_rows_is_found(leak):
+def test_leak_in_workbook_rows_is_reported(leak):
     rows, what = ROW_LEAKS[leak]
     assert_told(found("R-0001.xlsx", plain.workbook(plain.table(rows))), what)
 
 
-def test_what_is_found_is_never_repeated():
+def test_findings_never_repeat_cell_contents():
     for cell in ("maria@clinic.example.org", "(555) 010-4477", "my knee hurts"):
         assert not any(cell in line for line in of_rows(with_cell("sleep", cell)))
     table = [[*row, "id" if not n else str(n)] for n, row in enumerate(plain.table(ROWS))]
@@ -254,12 +254,12 @@ TABLE_LEAKS = {
 
 
 @pytest.mark.parametrize("leak", TABLE_LEAKS)
-def test_a_leak_in_the_shape_of_the_table_is_found(leak):
+def test_leak_in_the_table_layout_is_reported(leak):
     table, what = TABLE_LEAKS[leak]
     assert_told(of_table(table), what)
 
 
-def test_whether_pain_was_named_counts_as_a_quasi_identifier():
+def test_presence_of_pain_counts_as_a_quasi_identifier():
     rows = [
         row | {"pain_duration": "any", "pain": "masked", "pain_average": "masked"} for row in ROWS if not is_masked(row)
     ]
@@ -288,7 +288,7 @@ BYTES_LEAKS = {
 
 
 @pytest.mark.parametrize("leak", BYTES_LEAKS)
-def test_bytes_that_no_release_has_are_found(leak):
+def test_invalid_csv_bytes_are_reported(leak):
     data, what = BYTES_LEAKS[leak]
     assert_told(found("R-0001-full.csv", data, MANIFEST), what)
 
@@ -353,7 +353,7 @@ MANIFEST_LEAKS = {
 
 
 @pytest.mark.parametrize("leak", MANIFEST_LEAKS)
-def test_a_leak_or_a_lie_in_the_manifest_is_found(leak):
+def test_leak_or_false_value_in_the_manifest_is_reported(leak):
     manifest, what = MANIFEST_LEAKS[leak]
     assert_told(of_rows(ROWS, manifest), what)
 
@@ -368,12 +368,12 @@ SIGNS_LIES = {
 
 
 @pytest.mark.parametrize("path", SIGNS_LIES)
-def test_rows_that_tell_only_signs_still_show_up_lies_about_frequencies(path):
+def test_signs_rows_reveal_false_frequencies_in_the_manifest(path):
     lines = found("R-0001-signs.csv", plain.csv_bytes(plain.table(ROWS, "signs")), changed(path, SIGNS_LIES[path]))
     assert_told(lines, "manifest " + path.replace("/", r"\."))
 
 
-def test_months_pass_only_with_an_expert_determination():
+def test_months_require_an_expert_determination():
     rows = [row | ({} if is_masked(row) else {"period": f"{row['period']}-11"}) for row in ROWS]
     manifest = plain.manifest(rows) | {"made": "2026-12", "expert_determination": "2026-10-01"}
     manifest["levels"] = manifest["levels"] | {"period": "month"}
@@ -384,7 +384,7 @@ def test_months_pass_only_with_an_expert_determination():
     assert_told(of_rows(rows, sentence), "a date or time")
 
 
-def test_k_is_the_callers_not_the_manifests():
+def test_k_comes_from_the_caller_and_not_from_the_manifest():
     data = plain.csv_bytes(plain.table(ROWS))
     lines = verify.check("R-0001.csv", io.BytesIO(data), verify.Expected(**(vars(EXPECTED) | {"k": 11})))
     assert_told(map(str, lines), "fewer than 11 rows, least 5")
@@ -455,7 +455,7 @@ BOOK_LEAKS = {
 
 
 @pytest.mark.parametrize("leak", BOOK_LEAKS)
-def test_a_leak_in_a_workbook_is_found(leak):
+def test_leak_in_workbook_features_is_reported(leak):
     change, what = BOOK_LEAKS[leak]
     assert_told(found("R-0001.xlsx", plain.workbook(plain.table(ROWS), change=change), MANIFEST), what)
 
@@ -487,19 +487,19 @@ XML_LEAKS = {
 
 
 @pytest.mark.parametrize("leak", XML_LEAKS)
-def test_a_leak_in_a_workbooks_xml_is_found(leak):
+def test_leak_in_workbook_xml_is_reported(leak):
     part, change, what = XML_LEAKS[leak]
     data = plain.repacked(plain.workbook(plain.table(ROWS)), **{part: change})
     assert_told(found("R-0001.xlsx", data, MANIFEST), what)
 
 
-def test_a_codebooks_cells_are_looked_at():
+def test_leak_in_codebook_cells_is_reported():
     for cell, what in (("=HYPERLINK(1)", "a formula"), ("2026-11-03", "a date"), ("a@b.org", "an e-mail")):
         book = plain.workbook(plain.table(ROWS), [["column"], [cell]])
         assert_told(found("R-0001.xlsx", book, MANIFEST), f"sheet codebook: a cell looks like {what}")
 
 
-def test_a_workbook_saved_again_elsewhere_is_not_the_release():
+def test_workbook_saved_by_another_program_is_reported():
     book = openpyxl.load_workbook(io.BytesIO(plain.workbook(plain.table(ROWS))))
     file = io.BytesIO()
     book.save(file)
@@ -589,7 +589,7 @@ PACKAGE_LEAKS = {
 }
 
 
-def test_a_packages_tables_are_counted_anew_from_signs_too():
+def test_package_chart_counts_are_recomputed_from_signs():
     files = plain.entries(ROWS, "signs")
     tables = json.loads(files["tables.json"])
     sure = tables["signs"]["interest"]
@@ -600,7 +600,7 @@ def test_a_packages_tables_are_counted_anew_from_signs_too():
 
 
 @pytest.mark.parametrize("leak", PACKAGE_LEAKS)
-def test_a_leak_in_a_package_is_found(leak):
+def test_leak_in_a_package_is_reported(leak):
     files, what = PACKAGE_LEAKS[leak]
     assert_told(found("R-0001.zip", plain.package(files), MANIFEST), what)
 
@@ -661,7 +661,7 @@ ZIP_LEAKS = {
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("leak", ZIP_LEAKS)
-def test_a_leak_in_the_zip_around_the_files_is_found(leak):
+def test_leak_in_the_zip_structure_is_reported(leak):
     make, what = ZIP_LEAKS[leak]
     assert_told(found("R-0001.zip", make(), MANIFEST), what)
 
@@ -691,7 +691,7 @@ def told_size(size):
     ],
     ids=["deflated", "bzip2", "huge by its list", "many entries"],
 )
-def test_a_zip_bomb_is_refused_unread(data):
+def test_zip_bomb_is_refused_without_unpacking(data):
     (line,) = found("R-0001.zip", data)
     assert re.search("would unpack to|packed in another way", line)
 
@@ -703,7 +703,7 @@ SOUND_FILES = {
 }
 
 
-def test_an_encrypted_entry_is_refused():
+def test_encrypted_zip_entry_is_refused():
     data = bytearray(plain.package(ENTRIES))
     data[data.index(b"PK\x01\x02") + 8] |= 1
     (line,) = found("R-0001.zip", bytes(data))
@@ -711,11 +711,11 @@ def test_an_encrypted_entry_is_refused():
 
 
 @pytest.mark.parametrize("name", ["R-0001.zip", "R-0001.xlsx"])
-def test_a_name_alone_makes_no_release(name):
+def test_csv_content_under_another_file_type_is_refused(name):
     assert found(name, SOUND) == [f"{name}: cannot be read: damaged, or not a release's file"]
 
 
-def test_a_cell_with_a_comma_is_no_two_cells():
+def test_cell_with_a_comma_is_not_split():
     header, first, *rows = plain.table(ROWS)
     joined = [*first[:3], ",".join(first[3:5]), *first[5:]]
     assert_told(
@@ -724,7 +724,7 @@ def test_a_cell_with_a_comma_is_no_two_cells():
 
 
 @pytest.mark.parametrize("name", SOUND_FILES)
-def test_every_truncated_file_is_a_finding(name):
+def test_every_truncated_file_is_reported(name):
     whole = SOUND_FILES[name]
     for length in [*range(60), *range(60, len(whole), max(1, len(whole) // 60))]:
         assert found(name, whole[:length], MANIFEST), length
@@ -732,7 +732,7 @@ def test_every_truncated_file_is_a_finding(name):
 
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(sorted(SOUND_FILES)), seed=st.integers(0, 2**32))
-def test_a_damaged_file_never_breaks_the_verifier(name, seed):
+def test_damaged_file_never_crashes_the_verifier(name, seed):
     dice = random.Random(seed)
     data = bytearray(SOUND_FILES[name])
     for _ in range(dice.randint(1, 20)):
@@ -748,7 +748,7 @@ def test_a_damaged_file_never_breaks_the_verifier(name, seed):
     ),
     st.sampled_from(sorted(MANIFEST)),
 )
-def test_any_value_in_the_manifest_is_met_without_a_stumble(value, key):
+def test_any_manifest_value_is_verified_without_a_crash(value, key):
     lines = of_rows(
         ROWS,
         json.dumps(MANIFEST | {key: value}, sort_keys=True, indent=1, ensure_ascii=False).encode("utf-8", "replace"),
@@ -815,7 +815,7 @@ def lone_age(rows, dice):
     seed=st.integers(0, 2**32),
     breach=st.sampled_from([too_few, all_alike, too_many_masked, told_pain, half_masked, finer_period, lone_age]),
 )
-def test_any_breach_of_a_guarantee_is_found_though_the_manifest_owns_up_to_it(seed, breach):
+def test_any_breach_is_reported_with_and_without_manifest(seed, breach):
     rows = breach(plain.rows(seed), random.Random(seed))
     assert of_rows(rows), "alone"
     manifest = plain.manifest(rows)
@@ -824,7 +824,7 @@ def test_any_breach_of_a_guarantee_is_found_though_the_manifest_owns_up_to_it(se
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32))
-def test_any_other_row_than_the_manifests_is_found(seed):
+def test_any_changed_cell_is_reported_against_the_manifest(seed):
     dice = random.Random(seed)
     rows = plain.rows(seed)
     manifest, table = plain.manifest(rows), plain.table(rows)
@@ -857,18 +857,18 @@ def test_any_other_row_than_the_manifests_is_found(seed):
         ("version 2.0, 12.5 %, 0.1234", None),
     ],
 )
-def test_what_text_gives_itself_away_as(text, what):
+def test_pii_patterns_are_recognized_in_text(text, what):
     assert list(shapes.of(text)) == ([what] if what else [])
 
 
-def test_a_known_date_covers_no_finer_one():
+def test_known_date_does_not_permit_a_finer_date():
     known = ["2026-11", "2026-10-01"]
     assert list(shapes.of("In 2026-11, as found on 2026-10-01.", known)) == []
     assert list(shapes.of("On 2026-11-03.", known))
     assert list(shapes.of("2026-10-01T12:00", known))
 
 
-def test_memory_grows_with_the_different_rows_only():
+def test_memory_grows_only_with_distinct_rows():
     import tracemalloc
 
     header, *rows = plain.table(ROWS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.visitor import Visitor, check_page
+from tests.support.visitor import Visitor, check_page
 
 URGENT = "/check/hopelessness"
 CARE = "First, please talk to someone today"
@@ -14,7 +14,7 @@ def is_help(page) -> bool:
     return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contarnos")
 
 
-def test_nearly_every_day_is_answered_with_help_itself(visitor):
+def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
     visitor.answer("sadness", "0")
     visitor.answer("sleep", "0")
     page = visitor.send(visitor.get(URGENT), URGENT, follow=False, hopelessness="3")
@@ -27,7 +27,7 @@ def test_nearly_every_day_is_answered_with_help_itself(visitor):
     assert onward.address == "/check/interest" and CARE in onward.words
 
 
-def test_help_stays_above_everything_while_the_answer_stands(visitor):
+def test_urgent_help_tops_every_page_until_the_answer_changes(visitor):
     visitor.walk(hopelessness="3")
     for address in ("/", "/check/sadness", "/check/review", "/summary", "/about", "/privacy", "/nowhere"):
         page = visitor.get(address)
@@ -41,7 +41,7 @@ def test_help_stays_above_everything_while_the_answer_stands(visitor):
     assert CARE not in visitor.get("/check/review").words
 
 
-def test_it_fires_on_a_walk_just_begun_and_one_abandoned(visitor):
+def test_urgent_answer_out_of_order_shows_help_and_is_stored(visitor):
     page = visitor.post(URGENT, {"hopelessness": "3", "csrf_token": visitor.get("/check/sadness").token})
     assert is_help(page)
     assert CARE in visitor.get("/").words
@@ -55,19 +55,19 @@ def test_it_fires_on_a_walk_just_begun_and_one_abandoned(visitor):
         {"csrf_token": "", "sadness": "0"},
     ],
 )
-def test_it_needs_no_token_and_no_cookie(site, fields):
+def test_urgent_help_needs_no_token_and_no_cookie(site, fields):
     page = Visitor(site).post(URGENT, {"hopelessness": "3", **fields})
     assert is_help(page)
 
 
-def test_an_answer_without_a_valid_token_shows_help_but_is_not_kept(visitor):
+def test_tokenless_urgent_answer_shows_help_but_is_not_stored(visitor):
     visitor.answer("sadness", "1")
     assert is_help(visitor.post(URGENT, {"hopelessness": "3"}))
     assert CARE not in visitor.get("/").words
     assert visitor.get("/check/sadness").chosen() == ["1"]
 
 
-def test_continue_after_a_stale_form_keeps_the_answer(visitor, clock):
+def test_continue_after_stale_form_stores_the_urgent_answer(visitor, clock):
     page = visitor.get("/check/sadness")
     clock.forward(86400)
     help_page = visitor.post(URGENT, {"hopelessness": "3", "csrf_token": page.token})
@@ -77,19 +77,19 @@ def test_continue_after_a_stale_form_keeps_the_answer(visitor, clock):
 
 
 @pytest.mark.parametrize("raw", [["3"], ["0", "3"], ["3", "declined"], [" 3 "]])
-def test_it_looks_at_the_raw_field(site, raw):
+def test_urgent_help_reads_the_raw_form_field(site, raw):
     assert is_help(Visitor(site).post(URGENT, {"hopelessness": raw}))
 
 
 @pytest.mark.parametrize("raw", ["0", "1", "2", "declined", "33", "", "nearly every day"])
-def test_it_fires_for_no_other_answer(visitor, raw):
+def test_other_values_show_no_urgent_help(visitor, raw):
     visitor.answer("sadness", "0")
     visitor.answer("sleep", "0")
     page = visitor.send(visitor.get(URGENT), URGENT, hopelessness=raw)
     assert not is_help(page) and CARE not in page.words
 
 
-def test_a_change_from_the_review_comes_back_there_by_way_of_help(visitor):
+def test_urgent_change_from_review_returns_there_after_help(visitor):
     visitor.walk()
     page = visitor.send(visitor.get(URGENT + "?from=review"), URGENT, hopelessness="3")
     assert is_help(page)
@@ -97,7 +97,7 @@ def test_a_change_from_the_review_comes_back_there_by_way_of_help(visitor):
 
 
 @pytest.mark.parametrize("answer", ["1", "2", "declined"])
-def test_some_hopelessness_brings_a_kind_word_and_988(visitor, answer):
+def test_moderate_hopelessness_shows_support_text_and_988(visitor, answer):
     words = "Times without hope are hard to carry alone"
     visitor.answer("sadness", "0")
     visitor.answer("sleep", "0")
@@ -108,7 +108,7 @@ def test_some_hopelessness_brings_a_kind_word_and_988(visitor, answer):
     assert words in visitor.disagree().words
 
 
-def test_no_hopelessness_gets_no_all_clear(visitor):
+def test_zero_hopelessness_shows_only_the_crisis_strip(visitor):
     visitor.walk()
     page = visitor.disagree()
     assert CARE not in page.words and "Times without hope" not in page.words
@@ -116,7 +116,7 @@ def test_no_hopelessness_gets_no_all_clear(visitor):
 
 
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_help_now_speaks_both_languages_without_a_cookie(site, lang):
+def test_help_now_has_both_languages_and_sets_no_cookie(site, lang):
     visitor = Visitor(site)
     page = visitor.get("/help-now", headers={"Accept-Language": lang})
     assert "Set-Cookie" not in page.response.headers
@@ -134,7 +134,7 @@ class Broken:
         raise RuntimeError("broken")
 
 
-def test_help_works_with_the_keys_broken(site, visitor):
+def test_urgent_help_works_with_a_broken_keyring(site, visitor):
     visitor.walk(hopelessness="3")
     site.session_interface.keyring = Broken()
     for address in ("/help-now", "/", "/check/sadness", "/about", "/nowhere"):
@@ -142,13 +142,13 @@ def test_help_works_with_the_keys_broken(site, visitor):
     assert is_help(visitor.post(URGENT, {"hopelessness": "3", "csrf_token": "x"}))
 
 
-def test_help_works_with_the_database_away(make_site):
+def test_urgent_help_works_without_a_database(make_site):
     visitor = Visitor(make_site(DATABASE_URL="postgresql://site@/none?host=/nowhere"))
     assert visitor.get("/help-now").status == 200
     assert is_help(visitor.post(URGENT, {"hopelessness": "3"}))
 
 
-def test_help_comes_before_the_limit(make_site):
+def test_urgent_help_bypasses_the_rate_limit(make_site):
     visitor = Visitor(make_site(LIMIT="1 per hour"))
     statuses = [visitor.post("/check/sadness", {"sadness": "0"}).status for _ in range(3)]
     assert statuses[-1] == 429
@@ -156,7 +156,7 @@ def test_help_comes_before_the_limit(make_site):
     assert visitor.get("/help-now").status == 200
 
 
-def test_help_is_shown_even_when_its_page_cannot_be_made(site, monkeypatch):
+def test_urgent_help_falls_back_when_template_rendering_fails(site, monkeypatch):
     monkeypatch.setattr("screening.visit.urgent.render_template", Broken().__getattr__)
     response = site.test_client().post(URGENT, data={"hopelessness": "3"})
     assert response.status_code == 200
@@ -164,19 +164,19 @@ def test_help_is_shown_even_when_its_page_cannot_be_made(site, monkeypatch):
         assert words in response.text
 
 
-def test_help_comes_under_a_foreign_host_name_too(site):
+def test_urgent_help_is_shown_under_unknown_host_name(site):
     response = site.test_client().post(URGENT, data={"hopelessness": "3"}, base_url="http://elsewhere.example")
     assert response.status_code == 200 and "tel:988" in response.text
 
 
-def test_when_everything_is_broken_the_page_of_last_resort_carries_help(site, monkeypatch):
+def test_static_error_page_has_crisis_numbers(site, monkeypatch):
     monkeypatch.setattr("screening.web.errors.render_template", Broken().__getattr__)
     response = site.test_client().get("/nowhere")
     assert response.status_code == 404
     assert "tel:988" in response.text and "sms:988" in response.text and "tel:911" in response.text
 
 
-def test_leave_forgets_the_answers_without_a_token(visitor):
+def test_leave_deletes_draft_cookies_without_a_token(visitor):
     visitor.walk(hopelessness="3")
     visitor.get("/?lang=es")
     response = visitor.client.post("/leave")
@@ -188,7 +188,7 @@ def test_leave_forgets_the_answers_without_a_token(visitor):
     assert page.address == "/check/sadness" and page.chosen() == [] and CARE not in page.words
 
 
-def test_leave_works_without_cookies_over_the_limit_and_with_the_keys_broken(make_site):
+def test_leave_works_over_rate_limit_and_with_broken_keyring(make_site):
     site = make_site(LIMIT="1 per hour")
     client = site.test_client()
     for _ in range(3):
@@ -198,13 +198,13 @@ def test_leave_works_without_cookies_over_the_limit_and_with_the_keys_broken(mak
     assert client.post("/leave").status_code == 303
 
 
-def test_every_error_page_carries_help_and_a_way_on(visitor):
+def test_not_found_page_has_crisis_help_and_start_link(visitor):
     page = visitor.get("/nowhere")
     check_page(page)
     assert page.main.find("a", href="/", class_="nhsuk-button")
 
 
-def test_the_help_page_speaks_both_languages_and_switching_stays_with_help(visitor):
+def test_urgent_help_is_bilingual_with_language_and_back_links(visitor):
     page = visitor.post(URGENT + "?from=review", {"hopelessness": "3"})
     assert page.main.find("section", lang="es") is not None
     link = page.soup.select_one("a.app-bar__lang")
@@ -212,7 +212,7 @@ def test_the_help_page_speaks_both_languages_and_switching_stays_with_help(visit
     assert page.soup.select_one("a.nhsuk-back-link")["href"] == URGENT + "?from=review"  # type: ignore[index]
 
 
-def test_help_now_answers_under_any_name(make_site, own_clinic):
+def test_help_now_and_healthz_accept_any_host_name(make_site, own_clinic):
     client = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic).test_client()
     for address in ("/help-now", "/healthz"):
         assert client.get(address, base_url="http://192.0.2.5").status_code == 200

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.visitor import SIGNS, Visitor
+from tests.support.visitor import SIGNS, Visitor
 
 
-def test_a_visitor_who_stands_where_another_stood_has_a_token_and_a_time_of_their_own(site, clock):
+def test_cached_page_has_each_visitors_own_token_and_expiry(site, clock):
     first, second = Visitor(site), Visitor(site)
     first.get("/check/sadness")
     page = first.answer("sadness", "1")
@@ -22,7 +22,7 @@ def test_a_visitor_who_stands_where_another_stood_has_a_token_and_a_time_of_thei
     assert second.answer("sleep", "1").address == "/check/hopelessness"
 
 
-def test_a_kept_page_is_the_page_drawn_anew(site):
+def test_cached_page_equals_a_fresh_render(site):
     chance, kept = Random(7), site.extensions["kept_pages"]
     for _ in range(8):
         visitor = Visitor(site)

@@ -52,7 +52,7 @@ def items(question, chosen=()):
 
 
 @pytest.mark.parametrize("wrong", [False, True])
-def test_radios(visitor, oracle, questionnaire, wrong):
+def test_radios_match_design_system_markup(visitor, oracle, questionnaire, wrong):
     question = questionnaire.by_id["sleep"]
     visitor.answer("sadness", "0")
     page = visitor.get("/check/sleep")
@@ -78,7 +78,7 @@ def test_radios(visitor, oracle, questionnaire, wrong):
     assert skeleton(page.soup.select_one(".nhsuk-form-group")) == skeleton(expected)
 
 
-def test_checkboxes(visitor, oracle, questionnaire):
+def test_checkboxes_match_design_system_markup(visitor, oracle, questionnaire):
     question = questionnaire.by_id["stress"]
     visitor.walk(stress=("work",))
     page = visitor.get("/check/stress")
@@ -96,7 +96,7 @@ def test_checkboxes(visitor, oracle, questionnaire):
     assert skeleton(page.soup.select_one(".nhsuk-form-group")) == skeleton(expected)
 
 
-def test_error_summary(visitor, oracle):
+def test_error_summary_matches_design_system_markup(visitor, oracle):
     page = visitor.send(visitor.get("/check/sadness"), "/check/sadness")
     words = "Pick the answer that fits best, or “Prefer not to say”"
     expected = oracle(

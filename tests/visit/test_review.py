@@ -7,7 +7,9 @@ import json
 import pytest
 from sqlalchemy import create_engine, text
 
-from tests.visitor import SIGNS, Visitor
+from tests.support.visitor import SIGNS, Visitor
+
+pytestmark = pytest.mark.each_database
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def visitor(make_site, url):
     return Visitor(make_site(DATABASE_URL=url))
 
 
-def test_each_answer_is_listed_with_its_change(visitor):
+def test_review_lists_each_answer_with_a_change_link(visitor):
     page = visitor.walk(pain="2", appetite="declined", stress=("work", "money"))
     rows = {
         row.dt.get_text(strip=True): row.select_one(".nhsuk-summary-list__value").get_text(strip=True)
@@ -35,7 +37,7 @@ def test_each_answer_is_listed_with_its_change(visitor):
     assert hidden is not None and " ".join(hidden.get_text().split()) == "Change Sadness or anxiety"
 
 
-def test_change_comes_back_to_the_review(visitor):
+def test_changing_an_answer_returns_to_the_review(visitor):
     visitor.walk()
     page = visitor.get("/check/sleep?from=review")
     assert page.soup.select_one("a.nhsuk-back-link")["href"] == "/check/review"  # type: ignore[index]
@@ -43,7 +45,7 @@ def test_change_comes_back_to_the_review(visitor):
     assert page.address == "/check/review" and "Several days" in page.words
 
 
-def test_a_change_that_opens_questions_asks_them_then_comes_back(visitor):
+def test_change_that_adds_questions_asks_them_before_review(visitor):
     visitor.walk()
     page = visitor.send(visitor.get("/check/pain?from=review"), "/check/pain", pain="3")
     assert page.address == "/check/pain_duration"
@@ -52,20 +54,20 @@ def test_a_change_that_opens_questions_asks_them_then_comes_back(visitor):
     assert visitor.send(page, "/check/pain_average", pain_average="2").address == "/check/review"
 
 
-def test_a_change_to_no_pain_drops_the_follow_ups(visitor):
+def test_changing_pain_to_none_drops_the_follow_ups(visitor):
     visitor.walk(pain="3")
     page = visitor.send(visitor.get("/check/pain?from=review"), "/check/pain", pain="0")
     assert page.address == "/check/review" and "out of 10" not in page.words
 
 
-def test_a_mistake_while_changing_still_comes_back(visitor):
+def test_invalid_change_returns_to_review_after_correction(visitor):
     visitor.walk()
     page = visitor.send(visitor.get("/check/sleep?from=review"), "/check/sleep", sleep="9")
     assert page.status == 422
     assert visitor.send(page, "/check/sleep", sleep="1").address == "/check/review"
 
 
-def test_yes_or_no_must_be_chosen_and_nothing_is_chosen_before(visitor, inbox, url):
+def test_consent_has_no_default_and_must_be_chosen(visitor, inbox, url):
     page = visitor.walk()
     assert page.chosen() == []
     page = visitor.send(page, "/check/review")
@@ -74,14 +76,14 @@ def test_yes_or_no_must_be_chosen_and_nothing_is_chosen_before(visitor, inbox, u
     assert inbox(url) == []
 
 
-def test_no_keeps_nothing_and_asks_no_age(visitor, inbox, url):
+def test_refused_consent_stores_nothing_and_skips_age(visitor, inbox, url):
     visitor.walk()
     page = visitor.disagree()
     assert page.address == "/summary" and "No copy was kept." in page.words
     assert inbox(url) == []
 
 
-def test_yes_keeps_what_was_announced_and_nothing_else(visitor, inbox, url):
+def test_consent_stores_only_the_announced_fields(visitor, inbox, url):
     visitor.walk(pain="2", sadness="3", sleep="declined", stress=("family",))
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
     assert page.address == "/check/age" and inbox(url) == []
@@ -109,14 +111,14 @@ def test_yes_keeps_what_was_announced_and_nothing_else(visitor, inbox, url):
     }
 
 
-def test_no_pain_is_not_shown_in_data_which_differs_from_declined(visitor, inbox, url):
+def test_absent_pain_is_stored_differently_from_declined(visitor, inbox, url):
     visitor.walk()
     visitor.agree(age="declined")
     (row,) = inbox(url)
     assert (row["age_band"], row["pain_duration"]) == ("declined", "not_shown")
 
 
-def test_however_often_it_is_sent_there_is_one_copy(visitor, inbox, url):
+def test_repeated_consent_stores_a_single_response(visitor, inbox, url):
     visitor.walk()
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
     cookie = visitor.client.get_cookie("visit").value
@@ -127,7 +129,7 @@ def test_however_often_it_is_sent_there_is_one_copy(visitor, inbox, url):
     assert len(inbox(url)) == 1
 
 
-def test_a_changed_answer_changes_the_copy(visitor, inbox, url):
+def test_changed_answer_updates_the_pending_response(visitor, inbox, url):
     visitor.walk(sadness="1")
     visitor.agree()
     visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
@@ -140,7 +142,7 @@ def test_a_changed_answer_changes_the_copy(visitor, inbox, url):
     )
 
 
-def test_a_copy_can_be_taken_back_and_given_again(visitor, inbox, url):
+def test_response_can_be_withdrawn_and_stored_again(visitor, inbox, url):
     visitor.walk()
     visitor.agree()
     assert len(inbox(url)) == 1
@@ -150,21 +152,21 @@ def test_a_copy_can_be_taken_back_and_given_again(visitor, inbox, url):
     assert len(inbox(url)) == 1
 
 
-def test_under_18_no_copy_is_kept_and_an_adult_is_named(visitor, inbox, url):
+def test_under_18_stores_no_response_and_advises_an_adult(visitor, inbox, url):
     visitor.walk()
     page = visitor.agree(age="under_18")
     assert page.address == "/summary" and inbox(url) == []
     assert "parent, a guardian or a doctor" in page.words and "No copy was kept" in page.words
 
 
-def test_a_copy_given_and_then_under_18_is_taken_back(visitor, inbox, url):
+def test_changing_age_to_under_18_withdraws_the_response(visitor, inbox, url):
     visitor.walk()
     visitor.agree()
     visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
     assert inbox(url) == []
 
 
-def test_a_mixed_copy_is_neither_changed_nor_stored_again(visitor, inbox, url):
+def test_shuffled_response_is_neither_changed_nor_stored_again(visitor, inbox, url):
     visitor.walk()
     visitor.agree()
     address = url.removesuffix(".sqlite") + "-inbox.sqlite" if url.startswith("sqlite") else url
@@ -177,7 +179,7 @@ def test_a_mixed_copy_is_neither_changed_nor_stored_again(visitor, inbox, url):
     assert "already mixed" in visitor.disagree().words
 
 
-def test_two_visitors_have_two_copies(make_site, inbox, url):
+def test_two_visitors_store_separate_responses(make_site, inbox, url):
     site = make_site(DATABASE_URL=url)
     for _ in range(2):
         visitor = Visitor(site)
@@ -186,7 +188,7 @@ def test_two_visitors_have_two_copies(make_site, inbox, url):
     assert len({row["id"] for row in inbox(url)}) == 2
 
 
-def test_with_the_database_away_the_summary_shows_and_says_no_copy_was_kept(make_site, tmp_path):
+def test_summary_without_database_states_no_response_stored(make_site, tmp_path):
     for broken in (f"sqlite:///{tmp_path}/nowhere/site.sqlite", "postgresql://site@/none?host=/nowhere"):
         visitor = Visitor(make_site(DATABASE_URL=broken))
         visitor.walk(sadness="2")
@@ -197,7 +199,7 @@ def test_with_the_database_away_the_summary_shows_and_says_no_copy_was_kept(make
         assert visitor.disagree().address == "/summary"
 
 
-def test_once_the_database_is_back_the_next_press_keeps_the_copy(make_site, sqlite_url, inbox, tmp_path):
+def test_response_is_stored_after_database_recovery(make_site, sqlite_url, inbox, tmp_path):
     file = tmp_path / "site-inbox.sqlite"
     away = file.with_suffix(".away")
     file.rename(away)
@@ -211,7 +213,7 @@ def test_once_the_database_is_back_the_next_press_keeps_the_copy(make_site, sqli
     assert "anonymous copy is in the holding file" in page.words and len(inbox(sqlite_url)) == 1
 
 
-def test_after_a_change_the_summary_says_the_copy_is_behind_until_it_is_sent_again(visitor):
+def test_summary_says_response_is_outdated_until_resent(visitor):
     visitor.walk(sadness="1")
     visitor.agree()
     visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
@@ -220,7 +222,7 @@ def test_after_a_change_the_summary_says_the_copy_is_behind_until_it_is_sent_aga
     assert "anonymous copy is in the holding file" in page.words
 
 
-def test_a_changed_age_comes_back_to_the_review_and_counts_at_once(visitor, inbox, url):
+def test_changed_age_updates_response_and_returns_to_review(visitor, inbox, url):
     visitor.walk()
     visitor.agree()
     page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="65_to_74")

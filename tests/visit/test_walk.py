@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.visitor import SIGNS, Visitor
+from tests.support.visitor import SIGNS, Visitor
 
 
-def test_the_start_page_says_what_a_visitor_must_know_before(visitor):
+def test_start_page_states_purpose_privacy_and_emergency_advice(visitor):
     page = visitor.get("/")
     assert page.heading == "How have the last two weeks been?"
     for words in (
@@ -25,7 +25,7 @@ def test_the_start_page_says_what_a_visitor_must_know_before(visitor):
 
 
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_the_whole_walk_to_the_summary(site, lang):
+def test_walk_reaches_the_summary_in_each_language(site, lang):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
     page = visitor.get("/check/sadness")
@@ -44,7 +44,7 @@ def test_the_whole_walk_to_the_summary(site, lang):
     assert ("2 of 7 signs noticed" if lang == "en" else "2 de 7 señales notadas") in page.words
 
 
-def test_progress_stays_honest_when_follow_ups_appear(visitor):
+def test_progress_bar_shows_seven_steps_during_follow_ups(visitor):
     visitor.walk(pain="3", sleep="declined")
     page = visitor.get("/check/pain_average")
     assert "About your pain, 2 of 2" in page.words
@@ -55,7 +55,7 @@ def test_progress_stays_honest_when_follow_ups_appear(visitor):
     assert page.soup.find(class_="app-steps__row")["aria-hidden"] == "true"  # type: ignore[index]
 
 
-def test_without_pain_nothing_more_is_asked_about_it(visitor):
+def test_absent_pain_skips_the_pain_follow_ups(visitor):
     visitor.get("/")
     for sign in SIGNS:
         page = visitor.answer(sign, "0")
@@ -63,11 +63,11 @@ def test_without_pain_nothing_more_is_asked_about_it(visitor):
     assert visitor.get("/check/pain_duration").address == "/check/stress"
 
 
-def test_pain_declined_is_not_pain_noticed(visitor):
+def test_declined_pain_skips_the_pain_follow_ups(visitor):
     assert visitor.walk(pain="declined").address == "/check/review"
 
 
-def test_back_loses_no_answer(visitor):
+def test_back_links_preserve_every_answer(visitor):
     visitor.walk(pain="1", sadness="2")
     page = visitor.get("/check/review")
     seen = []
@@ -81,7 +81,7 @@ def test_back_loses_no_answer(visitor):
     assert "Go on with the check" in page.words
 
 
-def test_continue_without_a_choice_asks_for_one(visitor):
+def test_continue_without_a_choice_shows_an_error(visitor):
     page = visitor.send(visitor.get("/check/sadness"), "/check/sadness")
     assert page.status == 422
     assert page.title.startswith("Error: Question 1 of 7")
@@ -91,7 +91,7 @@ def test_continue_without_a_choice_asks_for_one(visitor):
 
 
 @pytest.mark.parametrize("value", ["4", "", "not_answered", "<script>", ["0", "1", "x"]])
-def test_an_answer_that_is_not_offered_is_asked_again(visitor, value):
+def test_answer_not_offered_is_refused(visitor, value):
     page = visitor.send(visitor.get("/check/sadness"), "/check/sadness", sadness=value)
     assert page.status in (422, 200)
     assert "<script>" not in page.text
@@ -99,7 +99,7 @@ def test_an_answer_that_is_not_offered_is_asked_again(visitor, value):
         assert page.address == "/check/sleep" and isinstance(value, list)
 
 
-def test_none_of_these_stands_alone(visitor):
+def test_none_of_these_cannot_be_combined(visitor):
     visitor.walk()
     page = visitor.send(visitor.get("/check/stress"), "/check/stress", stress=["none", "work"])
     assert page.status == 422 and "on its own" in page.words
@@ -109,20 +109,20 @@ def test_none_of_these_stands_alone(visitor):
     assert visitor.send(page, "/check/stress", stress=["none"]).address == "/check/review"
 
 
-def test_an_unknown_question_is_not_found(visitor):
+def test_unknown_question_returns_404(visitor):
     assert visitor.get("/check/nonsense").status == 404
     assert visitor.get("/check/copy").status == 404
     assert visitor.get("/check/").status == 404
 
 
 @pytest.mark.parametrize("address", ["/check/motivation", "/check/review", "/summary"])
-def test_a_deep_link_leads_to_the_first_open_question_with_a_word(visitor, address):
+def test_deep_link_redirects_to_first_open_question_with_notice(visitor, address):
     visitor.answer("sadness", "1")
     page = visitor.get(address)
     assert page.address == "/check/sleep" and "This question comes first" in page.words
 
 
-def test_a_link_to_a_question_that_does_not_apply_explains_itself(visitor):
+def test_link_to_inapplicable_question_redirects_with_notice(visitor):
     visitor.walk()
     for address in ("/check/pain_duration", "/check/age"):
         page = visitor.get(address)
@@ -131,7 +131,7 @@ def test_a_link_to_a_question_that_does_not_apply_explains_itself(visitor):
     assert page.address == "/check/review"
 
 
-def test_two_tabs_one_after_another_both_keep_their_answers(visitor):
+def test_answers_from_two_tabs_are_both_stored(visitor):
     visitor.answer("sadness", "1")
     visitor.answer("sleep", "2")
     tab_one, tab_two = visitor.get("/check/sadness"), visitor.get("/check/sleep")
@@ -141,14 +141,14 @@ def test_two_tabs_one_after_another_both_keep_their_answers(visitor):
     assert visitor.get("/check/sleep").chosen() == ["0"]
 
 
-def test_start_again_forgets_everything_here(visitor):
+def test_start_again_clears_the_draft(visitor):
     visitor.walk()
     page = visitor.send(visitor.disagree(), "/start-again")
     assert page.address == "/" and "cleared from this browser" in page.words
     assert visitor.get("/summary").address == "/check/sadness"
 
 
-def test_the_language_switch_keeps_the_answers_and_the_place(visitor):
+def test_language_switch_preserves_answers_and_page(visitor):
     visitor.answer("sadness", "2")
     page = visitor.get("/check/sadness")
     link = page.soup.select_one("a.app-bar__lang")
@@ -158,14 +158,14 @@ def test_the_language_switch_keeps_the_answers_and_the_place(visitor):
     assert visitor.get("/check/sleep").title.startswith("Pregunta 2 de 7")
 
 
-def test_the_browsers_language_is_followed_until_one_is_chosen(site):
+def test_accept_language_selects_locale_with_english_fallback(site):
     visitor = Visitor(site)
     assert visitor.get("/", headers={"Accept-Language": "es-MX,es;q=0.9"}).soup.html["lang"] == "es"  # type: ignore[index]
     assert visitor.get("/", headers={"Accept-Language": "fr"}).soup.html["lang"] == "en"  # type: ignore[index]
     assert visitor.get("/?lang=xx").soup.html["lang"] == "en"  # type: ignore[index]
 
 
-def test_a_stale_form_comes_back_with_its_choice_and_then_works(visitor, clock):
+def test_stale_form_returns_with_its_choice_and_can_be_resent(visitor, clock):
     visitor.answer("sadness", "2")
     page = visitor.get("/check/sleep")
     clock.forward(3600)
@@ -178,7 +178,7 @@ def test_a_stale_form_comes_back_with_its_choice_and_then_works(visitor, clock):
     assert visitor.get("/check/sleep").chosen() == ["3"]
 
 
-def test_a_forged_form_changes_nothing(visitor):
+def test_form_without_a_valid_token_changes_nothing(visitor):
     visitor.answer("sadness", "2")
     for token in ("", "forged", None):
         fields = {"sadness": "0"} | ({} if token is None else {"csrf_token": token})
@@ -188,7 +188,7 @@ def test_a_forged_form_changes_nothing(visitor):
     assert visitor.get("/check/sadness").chosen() == ["2"]
 
 
-def test_a_form_without_a_choice_is_not_taken_for_the_one_before(visitor):
+def test_empty_form_is_not_filled_from_the_stored_answer(visitor):
     visitor.answer("sadness", "2")
     page = visitor.get("/check/sadness")
     page = visitor.post("/check/sadness", {"csrf_token": page.token})
@@ -196,7 +196,7 @@ def test_a_form_without_a_choice_is_not_taken_for_the_one_before(visitor):
     assert visitor.get("/check/sadness").chosen() == ["2"]
 
 
-def test_what_is_no_form_is_answered_calmly(visitor):
+def test_non_form_body_is_refused_with_crisis_help(visitor):
     token = visitor.get("/check/sadness").token
     for body in (b"{", b'{"sadness": "3"}', b"[]", b"\xff\x00"):
         response = visitor.client.post(
@@ -206,7 +206,7 @@ def test_what_is_no_form_is_answered_calmly(visitor):
         assert visitor.client.post("/check/sadness", data=body, content_type="application/json").status_code == 400
 
 
-def test_what_is_sent_but_not_offered_is_not_held_on_to(visitor):
+def test_refused_values_add_no_template_cache_entries(visitor):
     """What a page remembers of its drawing hangs on the offered answers only, so nobody can fill it up."""
     made = visitor.site.jinja_env.globals["ui"].choices.__closure__[0].cell_contents.cache_info
     page = visitor.get("/check/sadness")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import brotli
 import pytest
@@ -14,33 +12,30 @@ import textstat
 from flask import render_template
 from hypothesis import HealthCheck, given, settings
 
+from screening import create_app
 from screening.callback.letters import KINDS, REQUEST_WAITS
 from screening.config import ROOT
 from screening.outbox.writing import write
 from screening.questionnaire.loader import LIBRARY, load
 from screening.questionnaire.summary import summarise
-from tests.outbox.conftest import FROM, ROSA, TEAM, Desk, plain
-from tests.questionnaire.strategies import complete_answers
-from tests.visitor import SIGNS, TELLING, Page, Visitor
+from screening.web import site as web_site
+from tests.support.absence import assert_absent
+from tests.support.clock import Clock
+from tests.support.databases import close
+from tests.support.mail_server import plain
+from tests.support.mail_site import FROM, TEAM, MailSite
+from tests.support.sample_patient import ROSA, SECRETS
+from tests.support.strategies import complete_answers
+from tests.support.visitor import SIGNS, TELLING, Page, Visitor
+from tests.support.wording import GRADE, LANGUAGES, found_banned
 
-BANNED = tomllib.loads(Path(__file__).with_name("banned.toml").read_text(encoding="utf-8"))
 Q = load(LIBRARY / "warning_signs.toml")
-LANGUAGES = Q.locales
-GRADE = 6.0
-"""Highest Flesch-Kincaid grade of an English page."""
 
 FIRST_VIEW = 10_000
 SUMMARY_VIEW = 14_000
 """Bytes of page and style sheet together, compressed with brotli."""
 
 STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
-
-
-def found_banned(words: str, locale: str) -> list[str]:
-    words = " ".join(words.lower().split())
-    for allowed in BANNED[locale]["except"]:
-        words = re.sub(rf"\b{allowed}\b", "", words)
-    return [match for entry in BANNED[locale]["banned"] for match in re.findall(rf"\b{entry}\b", words)]
 
 
 def visible(page: Page) -> str:
@@ -96,7 +91,7 @@ PATIENT = {"name": "Demo", "patient": "new", "phone": "303 555 0144", "email": "
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("value", ["0", "1", "3", "declined"])
-def test_no_banned_word_on_any_page(site, clock, lang, value):
+def test_pages_contain_no_banned_words(site, clock, lang, value):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
     for page in (
@@ -108,7 +103,7 @@ def test_no_banned_word_on_any_page(site, clock, lang, value):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_the_ban_finds_what_it_should(lang):
+def test_banned_word_search_finds_only_banned_phrases(lang):
     samples = {
         "en": "You’ve got it. You have depression. Diagnosed? A proven cure. Normal. Nothing to worry about.",
         "es": "Tiene señales. Sufre. Se encuentra deprimido. Usted tiene depresión. Diagnosticado. Una cura comprobada. Normal. Nada de qué preocuparse.",
@@ -119,7 +114,7 @@ def test_the_ban_finds_what_it_should(lang):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_no_banned_word_in_any_text_of_the_definition(lang):
+def test_questionnaire_definition_contains_no_banned_words(lang):
     texts = re.findall(rf'\b{lang} = "([^"]*)"', (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8"))
     assert len(texts) > 50
     assert found_banned(" | ".join(texts), lang) == []
@@ -131,25 +126,18 @@ class TestEverySummary:
     @pytest.fixture(scope="class")
     @classmethod
     def drawn(cls, keys, sqlite_template):
-        from screening import create_app
-        from tests.conftest import NOON, close
-
-        site = create_app(
-            {"KEYS": keys, "CLOCK": lambda: NOON, "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"}
-        )
+        site = create_app({"KEYS": keys, "CLOCK": Clock(), "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"})
         yield site
         close(site)
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.differing_executors])
     @given(answers=complete_answers(Q))
-    def test_nothing_banned_and_a_physician_is_named(self, drawn, answers):
+    def test_summary_names_a_physician_without_banned_words(self, drawn, answers):
         for lang in LANGUAGES:
             with drawn.test_request_context(f"/summary?lang={lang}"):
-                from screening.web import site
-
                 summary = summarise(Q, answers)
                 text = render_template(
-                    "visit/summary.html", summary=summary, copy=None, shared=False, today=site.today()
+                    "visit/summary.html", summary=summary, copy=None, shared=False, today=web_site.today()
                 )
             words = " ".join(re.sub(r"<[^>]+>", " ", text).split())
             assert found_banned(words, lang) == []
@@ -158,7 +146,7 @@ class TestEverySummary:
             assert (at_least in words) == (summary.level is None)
 
 
-def test_a_noticed_sign_gets_the_advice_and_no_sign_gets_no_all_clear(site):
+def test_summary_advises_a_physician_with_and_without_signs(site):
     for value, count in (("1", "7 of 7"), ("0", "0 of 7")):
         visitor = Visitor(site)
         visitor.walk(**dict.fromkeys(SIGNS, value))
@@ -179,7 +167,7 @@ def grade(page: Page) -> float:
     return textstat.flesch_kincaid_grade(words)
 
 
-def test_every_english_page_reads_at_grade_6_or_lower(site, clock):
+def test_english_pages_read_at_grade_6_or_lower(site, clock):
     visitor = Visitor(site)
     grades = {}
     for page in (
@@ -200,7 +188,7 @@ def style_sheet() -> int:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_pages_weigh_little(site, lang):
+def test_walk_pages_stay_within_the_size_limits(site, lang):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
     limits = {"/summary": SUMMARY_VIEW}
@@ -214,7 +202,7 @@ def test_pages_weigh_little(site, lang):
     assert set(weights) >= {"/", "/check/sadness", "/summary"}
 
 
-def test_the_chart_and_the_table_say_the_same(site):
+def test_summary_chart_and_table_match_the_answers(site):
     visitor = Visitor(site)
     answers = dict(zip(SIGNS, ("0", "1", "2", "3", "declined", "0", "3"), strict=True))
     visitor.walk(**answers)
@@ -241,7 +229,7 @@ def test_the_chart_and_the_table_say_the_same(site):
 
 
 @pytest.mark.parametrize(("noticed", "declined"), [n for n in product(range(8), range(8)) if sum(n) <= 7])
-def test_the_count_is_never_more_than_is_known(site, noticed, declined):
+def test_sign_count_says_at_least_when_uncertain(site, noticed, declined):
     visitor = Visitor(site)
     values = ["2"] * noticed + ["declined"] * declined + ["0"] * (7 - noticed - declined)
     visitor.walk(**dict(zip(SIGNS, values, strict=True)))
@@ -253,7 +241,7 @@ def test_the_count_is_never_more_than_is_known(site, noticed, declined):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_the_consultation_weighs_little_too(site, clock, lang):
+def test_consultation_pages_stay_within_the_size_limit(site, clock, lang):
     visitor = Visitor(site)
     visitor.walk(**dict.fromkeys(SIGNS, "3"))
     visitor.disagree()
@@ -268,16 +256,16 @@ def test_the_consultation_weighs_little_too(site, clock, lang):
 @pytest.fixture
 def letters(make_site, clock):
     """Every mail there is, by kind and whether the promise is over, in a language: its message."""
-    desk = Desk(
+    mail_site = MailSite(
         make_site(MAIL_HOST="127.0.0.1", MAIL_FROM=FROM, MAIL_TEAM=TEAM, SITE_URL="https://check.example"), clock
     )
 
     def written(lang):
-        desk.ask(replace(ROSA, language=lang))
-        (subject,) = {mail.subject for mail in desk.mails()}
+        mail_site.ask(replace(ROSA, language=lang))
+        (subject,) = {mail.subject for mail in mail_site.mails()}
         for late in (False, True):
             clock.forward(late * 7 * 24 * 3600)
-            with desk.app.app_context():
+            with mail_site.app.app_context():
                 for name, kind in KINDS.items():
                     yield (name, late), write(kind.compose(subject), "1")
 
@@ -285,7 +273,7 @@ def letters(make_site, clock):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_no_mail_says_anything_banned_or_of_health_or_who_it_is_about(letters, lang):
+def test_mail_contains_no_banned_health_or_patient_words(letters, lang):
     health = re.compile(r"pain|spine|dolor|columna|health|salud|clinic|clínica|call back", re.IGNORECASE)
     seen = 0
     for (kind, _), message in letters(lang):
@@ -293,18 +281,18 @@ def test_no_mail_says_anything_banned_or_of_health_or_who_it_is_about(letters, l
         words = said.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
         assert found_banned(re.sub(r"<[^>]+>", " ", said), lang) == [], kind
         assert not TELLING.search(said) and not health.search(words), kind
-        assert not [secret for secret in ("Rosa", "Rosita", "5550144", "zentinel") if secret in said]
+        assert_absent(SECRETS, said)
         seen += 1
     assert seen == 6
 
 
-def test_every_english_mail_reads_at_grade_6_or_lower(letters):
+def test_english_mail_reads_at_grade_6_or_lower(letters):
     for (kind, late), message in letters("en"):
         sentences = re.sub(r"https://\S+", "", plain(message)).replace("\n\n", ". ")
         assert textstat.flesch_kincaid_grade(re.sub(r"[\s.:?]*\.(\s*\.)*", ". ", sentences)) <= GRADE, (kind, late)
 
 
-def test_no_mail_leads_anywhere_but_to_the_site_or_carries_a_token(letters):
+def test_mail_links_lead_only_to_the_site_without_a_token(letters):
     for (kind, _), message in letters("en"):
         links = set(re.findall(r"https?://[^\s<\"]+", plain(message) + message.get_body(("html",)).get_content()))
         (link,) = links

@@ -38,7 +38,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_stops_with_one_line_that_names_the_field(tmp_path, mistake):
+def test_clinic_file_error_names_the_field_in_a_single_line(tmp_path, mistake):
     old, new, message = MISTAKES[mistake]
     assert old in SOURCE
     file = tmp_path / "clinic.toml"
@@ -49,13 +49,13 @@ def test_a_mistake_stops_with_one_line_that_names_the_field(tmp_path, mistake):
     assert "\n" not in str(refusal.value)
 
 
-def test_without_a_file_the_demo_clinic_is_shown_and_says_so(visitor):
+def test_missing_clinic_file_shows_demo_clinic_with_notice(visitor):
     page = visitor.get("/")
     assert "Demo" in page.title and "This is a demo" in page.text
 
 
-def test_a_clinics_own_name_phone_and_colour_are_on_its_pages(make_site, tmp_path):
-    from tests.visitor import Visitor
+def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
+    from tests.support.visitor import Visitor
 
     file = tmp_path / "clinic.toml"
     text = SOURCE.replace("demo = true", "").replace("Demo Spine and Pain Clinic", "Clinic <of> Tests")
@@ -70,11 +70,11 @@ def test_a_clinics_own_name_phone_and_colour_are_on_its_pages(make_site, tmp_pat
     assert "--accent:#5a2a6b" in brand.text and brand.mimetype == "text/css"
 
 
-def test_hours_are_told_in_both_languages(visitor):
+def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
     assert "De lunes a viernes, de 8:00 a 17:00" in visitor.get("/about?lang=es").words.replace("\u202f", " ")
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])
-def test_contrast_is_the_one_of_wcag(one, other, ratio):
+def test_contrast_ratio_matches_wcag_values(one, other, ratio):
     assert contrast(one, other) == pytest.approx(ratio, abs=0.01) == contrast(other, one)

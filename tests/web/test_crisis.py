@@ -12,7 +12,7 @@ from screening.web.crisis import FOLDER, STALE_DAYS, STAND_IN, load, problems
 
 
 @pytest.mark.parametrize("locale", ["en", "es"])
-def test_the_numbers_are_the_ones_of_today(locale):
+def test_crisis_files_hold_the_current_hotline_numbers(locale):
     found = load((locale,))[locale]
     assert found.call.href == "tel:988" and found.text.href.startswith("sms:988")
     assert found.danger.href == "tel:911" and "741741" in found.text_line.href
@@ -24,7 +24,7 @@ def test_the_numbers_are_the_ones_of_today(locale):
 
 
 @pytest.mark.parametrize("damage", ["missing", "not TOML", "field gone", "field empty", "way without link", "no date"])
-def test_a_bad_file_is_replaced_and_reported(tmp_path, damage):
+def test_damaged_crisis_file_uses_fallback_and_is_reported(tmp_path, damage):
     shutil.copy(FOLDER / "es.toml", tmp_path / "es.toml")
     text = (FOLDER / "en.toml").read_text()
     damaged = {
@@ -43,11 +43,11 @@ def test_a_bad_file_is_replaced_and_reported(tmp_path, damage):
     assert "en.toml is missing or damaged" in line
 
 
-def test_the_stand_in_has_every_number():
+def test_crisis_fallback_has_call_text_and_emergency_numbers():
     assert STAND_IN.call.href == "tel:988" and STAND_IN.text.href == "sms:988" and STAND_IN.danger.href == "tel:911"
 
 
-def test_a_file_not_checked_for_a_year_is_reported():
+def test_crisis_file_unchecked_for_over_a_year_is_reported():
     found = load(("en", "es"))
     checked = found["en"].checked
     assert checked is not None
@@ -56,8 +56,8 @@ def test_a_file_not_checked_for_a_year_is_reported():
     assert len(late) == 2 and "check it again" in late[0]
 
 
-def test_the_strip_stands_on_every_page_with_the_files_gone(make_site, monkeypatch, tmp_path):
-    from tests.visitor import Visitor
+def test_crisis_strip_shows_on_pages_without_crisis_files(make_site, monkeypatch, tmp_path):
+    from tests.support.visitor import Visitor
 
     monkeypatch.setattr(crisis, "FOLDER", tmp_path)
     monkeypatch.setattr(crisis.load, "__defaults__", (tmp_path,))

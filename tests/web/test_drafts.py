@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from screening.keyring import Key, Ring, UnsealableError, create_ring, read_ring, write_ring
 from screening.web.drafts import ABSOLUTE, IDLE, LONGER
-from tests.visitor import SIGNS, Visitor
+from tests.support.visitor import SIGNS, Visitor
 
 LOST = "We don’t have your earlier answers any more."
 
@@ -24,18 +24,18 @@ def cookie(visitor: Visitor) -> str:
     return found.value
 
 
-def test_reading_sets_no_cookie_but_the_first_token(visitor):
+def test_get_request_sets_a_cookie_only_with_the_first_token(visitor):
     assert "Set-Cookie" in visitor.get("/check/sadness").response.headers
     for address in ("/", "/check/sadness", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
         assert "Set-Cookie" not in visitor.get(address).response.headers, address
 
 
-def test_pages_without_a_form_set_no_cookie_at_all(visitor):
+def test_pages_without_form_set_no_cookie(visitor):
     for address in ("/help-now", "/about", "/privacy", "/accessibility", "/nowhere", "/help-now?lang=es"):
         assert "Set-Cookie" not in visitor.get(address).response.headers, address
 
 
-def test_the_cookie_hides_its_contents_and_its_size_says_nothing(site):
+def test_draft_cookie_is_opaque_and_of_constant_size(site):
     sizes = set()
     for value in ("0", "declined", "3"):
         visitor = Visitor(site)
@@ -51,7 +51,7 @@ def test_the_cookie_hides_its_contents_and_its_size_says_nothing(site):
     assert sizes.pop() < 2000
 
 
-def test_the_cookie_is_for_our_eyes_only(site, make_site):
+def test_draft_cookie_has_httponly_samesite_and_host_prefix(site, make_site):
     header = Visitor(site).get("/").response.headers["Set-Cookie"]
     assert "visit=" in header and "HttpOnly" in header and "SameSite=Lax" in header and "Expires" not in header
     secure = Visitor(make_site(SECURE=True), https=True).get("/").response.headers["Set-Cookie"]
@@ -71,7 +71,7 @@ def broken_cookies(good: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", list(broken_cookies("x" * 300)))
-def test_a_broken_cookie_is_an_empty_draft_with_a_word_about_it(site, visitor, kind):
+def test_invalid_draft_cookie_gives_an_empty_draft_with_notice(site, visitor, kind):
     visitor.answer("sadness", "2")
     visitor.answer("sleep", "2")
     visitor.client.set_cookie("visit", broken_cookies(cookie(visitor))[kind])
@@ -82,7 +82,7 @@ def test_a_broken_cookie_is_an_empty_draft_with_a_word_about_it(site, visitor, k
     assert LOST not in visitor.answer("sadness", "1").words
 
 
-def test_the_cookie_of_another_name_does_not_pass_for_ours(make_site):
+def test_draft_cookie_is_refused_under_another_cookie_name(make_site):
     plain, secure = Visitor(make_site()), Visitor(make_site(SECURE=True), https=True)
     plain.answer("sadness", "2")
     secure.client.set_cookie("__Host-visit", cookie(plain), domain="localhost", secure=True)
@@ -91,13 +91,13 @@ def test_the_cookie_of_another_name_does_not_pass_for_ours(make_site):
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(string.printable, max_size=4000))
-def test_no_cookie_breaks_a_page(site, value):
+def test_arbitrary_draft_cookie_never_breaks_a_page(site, value):
     client = site.test_client()
     answer = client.get("/check/sadness", headers={"Cookie": "visit=" + value.replace("\n", "").replace("\r", "")})
     assert answer.status_code == 200
 
 
-def test_answers_are_forgotten_when_nothing_was_sent_for_half_an_hour(visitor, clock):
+def test_draft_expires_after_30_idle_minutes(visitor, clock):
     visitor.answer("sadness", "2")
     clock.forward(IDLE - 1)
     assert visitor.get("/check/sleep").address == "/check/sleep"
@@ -106,7 +106,7 @@ def test_answers_are_forgotten_when_nothing_was_sent_for_half_an_hour(visitor, c
     assert page.address == "/check/sadness" and LOST in page.words
 
 
-def test_answers_are_forgotten_after_two_hours_however_busy(visitor, clock):
+def test_draft_expires_after_two_hours_despite_activity(visitor, clock):
     for _ in range(7):
         visitor.answer("sadness", "2")
         clock.forward(ABSOLUTE / 8)
@@ -116,7 +116,7 @@ def test_answers_are_forgotten_after_two_hours_however_busy(visitor, clock):
     assert visitor.get("/check/sleep").address == "/check/sadness"
 
 
-def test_more_time_keeps_them_for_a_day(visitor, clock):
+def test_more_time_extends_the_draft_to_24_hours(visitor, clock):
     page = visitor.send(visitor.get("/"), "/more-time")
     assert "24 hours" in page.words
     visitor.answer("sadness", "2")
@@ -126,7 +126,7 @@ def test_more_time_keeps_them_for_a_day(visitor, clock):
     assert visitor.get("/check/sleep").address == "/check/sadness"
 
 
-def test_the_page_says_how_long_the_answers_live(visitor, clock):
+def test_page_states_seconds_until_the_draft_expires(visitor, clock):
     assert "data-clears-in" not in visitor.get("/").text
     visitor.answer("sadness", "2")
     clock.forward(100)
@@ -137,7 +137,7 @@ def test_the_page_says_how_long_the_answers_live(visitor, clock):
     assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(LONGER)
 
 
-def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
+def test_key_rotation_preserves_draft_answers_across_nodes(make_site, tmp_path):
     folder = tmp_path / "keys"
     for purpose in ("draft", "forms"):
         create_ring(folder, purpose, TODAY)
@@ -156,7 +156,7 @@ def test_a_new_key_takes_over_without_losing_an_answer(make_site, tmp_path):
     assert other.get("/check/hopelessness").status_code == 200
 
 
-def test_a_draft_of_an_older_questionnaire_keeps_what_still_fits(site, keys, clock):
+def test_draft_drops_answers_unknown_to_the_questionnaire(site, keys, clock):
     import json
 
     from screening.keyring import DRAFT, Keyring
@@ -170,20 +170,20 @@ def test_a_draft_of_an_older_questionnaire_keeps_what_still_fits(site, keys, clo
     assert visitor.get("/check/sadness").chosen() == ["2"]
 
 
-def test_unsealable_is_no_error_of_the_key_file(keys):
+def test_empty_ciphertext_raises_a_decryption_error(keys):
     from screening.keyring import DRAFT, Keyring
 
     with pytest.raises(UnsealableError):
         Keyring(keys, (DRAFT,)).open(DRAFT, "", b"")
 
 
-def test_whoever_answered_nothing_is_not_told_that_answers_were_lost(visitor, clock):
+def test_expired_draft_without_answers_shows_no_notice(visitor, clock):
     visitor.get("/")
     clock.forward(IDLE + 1)
     assert LOST not in visitor.get("/check/sadness").words
 
 
-def test_asked_for_again_more_time_is_a_day_again_and_outlives_start_again(visitor, clock):
+def test_renewed_more_time_lasts_24_hours_after_start_again(visitor, clock):
     visitor.send(visitor.get("/"), "/more-time")
     visitor.answer("sadness", "2")
     clock.forward(LONGER - 400)
@@ -196,7 +196,7 @@ def test_asked_for_again_more_time_is_a_day_again_and_outlives_start_again(visit
     assert visitor.get("/check/sadness").chosen() == ["1"]
 
 
-def test_a_review_left_open_too_long_says_what_became_of_the_answers(visitor, clock):
+def test_expired_review_form_shows_the_lost_answers_notice(visitor, clock):
     page = visitor.walk()
     clock.forward(IDLE + 1)
     page = visitor.send(page, "/check/review", copy="no")

@@ -7,12 +7,12 @@ import logging
 import pytest
 from flask import abort
 
-from tests.visitor import Page, Visitor, check_page
+from tests.support.visitor import Page, Visitor, check_page
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 405, 413, 418, 429, 500, 502, 503])
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_every_error_is_one_calm_page(make_site, code, lang):
+def test_error_page_has_status_language_and_home_link(make_site, code, lang):
     site = make_site()
     site.add_url_rule("/fail", "fail", lambda: abort(code))
     page = Visitor(site).get(f"/fail?lang={lang}")
@@ -21,7 +21,7 @@ def test_every_error_is_one_calm_page(make_site, code, lang):
     assert page.main.find("a", href="/") and "!" not in page.words
 
 
-def test_a_crash_tells_the_visitor_nothing_and_the_log_no_values(make_site, caplog):
+def test_crash_page_and_log_omit_the_exception_message(make_site, caplog):
     site = make_site()
 
     def crash():
@@ -36,12 +36,12 @@ def test_a_crash_tells_the_visitor_nothing_and_the_log_no_values(make_site, capl
     assert "sentinel-7391" not in caplog.text and "crash-here" not in caplog.text
 
 
-def test_wrong_method_says_which_are_right(visitor):
+def test_method_not_allowed_lists_the_allowed_methods(visitor):
     page = visitor.get("/leave")
     assert page.status == 405 and "POST" in page.response.headers["Allow"]
 
 
-def test_too_many_forms_are_asked_to_wait(make_site):
+def test_form_rate_limit_returns_429_with_retry_after(make_site):
     visitor = Visitor(make_site(LIMIT="3 per minute"))
     page = visitor.get("/check/sadness")
     pages = [visitor.send(page, "/check/sadness", sadness="1") for _ in range(4)]
@@ -50,14 +50,14 @@ def test_too_many_forms_are_asked_to_wait(make_site):
     assert visitor.get("/check/sleep").status == 200, "reading is never limited, and nothing is lost"
 
 
-def test_the_limit_counts_each_address_for_itself(make_site):
+def test_form_rate_limit_counts_each_address_separately(make_site):
     site = make_site(LIMIT="1 per minute")
     for address, expected in (("192.0.2.1", 400), ("192.0.2.2", 400), ("192.0.2.1", 429)):
         response = site.test_client().post("/more-time", environ_base={"REMOTE_ADDR": address})
         assert response.status_code == expected
 
 
-def test_a_body_too_long_is_refused_with_the_page(visitor):
+def test_oversized_form_returns_413_with_crisis_help(visitor):
     page = visitor.post("/check/sadness", {"sadness": "x" * 70_000})
     assert page.status == 413
     page = visitor.post("/check/hopelessness", {"hopelessness": "3", "rest": "x" * 70_000})
@@ -65,7 +65,7 @@ def test_a_body_too_long_is_refused_with_the_page(visitor):
     check_page(page)
 
 
-def test_another_host_name_is_refused(make_site, own_clinic):
+def test_unknown_host_name_returns_a_400_error_page(make_site, own_clinic):
     site = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic)
     client = site.test_client()
     assert client.get("/", base_url="http://clinic.example").status_code == 200
@@ -74,13 +74,13 @@ def test_another_host_name_is_refused(make_site, own_clinic):
     check_page(Page(refused))
 
 
-def test_staff_pages_lead_a_stranger_to_the_sign_in(visitor):
+def test_staff_pages_redirect_to_sign_in_without_a_session(visitor):
     for address in ("/staff/", "/staff/callbacks", "/staff/nothing"):
         page = visitor.get(address)
         assert page.address == "/staff/sign-in" and "Staff" in page.title
 
 
-def test_each_surface_can_be_left_out(make_site):
+def test_process_serves_only_the_configured_applications(make_site):
     assert make_site(SURFACES=("visitor",)).test_client().get("/staff/").status_code == 404
     staff_only = make_site(SURFACES=("staff",)).test_client()
     assert staff_only.get("/").status_code == 404

@@ -17,7 +17,7 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from screening.web.bodies import Bodies
 from screening.web.gate import Gate, Refusals, ready
-from tests.visit.test_words import GRADE, LANGUAGES, found_banned
+from tests.support.wording import GRADE, LANGUAGES, found_banned
 
 PATIENCE = 20
 """Seconds until a test that hangs fails."""
@@ -71,7 +71,7 @@ def waits(gate: Gate, crowd, path: str) -> Future[TestResponse]:
     return waiting
 
 
-def test_so_many_are_let_in_so_many_wait_and_the_next_is_refused_at_once(crowd, room):
+def test_concurrency_limit_admits_queues_then_refuses_requests(crowd, room):
     gate = Gate(room, no, (), at_once=2, waiting=1, longest_wait=PATIENCE)
     inside = [crowd(gate, path=f"/{n}") for n in range(2)]
     assert {room.entered.get(timeout=PATIENCE) for _ in inside} == {"/0", "/1"}
@@ -83,7 +83,7 @@ def test_so_many_are_let_in_so_many_wait_and_the_next_is_refused_at_once(crowd, 
     assert room.entered.get(timeout=PATIENCE) == "/waits"
 
 
-def test_who_waits_too_long_is_refused_and_gives_the_seat_back(crowd, room):
+def test_queued_request_times_out_with_503_and_frees_its_slot(crowd, room):
     gate = Gate(room, no, (), at_once=1, waiting=1, longest_wait=0.01)
     first = crowd(gate)
     room.entered.get(timeout=PATIENCE)
@@ -93,7 +93,7 @@ def test_who_waits_too_long_is_refused_and_gives_the_seat_back(crowd, room):
     assert ask(gate).status_code == 200
 
 
-def test_a_request_that_fails_gives_its_place_back(room):
+def test_failed_request_releases_its_concurrency_slot(room):
     def broken(environ, start_response):
         raise ValueError
 
@@ -103,7 +103,7 @@ def test_a_request_that_fails_gives_its_place_back(room):
             ask(gate)
 
 
-def test_what_is_open_to_all_gets_in_when_nobody_else_does(crowd, room):
+def test_exempt_request_bypasses_the_full_concurrency_limit(crowd, room):
     gate = Gate(room, no, {("GET", "/help-now")}, at_once=1, waiting=0)
     inside = crowd(gate)
     room.entered.get(timeout=PATIENCE)
@@ -114,7 +114,7 @@ def test_what_is_open_to_all_gets_in_when_nobody_else_does(crowd, room):
     assert {inside.result(PATIENCE).status_code, help_now.result(PATIENCE).status_code} == {200}
 
 
-def test_the_log_tells_once_a_minute_how_many_were_refused(caplog):
+def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
     later: list[tuple[float, Callable[[], None]]] = []
     page = ready("503 Service Unavailable", "", {})
     refuse = Refusals(page, page, later=lambda seconds, call: later.append((seconds, call)))
@@ -140,7 +140,7 @@ def full(make_site, monkeypatch):
 PATHS = ("/", "/check/sadness", "/summary", "/consultation", "/staff/", "/nowhere")
 
 
-def test_the_refusal_is_a_page_with_crisis_help_in_every_language(full):
+def test_load_shedding_page_has_crisis_help_in_every_language(full):
     for method, path in product(("GET", "POST"), PATHS):
         answer = full.test_client().open(path, method=method)
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "5", (method, path)
@@ -164,7 +164,7 @@ def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
     assert ("did not reach us" in english) == sent
 
 
-def test_crisis_help_is_answered_by_its_own_pages_while_nobody_else_gets_in(full):
+def test_crisis_help_leave_and_healthz_bypass_load_shedding(full):
     client = full.test_client()
     assert "Talk to someone now" in client.get("/help-now?lang=en").text
     urgent = client.post("/check/hopelessness", data={"hopelessness": "3"})
@@ -199,7 +199,7 @@ def echo(environ, start_response):
     return [environ["wsgi.input"].read()]
 
 
-def test_forms_that_do_not_end_hinder_nobody_from_elsewhere(room):
+def test_slow_form_bodies_are_limited_per_address_and_in_total(room):
     bodies = Bodies(echo, 100, no, no, most=3, most_an_address=2)
     with ThreadPoolExecutor(4) as pool:
         slow = [pool.submit(send, bodies, room, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
@@ -212,7 +212,7 @@ def test_forms_that_do_not_end_hinder_nobody_from_elsewhere(room):
     assert send(bodies, room, "192.0.2.3").status_code == 200
 
 
-def test_one_address_cannot_keep_another_from_sending(room):
+def test_slow_body_from_an_address_does_not_block_another(room):
     bodies = Bodies(echo, 100, no, no, most=9, most_an_address=1)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(send, bodies, room, "192.0.2.1")
@@ -224,7 +224,7 @@ def test_one_address_cannot_keep_another_from_sending(room):
         assert slow.result(PATIENCE).status_code == other.result(PATIENCE).status_code == 200
 
 
-def test_a_slow_form_takes_no_place_of_the_gate(room):
+def test_slow_form_body_holds_no_concurrency_slot(room):
     bodies = Bodies(Gate(echo, no, (), at_once=1, waiting=0), 100, no, no)
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(send, bodies, room, "192.0.2.1")
@@ -239,6 +239,6 @@ def test_a_slow_form_takes_no_place_of_the_gate(room):
     [({"CONTENT_LENGTH": "40"}, b"hopelessness=0&sadne"), ({"HTTP_TRANSFER_ENCODING": "chunked"}, b"sadness=1")],
     ids=["broken off", "without its length"],
 )
-def test_what_no_browser_sends_is_not_taken_and_answered_with_help(site, environ, body):
+def test_truncated_or_chunked_body_returns_400_with_crisis_help(site, environ, body):
     answer = site.test_client().post("/check/sadness", input_stream=io.BytesIO(body), environ_overrides=environ)
     assert answer.status_code == 400 and "tel:988" in answer.text

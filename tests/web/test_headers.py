@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.visitor import Visitor
+from tests.support.visitor import Visitor
 
 ADDRESSES = [
     *("/", "/check/sadness", "/check/nothing", "/check/review", "/summary", "/help-now", "/about", "/privacy"),
@@ -29,7 +29,7 @@ def answers(site):
     }
 
 
-def test_every_answer_carries_the_policy(answers):
+def test_every_response_has_csp_and_security_headers(answers):
     for address, response in answers.items():
         rules = policy(response)
         assert rules["default-src"] == "'self'" and rules["base-uri"] == "'none'", address
@@ -42,31 +42,31 @@ def test_every_answer_carries_the_policy(answers):
         assert "Strict-Transport-Security" not in response.headers
 
 
-def test_pages_are_never_stored_and_files_for_ever(answers):
+def test_pages_are_no_store_and_static_files_immutable(answers):
     for address, response in answers.items():
         kept = {"static": "max-age=315360000, public, immutable", "/brand.css": "public, max-age=3600"}
         assert response.headers["Cache-Control"] == kept.get(address, "no-store"), address
 
 
-def test_behind_https_browsers_are_told_to_stay_there(make_site):
+def test_https_response_sends_hsts(make_site):
     page = Visitor(make_site(SECURE=True), https=True).get("/")
     assert "max-age=31536000" in page.response.headers["Strict-Transport-Security"]
 
 
-def test_a_clinic_may_frame_the_site(make_site):
+def test_configured_frame_ancestor_may_frame_the_site(make_site):
     page = Visitor(make_site(FRAME_ANCESTORS=("https://clinic.example",))).get("/")
     assert policy(page.response)["frame-ancestors"] == "https://clinic.example"
     assert "X-Frame-Options" not in page.response.headers
 
 
-def test_a_form_over_https_is_taken_with_what_chromium_sends(make_site):
+def test_same_origin_form_post_over_https_is_accepted(make_site):
     """Under same-origin Chromium sends the full Referer and an Origin; under no-referrer it would send null."""
     visitor = Visitor(make_site(SECURE=True), https=True)
     page = visitor.get("/check/sadness")
     assert visitor.send(page, "/check/sadness", sadness="1").address == "/check/sleep"
 
 
-def test_a_form_from_another_site_is_refused_over_https(make_site):
+def test_cross_origin_form_post_over_https_is_refused(make_site):
     visitor = Visitor(make_site(SECURE=True), https=True)
     page = visitor.get("/check/sadness")
     fields = {"csrf_token": page.token, "sadness": "1"}
@@ -80,7 +80,7 @@ def test_a_form_from_another_site_is_refused_over_https(make_site):
             assert response.status_code == 400
 
 
-def test_a_browser_that_hides_where_it_comes_from_may_still_answer(make_site):
+def test_form_post_with_null_or_no_origin_needs_a_token(make_site):
     visitor = Visitor(make_site(SECURE=True), https=True)
     fields = {"csrf_token": visitor.get("/check/sadness").token, "sadness": "1"}
     for headers in ({}, {"Origin": "null"}):
@@ -92,7 +92,7 @@ def test_a_browser_that_hides_where_it_comes_from_may_still_answer(make_site):
         )
 
 
-def test_only_trusted_proxies_are_believed(make_site, own_clinic):
+def test_forwarded_address_is_read_only_from_trusted_proxies(make_site, own_clinic):
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "clinic.example"}
     public = {"HOSTS": ("localhost", "clinic.example"), "SECURE": True, "CLINIC": own_clinic}
     trusting = make_site(PROXIES=1, LIMIT="1 per minute", **public)

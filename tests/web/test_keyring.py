@@ -37,7 +37,7 @@ def ring(tmp_path_factory):
 
 
 @given(text=st.binary(max_size=2000), place=st.binary(max_size=20))
-def test_what_is_sealed_opens_for_its_purpose_and_place_only(ring, text, place):
+def test_ciphertext_is_bound_to_purpose_and_associated_data(ring, text, place):
     sealed = ring.seal(DRAFT, text, place)
     assert ring.open(DRAFT, sealed, place) == text
     with pytest.raises(UnsealableError):
@@ -46,7 +46,7 @@ def test_what_is_sealed_opens_for_its_purpose_and_place_only(ring, text, place):
         ring.open(DRAFT, sealed, place + b"!")
 
 
-def test_what_is_derived_is_there_for_every_key_the_active_one_first(tmp_path):
+def test_derived_keys_cover_every_key_with_active_key_first(tmp_path):
     create_ring(tmp_path, DRAFT, TODAY)
     before = Keyring(tmp_path, (DRAFT,)).derive(DRAFT, "a use")
     fresh = add_key(tmp_path, DRAFT, TODAY).id
@@ -58,7 +58,7 @@ def test_what_is_derived_is_there_for_every_key_the_active_one_first(tmp_path):
 
 
 @given(st.data())
-def test_any_change_makes_it_unopenable(ring, data):
+def test_modified_ciphertext_is_refused(ring, data):
     sealed = ring.seal(DRAFT, b"answers", b"visit")
     at = data.draw(st.integers(0, len(sealed) - 1))
     other = data.draw(st.characters().filter(lambda character: character != sealed[at]))
@@ -71,16 +71,16 @@ def test_any_change_makes_it_unopenable(ring, data):
 
 
 @given(st.text(max_size=200))
-def test_nonsense_is_unopenable_not_an_error(ring, text):
+def test_arbitrary_text_raises_a_decryption_error(ring, text):
     with pytest.raises(UnsealableError):
         ring.open(DRAFT, text, b"visit")
 
 
-def test_sealing_twice_gives_two_texts(ring):
+def test_encrypting_twice_gives_different_ciphertexts(ring):
     assert ring.seal(DRAFT, b"same", b"") != ring.seal(DRAFT, b"same", b"")
 
 
-def test_key_files_are_for_their_owner_only(tmp_path):
+def test_key_file_must_be_readable_only_by_its_owner(tmp_path):
     create_ring(tmp_path, DRAFT, TODAY)
     assert stat.S_IMODE(ring_file(tmp_path, DRAFT).stat().st_mode) == 0o600
     ring_file(tmp_path, DRAFT).chmod(0o640)
@@ -88,14 +88,14 @@ def test_key_files_are_for_their_owner_only(tmp_path):
         Keyring(tmp_path, (DRAFT,))
 
 
-def test_a_first_key_is_made_once(tmp_path):
+def test_creating_an_existing_key_file_changes_nothing(tmp_path):
     assert create_ring(tmp_path, DRAFT, TODAY)
     before = read_ring(tmp_path, DRAFT)
     assert not create_ring(tmp_path, DRAFT, TODAY)
     assert read_ring(tmp_path, DRAFT) == before
 
 
-def test_a_missing_or_damaged_file_is_named_and_shows_no_key(tmp_path):
+def test_missing_or_damaged_key_file_error_hides_the_secret(tmp_path):
     with pytest.raises(SettingsError, match=r"draft\.toml is missing: run flask keys init"):
         Keyring(tmp_path, (DRAFT,))
     create_ring(tmp_path, DRAFT, TODAY)
@@ -108,7 +108,7 @@ def test_a_missing_or_damaged_file_is_named_and_shows_no_key(tmp_path):
         assert secret not in str(refusal.value)
 
 
-def test_a_key_laid_down_later_is_found_when_it_is_first_met(tmp_path):
+def test_key_added_after_start_is_loaded_on_first_use(tmp_path):
     create_ring(tmp_path, DRAFT, TODAY)
     old = read_ring(tmp_path, DRAFT)
     here = Keyring(tmp_path, (DRAFT,))

@@ -34,7 +34,7 @@ def connections_to(listening):
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
-def test_a_store_that_never_answers_is_waited_for_once_and_then_left_alone(silent, scheme, monkeypatch, caplog):
+def test_silent_rate_limit_storage_times_out_only_once(silent, scheme, monkeypatch, caplog):
     storage = Storage(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
     began = time.perf_counter()
     assert all(storage.allows(ONCE_AN_HOUR, "forms", "somebody") for _ in range(200))
@@ -47,18 +47,18 @@ def test_a_store_that_never_answers_is_waited_for_once_and_then_left_alone(silen
     assert storage.allows(ONCE_AN_HOUR, "forms", "somebody") and connections_to(silent) == 1
 
 
-def test_a_store_that_is_gone_limits_nothing(silent):
+def test_unreachable_rate_limit_storage_allows_all_requests(silent):
     port = silent.getsockname()[1]
     silent.close()
     storage = Storage(f"redis://127.0.0.1:{port}")
     assert all(storage.allows(ONCE_AN_HOUR, "forms", "somebody") for _ in range(3))
 
 
-def test_counted_in_the_process_it_is_limited():
+def test_in_memory_rate_limit_counts_each_address():
     storage = Storage("memory://")
     assert [storage.allows(ONCE_AN_HOUR, "forms", whose) for whose in ("ann", "ann", "ben")] == [True, False, True]
 
 
-def test_an_address_nobody_knows_is_told():
+def test_unknown_rate_limit_storage_scheme_is_refused():
     with pytest.raises(SettingsError, match="SCREENING_LIMIT_STORAGE: unknown storage scheme"):
         Storage("radish://localhost")

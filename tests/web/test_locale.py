@@ -20,18 +20,18 @@ def extracted() -> set[str]:
     return {message if isinstance(message, str) else message[0] for _, _, message, _, _ in found}
 
 
-def test_the_template_holds_every_text_of_the_pages():
+def test_translation_template_holds_every_message():
     with (CATALOGUES / "messages.pot").open("rb") as file:
         template = {m.id if isinstance(m.id, str) else m.id[0] for m in read_po(file) if m.id}
     assert template == extracted(), "run make catalogues"
 
 
-def test_no_translation_is_a_guess():
+def test_spanish_catalog_has_no_fuzzy_messages():
     with (CATALOGUES / "es" / "LC_MESSAGES" / "messages.po").open("rb") as file:
         assert not [message.id for message in read_po(file, locale="es") if message.fuzzy and message.id]
 
 
-def test_a_translation_that_was_not_compiled_stops_the_start(tmp_path):
+def test_uncompiled_translation_stops_startup(tmp_path):
     shutil.copytree(CATALOGUES, tmp_path / "translations")
     po = tmp_path / "translations" / "es" / "LC_MESSAGES" / "messages.po"
     po.write_text(po.read_text(encoding="utf-8").replace("Empezar el chequeo", "Comenzar"), encoding="utf-8")
@@ -47,7 +47,7 @@ def test_a_translation_that_was_not_compiled_stops_the_start(tmp_path):
         ('msgstr[1] "%(num)s preguntas que prefirió no contestar"', 'msgstr[1] ""'),
     ],
 )
-def test_a_translation_that_is_missing_or_broken_stops_the_start(tmp_path, old, new):
+def test_missing_or_broken_translation_stops_startup(tmp_path, old, new):
     shutil.copytree(CATALOGUES, tmp_path / "translations")
     po = tmp_path / "translations" / "es" / "LC_MESSAGES" / "messages.po"
     text = po.read_text(encoding="utf-8")
@@ -59,6 +59,6 @@ def test_a_translation_that_is_missing_or_broken_stops_the_start(tmp_path, old, 
         check(("en", "es"), tmp_path / "translations")
 
 
-def test_a_language_without_a_catalogue_stops_the_start():
+def test_locale_without_catalog_stops_startup():
     with pytest.raises(SettingsError, match="translations: fr: cannot be read"):
         check(("en", "fr"))

@@ -32,7 +32,7 @@ def break_(site):
     return site.test_client().get(f"/about?{SECRET}=1", headers={"User-Agent": SECRET})
 
 
-def test_a_failure_is_one_line_of_json_with_the_id_that_the_answer_has(make_site, capsys):
+def test_failure_logs_a_json_line_with_the_response_request_id(make_site, capsys):
     answer = break_(make_site(LOG="json"))
     (line,) = told(capsys)
     found = json.loads(line)
@@ -45,14 +45,14 @@ def test_a_failure_is_one_line_of_json_with_the_id_that_the_answer_has(make_site
     assert SECRET not in line and SECRET not in answer.text
 
 
-def test_as_text_it_is_one_line_too(make_site, capsys):
+def test_failure_logs_a_single_text_line_with_request_id(make_site, capsys):
     answer = break_(make_site())
     (line,) = told(capsys)
     assert " error screening.web.errors: a request failed: ValueError < broken" in line
     assert line.endswith(f"(request {answer.headers['X-Request-ID']})") and SECRET not in line
 
 
-def test_each_request_has_another_id_and_one_that_logs_nothing_has_none(make_site, capsys):
+def test_request_id_is_unique_and_absent_without_log_lines(make_site, capsys):
     site = make_site(LOG="json")
     assert "X-Request-ID" not in site.test_client().get("/").headers
     assert break_(site).headers["X-Request-ID"] != break_(site).headers["X-Request-ID"]
@@ -60,7 +60,7 @@ def test_each_request_has_another_id_and_one_that_logs_nothing_has_none(make_sit
 
 
 @pytest.mark.parametrize("kind", ["text", "json"])
-def test_a_traceback_is_told_by_its_places_and_never_by_its_message(kind, capsys):
+def test_traceback_logs_frames_without_exception_message(kind, capsys):
     logs.configure(kind)
     try:
         raise ValueError(SECRET)
@@ -71,7 +71,7 @@ def test_a_traceback_is_told_by_its_places_and_never_by_its_message(kind, capsys
     assert (json.loads(line)["message"] if kind == "json" else line).count("\n") == (kind == "json")
 
 
-def test_nothing_is_logged_twice(make_site, capsys):
+def test_reconfiguring_logging_adds_no_duplicate_lines(make_site, capsys):
     make_site()
     make_site(LOG="json")
     logging.getLogger("screening.any").warning("once")

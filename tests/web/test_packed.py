@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from tests.visitor import Visitor
+from tests.support.visitor import Visitor
 
 FIRST_WINDOW = 10 * 1460
 """Bytes a server sends before it waits for a word from the browser (RFC 6928)."""
@@ -26,7 +26,7 @@ def ask(visitor, address, takes="gzip, deflate, br", **options):
 
 
 @pytest.mark.parametrize("address", ["/", "/summary", "/consultation"])
-def test_what_is_met_once_and_large_is_sent_small(visitor, address):
+def test_large_page_is_gzip_compressed_and_not_stored(visitor, address):
     plain, small = ask(visitor, address, ""), ask(visitor, address)
     assert "Content-Encoding" not in plain.headers and small.headers["Content-Encoding"] == "gzip"
     assert int(small.headers["Content-Length"]) == len(small.data) < len(plain.data) / 2
@@ -40,7 +40,7 @@ def test_what_is_met_once_and_large_is_sent_small(visitor, address):
         assert answer.headers["Vary"] == "Accept-Encoding" and answer.headers["Cache-Control"] == "no-store"
 
 
-def test_a_browser_that_wants_none_gets_it_plain(visitor):
+def test_page_is_uncompressed_unless_gzip_is_accepted(visitor):
     for takes in ("identity", "gzip;q=0", "br"):
         assert "Content-Encoding" not in ask(visitor, "/summary", takes).headers, takes
 
@@ -48,12 +48,12 @@ def test_a_browser_that_wants_none_gets_it_plain(visitor):
 @pytest.mark.parametrize(
     "address", ["/check/sadness", "/check/review", "/help-now", "/nowhere", "/privacy", "/healthz"]
 )
-def test_what_fits_the_first_window_goes_as_it_is(visitor, address):
+def test_page_within_first_tcp_window_is_not_compressed(visitor, address):
     answer = ask(visitor, address)
     assert "Content-Encoding" not in answer.headers and len(answer.data) < FIRST_WINDOW
 
 
-def test_a_page_that_shows_what_was_sent_to_it_is_never_compressed(visitor):
+def test_page_echoing_form_input_is_never_compressed(visitor):
     form = visitor.get("/consultation").typed("/consultation/review")
     answer = ask(visitor, "/consultation/review", data={**form, "name": "Zentinela"})
     assert answer.status_code == 422 and "Zentinela" in answer.text and "Content-Encoding" not in answer.headers

@@ -12,7 +12,7 @@ from screening.config import Determination
 from screening.outbox import retention
 from screening.web import drafts, pages
 from screening.web.spans import DAY, HOUR, MINUTE, span
-from tests.visitor import Visitor
+from tests.support.visitor import Visitor
 
 
 def words(site, address, lang="en"):
@@ -30,13 +30,13 @@ def words(site, address, lang="en"):
         (400 * DAY, "400 days", "400 días"),
     ],
 )
-def test_a_span_is_told_in_the_largest_unit_that_is_exact(site, seconds, english, spanish):
+def test_duration_uses_the_largest_exact_unit(site, seconds, english, spanish):
     for lang, told in (("en", english), ("es", spanish)):
         with site.test_request_context(f"/?lang={lang}"):
             assert span(seconds) == told
 
 
-def test_the_cookies_limits_are_those_of_the_code(site, monkeypatch):
+def test_information_pages_state_draft_limits_from_the_code(site, monkeypatch):
     monkeypatch.setattr(drafts, "IDLE", 40 * MINUTE)
     monkeypatch.setattr(drafts, "ABSOLUTE", 3 * HOUR)
     monkeypatch.setattr(drafts, "LONGER", 36 * HOUR)
@@ -46,7 +46,7 @@ def test_the_cookies_limits_are_those_of_the_code(site, monkeypatch):
     assert "ask for 36 hours" in words(site, "/accessibility")
 
 
-def test_limits_that_stand_as_words_on_other_pages_are_those_of_the_code(site):
+def test_start_and_review_pages_state_draft_limits_of_the_code(site):
     with site.test_request_context("/?lang=en"):
         idle, absolute, longer = span(drafts.IDLE), span(drafts.ABSOLUTE), span(drafts.LONGER)
     visitor = Visitor(site)
@@ -59,19 +59,19 @@ def test_limits_that_stand_as_words_on_other_pages_are_those_of_the_code(site):
 
 
 @pytest.mark.parametrize(("lang", "closed", "audit"), [("en", "45 days", "500 days"), ("es", "45 días", "500 días")])
-def test_what_is_kept_is_told_from_the_settings(make_site, lang, closed, audit):
+def test_privacy_page_states_retention_from_the_settings(make_site, lang, closed, audit):
     told = words(make_site(KEEP_CLOSED_DAYS=45, KEEP_AUDIT_DAYS=500, K=17), "/privacy", lang)
     assert closed in told and audit in told
     assert told.count("17") == 2, "mixed at least so many together, and released so"
 
 
-def test_old_copies_are_unreadable_when_the_key_is_gone(site):
+def test_privacy_page_states_when_backups_become_unreadable(site):
     with site.test_request_context("/?lang=en"):
         week = span(turning.SEALS_FOR + turning.KEPT_EMPTY)
     assert f"So {week} after a request is erased, nobody can read it" in words(site, "/privacy")
 
 
-def test_mail_is_spoken_of_where_mail_is_sent(make_site):
+def test_privacy_page_mentions_mail_only_where_configured(make_site):
     assert "e-mail: that we got" not in words(make_site(), "/privacy")
     site = make_site(MAIL_HOST="127.0.0.1", MAIL_FROM="a@b.org", MAIL_TEAM="t@b.org", SITE_URL="https://check.example")
     with site.test_request_context("/?lang=en"):
@@ -79,25 +79,25 @@ def test_mail_is_spoken_of_where_mail_is_sent(make_site):
     assert f"is noted for {kept}, or for {failed} if it did not get through" in words(site, "/privacy")
 
 
-def test_counting_is_spoken_of_where_pages_are_counted(make_site):
+def test_privacy_page_mentions_page_counts_only_with_metrics(make_site):
     assert "It counts how many pages" not in words(make_site(), "/privacy")
     assert "It counts how many pages" in words(make_site(METRICS_ADDRESS=("127.0.0.1", 9)), "/privacy")
 
 
-def test_months_are_spoken_of_where_releases_may_tell_them(make_site):
+def test_privacy_page_mentions_months_by_expert_determination(make_site):
     assert "never the month or day" in words(make_site(), "/privacy")
     told = words(make_site(EXPERT_DETERMINATION=Determination(date(2026, 10, 1), "Dr. Demo")), "/privacy")
     assert "A list may tell the month" in told and "never the month" not in told
 
 
-def test_the_way_out_is_named_by_where_it_leads(make_site, tmp_path):
+def test_privacy_page_names_the_neutral_site_host(make_site, tmp_path):
     file = tmp_path / "clinic.toml"
     file.write_text(DEMO.read_text(encoding="utf-8").replace("www.weather.gov", "news.example.org"))
     told = words(make_site(CLINIC=file), "/privacy")
     assert "opens another site: news.example.org" in told and "weather" not in told
 
 
-def test_a_visitor_gets_the_two_cookies_the_page_speaks_of(site):
+def test_visitor_receives_only_draft_and_language_cookies(site):
     visitor = Visitor(site)
     visitor.get("/?lang=es")
     visitor.walk()
@@ -105,10 +105,10 @@ def test_a_visitor_gets_the_two_cookies_the_page_speaks_of(site):
     assert {cookie.key for cookie in visitor.client._cookies.values()} == {"visit", "lang"}
 
 
-def test_the_accessibility_statement_says_when_it_was_gone_through(site):
+def test_accessibility_statement_shows_its_review_date(site):
     assert f"{pages.STATED:%B %-d, %Y}" in words(site, "/accessibility")
 
 
-def test_about_says_when_the_crisis_numbers_were_checked(site):
+def test_about_page_shows_crisis_numbers_check_date(site):
     checked = site.extensions["crisis"]["en"].checked
     assert f"last checked on {checked:%B %-d, %Y}" in words(site, "/about")

@@ -30,11 +30,11 @@ def refused(turnstile):
     return False
 
 
-def test_everybody_may_ask_a_database_that_answers(turnstile):
+def test_closed_circuit_admits_every_request(turnstile):
     assert [refused(turnstile) for _ in range(3)] == [False] * 3
 
 
-def test_once_it_kept_somebody_waiting_one_at_a_time_tries_again(turnstile, clock):
+def test_open_circuit_admits_a_single_probe_after_the_pause(turnstile, clock):
     turnstile.shut()
     assert refused(turnstile)
     clock.forward(PAUSE)
@@ -49,7 +49,7 @@ def test_once_it_kept_somebody_waiting_one_at_a_time_tries_again(turnstile, cloc
     assert [refused(turnstile) for _ in range(3)] == [False] * 3
 
 
-def test_a_server_that_lets_in_and_says_nothing_is_waited_for_once(make_site):
+def test_silent_database_server_delays_only_the_first_request(make_site):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         site = make_site(DATABASE_URL=f"postgresql://site@127.0.0.1:{listening.getsockname()[1]}/site")
         took = []
@@ -61,7 +61,7 @@ def test_a_server_that_lets_in_and_says_nothing_is_waited_for_once(make_site):
 
 
 @pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"])
-def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site, sqlite_url, lock):
+def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_url, lock):
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
@@ -81,7 +81,7 @@ def test_the_engine_notices_what_kept_it_waiting_and_what_only_failed(make_site,
         turnstile.open()
 
 
-def test_work_that_is_known_to_be_long_may_take_its_time_and_the_next_is_hurried_again(make_site, cluster, monkeypatch):
+def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
     monkeypatch.setattr(patience, "OPTIONS", "-c statement_timeout=100ms")
     monkeypatch.setattr(patience.BoundedConnection, "seconds", 0.5)
     site = make_site(DATABASE_URL=cluster.copy_of("template_site"))
@@ -98,7 +98,7 @@ def test_work_that_is_known_to_be_long_may_take_its_time_and_the_next_is_hurried
             engine.pool.turnstile.open()
 
 
-def test_threads_that_come_together_find_one_way_in(turnstile, clock):
+def test_open_circuit_admits_a_single_concurrent_thread(turnstile, clock):
     turnstile.shut()
     clock.forward(PAUSE)
     begin, let_in = threading.Barrier(8), []

@@ -8,7 +8,7 @@ import pytest
 
 from screening.clinic import DEMO
 from screening.web.security_txt import PLACE
-from tests.conftest import NOON
+from tests.support.clock import NOON
 
 SOURCE = DEMO.read_text(encoding="utf-8")
 SURFACES = [("visitor", "staff"), ("visitor",), ("staff",)]
@@ -39,7 +39,7 @@ def clinic_file(tmp_path):
 
 
 @pytest.mark.parametrize("surfaces", SURFACES)
-def test_every_process_that_answers_the_net_names_a_contact(make_site, clinic_file, surfaces):
+def test_security_txt_names_contact_for_every_serve_setting(make_site, clinic_file, surfaces):
     file = clinic_file(('security_contact = ""', 'security_contact = "mailto:security@clinic.example.org"'))
     fields = told(make_site(CLINIC=file, SURFACES=surfaces))
     assert fields[0] == ("Contact", "mailto:security@clinic.example.org")
@@ -48,21 +48,21 @@ def test_every_process_that_answers_the_net_names_a_contact(make_site, clinic_fi
 
 
 @pytest.mark.parametrize("contact", ["https://clinic.example.org/security", "tel:+1-303-555-0199"])
-def test_a_page_or_a_phone_will_do(make_site, clinic_file, contact):
+def test_security_txt_accepts_web_page_or_phone_contact(make_site, clinic_file, contact):
     file = clinic_file(('security_contact = ""', f'security_contact = "{contact}"'))
     assert ("Contact", contact) in told(make_site(CLINIC=file))
 
 
-def test_a_clinic_that_names_nobody_is_called(make_site, clinic_file):
+def test_security_txt_falls_back_to_the_clinic_phone(make_site, clinic_file):
     assert ("Contact", "tel:+13035550100") in told(make_site(CLINIC=clinic_file()))
 
 
-def test_the_demo_says_that_nobody_answers(site):
+def test_demo_security_txt_states_reports_are_not_answered(site):
     text = site.test_client().get(PLACE, base_url="http://localhost").text
     assert text.startswith("# This is a demo.") and "nobody answers" in text.splitlines()[0]
 
 
-def test_it_is_good_for_half_a_year_from_whenever_it_is_read(site, clock):
+def test_security_txt_expires_180_days_after_each_read(site, clock):
     for _ in range(2):
         expires = datetime.fromisoformat(dict(told(site))["Expires"])
         assert timedelta(days=179) < expires - datetime.fromtimestamp(clock(), expires.tzinfo) <= timedelta(days=180)
@@ -70,7 +70,7 @@ def test_it_is_good_for_half_a_year_from_whenever_it_is_read(site, clock):
     assert clock() > NOON
 
 
-def test_it_names_its_own_addresses_where_they_are_known(make_site):
+def test_security_txt_lists_configured_canonical_addresses(make_site):
     site = make_site(SITE_URL="https://check.clinic.example", STAFF_URL="https://team.clinic.example/staff")
     assert [value for name, value in told(site) if name == "Canonical"] == [
         "https://check.clinic.example/.well-known/security.txt",
@@ -79,10 +79,10 @@ def test_it_names_its_own_addresses_where_they_are_known(make_site):
     assert "Canonical" not in dict(told(make_site(SITE_URL="http://127.0.0.1:8000")))
 
 
-def test_a_clinics_own_rules_are_named(make_site, clinic_file):
+def test_security_txt_names_the_clinic_policy(make_site, clinic_file):
     file = clinic_file(('security_policy = ""', 'security_policy = "https://clinic.example.org/reports"'))
     assert told(make_site(CLINIC=file))[-1] == ("Policy", "https://clinic.example.org/reports")
 
 
-def test_only_under_the_sites_own_names(site):
+def test_security_txt_is_refused_under_unknown_host_name(site):
     assert site.test_client().get(PLACE, base_url="http://elsewhere.example").status_code == 400

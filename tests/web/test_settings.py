@@ -10,7 +10,7 @@ from screening import config
 from screening.config import ROOT, SETTINGS, SettingsError, read
 
 
-def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path, monkeypatch):
+def test_environment_overrides_file_and_file_overrides_default(tmp_path, monkeypatch):
     monkeypatch.setattr(config, "ROOT", tmp_path)
     (tmp_path / "instance").mkdir()
     (tmp_path / "instance" / "settings.toml").write_text(
@@ -32,22 +32,22 @@ def test_the_environment_wins_over_the_file_and_the_file_over_the_default(tmp_pa
         ("SCREENING_SURFACES", "visitors", r"SCREENING_SURFACES is 'visitors', but it takes one or both"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(name, value, message):
+def test_invalid_setting_error_names_the_expected_value(name, value, message):
     with pytest.raises(SettingsError, match=message):
         read(environ={name: value})
 
 
-def test_a_storage_of_limits_of_no_known_kind_stops_the_start(make_site):
+def test_unknown_rate_limit_storage_stops_startup(make_site):
     with pytest.raises(SettingsError, match="SCREENING_LIMIT_STORAGE: "):
         make_site(LIMIT_STORAGE="nowhere://127.0.0.1")
 
 
-def test_a_database_that_cannot_be_meant_stops_the_start(make_site):
+def test_unsupported_database_url_stops_startup(make_site):
     with pytest.raises(SettingsError, match="must start with postgresql"):
         make_site(DATABASE_URL="mysql://somewhere/else")
 
 
-def test_the_readme_lists_every_setting_with_its_default():
+def test_readme_lists_every_setting():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `SCREENING_(\w+)` \|", readme, re.MULTILINE))
     assert listed == {setting.name for setting in SETTINGS}

@@ -19,10 +19,10 @@ from flask import Flask
 
 from screening.callback.visitor_views import LEAST_SECONDS
 from screening.patience import PAUSE
-from tests.callback.conftest import ROSA, reference_on
-from tests.conftest import Clock
-from tests.staff.clerk import Clerk, Office
-from tests.visitor import Page, Visitor
+from tests.support.clock import Clock
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.staff_client import StaffClient, Team
+from tests.support.visitor import Page, Visitor
 
 LONGEST = 7
 """Seconds that a page may take, whatever fails: SQLite is given five, PostgreSQL four, and there is the page itself."""
@@ -155,7 +155,7 @@ class People:
 
     def __init__(self, site: Flask, clock: Clock) -> None:
         self.site, self.clock = site, clock
-        self.patient, self.office = Visitor(site), Office(site)
+        self.patient, self.team = Visitor(site), Team(site)
         self.slowest = 0.0
 
     def settle(self) -> None:
@@ -164,15 +164,15 @@ class People:
         review = self.asks(first, "Zentinel First")
         self.clock.forward(LEAST_SECONDS + 1)
         first.fill(review, "/consultation/sent")
-        self.review = self.asks(self.patient, ROSA["name"])
+        self.review = self.asks(self.patient, FORM["name"])
         self.clock.forward(LEAST_SECONDS + 1)
-        self.clerk: Clerk = self.office.hire("ann", "callbacks", "admin")
-        queue = self.clerk.sign_in("/staff/callbacks")
-        self.request_page = self.clerk.get(queue.main.select(".app-queue__name a")[0]["href"])
+        self.member: StaffClient = self.team.add("ann", "callbacks", "admin")
+        queue = self.member.sign_in("/staff/callbacks")
+        self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
 
     def asks(self, visitor: Visitor, name: str) -> Page:
         """Somebody has filled in the form and has it before them to send."""
-        fields: dict[str, Any] = {**ROSA, "name": name}
+        fields: dict[str, Any] = {**FORM, "name": name}
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **fields)
         assert page.status == 200, page.words
         return page
@@ -215,8 +215,8 @@ class People:
         """What the patient reads when it is not sure: what was typed is still there, and the number to call."""
         assert page.status == 503 and NOT_SURE in page.words, (page.status, page.words)
         typed = page.typed("/consultation/sent")
-        assert typed["name"] == [ROSA["name"]] and typed["phone"] == [ROSA["phone"]]
-        assert typed["message"][0].split() == ROSA["message"].split()
+        assert typed["name"] == [FORM["name"]] and typed["phone"] == [FORM["phone"]]
+        assert typed["message"][0].split() == FORM["message"].split()
         assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "the number to call"
         self.review = page
 
@@ -233,9 +233,9 @@ class People:
     def staff_meets_a_calm_page(self) -> None:
         """Neither a look nor a note is half done, and nothing tells what went wrong inside."""
         note = self.timed(
-            lambda: self.clerk.fill(self.request_page, self._form("/note"), follow=False, note="zentinel note")
+            lambda: self.member.fill(self.request_page, self._form("/note"), follow=False, note="zentinel note")
         )
-        looked = self.timed(lambda: self.clerk.get(self.request_page.address, follow=False))
+        looked = self.timed(lambda: self.member.get(self.request_page.address, follow=False))
         for page in (note, looked):
             assert page.status == 503, (page.status, page.text[:2000])
             assert "Error" not in page.main.get_text()
@@ -253,12 +253,12 @@ class People:
         assert reference_on(again) == reference, "the same form again"
         walker = self.walk()
         assert "may not have been stored" not in self.agree(walker).words
-        seen = self.until(lambda: self.clerk.get("/staff/callbacks"), lambda page: page.status == 200)
+        seen = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
         names = sorted(link.get_text() for link in seen.main.select(".app-queue__name a"))
         assert names == ["Zentinel First", "Zentinela Rosa"], names
-        opened = self.clerk.get(self.request_page.address)
+        opened = self.member.get(self.request_page.address)
         assert opened.text.count("zentinel note") == 0, "a note that was refused is not there"
-        noted = self.clerk.fill(opened, self._form("/note"), note="zentinel note")
+        noted = self.member.fill(opened, self._form("/note"), note="zentinel note")
         assert noted.status == 200 and noted.main.get_text().count("zentinel note") == 1
 
     def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:

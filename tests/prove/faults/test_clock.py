@@ -14,11 +14,11 @@ from screening.outbox import delivery
 from screening.outbox.models import SENT, WAITING, OutboxMail
 from screening.staff import sessions, throttle
 from screening.web import drafts
-from tests.callback.conftest import reference_on
 from tests.operations.test_worker import Quiet
-from tests.outbox.conftest import Desk, mailing, serve, server  # noqa: F401 (fixtures)
 from tests.prove.faults.conftest import People
-from tests.visitor import Visitor
+from tests.support.mail_site import MailSite
+from tests.support.sample_patient import reference_on
+from tests.support.visitor import Visitor
 
 MINUTE = 60
 
@@ -30,7 +30,7 @@ def people(make_site, clock):
     return people
 
 
-def test_a_day_ahead_the_walk_begins_anew_and_says_why_and_the_form_is_as_it_was(people, clock):
+def test_clock_a_day_ahead_ends_the_draft_but_not_the_form(people, clock):
     walker = people.walk()
     clock.forward(DAY)
     page = walker.get("/check/motivation")
@@ -39,13 +39,13 @@ def test_a_day_ahead_the_walk_begins_anew_and_says_why_and_the_form_is_as_it_was
     assert again.status == 400 and "What you typed is still here" in again.words
     people.review = again
     assert reference_on(people.send())
-    assert people.clerk.get("/staff/callbacks").address == "/staff/sign-in"
-    queue = people.clerk.sign_in("/staff/callbacks")
+    assert people.member.get("/staff/callbacks").address == "/staff/sign-in"
+    queue = people.member.sign_in("/staff/callbacks")
     assert queue.main.get_text().count("Zentinel") == 2
 
 
 @pytest.mark.parametrize("back", [HOUR, DAY])
-def test_back_the_walk_goes_on_and_its_limits_hold_from_then_on(people, clock, back):
+def test_clock_set_back_preserves_the_draft_and_its_idle_limit(people, clock, back):
     """The draft began after what is now called now: it counts as of now, so it neither ends at once nor lasts longer."""
     walker = people.walk()
     clock.forward(-back)
@@ -57,25 +57,25 @@ def test_back_the_walk_goes_on_and_its_limits_hold_from_then_on(people, clock, b
     assert reference_on(people.send())
 
 
-def test_back_a_session_of_staff_ends_since_nobody_knows_how_long_it_was_left_alone(people, clock):
+def test_clock_set_back_ends_staff_sessions(people, clock):
     clock.forward(-HOUR)
-    assert people.clerk.get("/staff/callbacks").address == "/staff/sign-in"
+    assert people.member.get("/staff/callbacks").address == "/staff/sign-in"
 
 
-def test_a_few_seconds_back_or_between_two_machines_change_nothing(people, clock):
+def test_small_clock_skew_preserves_draft_and_session(people, clock):
     walker = people.walk()
     clock.forward(-sessions.SKEW)
     assert walker.get("/check/sadness").chosen() == ["2"]
-    assert people.clerk.get("/staff/callbacks").status == 200
+    assert people.member.get("/staff/callbacks").status == 200
 
 
-def test_a_wait_for_the_wrong_password_that_began_tomorrow_is_none(people, clock):
+def test_lockout_from_a_future_time_is_ignored(people, clock):
     clock.forward(DAY)
     for _ in range(throttle.FREE):
-        people.clerk.give_password("wrong")
-    assert "We could not sign you in" in people.clerk.give_password().words, "it has to wait now"
+        people.member.enter_password("wrong")
+    assert "We could not sign you in" in people.member.enter_password().words, "it has to wait now"
     clock.forward(-DAY)
-    page = people.clerk.give_password()
+    page = people.member.enter_password()
     assert page.address != "/staff/sign-in", page.words
 
 
@@ -83,7 +83,7 @@ PROMISED = re.compile(r"by \d+:\d\d [AP]M on \w+, \w+ \d+")
 
 
 @pytest.mark.parametrize("jump", [2 * DAY, -HOUR, -DAY])
-def test_the_promise_that_was_given_stays(people, clock, jump):
+def test_due_time_is_unchanged_by_a_clock_jump(people, clock, jump):
     """A machine two days ahead calls it late; put back, the page says again what was promised."""
     shown = people.send()
     (promised,), reference = PROMISED.findall(shown.words), reference_on(shown)
@@ -99,46 +99,46 @@ def test_the_promise_that_was_given_stays(people, clock, jump):
 
 
 @pytest.mark.parametrize("jump", [DAY, -HOUR, -DAY])
-def test_the_worker_takes_its_lease_again_and_runs_what_is_due(people, clock, jump):
+def test_worker_renews_its_lease_after_a_clock_jump(people, clock, jump):
     runs = []
     app = people.site.extensions["staff"]
 
-    def hire(rounds=0):
+    def add(rounds=0):
         jobs = (
             Job("often", 0, lambda go_on: runs.append("often")),
             Job("daily", DAY, lambda go_on: runs.append("daily")),
         )
         return Worker(app, Quiet(clock, rounds), jobs)
 
-    at_work = hire()
+    at_work = add()
     at_work.work(once=True)
     clock.forward(jump)
     assert at_work.work(once=True), "who was at work goes on"
     assert runs == ["often", "daily", "often", "daily"]
     clock.forward(LEASE)
-    assert hire().work(once=True), "and another takes over when it must"
+    assert add().work(once=True), "and another takes over when it must"
 
 
-def test_mail_put_off_until_the_day_after_tomorrow_goes_out_today(mailing, server, clock):  # noqa: F811
-    desk = Desk(mailing(server.port), clock)
+def test_mail_deferred_to_a_future_clock_is_delivered(make_mail_site, mail_server, clock):
+    mail_site = MailSite(make_mail_site(mail_server.port), clock)
     clock.forward(7 * DAY)
-    desk.ask()
-    server.answers = ["451 later"] * 2
-    assert desk.deliver() == 0
+    mail_site.ask()
+    mail_server.answers = ["451 later"] * 2
+    assert mail_site.deliver() == 0
     clock.forward(-7 * DAY)
-    assert desk.deliver() == 2
-    assert {state for _, state, _ in desk.states()} == {SENT}
+    assert mail_site.deliver() == 2
+    assert {state for _, state, _ in mail_site.states()} == {SENT}
 
 
-def test_an_hour_back_a_mail_waits_an_hour_longer_at_most(mailing, server, clock):  # noqa: F811
-    desk = Desk(mailing(server.port), clock)
-    desk.ask()
-    server.answers = ["451 later"] * 2
-    desk.deliver()
+def test_clock_set_back_delays_mail_by_at_most_an_hour(make_mail_site, mail_server, clock):
+    mail_site = MailSite(make_mail_site(mail_server.port), clock)
+    mail_site.ask()
+    mail_server.answers = ["451 later"] * 2
+    mail_site.deliver()
     clock.forward(-HOUR)
-    assert desk.deliver() == 0 and {state for _, state, _ in desk.states()} == {WAITING}
-    with desk.app.app_context():
+    assert mail_site.deliver() == 0 and {state for _, state, _ in mail_site.states()} == {WAITING}
+    with mail_site.app.app_context():
         due = max(db.session.scalars(select(OutboxMail.due_at)))
     assert due <= clock() + HOUR + max(delivery.WAITS[0], MINUTE)
     clock.forward(HOUR + MINUTE)
-    assert desk.deliver() == 2
+    assert mail_site.deliver() == 2

@@ -17,13 +17,13 @@ from sqlalchemy.engine import make_url
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
 from screening.patience import ANSWER_SECONDS, PAUSE
-from tests.callback.conftest import ROSA, reference_on
-from tests.conftest import close, migrate
-from tests.journeys.conftest import Server
-from tests.postgres import Cluster
 from tests.prove.faults.conftest import LONGEST, People, Proxy, fill, small_disk
-from tests.prove.test_callback import Patient
-from tests.visitor import Visitor
+from tests.support.databases import close, migrate
+from tests.support.live_patient import Patient
+from tests.support.live_server import LiveServer
+from tests.support.postgres import Cluster
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.visitor import Visitor
 
 MOST_ROWS_OF_A_PAGE = 40
 """Of a sealed request a page of PostgreSQL, 8 kB, holds far fewer."""
@@ -87,7 +87,7 @@ def _drop_connections(cluster, name):
 
 
 @pytest.mark.parametrize("fault", [stopped, silent, locked, read_only])
-def test_postgresql_fails_under_people_at_work(fault, own_cluster, proxy, make_site, clock, logged, report):
+def test_postgresql_fault_loses_no_answers_and_no_request(fault, own_cluster, proxy, make_site, clock, logged, report):
     url = own_cluster.copy_of("template_site")
     people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
     people.settle()
@@ -104,7 +104,7 @@ def through(proxy, url):
     return f"postgresql://site@127.0.0.1:{proxy.port}/{name}"
 
 
-def test_the_disk_of_postgresql_fills_while_patients_ask(own_cluster, make_site, clock, logged, report):
+def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_site, clock, logged, report):
     """The tables lie on a small disk. Patients ask until it takes no more; who was told a reference is not lost."""
     with small_disk(24) as disk:
         place = disk / "tables"
@@ -120,11 +120,11 @@ def test_the_disk_of_postgresql_fills_while_patients_ask(own_cluster, make_site,
         while (page := people.send()).status == 200 and len(told) < MOST_ROWS_OF_A_PAGE:
             told.append(reference_on(page))
             people.patient = Visitor(site)
-            people.review = people.asks(people.patient, ROSA["name"])
+            people.review = people.asks(people.patient, FORM["name"])
             clock.forward(LEAST_SECONDS + 1)
         people.refused(page)
         people.walk()
-        assert people.clerk.get("/staff/callbacks").status in (200, 503)  # it notes who is there at times only
+        assert people.member.get("/staff/callbacks").status in (200, 503)  # it notes who is there at times only
         ballast.unlink()
         told.append(reference_on(people.until(people.send, lambda page: page.status == 200)))
         kept = {kept for (kept,) in rows(url, "SELECT reference FROM callback_request")}
@@ -165,7 +165,7 @@ def mounted_read_only(folder):
 
 
 @pytest.mark.parametrize("fault", [busy, filled, mounted_read_only])
-def test_sqlite_fails_under_people_at_work(fault, sqlite_template, make_site, clock, logged, report):
+def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, make_site, clock, logged, report):
     with small_disk(8) as disk:
         for file in sqlite_template.glob("*.sqlite"):
             shutil.copy(file, disk / file.name)
@@ -185,7 +185,9 @@ def test_sqlite_fails_under_people_at_work(fault, sqlite_template, make_site, cl
 
 
 @pytest.mark.parametrize("mood", ["cut before", "cut after"])
-def test_the_line_breaks_in_mid_commit(mood, own_cluster, proxy, make_site, clock, logged, report):
+def test_connection_lost_during_commit_stores_a_single_request(
+    mood, own_cluster, proxy, make_site, clock, logged, report
+):
     """Whether it was stored nobody can know; sent again it is one request, under the reference it then had."""
     url = own_cluster.copy_of("template_site")
     people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
@@ -209,9 +211,7 @@ def test_the_line_breaks_in_mid_commit(mood, own_cluster, proxy, make_site, cloc
 
 
 @pytest.mark.parametrize("mood", ["cut before", "cut after"])
-def test_a_copy_of_which_nobody_knows_whether_it_was_stored_is_stored_once_or_taken_back(
-    mood, own_cluster, proxy, make_site, clock
-):
+def test_unconfirmed_response_is_stored_once_or_withdrawn(mood, own_cluster, proxy, make_site, clock):
     url = own_cluster.copy_of("template_site")
     site = make_site(DATABASE_URL=through(proxy, url))
     for wish, left in (("agree", 1), ("disagree", 0)):
@@ -227,7 +227,7 @@ def test_a_copy_of_which_nobody_knows_whether_it_was_stored_is_stored_once_or_ta
             connection.execute("DELETE FROM inbox_copy")
 
 
-def test_taking_back_in_mid_commit_takes_back(own_cluster, proxy, make_site, clock):
+def test_withdrawal_lost_during_commit_succeeds_on_retry(own_cluster, proxy, make_site, clock):
     url = own_cluster.copy_of("template_site")
     people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
     people.settle()
@@ -250,11 +250,11 @@ def rows(url, statement):
         return connection.execute(statement).fetchall()
 
 
-def test_a_silent_database_leaves_the_walk_its_threads(own_cluster, proxy, tmp_path, report):
+def test_silent_database_leaves_threads_for_the_walk(own_cluster, proxy, tmp_path, report):
     """Under the real server with its two threads: many ask for a call, whose pages wait; others walk all the while."""
     url = own_cluster.copy_of("template_site")
     settings = {"SCREENING_DATABASE_URL": through(proxy, url)}
-    with Server(tmp_path, **settings) as server:
+    with LiveServer(tmp_path, **settings) as server:
         walker = Patient(server, 0)
         proxy.mood = "silent"
         done, asked = threading.Event(), []

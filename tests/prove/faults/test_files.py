@@ -11,9 +11,9 @@ from screening.clinic import DEMO
 from screening.config import ROOT, SettingsError
 from screening.questionnaire.loader import LIBRARY
 from screening.web import crisis
-from tests.journeys.conftest import Server
-from tests.prove.test_callback import Patient
-from tests.visitor import Visitor, check_page
+from tests.support.live_patient import Patient
+from tests.support.live_server import LiveServer
+from tests.support.visitor import Visitor, check_page
 
 DAMAGES = {
     "missing": lambda file: file.unlink(),
@@ -24,12 +24,12 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_running_server_keeps_what_it_has_and_one_that_starts_says_what_to_mend(tmp_path, damage, report):
+def test_damaged_files_stop_a_start_but_not_a_running_server(tmp_path, damage, report):
     definition, clinic = tmp_path / "questions.toml", tmp_path / "clinic.toml"
     definition.write_bytes((LIBRARY / "warning_signs.toml").read_bytes())
     clinic.write_bytes(DEMO.read_bytes())
     settings = {"SCREENING_QUESTIONNAIRE": str(definition), "SCREENING_CLINIC": str(clinic)}
-    with Server(tmp_path, **settings) as server:
+    with LiveServer(tmp_path, **settings) as server:
         for file in (definition, clinic):
             DAMAGES[damage](file)
         patient = Patient(server, 1)
@@ -51,7 +51,7 @@ def test_a_running_server_keeps_what_it_has_and_one_that_starts_says_what_to_men
     report(f"definition {damage}: {started.stderr.strip()}")
 
 
-def test_a_clinic_file_that_goes_missing_never_shows_the_demo_clinic_to_the_public(make_site, own_clinic, tmp_path):
+def test_missing_clinic_file_refuses_startup_of_a_public_site(make_site, own_clinic, tmp_path):
     file = tmp_path / "clinic.toml"
     file.write_bytes(own_clinic.read_bytes())
     public = {"HOSTS": ("check.clinic.example",), "SECURE": True, "CLINIC": file}
@@ -63,7 +63,7 @@ def test_a_clinic_file_that_goes_missing_never_shows_the_demo_clinic_to_the_publ
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("language", ["en", "es"])
-def test_a_crisis_file_that_is_damaged_leaves_help_on_every_page(make_site, monkeypatch, tmp_path, damage, language):
+def test_damaged_crisis_file_leaves_help_on_every_page(make_site, monkeypatch, tmp_path, damage, language):
     running = make_site()
     for file in crisis.FOLDER.glob("*.toml"):
         (tmp_path / file.name).write_bytes(file.read_bytes())

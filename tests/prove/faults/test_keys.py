@@ -22,9 +22,9 @@ from screening.keyring import (
     create_ring,
     ring_file,
 )
-from tests.callback.conftest import ROSA, reference_on
 from tests.prove.faults.conftest import People
-from tests.visitor import Visitor
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.visitor import Visitor
 
 EVERY = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
 LATER = date(2026, 11, 23)
@@ -45,7 +45,7 @@ def folder(keys, tmp_path):
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("purpose", EVERY)
-def test_at_the_start_a_damaged_key_file_is_one_line_that_names_it_and_shows_no_key(make_site, folder, purpose, damage):
+def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, purpose, damage):
     secret = ring_file(folder, purpose).read_text().partition('secret = "')[2][:20]
     DAMAGES[damage](ring_file(folder, purpose))
     with pytest.raises(SettingsError) as stopped:
@@ -56,7 +56,7 @@ def test_at_the_start_a_damaged_key_file_is_one_line_that_names_it_and_shows_no_
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_running_site_keeps_the_keys_it_has(make_site, folder, clock, caplog, damage):
+def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, clock, caplog, damage):
     """All six files at once: everybody goes on as if nothing were, and the site that is asked says it is not ready."""
     site = make_site(KEYS=folder)
     people = People(site, clock)
@@ -66,14 +66,14 @@ def test_a_running_site_keeps_the_keys_it_has(make_site, folder, clock, caplog, 
     assert site.test_client().get("/readyz").text.splitlines()[1] == "keys missing"
     people.agree(people.walk())
     assert reference_on(people.send())
-    opened = people.clerk.get(people.request_page.address)
+    opened = people.member.get(people.request_page.address)
     assert "Zentinel First" in opened.text, "what lay open is still to be read"
-    noted = people.clerk.fill(opened, f"{opened.address}/note", note="zentinel note")
+    noted = people.member.fill(opened, f"{opened.address}/note", note="zentinel note")
     assert noted.status == 200 and "zentinel note" in noted.main.get_text()
     assert "entinel" not in caplog.text
 
 
-def test_a_key_that_is_replaced_by_a_stranger_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
+def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
     """A restart with other keys: who walks begins anew, and is told; what was typed on the page comes back."""
     site = make_site(KEYS=folder)
     people = People(site, clock)
@@ -90,7 +90,7 @@ def test_a_key_that_is_replaced_by_a_stranger_loses_the_draft_and_nothing_else(m
     page = walker.get("/check/motivation")
     assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
     back = people.send()
-    assert back.status == 400 and back.typed("/consultation/sent")["name"] == [ROSA["name"]]
+    assert back.status == 400 and back.typed("/consultation/sent")["name"] == [FORM["name"]]
     people.review = back
     clock.forward(LEAST_SECONDS + 1)
     page = people.send()
@@ -101,7 +101,7 @@ def test_a_key_that_is_replaced_by_a_stranger_loses_the_draft_and_nothing_else(m
     assert reference_on(page)
 
 
-def test_newer_keys_that_are_laid_and_used_elsewhere_are_taken_up_without_a_restart(make_site, folder, clock):
+def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
     """Drafts, staff sessions and requests sealed by a restarted node open on one that has the old keys in memory."""
     old = make_site(KEYS=folder)
     people = People(old, clock)
@@ -118,16 +118,14 @@ def test_newer_keys_that_are_laid_and_used_elsewhere_are_taken_up_without_a_rest
     there.client.set_cookie("visit", cookie.value)
     assert there.get("/check/sadness").chosen() == ["2"]
     fresh = Visitor(new)
-    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**ROSA, "name": "Zentinel New"})
+    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinel New"})
     clock.forward(LEAST_SECONDS + 1)
     fresh.fill(review, "/consultation/sent")
-    names = [link.get_text() for link in people.clerk.get("/staff/callbacks").main.select(".app-queue__name a")]
+    names = [link.get_text() for link in people.member.get("/staff/callbacks").main.select(".app-queue__name a")]
     assert sorted(names) == ["Zentinel First", "Zentinel New"]
 
 
-def test_a_call_back_key_file_from_before_is_shown_as_unreadable_and_mended_by_the_right_one(
-    make_site, folder, clock, tmp_path
-):
+def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, tmp_path):
     """An old copy laid over the turned one: requests cannot be opened, none is lost, nothing is sealed to the old key."""
     site = make_site(KEYS=folder)
     people = People(site, clock)
@@ -143,13 +141,13 @@ def test_a_call_back_key_file_from_before_is_shown_as_unreadable_and_mended_by_t
     for purpose in good:
         shutil.copy(ring_file(old, purpose), ring_file(folder, purpose))
     restarted = make_site(KEYS=folder)
-    people.clerk.client = restarted.test_client()
-    people.clerk.site = restarted
-    queue = people.clerk.sign_in("/staff/callbacks")
+    people.member.client = restarted.test_client()
+    people.member.site = restarted
+    queue = people.member.sign_in("/staff/callbacks")
     assert queue.status == 200 and "Zentinel First" not in queue.text
     older = r"callback\.toml here is older than the published key"
     with restarted.extensions["staff"].app_context(), pytest.raises(SettingsError, match=older):
         turning.turn(folder, clock())
     for purpose, text in good.items():
         ring_file(folder, purpose).write_bytes(text)
-    assert "Zentinel First" in people.clerk.get("/staff/callbacks").text
+    assert "Zentinel First" in people.member.get("/staff/callbacks").text

@@ -1,4 +1,4 @@
-"""A member of staff without a browser: signs in with password and code, and checks every page that comes back."""
+"""Staff members without a browser: they sign in with password and code, and check every page that comes back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from screening.extensions import db
 from screening.staff import accounts, passwords, second_factor
 from screening.staff.accounts import Doer
 from screening.staff.models import Account
-from tests.visitor import Page, Visitor
+from tests.support.visitor import Page, Visitor
 
 PASSWORD = "heron lantern quiet meadow"
 
@@ -37,8 +37,8 @@ def totp(secret: str, at: float) -> str:
     return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"
 
 
-class Clerk(Visitor):
-    """Somebody with an account. ``secret`` is what the app on their phone knows."""
+class StaffClient(Visitor):
+    """A staff member. ``secret`` is what the authenticator app on their phone knows."""
 
     def __init__(
         self, site: Flask, email: str, password: str = PASSWORD, secret: str = "", https: bool = False
@@ -64,21 +64,21 @@ class Clerk(Visitor):
         name = self.site.extensions["staff"].config["SESSION_COOKIE_NAME"]
         self.client.set_cookie(name, value, path="/staff")
 
-    def give_password(self, password: str = "", wanted: str = "/staff/sign-in", follow: bool = True) -> Page:
-        """Open a page, which leads to the sign-in, and fill it in."""
+    def enter_password(self, password: str = "", wanted: str = "/staff/sign-in", follow: bool = True) -> Page:
+        """Open a page, which redirects to the sign-in, and send that form."""
         page = self.get(wanted)
         return self.send(page, "/staff/sign-in", follow=follow, email=self.email, password=password or self.password)
 
     def sign_in(self, wanted: str = "/staff/sign-in") -> Page:
         """Password and code; a little later than the last time, since a code works once."""
         self.clock.forward(30)
-        page = self.give_password(wanted=wanted)
+        page = self.enter_password(wanted=wanted)
         return self.send(page, "/staff/second-factor", code=self.code) if self.secret else page
 
     def sign_out(self) -> Page:
         return self.send(self.get("/staff/you"), "/staff/sign-out")
 
-    def is_in(self) -> bool:
+    def is_signed_in(self) -> bool:
         """Whether the pages open."""
         return self.get("/staff/you", follow=False).status == 200
 
@@ -90,11 +90,11 @@ class Clerk(Visitor):
 
     def set_up_app(self, page: Page) -> Page:
         """Type the key of the page into the app, and the app's code into the page."""
-        self.secret = spelled(page)
+        self.secret = shown_key(page)
         return self.send(page, "/staff/set-up", code=self.code)
 
 
-def spelled(page: Page) -> str:
+def shown_key(page: Page) -> str:
     key = page.soup.find(class_="app-key")
     assert key is not None
     return key.get_text().replace(" ", "")
@@ -104,43 +104,51 @@ def shown_codes(page: Page) -> list[str]:
     return [tag.get_text() for tag in page.soup.select(".app-codes code")]
 
 
-class Office:
-    """The accounts of a site, for tests to make and to look at. Every account here has the same password."""
+class Team:
+    """The staff accounts of a site. Every account made here has the same password."""
 
     def __init__(self, site: Flask) -> None:
         self.site = site
         self.app: Flask = site.extensions["staff"]
 
-    def hire(self, name: str, *roles: str, https: bool = False) -> Clerk:
-        """Somebody whose account is ready: password chosen, app set up."""
+    def add(self, name: str, *roles: str, https: bool = False) -> StaffClient:
+        """A staff member whose account is ready: password chosen, authenticator app set up."""
         with self.app.app_context():
-            account, _ = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
+            account, _ = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             account.password, account.must_change_password = _hashed(), False
             account.tf_primary_method = second_factor.METHOD
             account.tf_totp_secret = sealed = second_factor.new_secret(account)
             db.session.commit()
             secret = second_factor.spelled(account, sealed).replace(" ", "")
-            return Clerk(self.site, account.email, secret=secret, https=https)
+            return StaffClient(self.site, account.email, secret=secret, https=https)
 
-    def hire_anew(self, name: str, *roles: str) -> Clerk:
-        """Somebody who has a temporary password and has never signed in."""
+    def sign_in(self, name: str, *roles: str) -> StaffClient:
+        """A staff member whose account is ready, signed in."""
+        member = self.add(name, *roles)
+        member.sign_in()
+        return member
+
+    def invite(self, name: str, *roles: str) -> StaffClient:
+        """A staff member with a temporary password, who has never signed in."""
         with self.app.app_context():
-            account, password = accounts.add(self._doer(), f"{name}@clinic.example.org", name.title(), roles)
+            account, password = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             db.session.commit()
-            return Clerk(self.site, account.email, password)
+            return StaffClient(self.site, account.email, password)
 
-    def id_of(self, clerk: Clerk) -> str:
-        return str(self.look(clerk, "id"))
+    def id_of(self, member: StaffClient) -> str:
+        """The id of a member's account."""
+        return str(self.account_field(member, "id"))
 
-    def look(self, clerk: Clerk, column: str) -> Any:
-        """One column of somebody's account as it lies in the database."""
+    def account_field(self, member: StaffClient, column: str) -> Any:
+        """One column of a member's account, as the database holds it."""
         with self.app.app_context():
-            return db.session.scalar(select(getattr(Account, column)).where(Account.email == clerk.email))
+            return db.session.scalar(select(getattr(Account, column)).where(Account.email == member.email))
 
     def events(self, action: str = "") -> list[AuditEvent]:
+        """The audit events whose action begins so, oldest first."""
         with self.app.app_context():
             found = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
         return [event for event in found if re.match(action, event.action)]
 
-    def _doer(self) -> Doer:
+    def _actor(self) -> Doer:
         return Doer(audit.COMMAND, int(self.app.extensions["clock"]()))

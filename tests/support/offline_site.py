@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
-
-def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate that nobody trusts, and its key, as two PEM files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
-    now = datetime.now(UTC)
-    certificate = x509.CertificateBuilder(
-        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
-    ).sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
-    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, *plain))
-    return folder / "cert.pem", folder / "key.pem"
+from tests.support.certificates import self_signed
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -41,7 +22,7 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-class Weather:
+class OfflineSite:
     """Serves the page as long as the ``with`` block lasts, on ``port``."""
 
     def __init__(self, folder: Path) -> None:
@@ -52,7 +33,7 @@ class Weather:
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port: int = self.server.server_address[1]
 
-    def __enter__(self) -> Weather:
+    def __enter__(self) -> OfflineSite:
         self.thread = Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
         return self

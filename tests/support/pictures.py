@@ -8,7 +8,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from screening.config import ROOT
-from tests.journeys.conftest import ARGUMENTS, CHROMIUM, Reader, Server
+from tests.support.browser import ARGUMENTS, CHROMIUM, BrowserVisitor
+from tests.support.live_server import LiveServer
 
 PICTURES = ROOT / "docs" / "pictures"
 PHONE = {"width": 360, "height": 780}
@@ -18,10 +19,10 @@ DESK = {"width": 1280, "height": 900}
 def main() -> None:
     """Walk the site on a phone by day, on a phone by night, and at a desk."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, LiveServer(Path(folder)) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, size, scheme in (("phone", PHONE, "light"), ("night", PHONE, "dark"), ("desk", DESK, "light")):
-            visitor = Reader(browser.new_context(viewport=size, color_scheme=scheme), server.address)
+            visitor = BrowserVisitor(browser.new_context(viewport=size, color_scheme=scheme), server.address)
             visitor.open("/?lang=en").screenshot(path=PICTURES / f"start-{name}.png")
             visitor.open("/check/sadness")
             visitor.choose("sadness", "2")

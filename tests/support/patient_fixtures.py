@@ -1,4 +1,4 @@
-"""A patient who asks for a call, and a look into what was stored."""
+"""Fixtures of call-back requests: a patient who asks for a call, and what was stored."""
 
 from __future__ import annotations
 
@@ -15,26 +15,17 @@ from screening.callback.details import Details
 from screening.callback.models import CallbackRequest
 from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Keyring
-from tests.conftest import Clock
-from tests.visitor import Page, Visitor
-
-ROSA = {
-    "name": "Zentinela Rosa",
-    "say": "Rosita",
-    "patient": "new",
-    "phone": "(303) 555-0144",
-    "email": "zentinela@example.org",
-    "message": "zentinel words, on two\nlines",
-}
-"""Words that occur nowhere else."""
+from tests.support.clock import Clock
+from tests.support.sample_patient import FORM
+from tests.support.visitor import Page, Visitor
 
 
 @pytest.fixture
 def ask(clock: Clock) -> Callable[..., Page]:
-    """Fills in the form and sends it; gives the page with the reference."""
+    """Fills in the call-back form and sends it; gives the page with the reference."""
 
     def ask(visitor: Visitor, **fields: Any) -> Page:
-        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**ROSA, **fields})
+        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, **fields})
         assert page.status == 200, page.words
         clock.forward(5)
         return visitor.fill(page, "/consultation/sent")
@@ -44,7 +35,7 @@ def ask(clock: Clock) -> Callable[..., Page]:
 
 @pytest.fixture
 def stored(keys: Path) -> Callable[[Flask], list[tuple[CallbackRequest, Details | None]]]:
-    """Every request of a site's database, with what it says to who holds the keys."""
+    """Every request in a site's database, with its contact details as whoever holds the keys reads them."""
 
     def stored(site: Flask) -> list[tuple[CallbackRequest, Details | None]]:
         ring = Keyring(keys, (CALLBACK, SEARCH))
@@ -55,10 +46,3 @@ def stored(keys: Path) -> Callable[[Flask], list[tuple[CallbackRequest, Details 
         return pairs
 
     return stored
-
-
-def reference_on(page: Page) -> str:
-    """The reference a page shows."""
-    shown = page.main.find("dl", class_="app-ref")
-    assert shown is not None, page.words
-    return shown.find("dd").get_text()  # type: ignore[union-attr]

@@ -11,14 +11,14 @@ from sqlalchemy import insert
 
 from screening.extensions import db
 from screening.responses.models import MixedCopy
-from tests.visitor import SIGNS
+from tests.support.visitor import SIGNS
 
 AGES = ["18_to_24", "25_to_34", "35_to_44", "45_to_54", "55_to_64", "65_to_74", "75_to_84", "85_or_over", "declined"]
 AGE_WEIGHTS = [4, 8, 12, 18, 22, 18, 12, 3, 3]
 MONTHS = ("2026-08", "2026-09", "2026-10")
 
 
-def crowd(number: int, seed: int = 1, months: Sequence[str] = MONTHS, version: int = 1) -> Iterator[dict[str, Any]]:
+def generate(number: int, seed: int = 1, months: Sequence[str] = MONTHS, version: int = 1) -> Iterator[dict[str, Any]]:
     """Copies as they lie after mixing, without their order meaning anything."""
     chance = Random(seed)
     for _ in range(number):

@@ -15,7 +15,9 @@ from pathlib import Path
 
 from screening.cli import create_commands_app
 from screening.config import ROOT
-from tests.journeys.weather import self_signed
+from tests.support.certificates import self_signed
+from tests.support.ports import HeldPort
+from tests.support.processes import HANGING
 
 SHIPPED = ROOT / "deploy" / "nginx"
 
@@ -42,14 +44,6 @@ http {{
 """A main file as distributions have it, which logs all it may; where its files lie is the only difference."""
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @cache
 def printed(what: str) -> str:
     """What ``flask proxy`` prints for the demo clinic behind https."""
@@ -63,7 +57,8 @@ class Nginx:
     """A running nginx, as long as the ``with`` block lasts, in front of nodes on these ports of this machine."""
 
     def __init__(self, folder: Path, visitors: Sequence[int], staff: Sequence[int]) -> None:
-        self.folder, self.port, self.open_port = folder, free_port(), free_port()
+        self._held = HeldPort(), HeldPort()
+        self.folder, self.port, self.open_port = folder, self._held[0].number, self._held[1].number
         for name in ("screening", "conf.d", "temp"):
             (folder / name).mkdir(parents=True)
         laid = folder / "screening"
@@ -139,7 +134,9 @@ class Nginx:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(HANGING)
+        for held in self._held:
+            held.release()
 
     def told(self) -> str:
         """All that was logged."""

@@ -1,6 +1,6 @@
 """So many requests a second, each without waiting for the one before, as a crowd sends them.
 
-Run as a process of its own: ``python -m tests.bench.rush PORT RATE SECONDS CONNECTIONS PATH COOKIE``; prints one JSON
+Run as a process of its own: ``python -m tests.support.overload PORT RATE SECONDS CONNECTIONS PATH COOKIE``; prints one JSON
 object: requests sent, and by status the times in ms, each from sending to the last byte. Each connection has one request
 under way; when none is free the rate is not reached, which ``sent`` tells. RATE 0 is as fast as the answers come.
 """

@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from werkzeug.test import Client
 
-from tests.callback.conftest import ROSA, reference_on
-from tests.nginx import Nginx
-from tests.staff.clerk import PASSWORD, Clerk
-from tests.visitor import SIGNS, Page, Visitor
+from tests.support.nginx import Nginx
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.staff_client import PASSWORD, StaffClient
+from tests.support.visitor import SIGNS, Page, Visitor
 
 BREATH = 0.05
 """Seconds between two presses of somebody who got no answer."""
@@ -202,7 +202,7 @@ class Patient(Pressing, Visitor):
         """Fill in another form; send those that were before somebody long enough."""
         self.client, self.count = self.site.test_client(), self.count + 1
         name = f"Zentinela {self.number} {self.count}"
-        page = self.fill(self.get("/consultation"), "/consultation/review", **{**ROSA, "name": name})
+        page = self.fill(self.get("/consultation"), "/consultation/review", **{**FORM, "name": name})
         assert page.status == 200, page.words[:200]
         self.begun.append((time.monotonic(), name, self.client, page))
         while self.begun and (time.monotonic() - self.begun[0][0] > LEAST_SECONDS or len(self.begun) > 8):
@@ -215,14 +215,14 @@ class Patient(Pressing, Visitor):
             self.crowd.note("requests")
 
 
-class Colleague(Pressing, Clerk):
+class Colleague(Pressing, StaffClient):
     """Signs in once, then opens requests and lays a note by each, until the test is over."""
 
-    def __init__(self, crowd: Crowd, number: int, clerk: Clerk) -> None:
+    def __init__(self, crowd: Crowd, number: int, member: StaffClient) -> None:
         self.crowd, self.count, self.notes = crowd, 0, set[str]()
         Visitor.__init__(self, Through(crowd.nginx, f"127.0.3.{number}"), https=True)  # type: ignore[arg-type]
-        self.email, self.password, self.secret, self.clock = clerk.email, PASSWORD, clerk.secret, time.time
-        page = self.give_password()
+        self.email, self.password, self.secret, self.clock = member.email, PASSWORD, member.secret, time.time
+        page = self.enter_password()
         assert self.send(page, "/staff/second-factor", code=self.code).status == 200
 
     def go(self) -> None:

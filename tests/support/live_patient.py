@@ -9,20 +9,20 @@ from urllib.parse import urlencode
 from bs4 import BeautifulSoup
 from sqlalchemy import create_engine, text
 
-from tests.callback.conftest import ROSA
-from tests.journeys.conftest import Server
-from tests.visitor import Page
+from tests.support.live_server import LiveServer
+from tests.support.sample_patient import FORM
+from tests.support.visitor import Page
 
 
 class Patient:
     """Somebody who has filled in the form and has it before them to send."""
 
-    def __init__(self, server: Server, number: int) -> None:
+    def __init__(self, server: LiveServer, number: int) -> None:
         self.server, self.name = server, f"Patient {number}"
         self.cookie = ""
         form = self.ask("GET", "/consultation")
         fields = Page.typed(_page(form[2]), "/consultation/review")
-        review = self.ask("POST", "/consultation/review", {**fields, **ROSA, "name": self.name})
+        review = self.ask("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
         assert review[0] == 200, review[0]
         self.form = Page.typed(_page(review[2]), "/consultation/sent")
 

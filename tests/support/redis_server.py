@@ -10,7 +10,8 @@ from pathlib import Path
 
 import redis
 
-from tests.nginx import free_port
+from tests.support.ports import HeldPort
+from tests.support.processes import HANGING
 
 
 class Redis:
@@ -18,7 +19,8 @@ class Redis:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
-        self.folder, self.port = folder, free_port()
+        self.folder, self._held = folder, HeldPort()
+        self.port = self._held.number
         self.url = f"redis://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Redis:
@@ -27,6 +29,7 @@ class Redis:
 
     def __exit__(self, *error: object) -> None:
         self.kill()
+        self._held.release()
 
     def start(self) -> None:
         """Start it, empty, and wait until it takes connections."""
@@ -46,7 +49,7 @@ class Redis:
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(HANGING)
 
     def halt(self) -> None:
         """Let it take connections and answer nothing."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from screening.cli import create_commands_app
 from screening.extensions import db
 from screening.operations.backup.tables import TABLES
-from tests.conftest import close
+from tests.support.databases import close
 
 
 def rows_in(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -1,0 +1,97 @@
+"""A visitor before a real browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import BrowserContext, Page, Request
+
+from tests.support.sample_patient import PHONE
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run"),
+]
+NEUTRAL = "https://www.weather.gov/"
+VIEW = {"viewport": {"width": 360, "height": 780}, "locale": "en-US", "ignore_https_errors": True}
+"""Options of a browser context: a phone."""
+
+
+class BrowserVisitor:
+    """A person before a browser. Whatever the page asks for must come from the site itself."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.context = context
+        self.address = address
+        self.page: Page = context.new_page()
+        self.asked: list[str] = []
+        context.on("request", self._note)
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    @property
+    def path(self) -> str:
+        return self.page.url.removeprefix(self.address).partition("?")[0]
+
+    def choose(self, question: str, *values: str) -> None:
+        """Choose by the row that is seen, and press Continue."""
+        for value in values:
+            self.page.locator(f'input[name="{question}"][value="{value}"]').check()
+        self.press()
+
+    def press(self) -> None:
+        """Press the one button that carries the walk on."""
+        self.follow("main form[method=post] >> nth=-1 >> button")
+
+    def follow(self, selector: str) -> None:
+        """Press what leads to another page, and wait until that is there."""
+        with self.page.expect_navigation():
+            self.page.locator(selector).click()
+
+    def walk(self, lang: str = "en", **answers: str) -> None:
+        """From the start page to the review."""
+        self.open(f"/?lang={lang}")
+        self.follow("main a.nhsuk-button")
+        for sign in ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"):
+            assert self.path == f"/check/{sign}"
+            self.choose(sign, answers.get(sign, "0"))
+            if sign == "hopelessness" and answers.get(sign) == "3":
+                assert self.path == "/check/hopelessness"
+                self.press()
+        if answers.get("pain", "0") in ("1", "2", "3"):
+            self.choose("pain_duration", "over_a_year")
+            self.choose("pain_average", "6")
+        self.choose("stress", "work", "money")
+        assert self.path == "/check/review"
+
+    def finish(self, agree: bool = True) -> None:
+        """From the review to the summary."""
+        self.choose("copy", "yes" if agree else "no")
+        if agree:
+            self.choose("age", "45_to_54")
+        assert self.path == "/summary"
+
+    def ask_for_a_call(self, **fields: str) -> str:
+        """Fill in the consultation form and send it; the reference."""
+        page = self.open("/consultation")
+        for name, value in {"name": "Demo Reader", "phone": PHONE, **fields}.items():
+            page.locator(f"#{name}").fill(value)
+        page.locator("input[name=patient]").first.check()
+        page.locator("#minor").uncheck()
+        self.follow("#ask > button.nhsuk-button")
+        while self.path != "/consultation/sent" or page.locator(".app-ref").count() == 0:  # not within 3 seconds
+            self.follow(".app-panel--consent button")
+        return page.locator(".app-ref dd").inner_text()
+
+    def _note(self, request: Request) -> None:
+        self.asked.append(request.url)
+
+    def leave(self) -> None:
+        """Press "Leave this page", and be elsewhere."""
+        self.follow(".app-leave button")
+        assert self.page.url == NEUTRAL and self.page.title() == "Weather"
+
+    def elsewhere(self) -> list[str]:
+        """What was asked of others than the site."""
+        return [url for url in self.asked if not url.startswith(self.address) and not url.startswith(NEUTRAL)]

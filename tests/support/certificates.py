@@ -1,0 +1,44 @@
+"""Certificates for servers of this machine. They are good by the machine's clock, since its TLS library checks them."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PEM = serialization.Encoding.PEM
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate that nothing trusts, and its key, as two PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _named("a test", key).sign(key, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(PEM))
+    (folder / "key.pem").write_bytes(_private(key))
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def mail_server_certificate(file: Path) -> Path:
+    """A certificate for 127.0.0.1 that a client can be given to trust, and its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = _named("mail", key).add_extension(here, critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(PEM) + _private(key))
+    return file
+
+
+def _named(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now, whole = datetime.now(UTC), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return x509.CertificateBuilder(
+        whole, whole, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
+    )
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -1,0 +1,93 @@
+"""Databases of tests: brought to the newest version, closed, and looked into past the site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import Engine, create_engine, event, text
+
+from screening.callback import sealing
+from screening.cli import create_commands_app
+from screening.extensions import db
+from screening.keyring import CALLBACK, Keyring
+from tests.support.clock import START
+
+
+def migrate(url: str, keys: Path | None = None, now: float = START) -> None:
+    """Bring a database to the newest version, as ``flask db upgrade`` does, and publish the call-back key."""
+    app = create_commands_app({"DATABASE_URL": url})
+    with app.app_context():
+        upgrade()
+        if keys:
+            sealing.publish(Keyring(keys, (CALLBACK,)), now)
+    close(app)
+
+
+def close(app: Flask) -> None:
+    """Close the database connections of an application, and of the staff's that it carries."""
+    for each in (app, *(app.extensions[name] for name in ("staff",) if name in app.extensions)):
+        with each.app_context():
+            for engine in each.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in each.extensions else ():
+                engine.dispose()
+
+
+@contextmanager
+def plain_engine(url: str) -> Iterator[Engine]:
+    """An engine with no statement timeout and none of the site's own settings, for bulk data."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def pending_responses(url: str) -> list[dict[str, Any]]:
+    """The rows of pending responses of a database, as they lie there."""
+    if url.startswith("sqlite"):
+        url = url.removesuffix(".sqlite") + "-inbox.sqlite"
+    with plain_engine(url) as engine, engine.connect() as connection:
+        return [dict(row) for row in connection.execute(text("SELECT * FROM inbox_copy")).mappings()]
+
+
+def statements_of(app: Flask, step: Callable[[], object]) -> list[tuple[str, Any]]:
+    """Each SQL statement, with its parameters, that an application's database is sent while ``step`` runs."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        sent.append((statement, parameters))
+
+    with app.app_context():
+        engine = db.engines[None]
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        step()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return sent
+
+
+def assert_indexed(app: Flask, statements: list[tuple[str, Any]], table: str) -> None:
+    """Fail when one of these SELECT statements can only be answered by reading a whole table, or by sorting it.
+
+    SQLite's plan is taken as it is. PostgreSQL reads small tables whole on purpose, so its planner is asked for a plan
+    without that and without sorting, which it only leaves out where an index serves.
+    """
+    with app.app_context():
+        engine = db.engines[None]
+    asked = [each for each in statements if each[0].startswith("SELECT") and f"FROM {table}" in each[0]]
+    assert asked, f"no statement reads {table}"
+    sqlite = engine.dialect.name == "sqlite"
+    unwanted = (f"SCAN {table}", "USE TEMP B-TREE FOR ORDER BY") if sqlite else (f"Seq Scan on {table}", "Sort ")
+    with engine.connect() as connection:
+        if not sqlite:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            connection.exec_driver_sql("SET enable_sort = off")
+        for statement, parameters in asked:
+            rows = connection.exec_driver_sql(f"EXPLAIN {'QUERY PLAN ' * sqlite}{statement}", parameters).all()
+            plan = [str(row[-1]).strip().removeprefix("->").strip() for row in rows]
+            assert not [step for step in plan if step.startswith(unwanted)], (statement, plan)

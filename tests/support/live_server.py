@@ -1,0 +1,110 @@
+"""The site under its production server, in processes of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from screening.config import ROOT
+from screening.keyring import PURPOSES, create_ring
+from tests.support import processes
+from tests.support.clock import process_time
+from tests.support.databases import migrate
+from tests.support.ports import HeldPort
+from tests.support.processes import HANGING
+
+FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
+"""How ``make run`` starts the server."""
+
+
+class LiveServer:
+    """The site as ``make run`` starts it, on a port of its own; ``settings`` are names and values of its environment."""
+
+    def __init__(
+        self, folder: Path, *arguments: str, scheme: str = "http", target: str = "wsgi:app", **settings: str
+    ) -> None:
+        self.folder = folder
+        self.target = target
+        self.database = settings.get("SCREENING_DATABASE_URL", f"sqlite:///{folder}/site.sqlite")
+        self.log = folder / "server.log"
+        self._held = HeldPort()
+        self.port = self._held.number
+        self.address = f"{scheme}://127.0.0.1:{self.port}"
+        self.settings = {
+            "SCREENING_KEYS": str(folder / "keys"),
+            "SCREENING_DATABASE_URL": self.database,
+            "SCREENING_CLINIC": str(folder / "none.toml"),
+            "SCREENING_LIMIT": "100000 per minute",
+            **settings,
+        }
+        self.environment = processes.environment(**self.settings)
+        self.arguments = [*FLAGS, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+
+    def __enter__(self) -> LiveServer:
+        self.prepare()
+        self.start()
+        return self
+
+    def prepare(self) -> None:
+        """Make keys and tables, as ``make run`` does before it starts the server."""
+        folder = Path(self.environment["SCREENING_KEYS"])
+        for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
+            create_ring(folder, purpose, datetime.fromtimestamp(process_time(), UTC).date())
+        migrate(self.database, folder, process_time())
+
+    def start(self) -> None:
+        """Start the server, at first or after it was killed."""
+        command = [sys.executable, "-m", "granian", *self.arguments, self.target]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait()
+
+    def kill(self) -> None:
+        """End the server and its workers at once, whatever they do."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(HANGING)
+
+    def flask(self, *arguments: str) -> str:
+        """Run a command against the site's keys and database; what it printed."""
+        done = processes.flask(*arguments, **self.settings)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        self.process.wait(HANGING)
+        self._held.release()
+
+    def _wait(self) -> None:
+        """Until the port is open; then the server itself holds the first request until it is ready."""
+        while True:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=HANGING)
+            except ConnectionRefusedError:
+                self._pause()
+                continue
+            connection.close()
+            break
+        if self.address.startswith("http:"):
+            ask = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGING)
+            ask.request("GET", "/healthz")
+            assert ask.getresponse().status < 500
+            ask.close()
+
+    def _pause(self) -> None:
+        """Wait a moment for the server's end, which is noticed at once."""
+        try:
+            self.process.wait(0.01)
+        except subprocess.TimeoutExpired:
+            return

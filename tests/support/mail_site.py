@@ -1,0 +1,70 @@
+"""A site that sends mail, from the side that holds the keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from screening.callback import opening, requests
+from screening.callback.details import Details
+from screening.extensions import db
+from screening.outbox import delivery
+from screening.outbox.models import OutboxMail
+from tests.support.clock import Clock
+from tests.support.sample_patient import ROSA
+
+TEAM, FROM = "team@clinic.example.org", "desk@clinic.example.org"
+
+
+def mail_settings(port: int) -> dict[str, Any]:
+    """The settings of a site that sends mail through a server on this port of this machine."""
+    return {
+        "MAIL_HOST": "127.0.0.1",
+        "MAIL_PORT": port,
+        "MAIL_TLS": "none",
+        "MAIL_FROM": FROM,
+        "MAIL_TEAM": TEAM,
+        "SITE_URL": "https://check.example.org",
+    }
+
+
+class MailSite:
+    """The side of a site that holds the keys: takes requests, delivers, and looks into the outbox."""
+
+    def __init__(self, site: Flask, clock: Clock) -> None:
+        self.site, self.clock = site, clock
+        self.app: Flask = site.extensions["staff"]
+
+    def ask(self, details: Details = ROSA, secret: str = "") -> str:
+        """A request comes in; its reference."""
+        with self.app.app_context():
+            calendar = opening.calendar(self.app.extensions["clinic"])
+            secret = secret or requests.fresh_secret()
+            return requests.submit(secret, details, calendar, self.clock(), False).reference
+
+    def change(self, made: str, details: Details) -> None:
+        with self.app.app_context():
+            calendar = opening.calendar(self.app.extensions["clinic"])
+            requests.change(made, details, calendar, self.clock(), False, requests.fresh_secret())
+
+    def withdraw(self, made: str) -> None:
+        with self.app.app_context():
+            requests.withdraw(made, self.clock())
+
+    def deliver(self) -> int:
+        """Deliver what is due now."""
+        with self.app.app_context():
+            return delivery.deliver()
+
+    def mails(self) -> list[OutboxMail]:
+        """The outbox as it lies in the database, the oldest first."""
+        with self.app.app_context():
+            found = list(db.session.scalars(select(OutboxMail).order_by(OutboxMail.posted_at, OutboxMail.kind)))
+            db.session.expunge_all()
+        return found
+
+    def states(self) -> list[tuple[str, str, str | None]]:
+        """Kind, state and error of each mail."""
+        return [(mail.kind, mail.state, mail.error) for mail in self.mails()]
