@@ -49,12 +49,7 @@ demo: .venv/run.done
 
 test: .venv/test.done
 	@tests/support/system.sh chromium postgresql nginx systemd
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/bandit --quiet --recursive screening wsgi.py
-	$(BIN)/djlint --lint --quiet templates
-	$(BIN)/pytest -n 2 --dist worksteal
+	@$(BIN)/python -m tests.support.suite
 
 prove: .venv/prove.done
 	@tests/support/system.sh chromium postgresql nginx redis systemd

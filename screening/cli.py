@@ -287,7 +287,8 @@ def _today() -> date:
 def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """The application behind ``flask``: settings, database and commands, no pages.
 
-    ``overrides`` as for ``create_app``, ``CLOCK`` included. It needs no keys, so that the keys can be made by a command before the site can start.
+    ``overrides`` as for ``create_app``, ``CLOCK`` included. It needs no keys, so that they can be made by a command
+    before the site can start.
     Raises SettingsError.
     """
     overrides = dict(overrides or {})

@@ -30,7 +30,10 @@ from tests.support.postgres import Cluster
 from tests.support.staff_client import StaffClient, Team
 from tests.support.visitor import Visitor
 
-pytest_plugins = ("tests.support.browser_fixtures", "tests.support.patient_fixtures", "tests.support.mail_fixtures")
+pytest_plugins = (
+    *("tests.support.browser_fixtures", "tests.support.patient_fixtures"),
+    *("tests.support.mail_fixtures", "tests.support.handbook"),
+)
 
 hypothesis_settings.register_profile("same draws", deadline=None, derandomize=True, database=None)
 hypothesis_settings.register_profile("fresh draws", deadline=None, max_examples=1000)

@@ -39,10 +39,14 @@ def init_app(app: Flask) -> None:
 
 
 def _kept(macro: Callable[..., Markup]) -> Callable[..., Markup]:
-    """A macro that remembers what it made; its arguments must be hashable."""
+    """A macro whose results are cached; its arguments must be hashable. Its ``cache_info`` is that of ``lru_cache``."""
 
     @lru_cache(MOST_KEPT)
     def made(language: str, *arguments: object, **options: object) -> Markup:
         return macro(*arguments, **options)
 
-    return lambda *arguments, **options: made(locale.current(), *arguments, **options)
+    def cached(*arguments: object, **options: object) -> Markup:
+        return made(locale.current(), *arguments, **options)
+
+    cached.cache_info = made.cache_info  # type: ignore[attr-defined]
+    return cached

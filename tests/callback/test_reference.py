@@ -1,14 +1,16 @@
-"""The reference: long enough, easy to read out, and a slip of the pen is found."""
+"""The reference: long enough, easy to read out, and a typing error is detected."""
 
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from screening.callback.reference import LENGTH, SYMBOLS, BadReferenceError, fingerprint, made_from, read
+from tests.support.absence import assert_absent
 
 secrets = st.binary(min_size=16, max_size=16).map(bytes.hex)
 
@@ -27,12 +29,27 @@ def test_reference_is_deterministic_and_parses_back(secret):
     assert made_from(secret) == reference
     assert read(reference) == reference
     assert read(reference.lower().replace("-", " ") + " ") == reference
-    assert secret not in fingerprint(reference) and reference not in fingerprint(reference)
+
+
+@given(secrets)
+def test_fingerprint_is_a_digest_that_hides_the_reference(secret):
+    reference = made_from(secret)
+    stored = fingerprint(reference)
+    assert re.fullmatch("[0-9a-f]{64}", stored) and fingerprint(read(reference.lower())) == stored
+    assert_absent([secret, reference, reference.replace("-", "")], stored, bytes.fromhex(stored))
+
+
+def test_reference_and_fingerprint_are_stable_across_releases():
+    """Patients hold references and the database holds fingerprints that an earlier release made."""
+    assert made_from("0" * 32) == "TM57-FP58R-AD86B"
+    assert fingerprint("TM57-FP58R-AD86B") == "3f696d761b0ef6fa30e9b24d4401268047a9c63d316f046bdb00e41532db9f44"
 
 
 @given(secrets, secrets)
 def test_distinct_secrets_give_distinct_references(one, other):
-    assert (made_from(one) == made_from(other)) == (one == other)
+    references = made_from(one), made_from(other)
+    assert (references[0] == references[1]) == (one == other)
+    assert (fingerprint(references[0]) == fingerprint(references[1])) == (one == other)
 
 
 @given(secrets, st.integers(0, LENGTH), st.sampled_from(SYMBOLS))

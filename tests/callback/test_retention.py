@@ -10,18 +10,21 @@ from screening.extensions import db
 from tests.support.staff_client import Team
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.each_database
-
 DAY = 24 * 3600
 
 
 @pytest.fixture
-def worked(make_site, database_url, ask):
+def retention_settings():
+    """Settings of the site; a test may name its own by ``parametrize``."""
+    return {}
+
+
+@pytest.fixture
+def worked(make_site, ask, retention_settings):
     """Two requests with notes and hashes, one of them closed."""
-    team = Team(make_site())
-    ann = team.add("ann", "callbacks")
-    ann.sign_in()
-    for name in ("Kept", "Closed"):
+    team = Team(make_site(**retention_settings))
+    ann = team.sign_in("ann", "callbacks")
+    for name in ("Open", "Closed"):
         ask(Visitor(team.site), name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
@@ -38,6 +41,7 @@ def counts(team):
         return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables]
 
 
+@pytest.mark.each_database
 def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
@@ -51,11 +55,12 @@ def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
     assert counts(worked) == [1, 1, 2]
 
 
-def test_purge_deletes_withdrawn_requests_immediately(make_site, database_url, clock, ask):
+@pytest.mark.each_database
+def test_purge_deletes_withdrawn_requests_immediately(make_site, clock, ask):
     site = make_site()
     visitor = Visitor(site)
-    for someone in (visitor, Visitor(site)):
-        ask(someone)
+    for patient in (visitor, Visitor(site)):
+        ask(patient)
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with site.app_context():
         assert retention.purge_withdrawn(clock(), dry_run=True) == 1
@@ -64,8 +69,15 @@ def test_purge_deletes_withdrawn_requests_immediately(make_site, database_url, c
 
 
 @pytest.mark.parametrize(("language", "days"), [("en", "for 45 days"), ("es", "45 días")])
-def test_privacy_page_states_the_retention_in_days(make_site, clock, language, days):
-    site = make_site(KEEP_CLOSED_DAYS=45)
-    assert days in Visitor(site).get(f"/privacy?lang={language}").words
-    with site.app_context():
-        assert retention.purge_closed(clock()) == 0
+def test_privacy_page_states_the_retention_in_days(make_site, language, days):
+    assert days in Visitor(make_site(KEEP_CLOSED_DAYS=45)).get(f"/privacy?lang={language}").words
+
+
+@pytest.mark.parametrize("retention_settings", [{"KEEP_CLOSED_DAYS": 45}])
+def test_retention_setting_moves_the_purge(worked, clock):
+    with worked.app.app_context():
+        assert retention.purge_closed(clock() + 44 * DAY) == 0
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge_closed(clock() + 46 * DAY) == 1
+    assert counts(worked) == [1, 1, 2]

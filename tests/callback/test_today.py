@@ -1,42 +1,43 @@
-"""A day at the front desk: the morning view, the next request, outcomes in two presses, handing over, paper."""
+"""The dashboard of a day: its sections, the next request, outcomes, handover, and the call list on paper."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, insert, select, text
 
-from screening.audit import AuditEvent
 from screening.callback import turning
 from screening.callback.models import CallbackRequest
 from screening.extensions import db
 from screening.outbox.models import OutboxMail
-from tests.support.databases import assert_indexed, statements_of
+from tests.support.absence import assert_absent
+from tests.support.clock import NOON
+from tests.support.databases import assert_indexed, plain_engine, statements_of
+from tests.support.queue_pages import press
+from tests.support.sample_patient import FORM, PHONE, SECRETS
 from tests.support.staff_client import Team
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.each_database
-
 HOUR, DAY = 3600, 24 * 3600
 SECTIONS = ("first", "overdue", "today", "mine")
+NOTE = "zentinelhandover note"
 
 
 @pytest.fixture
 def folder(keys, tmp_path):
-    """Key files of our own, since one test turns them."""
+    """Key files of this test alone, since one test rotates them."""
     return Path(shutil.copytree(keys, tmp_path / "keys"))
 
 
 @pytest.fixture
-def team(make_site, database_url, folder):
+def team(make_site, folder):
     return Team(make_site(KEYS=folder, SITE_URL="https://clinic.example.org"))
 
 
 def change(team, name_of_column, value, **where):
-    """Move a request in time or rank, as days gone by would."""
+    """Set a column of the requests that match."""
     with team.app.app_context():
         table = CallbackRequest.__table__
         picked = [table.c[column] == wanted for column, wanted in where.items()]
@@ -59,7 +60,7 @@ def ask_for(team, ask, clock, *names, **fields):
 
 
 def shown(page):
-    """The names of each section of the morning view."""
+    """The names in each section of the dashboard."""
     return {name: [link.get_text() for link in page.main.select(f"#s-{name} ~ ul > li > a")] for name in SECTIONS}
 
 
@@ -71,16 +72,13 @@ def open_(member, id_):
     return member.get(f"/staff/callbacks/{id_}")
 
 
-def press(member, page, what, **fields):
-    return member.fill(page, f"{page.address}/{what}", **fields)
-
-
 def details_of(team, action):
-    with team.app.app_context():
-        return list(db.session.scalars(select(AuditEvent.detail).where(AuditEvent.action == action)))
+    return [event.detail for event in team.events(action)]
 
 
+@pytest.mark.usefixtures("monday_noon")
 class TestMorning:
+    @pytest.mark.each_database
     def test_request_appears_once_in_the_first_matching_section(self, team, ann, ask, clock):
         first, late, now, mine, _later = ask_for(team, ask, clock, "First", "Late", "Now", "Mine", "Later")
         for id_ in (first, late, mine):
@@ -92,8 +90,8 @@ class TestMorning:
         page = ann.get("/staff/callbacks/today")
         assert shown(page) == {"first": ["First"], "overdue": ["Late"], "today": ["Now"], "mine": ["Mine"]}
         assert counted(page) == [1, 1, 1, 1, 0]
-        assert "0144" not in page.text and "zentinel" not in page.text
-        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one look is one event"
+        assert_absent(SECRETS, page.text)
+        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one page view is one event"
 
     def test_dashboard_is_staff_home_and_first_menu_entry(self, ann):
         page = ann.get("/staff/")
@@ -103,7 +101,6 @@ class TestMorning:
         assert len(page.soup.select(".app-staffnav [aria-current]")) == 1
 
     def test_requests_due_today_sort_by_preferred_time(self, team, ann, ask, clock):
-        """It is Monday noon."""
         chosen = {"Any": {}, "Mornings": {"parts": ["morning"]}, "Midday": {"parts": ["midday"]}}
         chosen |= {"Tuesdays": {"days": ["1"]}, "Mondays": {"days": ["0"]}}
         for name, wish in chosen.items():
@@ -116,15 +113,15 @@ class TestMorning:
         )
         assert page.text.count("Good time now") == 2
 
+    @pytest.mark.each_database
     def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, ask, clock):
-        """Noon at the demo clinic: 12 hours are left, wherever the server stands."""
         soon, next_day = ask_for(team, ask, clock, "Tonight", "Tomorrow")
-        midnight = int(clock()) // DAY * DAY + 7 * HOUR  # 00:00 in Denver in winter, UTC - 7
-        midnight += DAY if midnight <= clock() else 0
+        midnight = int(NOON) + 12 * HOUR
         change(team, "due_at", midnight - 1, id=soon)
         change(team, "due_at", midnight, id=next_day)
         assert shown(ann.get("/staff/callbacks/today"))["today"] == ["Tonight"]
 
+    @pytest.mark.each_database
     def test_section_shows_ten_requests_and_a_capped_count(self, team, ann):
         fill(team, 130)
         page = ann.get("/staff/callbacks/today")
@@ -140,6 +137,7 @@ class TestMorning:
         page = ann.get("/staff/callbacks/today")
         assert counted(page)[4] == 1 and page.main.find("a", href="/staff/mail")
 
+    @pytest.mark.each_database
     def test_query_count_is_bounded_and_queries_use_indexes(self, team, ann):
         asked = {}
         for count in (2, 300):
@@ -151,17 +149,17 @@ class TestMorning:
 
 
 def fill(team, count):
-    """Overdue requests that nobody can open, straight into the table, in place of those before."""
-    with team.app.app_context():
-        table = CallbackRequest.__table__
-        db.session.execute(table.delete())
-        same = {"language": "en", "rank": 1, "asked_at": 0, "attempts": 0, "version": 1, "state": "new"}
-        rows = [{"id": f"{n:032x}", "due_at": 1_000_000 + n, "shelf": "waiting", **same} for n in range(count)]
-        db.session.execute(table.insert(), rows)
-        db.session.commit()
+    """Replace all requests by overdue ones that no key decrypts."""
+    table = CallbackRequest.__table__
+    same = {"language": "en", "rank": 1, "asked_at": 0, "attempts": 0, "version": 1, "state": "new"}
+    rows = [{"id": f"{n:032x}", "due_at": 1_000_000 + n, "shelf": "waiting", **same} for n in range(count)]
+    with plain_engine(team.app.config["SETTINGS"]["DATABASE_URL"]) as engine, engine.begin() as connection:
+        connection.execute(delete(table))
+        connection.execute(insert(table), rows)
 
 
 class TestNext:
+    @pytest.mark.each_database
     def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, ask, clock):
         first, hers, mine, free = ask_for(team, ask, clock, "First", "Hers", "Mine", "Free")
         change(team, "rank", 0, id=first)
@@ -175,8 +173,9 @@ class TestNext:
             walked.append(page.address.rpartition("/")[2])
         assert walked == [first, mine, free]
         page = ann.get(page.main.find("a", accesskey="n")["href"])
-        assert page.address.endswith(first), "all were looked at: the most urgent again"
+        assert page.address.endswith(first), "all were viewed: the most urgent again"
 
+    @pytest.mark.each_database
     def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, ask, clock):
         first, second, third = ask_for(team, ask, clock, "One", "Two", "Three")
         for number, id_ in enumerate((first, second, third)):
@@ -226,8 +225,8 @@ class TestOutcomes:
         (id_,) = ask_for(team, ask, clock, "Rosa")
         page = open_(ann, id_)
         assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="spoke")
-        page = press(ann, page, "call", outcome="voicemail", note="kept words")
-        assert page.status == 409 and "kept words" in page.words and "With nobody yet." in page.words
+        page = press(ann, page, "call", outcome="voicemail", note="typed words")
+        assert page.status == 409 and "typed words" in page.words and "With nobody yet." in page.words
         assert team.events("request.claimed") == []
 
     def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, ask, clock):
@@ -240,73 +239,82 @@ class TestOutcomes:
 
     def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, ask, clock):
         (id_,) = ask_for(team, ask, clock, "Rosa")
-        page = press(ann, open_(ann, id_), "call", note="kept words")
+        page = press(ann, open_(ann, id_), "call", note="typed words")
         assert page.status == 422 and "Pick what happened" in page.words
-        assert page.typed(page.address)["note"] == ["kept words"]
+        assert page.typed(page.address)["note"] == ["typed words"]
 
 
 class TestHandover:
+    @pytest.mark.each_database
     def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, ask, clock):
         (id_,) = ask_for(team, ask, clock, "Rosa")
-        page = press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover="zentinehand over")
+        page = press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover=NOTE)
         assert "The request is handed over" in page.words
         morning = ben.get("/staff/callbacks/today")
-        assert "Handover note" in morning.words and "zentinehand" not in morning.text
+        assert "Handover note" in morning.words
+        assert_absent([NOTE], morning.text)
         page = open_(ben, id_)
-        assert page.words.index("zentinehand") < page.words.index("(303) 555-0144")
+        assert page.words.index(NOTE) < page.words.index(PHONE)
         page = press(ben, page, "call", outcome="no_answer", note="a plain note")
-        assert page.words.index("(303) 555-0144") < page.words.index("zentinehand"), "it is a note like others now"
+        assert page.words.index(PHONE) < page.words.index(NOTE), "it is a note like others now"
         assert "Handover note" not in ben.get("/staff/callbacks/today").words
 
     def test_handover_to_next_shift_puts_the_request_back(self, team, ann, ask, clock):
         (id_,) = ask_for(team, ask, clock, "Rosa")
         page = press(ann, open_(ann, id_), "claim")
-        page = press(ann, page, "hand", to="-", handover="zentinehand over")
-        assert "back in the queue" in page.words and "With nobody yet." in page.words and "zentinehand" in page.words
+        page = press(ann, page, "hand", to="-", handover=NOTE)
+        assert "back in the queue" in page.words and "With nobody yet." in page.words and NOTE in page.words
 
     def test_put_back_without_ownership_is_refused(self, team, ann, ask, clock):
         (id_,) = ask_for(team, ask, clock, "Rosa")
-        page = press(ann, open_(ann, id_), "hand", to="-", handover="kept words")
-        assert page.status == 422 and page.typed(page.address)["handover"] == ["kept words"]
+        page = press(ann, open_(ann, id_), "hand", to="-", handover="typed words")
+        assert page.status == 422 and page.typed(page.address)["handover"] == ["typed words"]
 
     def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, ask, clock):
         (id_,) = ask_for(team, ask, clock, "Rosa")
         page = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
-        page = press(ann, page, "hand", to=team.id_of(ann), handover="kept words")
+        page = press(ann, page, "hand", to=team.id_of(ann), handover="typed words")
         assert page.status == 409
         typed = page.typed(page.address)
-        assert typed["handover"] == ["kept words"]
+        assert typed["handover"] == ["typed words"]
 
+    @pytest.mark.each_database
     def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, ask, clock, folder):
         (id_,) = ask_for(team, ask, clock, "Rosa")
-        press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover="zentinehand over")
+        press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
         with team.app.app_context():
             assert turning.turn(folder, clock()).resealed >= 2
             kind, sealed = db.session.execute(text("SELECT kind, sealed FROM callback_note")).one()
-            assert kind == "handover" and b"zentinehand" not in bytes(sealed)
-        assert "zentinehand" in open_(ann, id_).words
+            assert kind == "handover"
+        assert_absent([NOTE], bytes(sealed))
+        assert NOTE in open_(ann, id_).words
         press(ann, open_(ann, id_), "erase")
         with team.app.app_context():
             assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
 
 
+@pytest.mark.usefixtures("monday_noon")
 class TestPaper:
     def test_print_list_shows_call_data_and_no_health_data(self, team, ann, ask, clock):
-        wishes = {"voicemail": "yes", "assistance": "zentinterpreter", "parts": ["morning"]}
-        first, second = ask_for(team, ask, clock, "Zentinela One", **wishes) + ask_for(
-            team, ask, clock, "Zentinela Two", say=""
+        wishes = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
+        first, second = ask_for(team, ask, clock, "Patient One", **wishes) + ask_for(
+            team, ask, clock, "Patient Two", say=""
         )
         change(team, "due_at", int(clock()) + 2 * HOUR, id=first)
         change(team, "rank", 0, id=first)
         change(team, "due_at", int(clock()) + HOUR, id=second)
         page = ann.get("/staff/callbacks/print")
         rows = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in page.main.select("tr")]
-        assert [row[1] for row in rows[1:]] == ["Zentinela Two", "Rosita"], "by promise: first of all would tell why"
-        assert rows[2][2:] == ["(303) 555-0144", "Any day; Morning, before 12", "English", "Yes", "Yes"]
+        assert [row[1] for row in rows[1:]] == ["Patient Two", FORM["say"]], (
+            "by due time: by rank would reveal health data"
+        )
+        assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
         assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
-        for word in ("zentinel words", "zentinterpreter", "example.org", "Call first", "hopeless", "pain", "summary"):
-            assert not re.search(word, str(page.main), re.IGNORECASE), word
+        assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
+        assert page.main.find("form") is None, "no random token among the words"
+        for word in ("example.org", "call first", "hopeless", "pain", "summary"):
+            assert word not in str(page.main).lower(), word
         assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]
 
     def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, ask, clock):
@@ -319,11 +327,11 @@ class TestPaper:
             change(team, "due_at", int(clock()) - DAY, id=id_)
         page = ann.get("/staff/callbacks/print")
         assert [row.th.get_text() for row in page.main.select("tbody tr")] == ["Parent"]
-        assert "(303) 555-0155" in page.words and "0144" not in page.words
+        assert "(303) 555-0155" in page.words
+        assert_absent([PHONE], page.text)
 
 
 def test_dashboard_pages_require_the_callbacks_role(team):
-    member = team.add("eve", "responses", "admin")
-    member.sign_in()
+    member = team.sign_in("eve", "responses", "admin")
     for address in ("today", "next", "print"):
         assert member.get(f"/staff/callbacks/{address}").status == 403

@@ -72,37 +72,3 @@ def test_nosec_comments_name_the_rule_and_the_reason():
                     passed_over.append(name)
                     assert re.search(r"# nosec B\d{3}  # \w[^#]{10,}$", line), f"{name}: {line.strip()}"
     assert passed_over
-
-
-def sheets_of(template):
-    """The style sheets that a page of this template loads."""
-    name = template.relative_to(ROOT / "templates").as_posix()
-    of_staff = "staff/|callback/desk/|responses/|layouts/staff|errors/staff|components/(desk|token|account_state)"
-    of_releases = "components/(columns|hatch|over_time|parts|shares|told)"
-    if re.match(f"{of_staff}|{of_releases}", name):
-        return ("staff",)
-    if re.match("callback/|layouts/consultation|components/(consultation|fields)", name):
-        return ("visitor", "consultation")
-    return ("visitor",)
-
-
-def test_every_template_class_has_a_css_rule():
-    ruled = {}
-    for sheet in ("visitor", "consultation", "staff"):
-        css = next((ROOT / "static" / "dist").glob(f"{sheet}.*.css")).read_text(encoding="utf-8")
-        ruled[sheet] = set(re.findall(r"\.((?:app|nhsuk)-[\w-]+)", css))
-    lacking = set()
-    for template in (ROOT / "templates").rglob("*.html"):
-        used = set()
-        text = re.sub(r"\{#.*?#\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL)
-        for value in re.findall(r'class="([^"]*)"', text):
-            used |= set(re.findall(r"\b(?:app|nhsuk)-[\w-]*\w(?![\w-]*\{)", re.sub(r"\{[{%].*?[%}]\}", "\0", value)))
-        lacking |= used - set().union(*(ruled[sheet] for sheet in sheets_of(template)))
-    assert lacking == UNRULED
-
-
-UNRULED = {
-    *("app-care__more", "app-footer__help", "app-freq", "app-page--staff", "app-panel--consent"),
-    *("nhsuk-error-summary__body", "nhsuk-table__body", "nhsuk-table__caption", "nhsuk-table__row", "nhsuk-template"),
-}
-"""Classes that name a part of the markup and need no rule of their own."""

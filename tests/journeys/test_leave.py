@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.remote_site import RemoteSite
+from tests.support.visitor import Visitor
+
 WEATHER = "https://www.weather.gov/"
 
 
+def walked(live_server):
+    """A visitor without a browser who has answered everything."""
+    walker = Visitor(RemoteSite.at(live_server.port))
+    walker.walk(sadness="3")
+    return walker
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_back_after_leave_shows_no_answer(browser_visitor, scripts):
+def test_back_after_leave_shows_no_answer(browser_visitor, live_server, scripts):
     visitor = browser_visitor(java_script_enabled=scripts)
-    visitor.walk(sadness="3")
+    visitor.resume(walked(live_server))
     visitor.open("/check/sadness")
     visitor.leave()
     visitor.page.go_back()
@@ -18,19 +28,20 @@ def test_back_after_leave_shows_no_answer(browser_visitor, scripts):
     assert visitor.open("/check/review").url.startswith(visitor.address + "/check/sadness")
 
 
-def test_back_without_leave_restores_the_answer(browser_visitor):
+def test_back_without_leave_restores_the_answer(browser_visitor, live_server):
     """The control: the test above could fail."""
     visitor = browser_visitor()
-    visitor.walk(sadness="3")
+    visitor.resume(walked(live_server))
     visitor.open("/check/sadness")
     visitor.page.goto(WEATHER)
     visitor.page.go_back()
     assert visitor.page.locator("input:checked").get_attribute("value") == "3"
 
 
-def test_pressing_shift_three_times_leaves_the_site(browser_visitor):
+def test_pressing_shift_three_times_leaves_the_site(browser_visitor, live_server):
     visitor = browser_visitor()
-    visitor.walk(sadness="3")
+    visitor.resume(walked(live_server))
+    visitor.open("/check/sadness")
     for _ in range(3):
         visitor.page.keyboard.press("Shift")
     visitor.page.wait_for_url(WEATHER)

@@ -7,17 +7,18 @@ from sqlalchemy import text
 
 from screening.extensions import db
 from screening.operations import clinic_page
+from tests.support.absence import assert_absent
 
-pytestmark = pytest.mark.each_database
+pytestmark = pytest.mark.usefixtures("fresh_crisis_files")
 
 
 def line(page):
+    """The link to the findings above a page."""
     return page.soup.select_one("aside.app-note--alert a")
 
 
-def test_every_staff_page_links_administrators_to_findings(team):
-    admin = team.add("ada", "admin")
-    admin.sign_in()
+@pytest.mark.each_database
+def test_every_staff_page_links_administrators_to_findings(admin):
     for address in ("/staff/you", "/staff/accounts", "/staff/audit", "/staff/nowhere"):
         found = line(admin.get(address))
         assert found.get_text() == "1 thing needs somebody" and found["href"] == "/staff/clinic"
@@ -27,9 +28,7 @@ def test_every_staff_page_links_administrators_to_findings(team):
     assert "2 things need somebody" not in page.text
 
 
-def test_findings_are_shown_in_both_languages(team):
-    admin = team.add("ada", "admin")
-    admin.sign_in()
+def test_findings_are_shown_in_both_languages(admin):
     admin.get("/staff/you")
     admin.get("/staff/you?lang=es")
     assert line(admin.get("/staff/you")).get_text() == "1 asunto necesita a alguien"
@@ -38,8 +37,7 @@ def test_findings_are_shown_in_both_languages(team):
 
 @pytest.mark.parametrize("role", ["callbacks", "responses", "rows"])
 def test_other_roles_cannot_open_the_system_status(team, role):
-    member = team.add("dana", role)
-    member.sign_in()
+    member = team.sign_in("dana", role)
     assert line(member.get("/staff/you")) is None
     assert "/staff/clinic" not in member.get("/staff/you").text
     assert member.get("/staff/clinic").status == 403
@@ -49,26 +47,21 @@ def test_sign_in_page_shows_no_findings(team):
     assert line(team.add("ada", "admin").get("/staff/sign-in")) is None
 
 
-def test_findings_are_cached_for_a_minute_except_on_their_page(team, clock, monkeypatch):
-    admin, looks = team.add("ada", "admin"), []
-    admin.sign_in()
-    examine = clinic_page.examine
-    monkeypatch.setattr(clinic_page, "examine", lambda given: looks.append(given.now) or examine(given))
+def test_findings_are_cached_for_a_minute_except_on_their_page(team, admin, clock, monkeypatch):
+    examined, examine = [], clinic_page.examine
+    monkeypatch.setattr(clinic_page, "examine", lambda given: examined.append(given.now) or examine(given))
     team.app.extensions.pop("findings", None)
     for _ in range(3):
         admin.get("/staff/you")
-    assert len(looks) == 1
+    assert len(examined) == 1
     clock.forward(61)
     admin.get("/staff/you")
-    assert len(looks) == 2
+    assert len(examined) == 2
     admin.get("/staff/clinic")
-    assert len(looks) == 3
+    assert len(examined) == 3
 
 
-def test_failing_doctor_does_not_break_staff_pages(team, monkeypatch):
-    admin = team.add("ada", "admin")
-    admin.sign_in()
-
+def test_failing_doctor_does_not_break_staff_pages(team, admin, monkeypatch):
     def fail(given):
         raise ValueError
 
@@ -78,9 +71,7 @@ def test_failing_doctor_does_not_break_staff_pages(team, monkeypatch):
     assert page.status == 200 and line(page) is None
 
 
-def test_outdated_schema_is_shown_on_the_system_status(team):
-    admin = team.add("ada", "admin")
-    admin.sign_in()
+def test_outdated_schema_is_shown_on_the_system_status(team, admin):
     with team.app.app_context():
         db.session.execute(text("UPDATE alembic_version_main SET version_num = '0001'"))
         db.session.commit()
@@ -88,15 +79,14 @@ def test_outdated_schema_is_shown_on_the_system_status(team):
     assert "flask db upgrade" in page.words
 
 
-def test_error_page_shows_the_request_id_and_no_exception_text(team, monkeypatch, caplog):
-    admin = team.add("ada", "admin")
-    admin.sign_in()
-
+def test_error_page_shows_the_request_id_and_no_exception_text(team, admin, monkeypatch, capsys):
     def broken():
-        raise ValueError("zentinela")
+        raise ValueError("zentinelexception")
 
     monkeypatch.setitem(team.app.view_functions, "sign_in.own", broken)
     broken.requirement = clinic_page.show.requirement
     page = admin.get("/staff/you")
-    number = page.response.headers["X-Request-ID"]
-    assert page.status == 500 and number in page.words and "zentinela" not in page.text + caplog.text
+    number, logged = page.response.headers["X-Request-ID"], capsys.readouterr().err
+    assert page.status == 500 and number in page.words
+    assert "a request failed: ValueError" in logged and f"(request {number})" in logged
+    assert_absent(["zentinelexception"], page.text, logged)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from screening.config import ROOT
+from tests.support.processes import python
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +13,12 @@ def places():
     code = (
         "from tests.support.bare_site import site; from screening.operations.counting import Places; import sys; "
         "places = Places(site(('visitor', 'staff')))\n"
-        "for line in sys.stdin: p = places.of(*line.split()); print(p.surface, p.group, p.steady)"
+        "for line in sys.argv[1:]: p = places.of(*line.split()); print(p.surface, p.group, p.steady)"
     )
 
     def ask(*requests):
-        text = "\n".join(requests)
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, input=text, capture_output=True, text=True, check=True
-        )
+        done = python("-c", code, *requests)
+        assert done.returncode == 0, done.stderr
         return dict(zip(requests, done.stdout.splitlines(), strict=True))
 
     return ask

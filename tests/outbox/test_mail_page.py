@@ -1,4 +1,4 @@
-"""What staff see of mail that did not get through, and how they send it again."""
+"""The staff page of undelivered mail, and its retry buttons."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import pytest
 from screening.outbox import delivery
 from screening.outbox.delivery import DAY, WAITS
 from screening.outbox.models import FAILED, SENT, WAITING
+from tests.support.absence import assert_absent
 from tests.support.mail_site import TEAM
 from tests.support.sample_patient import ROSA, SECRETS
 from tests.support.staff_client import Team
-
-pytestmark = pytest.mark.each_database
 
 
 @pytest.fixture
@@ -25,6 +24,8 @@ def rows(page):
     ]
 
 
+@pytest.mark.each_database
+@pytest.mark.usefixtures("monday_noon")
 def test_undelivered_mail_is_listed_without_addresses(mail_site, mail_server, ann):
     mail_server.refused = {ROSA.email: "550 no such user", TEAM: "451 later"}
     mail_site.ask()
@@ -41,7 +42,7 @@ def test_undelivered_mail_is_listed_without_addresses(mail_site, mail_server, an
         ],
     ]
     assert "1 mail failed, 1 waits" in page.words
-    assert not [secret for secret in (*SECRETS, TEAM) if secret in page.text]
+    assert_absent([*SECRETS, TEAM], page.text)
     assert ann.get(page.main.select_one("tbody a")["href"]).heading == ROSA.name, "the row leads to the request"
 
 
@@ -50,17 +51,18 @@ def test_retry_of_a_failed_mail_delivers_and_is_audited(mail_site, mail_server, 
     mail_site.ask()
     mail_site.deliver()
     mail_server.refused = {}
-    patient, team = mail_site.mails()
+    to_patient, to_staff = mail_site.mails()
     page = ann.get("/staff/mail")
-    page = ann.send(page, f"/staff/mail/{patient.id}/retry")
+    page = ann.send(page, f"/staff/mail/{to_patient.id}/retry")
     assert "It will be tried again" in page.words and "1 mail failed, 1 waits" in page.words
     assert mail_site.deliver() == 1
     assert [mail.state for mail in mail_site.mails()] == [SENT, FAILED]
-    assert [(e.actor, e.subject) for e in team.events("mail.retried")] == [(team.id_of(ann), patient.id)]
-    assert ann.send(ann.get("/staff/mail"), f"/staff/mail/{team.id}/retry").status == 200
+    assert [(e.actor, e.subject) for e in team.events("mail.retried")] == [(team.id_of(ann), to_patient.id)]
+    assert ann.send(ann.get("/staff/mail"), f"/staff/mail/{to_staff.id}/retry").status == 200
     assert mail_site.deliver() == 1 and rows(ann.get("/staff/mail")) == []
 
 
+@pytest.mark.each_database
 def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann, team, clock):
     mail_server.answers = ["451 later"] * len(WAITS) + ["554 never", "451 later"]
     mail_site.ask(ROSA)
@@ -77,6 +79,7 @@ def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann
     assert [event.subject for event in team.events("mail.retried")] == [""]
 
 
+@pytest.mark.each_database
 def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann):
     mail_site.ask()
     with mail_site.app.app_context():
@@ -85,27 +88,23 @@ def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann):
     assert mail_site.deliver() == 1, "only the other"
 
 
-def test_mail_page_access_and_links_depend_on_role(mail_site, team, make_site):
-    clerks = {role: team.add(role, role) for role in ("callbacks", "admin", "responses")}
-    for member in clerks.values():
-        member.sign_in()
-    assert {role: member.client.get("/staff/mail").status_code for role, member in clerks.items()} == {
+def test_mail_page_access_and_links_depend_on_role(mail_site, team):
+    members = {role: team.sign_in(role, role) for role in ("callbacks", "admin", "responses")}
+    assert {role: member.client.get("/staff/mail").status_code for role, member in members.items()} == {
         "callbacks": 200,
         "admin": 200,
         "responses": 403,
     }
     mail_site.ask()
-    assert clerks["callbacks"].get("/staff/mail").main.select("tbody a")
-    assert not clerks["admin"].get("/staff/mail").main.select("tbody a"), "requests are not for an admin's eyes"
+    assert members["callbacks"].get("/staff/mail").main.select("tbody a")
+    assert not members["admin"].get("/staff/mail").main.select("tbody a"), "requests are not for an admin's eyes"
     for role, seen in (("callbacks", True), ("responses", False)):
-        words = [link.get_text() for link in clerks[role].get("/staff/you").soup.select(".app-staffnav a")]
+        words = [link.get_text() for link in members[role].get("/staff/you").soup.select(".app-staffnav a")]
         assert ("Mail" in words) == seen
 
 
 def test_unset_mail_host_is_stated_and_hides_menu_entry(make_site):
-    team = Team(make_site())
-    member = team.add("ann", "callbacks")
-    member.sign_in()
+    member = Team(make_site()).sign_in("ann", "callbacks")
     page = member.get("/staff/mail")
     assert "No mail server is set" in page.words
     assert "Mail" not in [link.get_text() for link in page.soup.select(".app-staffnav a")]

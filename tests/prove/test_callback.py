@@ -11,7 +11,7 @@ import pytest
 
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
-from tests.prove.test_hostile import MARK, NASTY
+from tests.support.hostile_input import MARK, NASTY
 from tests.support.live_patient import Patient, references_in
 from tests.support.live_server import LiveServer
 from tests.support.sample_patient import FORM

@@ -9,13 +9,11 @@ by. Without mixing the same attack must succeed, or it proves nothing.
 from __future__ import annotations
 
 import json
-import math
 import random
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -25,16 +23,22 @@ from screening.config import ROOT
 from screening.extensions import db
 from screening.responses import Outcome, mixing, record
 from tests.support.databases import close
-from tests.support.visitor import SIGNS
+from tests.support.linkage import (
+    ARRIVALS,
+    MOST_CORRELATION,
+    MOST_HITS,
+    codes,
+    correlation,
+    hits,
+    in_bytes,
+    orders,
+    rows,
+    serial_of,
+)
 
-ARRIVALS = 2000
+pytestmark = pytest.mark.each_database
+
 SEED = 20261122
-
-MOST_HITS = 9
-"""By chance 1 pair in 2,000 is right, Poisson distributed: more than 9 happens once in a million trials."""
-
-MOST_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
-"""A rank correlation this large happens by chance once in a million trials."""
 
 
 @pytest.fixture
@@ -43,16 +47,6 @@ def commands(database_url):
     with app.app_context():
         yield app
     close(app)
-
-
-def codes(serial: int) -> dict[str, str]:
-    """Seven answers that tell one copy from all others: its serial number, base 4."""
-    return {sign: str(serial // 4**place % 4) for place, sign in enumerate(SIGNS)}
-
-
-def serial_of(answers: object) -> int:
-    given = answers if isinstance(answers, dict) else json.loads(str(answers))
-    return sum(int(given[sign]) * 4**place for place, sign in enumerate(SIGNS))
 
 
 def arrive(questionnaire) -> list[int]:
@@ -64,52 +58,6 @@ def arrive(questionnaire) -> list[int]:
         copy_id = f"{dice.getrandbits(128):032x}"
         assert record(copy_id, questionnaire, answers, "2026-11", kept_before=False) is Outcome.KEPT
     return serials
-
-
-def rows(bind: str | None, statement: str) -> list[tuple]:
-    with db.engines[bind].connect() as connection:
-        return [tuple(row) for row in connection.execute(text(statement))]
-
-
-def in_bytes(file: Path, serials: list[int]) -> list[int]:
-    """The serials by where their answers first lie in a file."""
-    if not file.exists():
-        return []
-    data = file.read_bytes().decode("latin-1")
-    places = {}
-    for serial in serials:
-        place = data.find(json.dumps(codes(serial))[:-1])
-        if place >= 0:
-            places[serial] = place
-    return sorted(places, key=lambda serial: places[serial])
-
-
-def orders(table: str, serials: list[int], folder: Path) -> dict[str, list[int]]:
-    """Every order in which storage shows the rows of a table."""
-    found = {
-        "as rows lie": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table}")],
-        "by id": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table} ORDER BY id")],
-    }
-    if db.engines[None].dialect.name == "sqlite":
-        for name in ("site.sqlite", "site.sqlite-wal"):
-            found[f"bytes of {name}"] = in_bytes(folder / name, serials)
-    else:
-        for hidden in ("ctid", "xmin::text::bigint, ctid", "cmin::text::bigint, ctid"):
-            statement = f"SELECT answers FROM {table} ORDER BY {hidden}"
-            found[f"by {hidden}"] = [serial_of(row[0]) for row in rows(None, statement)]
-    return {name: order for name, order in found.items() if len(order) == len(serials)}
-
-
-def hits(arrived: list[int], order: list[int]) -> int:
-    """How many pairs are right when the first is paired with the first, and so on; forwards or backwards."""
-    return max(sum(a == b for a, b in zip(arrived, way, strict=True)) for way in (order, order[::-1]))
-
-
-def correlation(arrived: list[int], order: list[int]) -> float:
-    """Spearman's rank correlation of the two orders."""
-    rank = {serial: place for place, serial in enumerate(order)}
-    n = len(arrived)
-    return 1 - 6 * sum((place - rank[serial]) ** 2 for place, serial in enumerate(arrived)) / (n * (n * n - 1))
 
 
 def test_storage_order_links_arrivals_no_better_than_chance(commands, questionnaire, tmp_path, report):

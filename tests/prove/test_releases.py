@@ -28,10 +28,12 @@ from screening.questionnaire.path import on_path
 from screening.responses import mixing, releases, store
 from screening.responses.models import MixedCopy, Release, ReleaseChunk
 from screening.responses.terms import Terms
-from tests.prove.test_insider import MOST_CORRELATION, MOST_HITS, codes, correlation, hits, orders
+from tests.support.linkage import MOST_CORRELATION, MOST_HITS, codes, correlation, hits, orders
 from tests.support.sample_responses import generate
 from tests.support.sample_responses import store as lay
 from tests.support.visitor import SIGNS
+
+pytestmark = pytest.mark.each_database
 
 PEOPLE = 2000
 SEED = 20261122

@@ -31,7 +31,7 @@ from tests.support.postgres import binaries
 from tests.support.visitor import Visitor
 
 PATIENTS = 60
-ZOE, YAN = "Zentinel Zoe", "Zentinel Yan"
+ZOE, YAN = "Zentinelazoe Ruiz", "Zentinelayan Ruiz"
 """Zoe takes her request back; Yan's is closed, and purged a month later."""
 
 DAY = 24 * HOUR

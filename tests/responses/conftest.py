@@ -1,4 +1,4 @@
-"""A database with copies in it, of either kind."""
+"""The commands' application on a migrated database."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tests.support.databases import close
 
 
 @pytest.fixture
-def commands(database_url):
+def commands(database_url, clock):
     """The commands' application, in its context."""
-    app = create_commands_app({"DATABASE_URL": database_url})
+    app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
     with app.app_context():
         yield app
     close(app)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
-from screening.config import ROOT
 from screening.extensions import db
 from screening.responses import downloads, files, store
 from screening.responses.models import Release, ReleaseChunk, ReleaseFile
 from tests.support import release_factory
-
-pytestmark = pytest.mark.each_database
+from tests.support.processes import python
 
 BUILT = [name for name in files.NAMES if not name.endswith(".csv")]
 
@@ -59,7 +55,9 @@ def refuse(*_args):
     raise AssertionError("made a second time")
 
 
-@pytest.mark.parametrize("name", files.NAMES)
+@pytest.mark.parametrize(
+    ("database_kind", "name"), [*(("sqlite", name) for name in files.NAMES), ("postgresql", "full.zip")]
+)
 def test_file_is_built_once_and_stays_identical(release, monkeypatch, left_behind, name):
     content = fetch(release, name)
     assert (name, 1) in stored() and left_behind() == []
@@ -67,6 +65,7 @@ def test_file_is_built_once_and_stays_identical(release, monkeypatch, left_behin
     assert fetch(release, name) == content
 
 
+@pytest.mark.each_database
 def test_concurrent_builds_return_the_first_stored_file(app, release, monkeypatch, left_behind):
     nodes = []
 
@@ -93,6 +92,7 @@ class KilledError(BaseException):
     """Stands for the end of the process."""
 
 
+@pytest.mark.each_database
 def test_process_killed_during_storing_leaves_no_partial_file(release, monkeypatch, left_behind):
     monkeypatch.setattr(store, "PIECE", 1000)
 
@@ -120,6 +120,7 @@ def test_process_killed_during_building_leaves_no_file(release, monkeypatch, lef
     assert [name for name, _ in stored()] == ["full.csv", "signs.csv"] and left_behind() == []
 
 
+@pytest.mark.each_database
 def test_slow_download_holds_no_database_connection(release, monkeypatch):
     monkeypatch.setattr(store, "PIECE", 1000)
     fetch(release, "full.xlsx")
@@ -178,9 +179,10 @@ with app.app_context():
 """
 
 
+@pytest.mark.each_database
 def test_large_download_uses_little_memory(app, database_url, questionnaire):
     release_factory.release(questionnaire, count=2000, masked=0, times=25)
-    command = [sys.executable, "-c", MEASURE, database_url]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = python("-c", MEASURE, database_url)
+    assert done.returncode == 0, done.stderr
     growth, *sizes = map(float, done.stdout.split())
     assert sizes[0] > 2_500_000 and growth < 20, growth

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -13,10 +11,10 @@ from screening.cli import create_commands_app
 from screening.extensions import db
 from screening.questionnaire.model import Questionnaire
 from screening.responses import Outcome, mixing, record, withdraw
+from tests.support.absence import assert_absent
 from tests.support.databases import close
+from tests.support.threads import run_together
 from tests.support.visitor import SIGNS
-
-pytestmark = pytest.mark.each_database
 
 K = 11
 
@@ -53,6 +51,7 @@ def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
     assert len(waiting()) == K - 1 and mixed() == []
 
 
+@pytest.mark.each_database
 def test_k_responses_are_shuffled_together_under_fresh_ids(commands, questionnaire):
     ids = {agree(questionnaire, number) for number in range(K)}
     before = sorted(answers for _, answers in waiting())
@@ -71,6 +70,7 @@ def test_second_shuffle_moves_nothing(commands, questionnaire):
 
 
 @pytest.mark.parametrize("step", ["_move", "_clear", "wipe"])
+@pytest.mark.each_database
 def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, monkeypatch, step):
     class KilledError(Exception):
         pass
@@ -97,6 +97,7 @@ def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, mon
     assert len(mixed()) == K and len(waiting()) == 1
 
 
+@pytest.mark.each_database
 def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, monkeypatch):
     ids = [agree(questionnaire, number) for number in range(K)]
     monkeypatch.setattr(mixing, "_move", lambda *arguments: 0)
@@ -112,13 +113,14 @@ def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, 
     ]
 
 
-def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire, database_url):
+@pytest.mark.each_database
+def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire, database_url, clock):
     for number in range(5 * K):
         agree(questionnaire, number)
     before = sorted(answers for _, answers in waiting())
 
     def run(_):
-        app = create_commands_app({"DATABASE_URL": database_url})
+        app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
         with app.app_context():
             try:
                 mixing.mix(K)
@@ -126,31 +128,24 @@ def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire,
                 assert "locked" in str(error), error
         close(app)
 
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(run, range(4)))
+    run_together(4, run)
     mixing.mix(K)
     assert sorted(answers for _, answers in mixed()) == before and waiting() == []
 
 
-def test_shuffle_leaves_no_pending_ids_in_database_files(sqlite_url, questionnaire, tmp_path):
-    app = create_commands_app({"DATABASE_URL": sqlite_url})
-
-    def found(ids: list[str]) -> int:
-        everything = b"".join(file.read_bytes() for file in Path(tmp_path).iterdir())
-        return sum(id_.encode() in everything for id_ in ids)
-
-    with app.app_context():
-        ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
-        assert found(ids) == 50
-        assert mixing.mix(K).wiped
-        assert found(ids) == 0
-        one = agree(questionnaire, 10**31)
-        withdraw(one, kept_before=True)
-        mixing.mix(K)
-        assert found([one]) == 0
-    close(app)
+def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire, tmp_path):
+    ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
+    everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
+    assert mixing.mix(K).wiped
+    assert_absent(ids, tmp_path)
+    one = agree(questionnaire, 10**31)
+    withdraw(one, kept_before=True)
+    mixing.mix(K)
+    assert_absent([one], tmp_path)
 
 
+@pytest.mark.each_database
 def test_pending_table_is_unlogged_or_without_rowid(commands):
     engine = db.engines["inbox"]
     with engine.connect() as connection:
@@ -162,10 +157,11 @@ def test_pending_table_is_unlogged_or_without_rowid(commands):
             assert "WITHOUT ROWID" in str(sql)
 
 
+@pytest.mark.each_database
 def test_failed_response_insert_logs_no_values(commands, questionnaire, caplog):
-    answers = {**dict.fromkeys(SIGNS, "1"), "copy": "yes", "age": "declined"}
+    answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "under_3_months", "copy": "yes", "age": "declined"}
     with db.engines["inbox"].begin() as connection:
         connection.execute(text("DROP TABLE inbox_copy"))
-    assert record("f" * 32, questionnaire, answers, "sentinel-7391", kept_before=False) is Outcome.UNAVAILABLE
-    assert "sentinel-7391" not in caplog.text and "declined" not in caplog.text and "f" * 32 not in caplog.text
+    assert record("f" * 32, questionnaire, answers, "zentinelperiod", kept_before=False) is Outcome.UNAVAILABLE
     assert "the inbox cannot be reached" in caplog.text
+    assert_absent(["zentinelperiod", "under_3_months", "f" * 32], caplog.text)

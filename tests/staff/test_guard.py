@@ -37,7 +37,7 @@ ADDRESSES = """
 OF_THIS_WING = ("sign_in.", "accounts.", "audit.", "mail.")
 
 
-def told(requirement):
+def description_of(requirement):
     if requirement.strangers:
         return "everybody"
     if requirement.roles is not None:
@@ -56,7 +56,7 @@ def address_of(rule):
 
 def test_url_map_matches_the_reviewed_addresses(team):
     found = {
-        f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))} {told(requirement_of(team.app, rule.endpoint))}"
+        f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))} {description_of(requirement_of(team.app, rule.endpoint))}"
         for rule in rules(team)
         if rule.endpoint.startswith(OF_THIS_WING)
     }
@@ -104,7 +104,6 @@ def test_missing_role_is_refused_on_every_view(team, role):
     assert member.get("/staff/nothing").status == 404
 
 
-@pytest.mark.each_database
 def test_refused_page_is_audited_with_account_and_endpoint(team):
     member, ada = team.add("dana", "responses"), team.add("ada", "admin")
     member.sign_in()

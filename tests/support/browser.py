@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page, Request
 
+from tests.support.processes import HANGING
 from tests.support.sample_patient import PHONE
+from tests.support.visitor import Visitor
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     *("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 ]
+MOST_PRESSES = 300
 NEUTRAL = "https://www.weather.gov/"
 VIEW = {"viewport": {"width": 360, "height": 780}, "locale": "en-US", "ignore_https_errors": True}
 """Options of a browser context: a phone."""
@@ -21,6 +24,7 @@ class BrowserVisitor:
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
+        context.set_default_timeout(HANGING * 1000)
         self.address = address
         self.page: Page = context.new_page()
         self.asked: list[str] = []
@@ -65,6 +69,13 @@ class BrowserVisitor:
         self.choose("stress", "work", "money")
         assert self.path == "/check/review"
 
+    def resume(self, walker: Visitor) -> None:
+        """Go on in this browser where a visitor without one has got to: take over the cookies."""
+        cookies = [walker.client.get_cookie(name) for name in ("visit", "lang")]
+        self.context.add_cookies(
+            [{"name": c.key, "value": c.value, "url": self.address} for c in cookies if c is not None]
+        )
+
     def finish(self, agree: bool = True) -> None:
         """From the review to the summary."""
         self.choose("copy", "yes" if agree else "no")
@@ -80,7 +91,9 @@ class BrowserVisitor:
         page.locator("input[name=patient]").first.check()
         page.locator("#minor").uncheck()
         self.follow("#ask > button.nhsuk-button")
-        while self.path != "/consultation/sent" or page.locator(".app-ref").count() == 0:  # not within 3 seconds
+        for _ in range(MOST_PRESSES):  # a form that is sent within 3 seconds is shown again
+            if self.path == "/consultation/sent" and page.locator(".app-ref").count():
+                break
             self.follow(".app-panel--consent button")
         return page.locator(".app-ref dd").inner_text()
 

@@ -15,9 +15,15 @@ from screening.callback.details import Details
 from screening.callback.models import CallbackRequest
 from screening.extensions import db
 from screening.keyring import CALLBACK, SEARCH, Keyring
-from tests.support.clock import Clock
+from tests.support.clock import NOON, Clock
 from tests.support.sample_patient import FORM
 from tests.support.visitor import Page, Visitor
+
+
+@pytest.fixture
+def monday_noon(clock: Clock) -> None:
+    """Pins the clock to Monday, 23 November 2026, 12:00 at the clinic; by ``usefixtures``, before a site is used."""
+    clock.now = NOON
 
 
 @pytest.fixture

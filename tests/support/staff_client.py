@@ -37,6 +37,12 @@ def totp(secret: str, at: float) -> str:
     return f"{(int.from_bytes(digest[offset : offset + 4], 'big') & 0x7FFFFFFF) % 10**6:06}"
 
 
+def wrong_code(secret: str, at: float) -> str:
+    """Six digits that no app shows for a secret at a time, nor in the periods of 30 seconds before and after."""
+    right = {totp(secret, at + shift) for shift in (-30, 0, 30)}
+    return next(code for code in (f"{number:06}" for number in range(4)) if code not in right)
+
+
 class StaffClient(Visitor):
     """A staff member. ``secret`` is what the authenticator app on their phone knows."""
 
@@ -51,6 +57,11 @@ class StaffClient(Visitor):
     def code(self) -> str:
         """What the app shows now."""
         return totp(self.secret, self.clock())
+
+    @property
+    def wrong_code(self) -> str:
+        """A code that the app shows neither now nor a period earlier or later."""
+        return wrong_code(self.secret, self.clock())
 
     @property
     def cookie(self) -> str:

@@ -6,19 +6,18 @@ real proxy. Where an answer does not come, or is the proxy's own page with crisi
 
 from __future__ import annotations
 
-import http.client
 import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Any
-from urllib.parse import quote
 
 from werkzeug.test import Client
 
 from tests.support.nginx import Nginx
+from tests.support.remote_site import BROKEN_OFF, RemoteSite
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.staff_client import PASSWORD, StaffClient
 from tests.support.visitor import SIGNS, Page, Visitor
@@ -26,45 +25,13 @@ from tests.support.visitor import SIGNS, Page, Visitor
 BREATH = 0.05
 """Seconds between two presses of somebody who got no answer."""
 
-BROKEN_OFF = 599
-"""Stands for a connection that ended without an answer."""
-
 LEAST_SECONDS = 4
 """A form for a call that is sent sooner is shown once more."""
 
 
-class Through:
-    """A proxy as a WSGI application, so that a test's client speaks to it; from an address of its own."""
-
-    def __init__(self, nginx: Nginx, address: str) -> None:
-        self.nginx, self.address = nginx, address
-
-    def test_client(self) -> Client:
-        """A browser before it."""
-        return Client(self)
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/%:@!$&'()*+,;=~")
-        query = environ["QUERY_STRING"]
-        headers = {
-            name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_") and value
-        }
-        if environ.get("CONTENT_TYPE"):
-            headers["Content-Type"] = environ["CONTENT_TYPE"]
-        body = environ["wsgi.input"].read()
-        connection = self.nginx.connect(source=self.address)
-        try:
-            connection.request(environ["REQUEST_METHOD"], f"{path}?{query}" if query else path, body or None, headers)
-            answer = connection.getresponse()
-            page = answer.read()
-            fields = [(name, value) for name, value in answer.getheaders() if name.lower() != "connection"]
-        except (OSError, http.client.HTTPException):
-            start_response(f"{BROKEN_OFF} broken off", [("Content-Type", "text/html")])
-            return [b""]
-        finally:
-            connection.close()
-        start_response(f"{answer.status} {answer.reason}", fields)
-        return [page]
+def through(nginx: Nginx, address: str) -> RemoteSite:
+    """The site behind this nginx, asked from an address of its own."""
+    return RemoteSite(lambda: nginx.connect(source=address))
 
 
 class Crowd:
@@ -175,7 +142,7 @@ class Walker(Pressing, Visitor):
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self.crowd, self.dice = crowd, random.Random(number)
-        super().__init__(Through(crowd.nginx, f"127.0.1.{number}"), https=True)  # type: ignore[arg-type]
+        super().__init__(through(crowd.nginx, f"127.0.1.{number}"), https=True)  # type: ignore[arg-type]
 
     def go(self) -> None:
         self.client = self.site.test_client()
@@ -196,7 +163,7 @@ class Patient(Pressing, Visitor):
         self.crowd, self.number, self.count = crowd, number, 0
         self.acknowledged: dict[str, str] = {}
         self.begun: list[tuple[float, str, Client, Page]] = []
-        super().__init__(Through(crowd.nginx, f"127.0.2.{number}"), https=True)  # type: ignore[arg-type]
+        super().__init__(through(crowd.nginx, f"127.0.2.{number}"), https=True)  # type: ignore[arg-type]
 
     def go(self) -> None:
         """Fill in another form; send those that were before somebody long enough."""
@@ -220,7 +187,7 @@ class Colleague(Pressing, StaffClient):
 
     def __init__(self, crowd: Crowd, number: int, member: StaffClient) -> None:
         self.crowd, self.count, self.notes = crowd, 0, set[str]()
-        Visitor.__init__(self, Through(crowd.nginx, f"127.0.3.{number}"), https=True)  # type: ignore[arg-type]
+        Visitor.__init__(self, through(crowd.nginx, f"127.0.3.{number}"), https=True)  # type: ignore[arg-type]
         self.email, self.password, self.secret, self.clock = member.email, PASSWORD, member.secret, time.time
         page = self.enter_password()
         assert self.send(page, "/staff/second-factor", code=self.code).status == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask import abort
 
 from tests.support.visitor import Visitor, check_page
 
@@ -169,11 +170,24 @@ def test_urgent_help_is_shown_under_unknown_host_name(site):
     assert response.status_code == 200 and "tel:988" in response.text
 
 
-def test_static_error_page_has_crisis_numbers(site, monkeypatch):
+ERROR_CODES = (400, 403, 404, 405, 413, 418, 429, 500, 502, 503)
+
+
+@pytest.fixture
+def failing_site(site):
+    """The site, with an address for each error it can answer with."""
+    for code in ERROR_CODES:
+        site.add_url_rule(f"/fail/{code}", f"fail_{code}", lambda code=code: abort(code))
+    return site
+
+
+def test_static_error_page_has_crisis_numbers(failing_site, monkeypatch):
     monkeypatch.setattr("screening.web.errors.render_template", Broken().__getattr__)
-    response = site.test_client().get("/nowhere")
-    assert response.status_code == 404
-    assert "tel:988" in response.text and "sms:988" in response.text and "tel:911" in response.text
+    for code in ERROR_CODES:
+        response = failing_site.test_client().get(f"/fail/{code}")
+        assert response.status_code == code
+        for link in ("tel:988", "sms:988", "tel:911"):
+            assert link in response.text, code
 
 
 def test_leave_deletes_draft_cookies_without_a_token(visitor):
@@ -198,10 +212,13 @@ def test_leave_works_over_rate_limit_and_with_broken_keyring(make_site):
     assert client.post("/leave").status_code == 303
 
 
-def test_not_found_page_has_crisis_help_and_start_link(visitor):
-    page = visitor.get("/nowhere")
-    check_page(page)
-    assert page.main.find("a", href="/", class_="nhsuk-button")
+def test_every_error_page_has_crisis_help_and_start_link(failing_site):
+    visitor = Visitor(failing_site)
+    for address, code in (("/nowhere", 404), *((f"/fail/{code}", code) for code in ERROR_CODES)):
+        page = visitor.get(address)
+        assert page.status == code
+        check_page(page)
+        assert page.main.find("a", href="/", class_="nhsuk-button"), code
 
 
 def test_urgent_help_is_bilingual_with_language_and_back_links(visitor):

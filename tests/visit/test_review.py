@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
+from tests.support.databases import pending_responses, plain_engine
 from tests.support.visitor import SIGNS, Visitor
-
-pytestmark = pytest.mark.each_database
-
-
-@pytest.fixture
-def url(database_url):
-    return database_url
-
-
-@pytest.fixture
-def visitor(make_site, url):
-    return Visitor(make_site(DATABASE_URL=url))
 
 
 def test_review_lists_each_answer_with_a_change_link(visitor):
@@ -67,29 +57,30 @@ def test_invalid_change_returns_to_review_after_correction(visitor):
     assert visitor.send(page, "/check/sleep", sleep="1").address == "/check/review"
 
 
-def test_consent_has_no_default_and_must_be_chosen(visitor, inbox, url):
+def test_consent_has_no_default_and_must_be_chosen(visitor, database_url):
     page = visitor.walk()
     assert page.chosen() == []
     page = visitor.send(page, "/check/review")
     assert page.status == 422 and "Choose yes or no" in page.words and page.title.startswith("Error: ")
     assert visitor.get("/summary").address == "/check/review"
-    assert inbox(url) == []
+    assert pending_responses(database_url) == []
 
 
-def test_refused_consent_stores_nothing_and_skips_age(visitor, inbox, url):
+def test_refused_consent_stores_nothing_and_skips_age(visitor, database_url):
     visitor.walk()
     page = visitor.disagree()
     assert page.address == "/summary" and "No copy was kept." in page.words
-    assert inbox(url) == []
+    assert pending_responses(database_url) == []
 
 
-def test_consent_stores_only_the_announced_fields(visitor, inbox, url):
+@pytest.mark.each_database
+def test_consent_stores_only_the_announced_fields(visitor, database_url, clock):
     visitor.walk(pain="2", sadness="3", sleep="declined", stress=("family",))
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
-    assert page.address == "/check/age" and inbox(url) == []
+    assert page.address == "/check/age" and pending_responses(database_url) == []
     page = visitor.send(page, "/check/age", age="25_to_34")
     assert page.address == "/summary" and "anonymous copy is in the holding file" in page.words
-    (row,) = inbox(url)
+    (row,) = pending_responses(database_url)
     answers = row.pop("answers")
     answers = json.loads(answers) if isinstance(answers, str) else answers
     assert answers == {
@@ -102,7 +93,7 @@ def test_consent_stores_only_the_announced_fields(visitor, inbox, url):
     identity = row.pop("id")
     assert len(identity) == 32
     assert row == {
-        "period": "2026-11",
+        "period": f"{datetime.fromtimestamp(clock(), visitor.site.extensions['clinic'].time_zone):%Y-%m}",
         "questionnaire": "warning_signs",
         "version": 1,
         "age_band": "25_to_34",
@@ -111,14 +102,15 @@ def test_consent_stores_only_the_announced_fields(visitor, inbox, url):
     }
 
 
-def test_absent_pain_is_stored_differently_from_declined(visitor, inbox, url):
+def test_absent_pain_is_stored_differently_from_declined(visitor, database_url):
     visitor.walk()
     visitor.agree(age="declined")
-    (row,) = inbox(url)
+    (row,) = pending_responses(database_url)
     assert (row["age_band"], row["pain_duration"]) == ("declined", "not_shown")
 
 
-def test_repeated_consent_stores_a_single_response(visitor, inbox, url):
+@pytest.mark.each_database
+def test_repeated_consent_stores_a_single_response(visitor, database_url):
     visitor.walk()
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
     cookie = visitor.client.get_cookie("visit").value
@@ -126,66 +118,66 @@ def test_repeated_consent_stores_a_single_response(visitor, inbox, url):
         visitor.client.set_cookie("visit", cookie)
         assert visitor.send(page, "/check/age", age="25_to_34").address == "/summary"
     visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
-    assert len(inbox(url)) == 1
+    assert len(pending_responses(database_url)) == 1
 
 
-def test_changed_answer_updates_the_pending_response(visitor, inbox, url):
+@pytest.mark.each_database
+def test_changed_answer_updates_the_pending_response(visitor, database_url):
     visitor.walk(sadness="1")
     visitor.agree()
     visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
     page = visitor.get("/check/review")
     assert page.chosen() == ["yes"] and "45 to 54" in page.words
     assert visitor.send(page, "/check/review", copy="yes").address == "/summary"
-    (row,) = inbox(url)
+    (row,) = pending_responses(database_url)
     assert '"sadness": "3"' in json.dumps(
         row["answers"] if isinstance(row["answers"], dict) else json.loads(row["answers"])
     )
 
 
-def test_response_can_be_withdrawn_and_stored_again(visitor, inbox, url):
+@pytest.mark.each_database
+def test_response_can_be_withdrawn_and_stored_again(visitor, database_url):
     visitor.walk()
     visitor.agree()
-    assert len(inbox(url)) == 1
+    assert len(pending_responses(database_url)) == 1
     assert "No copy was kept." in visitor.disagree().words
-    assert inbox(url) == []
+    assert pending_responses(database_url) == []
     visitor.agree()
-    assert len(inbox(url)) == 1
+    assert len(pending_responses(database_url)) == 1
 
 
-def test_under_18_stores_no_response_and_advises_an_adult(visitor, inbox, url):
+def test_under_18_stores_no_response_and_advises_an_adult(visitor, database_url):
     visitor.walk()
     page = visitor.agree(age="under_18")
-    assert page.address == "/summary" and inbox(url) == []
+    assert page.address == "/summary" and pending_responses(database_url) == []
     assert "parent, a guardian or a doctor" in page.words and "No copy was kept" in page.words
 
 
-def test_changing_age_to_under_18_withdraws_the_response(visitor, inbox, url):
+def test_changing_age_to_under_18_withdraws_the_response(visitor, database_url):
     visitor.walk()
     visitor.agree()
     visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
-    assert inbox(url) == []
+    assert pending_responses(database_url) == []
 
 
-def test_shuffled_response_is_neither_changed_nor_stored_again(visitor, inbox, url):
+@pytest.mark.each_database
+def test_shuffled_response_is_neither_changed_nor_stored_again(visitor, database_url):
     visitor.walk()
     visitor.agree()
-    address = url.removesuffix(".sqlite") + "-inbox.sqlite" if url.startswith("sqlite") else url
-    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
+    address = database_url.removesuffix(".sqlite") + "-inbox.sqlite" if "sqlite" in database_url else database_url
+    with plain_engine(address) as engine, engine.begin() as connection:
         connection.execute(text("DELETE FROM inbox_copy"))  # as mixing leaves it
-    engine.dispose()
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
-    assert "already mixed" in page.words and inbox(url) == []
+    assert "already mixed" in page.words and pending_responses(database_url) == []
     assert "already mixed" in visitor.disagree().words
 
 
-def test_two_visitors_store_separate_responses(make_site, inbox, url):
-    site = make_site(DATABASE_URL=url)
+def test_two_visitors_store_separate_responses(site, database_url):
     for _ in range(2):
         visitor = Visitor(site)
         visitor.walk()
         visitor.agree()
-    assert len({row["id"] for row in inbox(url)}) == 2
+    assert len({row["id"] for row in pending_responses(database_url)}) == 2
 
 
 def test_summary_without_database_states_no_response_stored(make_site, tmp_path):
@@ -199,7 +191,7 @@ def test_summary_without_database_states_no_response_stored(make_site, tmp_path)
         assert visitor.disagree().address == "/summary"
 
 
-def test_response_is_stored_after_database_recovery(make_site, sqlite_url, inbox, tmp_path):
+def test_response_is_stored_after_database_recovery(make_site, sqlite_url, tmp_path):
     file = tmp_path / "site-inbox.sqlite"
     away = file.with_suffix(".away")
     file.rename(away)
@@ -210,7 +202,7 @@ def test_response_is_stored_after_database_recovery(make_site, sqlite_url, inbox
     file.rmdir()
     away.rename(file)
     page = visitor.send(visitor.get("/check/review"), "/check/review", copy="yes")
-    assert "anonymous copy is in the holding file" in page.words and len(inbox(sqlite_url)) == 1
+    assert "anonymous copy is in the holding file" in page.words and len(pending_responses(sqlite_url)) == 1
 
 
 def test_summary_says_response_is_outdated_until_resent(visitor):
@@ -222,10 +214,10 @@ def test_summary_says_response_is_outdated_until_resent(visitor):
     assert "anonymous copy is in the holding file" in page.words
 
 
-def test_changed_age_updates_response_and_returns_to_review(visitor, inbox, url):
+def test_changed_age_updates_response_and_returns_to_review(visitor, database_url):
     visitor.walk()
     visitor.agree()
     page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="65_to_74")
-    assert page.address == "/check/review" and inbox(url)[0]["age_band"] == "65_to_74"
+    assert page.address == "/check/review" and pending_responses(database_url)[0]["age_band"] == "65_to_74"
     page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="under_18")
-    assert page.address == "/check/review" and inbox(url) == []
+    assert page.address == "/check/review" and pending_responses(database_url) == []

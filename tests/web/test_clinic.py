@@ -8,6 +8,7 @@ import pytest
 
 from screening.clinic import DEMO, contrast, load
 from screening.config import SettingsError
+from tests.support.visitor import Visitor
 
 SOURCE = DEMO.read_text(encoding="utf-8")
 
@@ -55,8 +56,6 @@ def test_missing_clinic_file_shows_demo_clinic_with_notice(visitor):
 
 
 def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
-    from tests.support.visitor import Visitor
-
     file = tmp_path / "clinic.toml"
     text = SOURCE.replace("demo = true", "").replace("Demo Spine and Pain Clinic", "Clinic <of> Tests")
     file.write_text(text.replace("#0e525c", "#5a2a6b").replace("303 555 0100", "303 555 0199"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import limits
 from limits.strategies import FixedWindowRateLimiter
 
 from screening.web.counts import FEWEST_SWEPT, Counts
+from tests.support.threads import run_together
 
 
 def test_rate_limit_refuses_over_limit_and_resets_after_window(clock):
@@ -22,32 +22,31 @@ def test_rate_limit_refuses_over_limit_and_resets_after_window(clock):
 
 
 def test_expired_rate_limit_windows_are_swept_from_memory(clock):
-    kept = Counts(clock)
+    counts = Counts(clock)
     for number in range(50_000):
-        kept.incr(f"early {number}", 60)
-    assert len(kept) == 50_000
+        counts.incr(f"early {number}", 60)
+    assert len(counts) == 50_000
     clock.forward(60)
     for number in range(60_000):
-        kept.incr(f"late {number}", 60)
-    assert len(kept) == 60_000 and kept.get("early 7") == 0 and kept.get("late 7") == 1
+        counts.incr(f"late {number}", 60)
+    assert len(counts) == 60_000 and counts.get("early 7") == 0 and counts.get("late 7") == 1
     clock.forward(60)
     for number in range(200_000):
-        kept.incr(f"one at a time {number}", 1)
+        counts.incr(f"one at a time {number}", 1)
         clock.forward(1)
-    assert len(kept) <= 2 * 120_000 and FEWEST_SWEPT < 120_000
+    assert len(counts) <= 2 * 120_000 and FEWEST_SWEPT < 120_000
 
 
-def test_concurrent_hits_are_all_counted_without_extra_threads():
-    kept, before = Counts(clock), threading.active_count()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: [kept.incr("all", 3600) for _ in range(500)], range(8)))
-    assert kept.get("all") == 4000 and threading.active_count() == before
+def test_concurrent_hits_are_all_counted_without_extra_threads(clock):
+    counts, before = Counts(clock), threading.active_count()
+    run_together(8, lambda _: [counts.incr("all", 3600) for _ in range(500)])
+    assert counts.get("all") == 4000 and threading.active_count() == before
 
 
-def test_clear_and_reset_delete_rate_limit_counts():
-    kept = Counts(clock)
-    kept.incr("one", 60, 3)
-    kept.incr("two", 60)
-    kept.clear("one")
-    assert (kept.get("one"), kept.get("two"), kept.check()) == (0, 1, True)
-    assert kept.reset() == 1 and kept.get("two") == 0
+def test_clear_and_reset_delete_rate_limit_counts(clock):
+    counts = Counts(clock)
+    counts.incr("one", 60, 3)
+    counts.incr("two", 60)
+    counts.clear("one")
+    assert (counts.get("one"), counts.get("two"), counts.check()) == (0, 1, True)
+    assert counts.reset() == 1 and counts.get("two") == 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 
 from screening.web import crisis
 from screening.web.crisis import FOLDER, STALE_DAYS, STAND_IN, load, problems
+from tests.support.visitor import Visitor
 
 
 @pytest.mark.parametrize("locale", ["en", "es"])
@@ -32,14 +34,16 @@ def test_damaged_crisis_file_uses_fallback_and_is_reported(tmp_path, damage):
         "field gone": text.replace("strip_text", "strip_words"),
         "field empty": text.replace('"Need to talk?"', '""'),
         "way without link": text.replace('href = "tel:988"', 'href = ""'),
-        "no date": text.replace("2026-11-22", '"lately"'),
+        "no date": re.sub(r"^checked = .*$", 'checked = "lately"', text, flags=re.MULTILINE),
     }
     if damage != "missing":
         assert damaged[damage] != text
         (tmp_path / "en.toml").write_text(damaged[damage])
     found = load(("en", "es"), tmp_path)
     assert found["en"] == STAND_IN and found["es"] != STAND_IN
-    (line,) = problems(found, date(2026, 11, 22))
+    checked = found["es"].checked
+    assert checked is not None
+    (line,) = problems(found, checked)
     assert "en.toml is missing or damaged" in line
 
 
@@ -57,10 +61,11 @@ def test_crisis_file_unchecked_for_over_a_year_is_reported():
 
 
 def test_crisis_strip_shows_on_pages_without_crisis_files(make_site, monkeypatch, tmp_path):
-    from tests.support.visitor import Visitor
-
-    monkeypatch.setattr(crisis, "FOLDER", tmp_path)
-    monkeypatch.setattr(crisis.load, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(crisis, "load", lambda locales: load(locales, tmp_path))
     visitor = Visitor(make_site())
     for address in ("/", "/check/sadness", "/help-now", "/nowhere", "/help-now?lang=es"):
-        assert visitor.get(address).status in (200, 404)
+        page = visitor.get(address)
+        assert page.status == (404 if address == "/nowhere" else 200)
+        strip = page.soup.select_one("section.app-strip")
+        assert strip is not None and STAND_IN.strip_text in " ".join(strip.get_text(" ").split()), address
+        assert strip.find("a", href="tel:988") and strip.find("a", href="sms:988"), address

@@ -7,6 +7,7 @@ import logging
 import pytest
 from flask import abort
 
+from tests.support.absence import assert_absent
 from tests.support.visitor import Page, Visitor, check_page
 
 
@@ -25,15 +26,15 @@ def test_crash_page_and_log_omit_the_exception_message(make_site, caplog):
     site = make_site()
 
     def crash():
-        raise ValueError("sentinel-7391 said: nearly every day")
+        raise ValueError("zentinelanswer said: nearly every day")
 
-    site.add_url_rule("/check/crash-here", "crash", crash)
+    site.add_url_rule("/check/zentineladdress", "crash", crash)
     with caplog.at_level(logging.DEBUG):
-        page = Visitor(site).get("/check/crash-here?lang=en")
+        page = Visitor(site).get("/check/zentineladdress?lang=en")
     assert page.status == 500 and "Sorry" in page.heading
-    assert "sentinel-7391" not in page.text and "ValueError" not in page.text
-    assert "ValueError < crash" in caplog.text
-    assert "sentinel-7391" not in caplog.text and "crash-here" not in caplog.text
+    assert "ValueError" not in page.soup.get_text(" ") and "ValueError < crash" in caplog.text
+    assert_absent(("zentinelanswer", "nearly every day"), page.text, caplog.text)
+    assert_absent(("zentineladdress",), caplog.text)
 
 
 def test_method_not_allowed_lists_the_allowed_methods(visitor):
@@ -69,8 +70,9 @@ def test_unknown_host_name_returns_a_400_error_page(make_site, own_clinic):
     site = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic)
     client = site.test_client()
     assert client.get("/", base_url="http://clinic.example").status_code == 200
-    refused = client.get("/", base_url="http://evil.example")
-    assert refused.status_code == 400 and "evil.example" not in refused.text
+    refused = client.get("/", base_url="http://zentinelhost.example")
+    assert refused.status_code == 400
+    assert_absent(("zentinelhost",), refused.text)
     check_page(Page(refused))
 
 

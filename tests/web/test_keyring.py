@@ -24,6 +24,7 @@ from screening.keyring import (
     ring_file,
     write_ring,
 )
+from tests.support.absence import assert_absent
 
 TODAY = date(2026, 11, 22)
 
@@ -105,7 +106,7 @@ def test_missing_or_damaged_key_file_error_hides_the_secret(tmp_path):
         ring_file(tmp_path, DRAFT).write_text(damaged)
         with pytest.raises(SettingsError, match=r"draft\.toml is damaged") as refusal:
             Keyring(tmp_path, (DRAFT,))
-        assert secret not in str(refusal.value)
+        assert_absent((secret,), str(refusal.value))
 
 
 def test_key_added_after_start_is_loaded_on_first_use(tmp_path):

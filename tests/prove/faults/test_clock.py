@@ -15,7 +15,7 @@ from screening.outbox.models import SENT, WAITING, OutboxMail
 from screening.staff import sessions, throttle
 from screening.web import drafts
 from tests.operations.test_worker import Quiet
-from tests.prove.faults.conftest import People
+from tests.support.faults import People
 from tests.support.mail_site import MailSite
 from tests.support.sample_patient import reference_on
 from tests.support.visitor import Visitor

@@ -17,8 +17,8 @@ from sqlalchemy.engine import make_url
 from screening.callback import reference
 from screening.callback.visitor_views import LEAST_SECONDS
 from screening.patience import ANSWER_SECONDS, PAUSE
-from tests.prove.faults.conftest import LONGEST, People, Proxy, fill, small_disk
 from tests.support.databases import close, migrate
+from tests.support.faults import LONGEST, People, Proxy, fill, small_disk
 from tests.support.live_patient import Patient
 from tests.support.live_server import LiveServer
 from tests.support.postgres import Cluster

@@ -22,7 +22,8 @@ from screening.keyring import (
     create_ring,
     ring_file,
 )
-from tests.prove.faults.conftest import People
+from tests.support.absence import assert_absent
+from tests.support.faults import FIRST, NOTE, SENTINELS, People
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.visitor import Visitor
 
@@ -67,10 +68,10 @@ def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, cloc
     people.agree(people.walk())
     assert reference_on(people.send())
     opened = people.member.get(people.request_page.address)
-    assert "Zentinel First" in opened.text, "what lay open is still to be read"
-    noted = people.member.fill(opened, f"{opened.address}/note", note="zentinel note")
-    assert noted.status == 200 and "zentinel note" in noted.main.get_text()
-    assert "entinel" not in caplog.text
+    assert FIRST in opened.text, "what lay open is still to be read"
+    noted = people.member.fill(opened, f"{opened.address}/note", note=NOTE)
+    assert noted.status == 200 and NOTE in noted.main.get_text()
+    assert_absent(SENTINELS, caplog.text)
 
 
 def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
@@ -118,11 +119,11 @@ def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
     there.client.set_cookie("visit", cookie.value)
     assert there.get("/check/sadness").chosen() == ["2"]
     fresh = Visitor(new)
-    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinel New"})
+    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinelnewer One"})
     clock.forward(LEAST_SECONDS + 1)
     fresh.fill(review, "/consultation/sent")
     names = [link.get_text() for link in people.member.get("/staff/callbacks").main.select(".app-queue__name a")]
-    assert sorted(names) == ["Zentinel First", "Zentinel New"]
+    assert sorted(names) == [FIRST, "Zentinelnewer One"]
 
 
 def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, tmp_path):
@@ -144,10 +145,10 @@ def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, t
     people.member.client = restarted.test_client()
     people.member.site = restarted
     queue = people.member.sign_in("/staff/callbacks")
-    assert queue.status == 200 and "Zentinel First" not in queue.text
+    assert queue.status == 200 and FIRST not in queue.text
     older = r"callback\.toml here is older than the published key"
     with restarted.extensions["staff"].app_context(), pytest.raises(SettingsError, match=older):
         turning.turn(folder, clock())
     for purpose, text in good.items():
         ring_file(folder, purpose).write_bytes(text)
-    assert "Zentinel First" in people.member.get("/staff/callbacks").text
+    assert FIRST in people.member.get("/staff/callbacks").text

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-
 from screening.outbox.models import SENT, WAITING
-from tests.prove.faults.conftest import People
+from tests.support.absence import assert_absent
+from tests.support.faults import People
 from tests.support.mail_site import MailSite
+from tests.support.ports import HeldPort
 from tests.support.sample_patient import SECRETS
 
 
 def test_mail_is_delivered_after_a_mail_server_outage(make_mail_site, start_mail_server, clock, caplog):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    site = make_mail_site(port)
+    away = HeldPort()
+    site = make_mail_site(away.number)
     people, mail_site = People(site, clock), MailSite(site, clock)
     people.settle()
     assert people.send().address == "/consultation/sent"
@@ -26,8 +25,8 @@ def test_mail_is_delivered_after_a_mail_server_outage(make_mail_site, start_mail
     page = people.member.get("/staff/mail")
     assert page.status == 200 and "The mail server could not be reached" in page.words
     assert people.agree(people.walk()).status == 200
-    for secret in SECRETS:
-        assert secret not in caplog.text
+    assert_absent(SECRETS, caplog.text)
+    away.release()
     back = start_mail_server()
     with mail_site.app.app_context():
         mail_site.app.config["SETTINGS"]["MAIL_PORT"] = back.port

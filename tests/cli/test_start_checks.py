@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import runpy
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from screening import together
+from screening.cli import create_commands_app
 from screening.config import ROOT, SettingsError
 from screening.extensions import db
 from screening.operations import demo
 from screening.operations.doctor import Given, Severity, examine
-from tests.support.clock import NOON
+from tests.support.clock import START
+from tests.support.databases import close
 
 NAMES = ("localhost", "check.clinic.example")
 EVERYWHERE = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
@@ -146,7 +146,7 @@ def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     app = make_site().extensions["staff"]
     wrong = {"HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
     with app.test_request_context():
-        found = examine(Given(app.config["SETTINGS"] | wrong, NOON))
+        found = examine(Given(app.config["SETTINGS"] | wrong, START))
     told = [str(f.what) for f in found if "does not start" in str(f.what)]
     assert [what.removeprefix("The site does not start like this: ") for what in told] == together.problems(
         app.config["SETTINGS"] | wrong
@@ -156,33 +156,33 @@ def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
         assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
 
 
-def test_all_problems_are_reported_and_repair_commands_run(tmp_path):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCREENING_")} | {
-        "SCREENING_HOSTS": "check.clinic.example",
-        "SCREENING_KEYS": str(tmp_path / "keys"),
-        "SCREENING_CLINIC": str(tmp_path / "none.toml"),
-        "SCREENING_DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite",
-        "SCREENING_LIMIT_STORAGE": "redis://127.0.0.1:9",
-        "SCREENING_STAFF_SECOND_FACTOR": "false",
+def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path):
+    settings = {
+        "HOSTS": "check.clinic.example",
+        "KEYS": tmp_path / "keys",
+        "CLINIC": tmp_path / "none.toml",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite",
+        "LIMIT_STORAGE": "redis://127.0.0.1:9",
+        "STAFF_SECOND_FACTOR": "false",
     }
+    for setting, value in settings.items():
+        monkeypatch.setenv(f"SCREENING_{setting}", str(value))
 
-    def run(*command):
-        return subprocess.run(
-            [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
-        )
+    def invoke(*arguments):
+        app = create_commands_app()
+        done = app.test_cli_runner().invoke(args=arguments)
+        close(app)
+        return done
 
     for command in (("keys", "init"), ("db", "upgrade")):
-        assert run("-m", "flask", *command).returncode == 0
-    started = run("-c", "import wsgi")
-    lines = started.stderr.splitlines()
-    assert started.returncode == 1 and started.stdout == ""
+        assert invoke(*command).exit_code == 0
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(ROOT / "wsgi.py"))
+    lines = str(stopped.value).splitlines()
     assert len(lines) == 4 and all(line.startswith("The site cannot start: SCREENING_") for line in lines)
-    doctor = run("-m", "flask", "doctor")
-    told = [line.split("\t")[1] for line in doctor.stdout.splitlines()]
-    for line in lines:
-        problem = line.removeprefix("The site cannot start: ")
-        assert told.count(f"The site does not start like this: {problem}") == 1
-    demo_refused = run("-m", "flask", "demo")
-    assert demo_refused.returncode == 1 and demo_refused.stderr.splitlines() == [
-        line.removeprefix("The site cannot start: ") for line in lines
-    ]
+    problems = [line.removeprefix("The site cannot start: ") for line in lines]
+    found = [line.split("\t")[1] for line in invoke("doctor").stdout.splitlines()]
+    for problem in problems:
+        assert found.count(f"The site does not start like this: {problem}") == 1
+    refused = invoke("demo")
+    assert refused.exit_code == 1 and refused.stderr.splitlines() == problems

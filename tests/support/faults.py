@@ -1,0 +1,268 @@
+"""Things that fail, and the people who use the site when they do."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+
+from screening.callback.visitor_views import LEAST_SECONDS
+from screening.patience import PAUSE
+from tests.support.clock import Clock
+from tests.support.sample_patient import FORM, NAME, SECRETS, reference_on
+from tests.support.staff_client import StaffClient, Team
+from tests.support.visitor import Page, Visitor
+
+LONGEST = 7
+"""Seconds that a page may take, whatever fails: SQLite is given five, PostgreSQL four, and there is the page itself."""
+
+NOTE = "zentinelnotetext"
+FIRST = "Zentinelfirst One"
+SENTINELS = (*SECRETS, NOTE, "Zentinelfirst")
+"""What a patient or a staff member typed, and nothing else holds."""
+
+URGENT = "/check/hopelessness"
+NOT_SURE = "Your request may not have reached us"
+
+
+class Proxy:
+    """A TCP proxy on this machine, in front of a server's socket; ``mood`` says what it does with what comes.
+
+    ``pass`` hands everything on, ``silent`` accepts and hands on nothing, ``cut before`` hangs up when it sees a COMMIT,
+    ``cut after`` hands that on, and hangs up once the server has answered it.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target, self.mood, self.cut = str(target), "pass", 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._lines: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> Proxy:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _hang_up(self._listening, *self._lines)
+        for thread in self._threads:
+            thread.join()
+        self._listening.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            self._threads.append(threading.Thread(target=self._serve, args=(client,)))
+            self._threads[-1].start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            try:
+                server.connect(self.target)
+            except OSError:
+                return
+            self._lines += [client, server]
+            back = threading.Thread(target=self._bring, args=(client, server))
+            back.start()
+            self._take(client, server)
+            back.join()
+
+    def _take(self, client: socket.socket, server: socket.socket) -> None:
+        while data := _received(client):
+            if self.mood == "silent":
+                continue
+            if b"COMMIT" in data and self.mood.startswith("cut"):
+                self.cut += 1
+                if self.mood == "cut before":
+                    break
+            _sent(server, data)
+        _hang_up(client, server)
+
+    def _bring(self, client: socket.socket, server: socket.socket) -> None:
+        while data := _received(server):
+            if self.mood == "silent":
+                continue
+            if b"COMMIT" in data and self.mood == "cut after":
+                break
+            _sent(client, data)
+        _hang_up(client, server)
+
+
+def _received(line: socket.socket) -> bytes:
+    try:
+        return line.recv(65536)
+    except OSError:
+        return b""
+
+
+def _sent(line: socket.socket, data: bytes) -> None:
+    try:
+        line.sendall(data)
+    except OSError:
+        return
+
+
+def _hang_up(*lines: socket.socket) -> None:
+    for line in lines:
+        try:
+            line.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            continue
+
+
+@contextmanager
+def small_disk(megabytes: int) -> Iterator[Path]:
+    """A disk that is soon full."""
+    assert os.geteuid() == 0, "this proof mounts a small disk: run make prove as root"
+    folder = Path(tempfile.mkdtemp(prefix="disk"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def fill(folder: Path) -> Path:
+    """Take all the room there is on a disk; the file that does."""
+    file = folder / "ballast"
+    with file.open("wb", buffering=0) as ballast:
+        try:
+            while ballast.write(b"\0" * 4096):
+                pass
+        except OSError:
+            return file
+    return file
+
+
+class People:
+    """Those who are there when something fails: somebody who checks themselves, a patient who asks, a colleague.
+
+    ``settle`` what they had done before, then let it fail and call ``go_through``, mend it and call ``go_on``.
+    """
+
+    def __init__(self, site: Flask, clock: Clock) -> None:
+        self.site, self.clock = site, clock
+        self.patient, self.team = Visitor(site), Team(site)
+        self.slowest = 0.0
+
+    def settle(self) -> None:
+        """A request came in before, a colleague has it open; the patient has typed another and has it before them."""
+        first = Visitor(self.site)
+        review = self.asks(first, FIRST)
+        self.clock.forward(LEAST_SECONDS + 1)
+        first.fill(review, "/consultation/sent")
+        self.review = self.asks(self.patient, FORM["name"])
+        self.clock.forward(LEAST_SECONDS + 1)
+        self.member: StaffClient = self.team.add("ann", "callbacks", "admin")
+        queue = self.member.sign_in("/staff/callbacks")
+        self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
+
+    def asks(self, visitor: Visitor, name: str) -> Page:
+        """Somebody has filled in the form and has it before them to send."""
+        fields: dict[str, Any] = {**FORM, "name": name}
+        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **fields)
+        assert page.status == 200, page.words
+        return page
+
+    def timed(self, step: Callable[[], Page]) -> Page:
+        """A step, which may take so long and no longer."""
+        began = time.monotonic()
+        page = step()
+        took = time.monotonic() - began
+        self.slowest = max(self.slowest, took)
+        assert took < LONGEST, f"{took:.1f} s for {page.address}"
+        return page
+
+    def walk(self) -> Visitor:
+        """The whole walk: every answer is kept, and hopelessness nearly every day is met with help."""
+        walker = Visitor(self.site)
+        self.timed(lambda: walker.answer("sadness", "2"))
+        self.timed(lambda: walker.answer("sleep", "1"))
+        asked = walker.get(URGENT)
+        help_page = self.timed(lambda: walker.send(asked, URGENT, follow=False, hopelessness="3"))
+        assert help_page.status == 200 and help_page.main.find("a", href="tel:988") is not None
+        assert "after_help" in help_page.text
+        page = self.timed(lambda: walker.walk(sadness="2", sleep="1", hopelessness="3"))
+        assert page.address == "/check/review"
+        assert walker.get("/check/sadness").chosen() == ["2"]
+        assert self.timed(lambda: walker.get("/help-now")).status == 200
+        return walker
+
+    def agree(self, walker: Visitor) -> Page:
+        """Yes to the copy; whatever comes of it, the summary is there."""
+        page = self.timed(lambda: walker.agree())
+        assert page.status == 200 and page.address == "/summary" and "3 of 7" in page.words, page.words
+        return page
+
+    def send(self, patient: Visitor | None = None) -> Page:
+        """Press Send."""
+        return self.timed(lambda: (patient or self.patient).fill(self.review, "/consultation/sent"))
+
+    def refused(self, page: Page) -> None:
+        """What the patient reads when it is not sure: what was typed is still there, and the number to call."""
+        assert page.status == 503 and NOT_SURE in page.words, (page.status, page.words)
+        typed = page.typed("/consultation/sent")
+        assert typed["name"] == [FORM["name"]] and typed["phone"] == [FORM["phone"]]
+        assert typed["message"][0].split() == FORM["message"].split()
+        assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "the number to call"
+        self.review = page
+
+    def go_through(self) -> None:
+        """All of it while the database cannot be written to."""
+        walker = self.walk()
+        assert "may not have been stored" in self.agree(walker).words
+        form = self.timed(lambda: Visitor(self.site).get("/consultation"))
+        assert form.status == 200
+        self.refused(self.send())
+        self.refused(self.send())
+        self.staff_meets_a_calm_page()
+
+    def staff_meets_a_calm_page(self) -> None:
+        """Neither a look nor a note is half done, and nothing tells what went wrong inside."""
+        note = self.timed(lambda: self.member.fill(self.request_page, self._form("/note"), follow=False, note=NOTE))
+        looked = self.timed(lambda: self.member.get(self.request_page.address, follow=False))
+        for page in (note, looked):
+            assert page.status == 503, (page.status, page.text[:2000])
+            assert "Error" not in page.main.get_text()
+        assert "give this number" in looked.words
+
+    def _form(self, end: str) -> str:
+        return f"{self.request_page.address}{end}"
+
+    def go_on(self) -> None:
+        """Mended: the same form sent again is one request, the copy can be agreed to, and the team sees it all."""
+        sent = self.until(lambda: self.send(), lambda page: page.status == 200)
+        assert sent.address == "/consultation/sent", sent.words
+        reference = reference_on(sent)
+        again = self.send()
+        assert reference_on(again) == reference, "the same form again"
+        walker = self.walk()
+        assert "may not have been stored" not in self.agree(walker).words
+        seen = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
+        names = sorted(link.get_text() for link in seen.main.select(".app-queue__name a"))
+        assert names == [FIRST, NAME], names
+        opened = self.member.get(self.request_page.address)
+        assert opened.text.count(NOTE) == 0, "a note that was refused is not there"
+        noted = self.member.fill(opened, self._form("/note"), note=NOTE)
+        assert noted.status == 200 and noted.main.get_text().count(NOTE) == 1
+
+    def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:
+        """A step again and again until the database is asked again."""
+        end = time.monotonic() + 4 * PAUSE
+        while not done(page := step()):
+            assert time.monotonic() < end, (page.status, page.words)
+        return page

@@ -1,0 +1,117 @@
+"""The handbook as something that runs: its pages, the boxes in them, and a checkout to run their commands in."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from screening.config import ROOT
+from tests.support import processes
+from tests.support.staff_client import Team
+
+DOCS = ROOT / "docs"
+PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
+
+BEFORE_ANYTHING = ("install",)
+"""Pages that begin with a bare checkout; the others are read where a site is set up."""
+
+COPIED = ("screening", "templates", "static/dist", "wsgi.py")
+
+
+@dataclass
+class Block:
+    """A box of a page: what its fence says, and the lines in it."""
+
+    fence: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """The boxes of a page in their order, without what they are moved in by."""
+    found, fence, lines, indent = [], None, [], ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        mark = re.match(r"( *)```(.*)$", line)
+        if mark and fence is None:
+            indent, fence, lines = mark[1], mark[2].strip(), []
+        elif mark:
+            found.append(Block(fence or "", "\n".join(lines)))
+            fence = None
+        elif fence is not None:
+            lines.append(line.removeprefix(indent))
+    assert fence is None, f"{page.name}: a box without end"
+    return found
+
+
+def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
+    """The page as one script, which writes what each box says into a file; and what a page says of which box."""
+    lines, expected, number = ["set -euo pipefail"], [], -1
+    for before, block in zip([None, *blocks(page)], blocks(page), strict=False):
+        if block.fence == "sh":
+            number += 1
+            lines += ["{", block.text, f"}} >{folder}/{number} 2>&1"]
+        elif block.fence == "text":
+            assert before is not None and before.fence == "sh", f"{page.name}: an answer belongs below its commands"
+            expected.append((number, block.text))
+    return "\n".join(lines), expected
+
+
+@dataclass
+class Checkout:
+    """A copy of what runs, with an instance folder of its own. ``set_up`` makes keys, a database and two accounts."""
+
+    folder: Path
+    set_up: Callable[[], None]
+
+    def run(self, page: Path) -> None:
+        """Run every command of a page in order; fail where one fails or prints other than the page says."""
+        if page.stem not in BEFORE_ANYTHING:
+            self.set_up()
+        outputs = self.folder.parent / "outputs"
+        outputs.mkdir()
+        script, expected = script_of(page, outputs)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=processes.environment(HOME=self.folder.parent),
+            capture_output=True,
+            text=True,
+            timeout=processes.HANGING,
+        )
+        printed = {int(file.name): file.read_text() for file in outputs.iterdir()}
+        last = printed.get(max(printed, default=0), "")
+        assert done.returncode == 0, f"{page.name}, box {max(printed, default=0) + 1}: {last}{done.stderr}"
+        assert "Traceback" not in "".join(printed.values())
+        for number, text in expected:
+            for line in text.splitlines():
+                wanted = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
+                assert re.search(wanted, printed[number]), f"{page.name}: {line!r} is not in {printed[number]!r}"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, keys: Path, sqlite_template: Path, make_site: Callable[..., Flask]) -> Checkout:
+    folder = tmp_path / "checkout"
+    for name in COPIED:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)
+    (folder / ".venv").symlink_to((ROOT / ".venv").resolve())
+    (folder / "instance").mkdir(mode=0o700)
+
+    def set_up() -> None:
+        instance = folder / "instance"
+        shutil.copytree(keys, instance / "keys")
+        for end in (".sqlite", "-inbox.sqlite"):
+            shutil.copy(sqlite_template / f"site{end}", instance / f"screening{end}")
+        team = Team(make_site(KEYS=instance / "keys", DATABASE_URL=f"sqlite:///{instance}/screening.sqlite"))
+        team.add("admin", "admin")
+        team.add("dana", "callbacks")
+        (instance / "screening-inbox.sqlite").rename(instance / "inbox.sqlite")
+
+    return Checkout(folder, set_up)

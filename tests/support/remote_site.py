@@ -1,0 +1,52 @@
+"""A running server as a WSGI application, so that a test's client without a browser speaks to it over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+
+from werkzeug.test import Client
+
+BROKEN_OFF = 599
+"""Stands for a connection that ended without an answer."""
+
+
+class RemoteSite:
+    """``connect`` opens a connection to the server; each request has one of its own."""
+
+    def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
+        self.connect = connect
+
+    @classmethod
+    def at(cls, port: int) -> RemoteSite:
+        """The server that listens on a port of this machine."""
+        return cls(lambda: http.client.HTTPConnection("127.0.0.1", port))
+
+    def test_client(self) -> Client:
+        """A client with cookies, as ``Flask.test_client`` gives."""
+        return Client(self)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/%:@!$&'()*+,;=~")
+        query = environ["QUERY_STRING"]
+        headers = {
+            name[5:].replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_") and value
+        }
+        if environ.get("CONTENT_TYPE"):
+            headers["Content-Type"] = environ["CONTENT_TYPE"]
+        body = environ["wsgi.input"].read()
+        connection = self.connect()
+        try:
+            connection.request(environ["REQUEST_METHOD"], f"{path}?{query}" if query else path, body or None, headers)
+            answer = connection.getresponse()
+            page = answer.read()
+            fields = [(name, value) for name, value in answer.getheaders() if name.lower() != "connection"]
+        except (OSError, http.client.HTTPException):
+            start_response(f"{BROKEN_OFF} broken off", [("Content-Type", "text/html")])
+            return [b""]
+        finally:
+            connection.close()
+        start_response(f"{answer.status} {answer.reason}", fields)
+        return [page]

@@ -1,0 +1,24 @@
+"""Steps that run at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+from tests.support.processes import HANGING
+
+Result = TypeVar("Result")
+
+
+def run_together(count: int, step: Callable[[int], Result]) -> list[Result]:
+    """Run ``step(number)`` in so many threads that begin at the same moment; gives their results by number."""
+    ready = Barrier(count)
+
+    def run(number: int) -> Result:
+        ready.wait(HANGING)
+        return step(number)
+
+    with ThreadPoolExecutor(count) as pool:
+        return [job.result(HANGING) for job in [pool.submit(run, number) for number in range(count)]]
