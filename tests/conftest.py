@@ -5,10 +5,12 @@ A test, class or module marked ``each_database`` runs once on SQLite and once on
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -49,6 +51,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what is marked ``each_database`` on both."""
     if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("each_database"):
         metafunc.parametrize("database_kind", ["sqlite", "postgresql"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Shuffle the tests by the seed ``TEST_ORDER``, to show that none depends on another."""
+    if seed := os.environ.get("TEST_ORDER"):
+        Random(seed).shuffle(items)
 
 
 @pytest.fixture

@@ -372,7 +372,7 @@ class TestBots:
 
 
 class TestStatus:
-    def look_up(self, site, reference):
+    def find_request(self, site, reference):
         other = Visitor(site)
         return other, other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
 
@@ -380,7 +380,7 @@ class TestStatus:
     def test_reference_lookup_shows_status_without_contact_details(self, make_site, ask):
         site = make_site()
         reference = reference_on(ask(Visitor(site)))
-        _, page = self.look_up(site, reference.lower().replace("-", " "))
+        _, page = self.find_request(site, reference.lower().replace("-", " "))
         assert "We have your request" in page.words and reference_on(page) == reference
         assert_absent(SECRETS, page.text)
 
@@ -394,12 +394,12 @@ class TestStatus:
         ],
     )
     def test_unmatched_reference_returns_422_with_reason(self, site, typed, words):
-        _, page = self.look_up(site, typed)
+        _, page = self.find_request(site, typed)
         assert page.status == 422 and words in page.words and page.title.startswith("Error: ")
 
     def test_lookup_rate_limit_returns_429(self, make_site):
         site = make_site(LIMIT_LOOKUPS="2 per hour")
-        pages = [self.look_up(site, "2222-22222-22222")[1] for _ in range(3)]
+        pages = [self.find_request(site, "2222-22222-22222")[1] for _ in range(3)]
         assert [page.status for page in pages] == [422, 422, 429]
 
     @pytest.mark.each_database
@@ -411,7 +411,7 @@ class TestStatus:
         assert "Your request is taken back" in page.words
         [(request, details)] = stored(site)
         assert (request.state, request.sealed, request.reference, details) == ("withdrawn", None, None, None)
-        assert self.look_up(site, reference)[1].status == 422
+        assert self.find_request(site, reference)[1].status == 422
 
     @pytest.mark.usefixtures("monday_noon")
     def test_change_replaces_the_earlier_request(self, visitor, site, clock, ask, stored):

@@ -62,7 +62,7 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, ask):
         *("request.received", "request.claimed", "request.attempted", "request.reached"),
         *("request.closed", "request.reopened"),
     ]
-    assert done.count("request.viewed") == 7, "each look is an event"
+    assert done.count("request.viewed") == 7, "each view is an event"
     history = page.main.select("#hist")[0].find_next("ol").get_text(" ", strip=True)
     assert "Left a voicemail" in history
 

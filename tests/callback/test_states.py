@@ -50,7 +50,7 @@ def test_every_six_step_sequence_preserves_invariants():
         if what in ("attempt", "reach", "close", "put_back"):
             assert before.owner == who, "only who has it works on it"
         if what == "claim":
-            assert before.owner is None and after.owner == who, "nobody takes it from another by claiming"
+            assert before.owner is None and after.owner == who, "a claim takes no request from another"
         if what == "reopen":
             assert before.state is State.CLOSED
         elif what != "withdraw":

@@ -234,7 +234,7 @@ WITHIN_TRANSACTIONS = [
     *((sealing, "reseal", n) for n in (2, 7)),
     *(("INSERT INTO callback_contact", "", 2), ("UPDATE callback_key SET empty_since", "", 4)),
 ]
-"""Functions and SQL statements at whose call of this number a rotation is killed."""
+"""Functions and SQL statements: at the call of this number a rotation is killed."""
 
 ENDING = [
     *((turning, "destroy_keys", n) for n in (1, 2)),
@@ -351,24 +351,27 @@ def test_stopped_rotation_resumes_in_the_next_run(site, folder, patients, clock,
 
 @pytest.mark.each_database
 def test_parallel_rotations_create_a_single_key_and_lose_nothing(site, folder, patients, clock, database_url):
-    [old] = ids(folder)
+    [old], [old_search] = ids(folder), ids(folder, SEARCH)
+    secrets = [secret_of(folder, purpose) for purpose in (CALLBACK, SEARCH)]
 
-    def run(_number):
+    def run(step):
         app = create_commands_app({"DATABASE_URL": database_url, "KEYS": folder, "CLOCK": clock})
         with app.app_context():
             try:
-                turning.turn(folder, clock())
+                step(folder, clock())
             except OperationalError as error:  # the next run resumes
                 assert "locked" in str(error), error
         close(app)
 
-    run_together(3, run)
+    run_together(3, lambda _number: run(turning.turn))
     turn(site, folder, clock())
     assert len(ids(folder)) == 2 and ids(folder)[0] == old and opened(site, folder) == ALL
     clock.forward(KEPT_EMPTY)
-    run_together(3, run)
-    turn(site, folder, clock())
-    assert len(ids(folder)) == len(ids(folder, SEARCH)) == 1 and old not in ids(folder)
+    run_together(3, lambda _number: run(turning.turn_when_due))
+    run(turning.turn_when_due)
+    assert len(ids(folder)) == len(ids(folder, SEARCH)) == 1
+    assert old not in ids(folder) and old_search not in ids(folder, SEARCH)
+    assert_absent(secrets, folder)
     assert old not in sealed_with(site) and opened(site, folder) == ALL
 
 

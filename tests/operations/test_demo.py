@@ -56,7 +56,7 @@ def test_demo_has_requests_in_every_state_and_a_release(filled):
     waiting = months_between(
         date.fromisoformat(releases.last_sealed(released_at, zone) + "-01") + timedelta(days=31), today
     )
-    assert sorted(periods) == waiting and len(waiting) in (7, 8)
+    assert sorted(periods) == waiting and 6 <= len(waiting) <= 8
     assert sum(periods.values()) + release.rows == 3000 and release.rows > 1000
     months = months_between(date(today.year - 2, 1, 1), today)[-demo.MONTHS :]
     released = {month[:4] for month in months if month < waiting[0]}

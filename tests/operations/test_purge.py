@@ -45,7 +45,7 @@ def team(make_site):
 
 @pytest.fixture
 def worked(team, ask, clock):
-    """One request of each kind: open, closed long ago, taken back; sessions; events old and new."""
+    """One request of each kind: open, closed long ago, withdrawn; sessions; events old and new."""
     ann = team.sign_in("ann", "callbacks")
     gone = Visitor(team.site)
     for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", gone)):
@@ -189,27 +189,18 @@ def personal(team, ring):
     return found
 
 
-def on_disk(team, tmp_path, request):
+def on_disk(database_url, request):
     """The files of the database as they lie on the disk."""
-    engine_name = None
-    with team.app.app_context():
-        engine_name = db.engine.dialect.name
-        if engine_name == "postgresql":
-            oid = db.session.execute(text("SELECT oid FROM pg_database WHERE datname = current_database()")).scalar()
-            db.session.rollback()
-            cluster = request.getfixturevalue("cluster")
-            cluster.execute("CHECKPOINT")
-            folder = Path(cluster.data) / "base" / str(oid)
-        else:
-            folder = tmp_path
-    files = [file for file in folder.glob("*") if file.is_file()]
-    assert engine_name == "postgresql" or any(file.name.endswith("-wal") for file in files)
+    if database_url.startswith("postgresql"):
+        return request.getfixturevalue("cluster").files_of(database_url)
+    files = list(Path(database_url.removeprefix("sqlite:///")).parent.glob("site*.sqlite*"))
+    assert any(file.name.endswith("-wal") for file in files)
     return b"".join(file.read_bytes() for file in files)
 
 
 @pytest.mark.each_database
-def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, tmp_path, request):
-    """Forty requests, so that rows have moved from page to page; every third is taken back, the first on the pages."""
+def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, database_url, request):
+    """Forty requests, so that rows have moved from page to page; every third is withdrawn, the first by its page."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     visitor, references = Visitor(team.site), {}
     ask(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
@@ -225,7 +216,7 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
     stored = personal(team, ring)
     names = ["P0", *references]
     gone = names[::3]
-    before = on_disk(team, tmp_path, request)
+    before = on_disk(database_url, request)
     assert all(part in before for name in gone for part in stored[name]), "else nothing is proved"
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
@@ -233,7 +224,7 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
             requests.withdraw(references[name], clock())
     done = run(team, clock())
     assert done.wiped and done.counts["withdrawn requests"] == len(gone) == 14
-    after = on_disk(team, tmp_path, request)
+    after = on_disk(database_url, request)
     assert [name for name in gone if any(part in after for part in stored[name])] == []
     assert all(part in after for name in set(names) - set(gone) for part in stored[name])
 

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from screening.responses.anonymise import (
@@ -51,6 +51,16 @@ a_copy = st.tuples(
     st.sampled_from(["0", "0", "1", "2", "3", "declined"]),
 )
 some_copies = st.dictionaries(a_copy, st.integers(1, 40), max_size=25)
+many_copies = st.dictionaries(a_copy, st.integers(1, 40), min_size=6, max_size=25)
+"""Of these, over nine in ten can be released."""
+
+
+def planned(counts: Counts) -> Plan:
+    """The plan of copies that can be released; an example that cannot be is drawn anew, and too many fail the test."""
+    try:
+        return plan(counts, LADDERS, RULES)
+    except (TooFewError, TooAlikeError):
+        reject()
 
 
 def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
@@ -62,12 +72,9 @@ def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
     return groups
 
 
-@given(some_copies)
+@given(many_copies)
 def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
-    try:
-        made = plan(counts, LADDERS, RULES)
-    except (TooFewError, TooAlikeError):
-        return
+    made = planned(counts)
     groups = released(counts, made)
     assert all(answers.total() >= 5 for answers in groups.values())
     for answers in groups.values():
@@ -89,16 +96,15 @@ def test_plan_is_independent_of_the_order_of_responses(counts: Counts, chance: R
     assert outcome(counts) == outcome(dict(shuffled))
 
 
-@given(some_copies)
-def test_year_under_k_is_held_back_whole(counts):
-    try:
-        made = plan(counts, LADDERS, RULES)
-    except (TooFewError, TooAlikeError):
-        return
+@given(many_copies, st.dictionaries(a_copy, st.integers(1, 3), min_size=1, max_size=3))
+def test_year_under_k_is_held_back_whole(counts, few):
+    small = {(("2026-01", *details[1:]), answer): number for (details, answer), number in few.items()}
+    counts = {copy: number for copy, number in counts.items() if copy[0][0] != "2026-01"} | small
+    made = planned(counts)
     for year in ("2025", "2026"):
         number = sum(n for (details, _), n in counts.items() if details[0].startswith(year))
         waits = {details in made.waiting for details, _ in counts if details[0].startswith(year)}
-        assert waits <= {number < 5}
+        assert waits == ({number < 5} if number else set())
 
 
 def outcome(counts: Counts) -> Any:
@@ -210,8 +216,8 @@ def test_small_group_is_suppressed_with_others_up_to_k():
     counts |= many(("2025-11", "50", "long"), 4, 2)
     made = plan(counts, LADDERS, RULES)
     assert made.told[("2025-11", "18", "short")] == (MASKED,) * 3
-    assert made.told[("2025-11", "50", "long")] == ("2025", "50", "long") or made.masked == 9
-    assert made.k >= 5
+    assert made.told[("2025-11", "50", "long")] == (MASKED,) * 3 and made.masked == 9
+    assert made.k == 9
 
 
 def test_sensitive_rule_selects_the_next_levels_in_cost_order():

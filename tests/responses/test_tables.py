@@ -1,4 +1,4 @@
-"""What a chart shows tells of no few, not even to somebody who reckons."""
+"""Chart counts: none under k is shown, and none can be worked out from those that are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 
 from screening.responses import releases, tables
 from screening.responses.rows import Rows, read
-from tests.responses.test_releases import lines
 from tests.support.clock import NOVEMBER
+from tests.support.release_factory import lines
 from tests.support.sample_responses import generate, store
-
-pytestmark = pytest.mark.each_database
 
 K = 11
 some_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=2)

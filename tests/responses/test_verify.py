@@ -8,6 +8,7 @@ import json
 import random
 import re
 import struct
+import tracemalloc
 import zipfile
 from collections import Counter
 from datetime import datetime
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from screening.responses import verify
 from screening.responses.verify import shapes
 from tests.support import reference_release as plain
+from tests.support.absence import assert_absent
 from tests.support.reference_release import EXPECTED, QI, K
 
 ROWS = plain.usual()
@@ -216,11 +218,11 @@ def test_leak_in_workbook_rows_is_reported(leak):
 
 
 def test_findings_never_repeat_cell_contents():
-    for cell in ("maria@clinic.example.org", "(555) 010-4477", "my knee hurts"):
-        assert not any(cell in line for line in of_rows(with_cell("sleep", cell)))
+    for cell in ("zentinelapatient@clinic.example.org", "(555) 010-4477", "my left knee hurts"):
+        assert_absent([cell], *of_rows(with_cell("sleep", cell)))
     table = [[*row, "id" if not n else str(n)] for n, row in enumerate(plain.table(ROWS))]
-    table[0][-1] = "maria@clinic.example.org"
-    assert not any("maria" in line for line in of_table(table))
+    table[0][-1] = "zentinelapatient@clinic.example.org"
+    assert_absent(["zentinelapatient"], *of_table(table))
 
 
 def added(name, cells):
@@ -730,7 +732,7 @@ def test_every_truncated_file_is_reported(name):
         assert found(name, whole[:length], MANIFEST), length
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(name=st.sampled_from(sorted(SOUND_FILES)), seed=st.integers(0, 2**32))
 def test_damaged_file_never_crashes_the_verifier(name, seed):
     dice = random.Random(seed)
@@ -740,24 +742,44 @@ def test_damaged_file_never_crashes_the_verifier(name, seed):
     found(name, bytes(data), MANIFEST)
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda x: st.lists(x) | st.dictionaries(st.sampled_from(sorted(MANIFEST)) | st.text(), x),
-    ),
-    st.sampled_from(sorted(MANIFEST)),
+def is_text(pattern):
+    return lambda value: isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+
+SENTENCE = r"[^\r\n\t]{10,2000}"
+ROWS_CANNOT_TELL = {
+    "rows_are": is_text(SENTENCE),
+    "self_selected": is_text(SENTENCE),
+    "limits": is_text(SENTENCE),
+    "ncp": lambda value: type(value) in (int, float) and 0 <= value <= 1,
+    "ladders": is_text("[0-9a-f]{64}"),
+    "release": is_text(r"R-\d{4,9}"),
+    "questionnaire": is_text("[a-z][a-z0-9_]{0,59}"),
+    "version": lambda value: type(value) is int and value > 0,
+}
+"""Keys that rows say nothing about, and the values of them that may be in a manifest."""
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.floats(0, 1) | st.text("ab_", min_size=1),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(MANIFEST)) | st.text(), inner),
+    max_leaves=8,
 )
-def test_any_manifest_value_is_verified_without_a_crash(value, key):
-    lines = of_rows(
-        ROWS,
-        json.dumps(MANIFEST | {key: value}, sort_keys=True, indent=1, ensure_ascii=False).encode("utf-8", "replace"),
-    )
-    plain_kind = key in ("rows_are", "self_selected", "limits", "ncp", "ladders", "release", "questionnaire", "version")
-    assert lines or value == MANIFEST[key] or plain_kind
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100)
+@given(json_values, st.sampled_from(sorted(MANIFEST)))
+@example("A sentence of another wording.", "limits")
+@example("f" * 64, "ladders")
+@example(True, "version")
+def test_any_manifest_value_of_another_kind_is_reported(value, key):
+    text = json.dumps(MANIFEST | {key: value}, sort_keys=True, indent=1, ensure_ascii=False)
+    lines = of_rows(ROWS, text.encode("utf-8", "replace"))
+    may_be = ROWS_CANNOT_TELL.get(key, lambda value: False)
+    same = type(value) is type(MANIFEST[key]) and value == MANIFEST[key]
+    assert lines or same or may_be(value)
+
+
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32), masked=st.booleans(), detail=st.sampled_from(DETAILS))
 @example(seed=140, masked=False, detail="full")  # six rows, no average pain twice
 def test_any_sound_release_passes(seed, masked, detail):
@@ -810,7 +832,7 @@ def lone_age(rows, dice):
     return [row | ({"age_band": "85_or_over"} if n == place else {}) for n, row in enumerate(rows)]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     seed=st.integers(0, 2**32),
     breach=st.sampled_from([too_few, all_alike, too_many_masked, told_pain, half_masked, finer_period, lone_age]),
@@ -822,7 +844,7 @@ def test_any_breach_is_reported_with_and_without_manifest(seed, breach):
     assert of_rows(rows, manifest), "with its manifest"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_any_changed_cell_is_reported_against_the_manifest(seed):
     dice = random.Random(seed)
@@ -869,8 +891,6 @@ def test_known_date_does_not_permit_a_finer_date():
 
 
 def test_memory_grows_only_with_distinct_rows():
-    import tracemalloc
-
     header, *rows = plain.table(ROWS)
     data = plain.csv_bytes([header, *(row for row in rows for _ in range(300))])
     file = io.BytesIO(data)

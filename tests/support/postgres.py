@@ -80,6 +80,13 @@ class Cluster:
         self.execute("CHECKPOINT")
         return dumped + b"".join(file.read_bytes() for file in self.data.rglob("*") if file.is_file())
 
+    def files_of(self, url: str) -> bytes:
+        """The files of one database as they lie on the disk, without the server's write-ahead log."""
+        with psycopg.connect(url) as connection:
+            (oid,) = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()  # type: ignore[misc]
+        self.execute("CHECKPOINT")
+        return b"".join(file.read_bytes() for file in (self.data / "base" / str(oid)).iterdir())
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(binaries() / program), "-D", str(self.data), *arguments]
         if os.geteuid() == 0:

@@ -51,6 +51,11 @@ def rows(questionnaire: Questionnaire, count: int, levels: dict[str, str], maske
         yield shape.full(("masked",) * 3 if number < masked else told, answers)
 
 
+def lines(made: Release, name: str) -> list[str]:
+    """The lines of a release's CSV file, the header first. Needs an application context."""
+    return b"".join(store.read(made.id, name)).decode().split("\r\n")[:-1]
+
+
 def release(
     questionnaire: Questionnaire, count: int = 300, levels: dict[str, str] = LEVELS, masked: int = 12, times: int = 1
 ) -> Release:
