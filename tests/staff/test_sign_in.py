@@ -212,7 +212,7 @@ def test_totp_code_tolerates_thirty_seconds_of_clock_skew(team, off, opens):
 
 
 @pytest.mark.each_database
-def test_recovery_code_works_once_and_is_not_stored_in_plaintext(team):
+def test_recovery_code_works_once_and_is_encrypted_at_rest(team):
     member = team.invite("dana", "admin")
     page = member.set_up_app(member.choose_password(member.enter_password()))
     codes = shown_codes(page)

@@ -48,7 +48,7 @@ def test_unsupported_database_url_stops_startup(make_site):
         make_site(DATABASE_URL="mysql://somewhere/else")
 
 
-def test_readme_lists_every_setting():
+def test_readme_lists_every_setting_with_its_default():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `SCREENING_(\w+)` \| (.*?) \|", readme, re.MULTILINE))
     described = {
