@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,7 @@ from screening.keyring import FORMS, PURPOSES, Keyring
 from screening.operations import health
 from screening.outbox import smtp
 from screening.questionnaire import loader
+from screening.questionnaire.model import Questionnaire
 from screening.visit import forms, urgent, views
 from screening.web import (
     assets,
@@ -66,6 +68,21 @@ class Surface(Flask):
         return func
 
 
+@dataclass(frozen=True)
+class Content:
+    """What is read from files at the start, once for both applications. ``crises`` is crisis help by language."""
+
+    questionnaire: Questionnaire
+    clinic: clinic.Clinic
+    crises: Mapping[str, crisis.Crisis]
+
+
+def _read_content(settings: Mapping[str, Any]) -> Content:
+    """Read the questionnaire, the clinic file and the crisis files. Raises SettingsError and DefinitionError."""
+    questionnaire = loader.load(settings["QUESTIONNAIRE"])
+    return Content(questionnaire, clinic.load(settings["CLINIC"]), crisis.load(questionnaire.locales))
+
+
 def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True) -> Flask:
     """The site as one Flask application.
 
@@ -84,10 +101,16 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
     else:
         smtp.check(settings)
         settings["LIMIT_STORAGE"] = "memory://"  # it takes no forms
-    surfaces = settings["SURFACES"]
-    app = _visitor_app(settings, clock, serving) if "visitor" in surfaces else _empty_app(settings, clock)
+    surfaces, content = settings["SURFACES"], _read_content(settings)
+    app = (
+        _visitor_app(settings, content, clock, serving)
+        if "visitor" in surfaces
+        else _empty_app(settings, content, clock)
+    )
+    for problem in crisis.problems(content.crises, date.fromtimestamp(clock())):
+        app.logger.warning(problem)
     if "staff" in surfaces:
-        app.extensions["staff"] = staff = _staff_app(settings, clock, serving)
+        app.extensions["staff"] = staff = _staff_app(settings, content, clock, serving)
         app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {"/staff": staff.wsgi_app})  # type: ignore[method-assign]
     app.wsgi_app = _gated(app)  # type: ignore[method-assign]
     app.wsgi_app = assets.files(app.wsgi_app, app.extensions["headers"])  # type: ignore[method-assign]
@@ -102,12 +125,12 @@ def without_a_node(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
 
     Needs neither keys nor database. Raises SettingsError.
     """
-    app = _bare_app("empty", settings, time.time)
+    app = _bare_app("empty", settings, _read_content(settings), time.time)
     return _last_resort(app), app.extensions["headers"]
 
 
-def _visitor_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
-    app = _bare_app("visit", settings, clock)
+def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
+    app = _bare_app("visit", settings, content, clock)
     last_resort = _last_resort(app)
     urgent.init_app(app, last_resort)
     _check_host(app, settings["HOSTS"])
@@ -137,13 +160,13 @@ def _visitor_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
     return app
 
 
-def _staff_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
+def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
     from screening import staff  # a visitor-only process never loads it
     from screening.callback import desk_views, today_views
     from screening.operations import clinic_page
     from screening.responses import views as release_views
 
-    app = _bare_app("staff", settings, clock)
+    app = _bare_app("staff", settings, content, clock)
     _check_host(app, settings["HOSTS"])
     app.extensions["keyring"] = keyring = Keyring(settings["KEYS"], PURPOSES["staff"])
     database.init_app(app, settings["DATABASE_URL"], serving)
@@ -156,16 +179,16 @@ def _staff_app(settings: dict[str, Any], clock: Any, serving: bool) -> Flask:
     return app
 
 
-def _empty_app(settings: dict[str, Any], clock: Any) -> Flask:
+def _empty_app(settings: dict[str, Any], content: Content, clock: Any) -> Flask:
     """What stands in front where only staff are served: it says how it is, and finds nothing else."""
-    app = _bare_app("empty", settings, clock)
+    app = _bare_app("empty", settings, content, clock)
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
     errors.init_app(app, "errors/staff.html", _last_resort(app))
     return app
 
 
-def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
+def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any) -> Flask:
     """What both surfaces share: templates, languages, clinic, crisis help, headers, files."""
     app = Surface(
         "screening",
@@ -187,19 +210,16 @@ def _bare_app(name: str, settings: dict[str, Any], clock: Any) -> Flask:
     )
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    questionnaire = loader.load(settings["QUESTIONNAIRE"])
-    the_clinic = clinic.load(settings["CLINIC"])
-    crises = crisis.load(questionnaire.locales)
-    for problem in crisis.problems(crises, date.fromtimestamp(clock())):
-        app.logger.warning(problem)
-    app.extensions.update(questionnaire=questionnaire, clinic=the_clinic, crisis=crises, clock=clock)
-    locale.init_app(app, questionnaire.locales)
-    same = headers.policy(secure, settings["FRAME_ANCESTORS"], (the_clinic.neutral_origin,))
+    app.extensions.update(
+        questionnaire=content.questionnaire, clinic=content.clinic, crisis=content.crises, clock=clock
+    )
+    locale.init_app(app, content.questionnaire.locales)
+    same = headers.policy(secure, settings["FRAME_ANCESTORS"], (content.clinic.neutral_origin,))
     headers.init_app(app, same)
     request_id.init_app(app)
     assets.init_app(app)
     app.extensions["headers"] = same
-    app.jinja_env.globals["brand"] = pages.has_own_accent(the_clinic)
+    app.jinja_env.globals["brand"] = pages.has_own_accent(content.clinic)
     site.init_app(app)
     words.init_app(app)
     components.init_app(app)

@@ -5,6 +5,7 @@ A test, class or module marked ``each_database`` runs once on SQLite and once on
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -57,6 +58,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Shuffle the tests by the seed ``TEST_ORDER``, to show that none depends on another."""
     if seed := os.environ.get("TEST_ORDER"):
         Random(seed).shuffle(items)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is loaded for good: modules, and the collected tests."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
