@@ -31,6 +31,7 @@ from tests.support.clock import START, Clock
 from tests.support.databases import close, migrate
 from tests.support.postgres import Cluster
 from tests.support.staff_client import StaffClient, Team
+from tests.support.tampering import change
 from tests.support.visitor import Visitor
 
 pytest_plugins = (
@@ -154,6 +155,24 @@ def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
         return url
     running: Cluster = request.getfixturevalue("cluster")
     return running.copy_of("template_site")
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Makes a database as ``flask db upgrade`` leaves it, of one kind; gives its address."""
+
+    def make(kind: str) -> str:
+        if kind == "postgresql":
+            cluster: Cluster = request.getfixturevalue("cluster")
+            url = cluster.copy_of("template_site")
+        else:
+            folder = tmp_path / f"empty {len(list(tmp_path.iterdir()))}"
+            shutil.copytree(request.getfixturevalue("sqlite_template"), folder)
+            url = f"sqlite:///{folder}/site.sqlite"
+        change(url, "DELETE FROM callback_key")  # the templates have one published
+        return url
+
+    return make
 
 
 @pytest.fixture

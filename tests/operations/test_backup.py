@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import stat
+from select import POLLOUT, poll
 
 import pytest
 from hypothesis import given, settings
@@ -430,14 +431,21 @@ def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_dat
     url, pipe = empty_database(kind), tmp_path / "pipe"
     os.mkfifo(pipe)
     process = start_flask("restore", str(pipe), SCREENING_DATABASE_URL=url, SCREENING_KEYS=keys)
-    with pipe.open("wb", buffering=0) as end:
-        most = several_chunks.whole[: -sealed.CHUNK // 2]
-        for at in range(0, len(most), 4096):
-            end.write(most[at : at + 4096])  # waits while the pipe is full
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so a command that died is noticed below
+    try:
+        room = poll()
+        room.register(end, POLLOUT)
+        rest = memoryview(several_chunks.whole[: -sealed.CHUNK // 2])
+        while rest:
+            free = room.poll(1000)
+            assert process.poll() is None, process.communicate()[1]
+            rest = rest[os.write(end, rest[:4096]) :] if free else rest
         assert process.poll() is None
         process.kill()
         process.communicate(timeout=HANGING)
         assert process.returncode == -signal.SIGKILL
+    finally:
+        os.close(end)
     assert not any(rows_in(url).values())
     several_chunks.file.write_bytes(several_chunks.whole)
     assert give_back(commands(url), several_chunks.file).rows["mixed_copy"] == 7000

@@ -20,21 +20,9 @@ from tests.support.clock import process_time
 from tests.support.databases import close
 from tests.support.mail_site import MailSite, mail_settings
 from tests.support.processes import HANGING, start_flask
+from tests.support.quiet_signals import QuietSignals
 from tests.support.sample_patient import ROSA
 from tests.support.visitor import Visitor
-
-
-class Quiet:
-    """No signal for so many rounds, each as long as the pause between two; then one."""
-
-    def __init__(self, clock, rounds=0):
-        self.clock, self.rounds = clock, rounds
-
-    def came_within(self, seconds):
-        if seconds:
-            self.rounds -= 1
-            self.clock.forward(seconds)
-        return self.rounds < 0
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def make_worker(site, clock):
     """A worker with jobs; it works for so many rounds."""
 
     def make_worker(*jobs, rounds=0):
-        return Worker(site.extensions["staff"], Quiet(clock, rounds), jobs)
+        return Worker(site.extensions["staff"], QuietSignals(clock, rounds), jobs)
 
     return make_worker
 
@@ -171,7 +159,7 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
     visitor.agree()
     purged = []
     monkeypatch.setattr(jobs, "purge", purged.append)
-    Worker(site.extensions["staff"], Quiet(clock)).work()
+    Worker(site.extensions["staff"], QuietSignals(clock)).work()
     with site.app_context():
         assert db.session.query(MixedCopy).count() == 1
     assert purged == [clock() - PAUSE]
@@ -228,7 +216,7 @@ def test_signal_stops_the_worker_between_two_mails(flask_worker, waiting, mail_s
     assert len(mail_server.arrived) == 2
     assert sorted(state for _, state, _ in waiting.states()) == sorted([SENT] * 2 + [WAITING] * 4)
     mail_server.on_arrival = lambda: None
-    assert Worker(waiting.app, Quiet(clock)).work(once=True), "the lease is free again"
+    assert Worker(waiting.app, QuietSignals(clock)).work(once=True), "the lease is free again"
     assert len(mail_server.arrived) == 6
 
 

@@ -28,15 +28,12 @@ from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.keyring import BACKUP, Keyring
 from screening.operations.backup import content, sealed
-from tests.operations.conftest import empty_database
 from tests.support import release_factory
 from tests.support.databases import close
 from tests.support.live_patient import Patient, references_in
 from tests.support.live_server import LiveServer
 from tests.support.sample_responses import generate, store
 from tests.support.tampering import rows_in
-
-__all__ = ["empty_database"]
 
 MILLION = 1_000_000
 MEGABYTES = 192

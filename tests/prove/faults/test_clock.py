@@ -14,9 +14,9 @@ from screening.outbox import delivery
 from screening.outbox.models import SENT, WAITING, OutboxMail
 from screening.staff import sessions, throttle
 from screening.web import drafts
-from tests.operations.test_worker import Quiet
 from tests.support.faults import People
 from tests.support.mail_site import MailSite
+from tests.support.quiet_signals import QuietSignals
 from tests.support.sample_patient import reference_on
 from tests.support.visitor import Visitor
 
@@ -108,7 +108,7 @@ def test_worker_renews_its_lease_after_a_clock_jump(people, clock, jump):
             Job("often", 0, lambda go_on: runs.append("often")),
             Job("daily", DAY, lambda go_on: runs.append("daily")),
         )
-        return Worker(app, Quiet(clock, rounds), jobs)
+        return Worker(app, QuietSignals(clock, rounds), jobs)
 
     at_work = add()
     at_work.work(once=True)
