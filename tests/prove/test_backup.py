@@ -28,7 +28,7 @@ from screening.cli import create_commands_app
 from screening.config import ROOT
 from screening.keyring import BACKUP, Keyring
 from screening.operations.backup import content, sealed
-from tests.support import release_factory
+from tests.support import processes, release_factory
 from tests.support.databases import close
 from tests.support.live_patient import Patient, references_in
 from tests.support.live_server import LiveServer
@@ -60,8 +60,7 @@ main()
 
 
 def environment(url, keys):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SCREENING_")}
-    return kept | {"SCREENING_DATABASE_URL": url, "SCREENING_KEYS": str(keys)}
+    return processes.environment(SCREENING_DATABASE_URL=url, SCREENING_KEYS=keys)
 
 
 def begin(url, keys, *arguments):

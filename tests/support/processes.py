@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from screening.config import ROOT
@@ -43,14 +42,10 @@ def flask(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
 def start_flask(*arguments: str, **settings: Any) -> subprocess.Popen[str]:
     """Start a ``flask`` command that goes on by itself."""
     return subprocess.Popen(
-        _flask_command(arguments),
+        [sys.executable, "-m", "flask", *arguments],
         cwd=ROOT,
         env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def _flask_command(arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "flask", *arguments]
