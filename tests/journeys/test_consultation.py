@@ -13,10 +13,13 @@ from tests.support.visitor import Visitor
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 @pytest.mark.parametrize("lang", ["en", "es"])
-def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, lang, scripts):
+def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_server, lang, scripts):
     patient = browser_visitor(java_script_enabled=scripts)
-    patient.walk(lang, sadness="2", pain="3")
-    patient.finish()
+    walker = Visitor(RemoteSite.at(live_server.port))
+    walker.walk(sadness="2", pain="3")
+    walker.agree()
+    patient.resume(walker)
+    patient.open(f"/summary?lang={lang}")
     patient.follow(".app-offer a.nhsuk-button")
     assert patient.path == "/consultation"
     reference = patient.ask_for_a_call(message="Demo")

@@ -13,7 +13,7 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 ]
-MOST_PRESSES = 300
+MOST_PRESSES = 60
 NEUTRAL = "https://www.weather.gov/"
 VIEW = {"viewport": {"width": 360, "height": 780}, "locale": "en-US", "ignore_https_errors": True}
 """Options of a browser context: a phone."""
@@ -94,6 +94,7 @@ class BrowserVisitor:
         for _ in range(MOST_PRESSES):  # a form that is sent within 3 seconds is shown again
             if self.path == "/consultation/sent" and page.locator(".app-ref").count():
                 break
+            page.wait_for_timeout(500)  # reads for a moment what the page says
             self.follow(".app-panel--consent button")
         return page.locator(".app-ref dd").inner_text()
 

@@ -69,7 +69,7 @@ class Cluster:
         return self.url(name)
 
     def dump(self, url: str) -> bytes:
-        """Everything a database holds, and its files as they lie on the disk."""
+        """Everything a database holds, its files as they lie on the disk, and what the server's databases share."""
         dumped = b""
         with psycopg.connect(url) as connection:
             for (table,) in connection.execute(
@@ -77,8 +77,8 @@ class Cluster:
             ).fetchall():
                 with connection.cursor().copy(f"COPY {table} TO STDOUT") as rows:  # type: ignore[arg-type]
                     dumped += table.encode() + b"".join(bytes(row) for row in rows)
-        self.execute("CHECKPOINT")
-        return dumped + b"".join(file.read_bytes() for file in self.data.rglob("*") if file.is_file())
+        shared = (file for file in self.data.rglob("*") if file.is_file() and self.data / "base" not in file.parents)
+        return dumped + self.files_of(url) + b"".join(file.read_bytes() for file in shared)
 
     def files_of(self, url: str) -> bytes:
         """The files of one database as they lie on the disk, without the server's write-ahead log."""
