@@ -4,7 +4,7 @@ WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 
-# More threads than may wait in the gate (4 + 32, screening/web/gate.py) or for bodies (64, screening/web/bodies.py): one is
+# More threads than may wait in the gate (4 + 32, screening/web/middleware/load_shedding.py) or for bodies (64, screening/web/middleware/request_buffering.py): one is
 # free to refuse. granian warns of so many, hence --log-level error; the site's own warnings are not granian's. 900
 # connections a worker fit among the 1,024 files a process may open. A connection on which no request is begun and headed
 # within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers keep. A worker that is told to end
@@ -14,22 +14,22 @@ SERVE := $(BIN)/granian $(FLAGS) --workers $(WORKERS)
 
 # The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
 define SERVE_AND_WORK
-umask 077; $(BIN)/flask worker --beside $$$$ & \
+umask 077; $(BIN)/flask worker --parent-pid $$$$ & \
 exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test prove bench pictures css catalogues requirements clean
+.PHONY: help run demo test test-long bench screenshots css translations requirements clean
 
 help:
 	@echo "make run           set up, serve the site on http://$(ADDRESS), on SQLite, and start its worker"
 	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
 	@echo "make test          set up and pass every test (what is missing of the system is installed where root)"
-	@echo "make prove         the long proofs"
+	@echo "make test-long     the long tests"
 	@echo "make bench         measure everything beside its peers (BENCH='journeys' measures one part, BENCH=--quick tries it)"
-	@echo "make pictures      take the screenshots of the README anew"
+	@echo "make screenshots   take the screenshots of the README anew"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
-	@echo "make catalogues    collect the texts to translate, and compile the translations"
+	@echo "make translations  collect the texts to translate, and compile the translations"
 	@echo "make requirements  pin the packages anew"
 	@echo "make clean         remove .venv; data and keys in instance/ stay"
 
@@ -38,7 +38,7 @@ run: .venv/run.done
 	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
 	@$(SERVE_AND_WORK)
 
-demo: export SCREENING_KEYS = instance/demo/keys
+demo: export SCREENING_KEYS_DIR = instance/demo/keys
 demo: export SCREENING_DATABASE_URL = sqlite:///$(CURDIR)/instance/demo/site.sqlite
 demo: export SCREENING_MAIL_HOST =
 demo: .venv/run.done
@@ -51,31 +51,31 @@ test: .venv/test.done
 	@tests/support/system.sh chromium postgresql nginx systemd
 	@$(BIN)/python -m tests.support.suite
 
-prove: .venv/prove.done
+test-long: .venv/test-long.done
 	@tests/support/system.sh chromium postgresql nginx redis systemd
-	$(BIN)/pytest tests/prove
+	$(BIN)/pytest tests/long
 
-bench: .venv/prove.done
+bench: .venv/test-long.done
 	@tests/support/system.sh postgresql sqlite3
 	$(BIN)/python -m tests.bench $(BENCH)
 
-pictures: .venv/test.done
+screenshots: .venv/test.done
 	@tests/support/system.sh chromium
-	$(BIN)/python -m tests.support.pictures
+	$(BIN)/python -m tests.support.screenshots
 
 css:
 	cd static/src && npm ci --ignore-scripts && npm run build
 
-catalogues: .venv/test.done
-	$(BIN)/pybabel -q extract -F pyproject.toml -k lazy_gettext --no-location --omit-header --sort-output -o screening/translations/messages.pot .
-	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i screening/translations/messages.pot -d screening/translations
-	$(BIN)/pybabel compile -d screening/translations
+translations: .venv/test.done
+	$(BIN)/pybabel -q extract -F pyproject.toml -k lazy_gettext --no-location --omit-header --sort-output -o screening/i18n/translations/messages.pot .
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i screening/i18n/translations/messages.pot -d screening/i18n/translations
+	$(BIN)/pybabel compile -d screening/i18n/translations
 
 requirements: .venv/test.done
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" setup.cfg -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --allow-unsafe -c requirements.txt setup.cfg -o requirements-test.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --extra prove --allow-unsafe -c requirements-test.txt setup.cfg -o requirements-prove.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --extra test-long --allow-unsafe -c requirements-test.txt setup.cfg -o requirements-test-long.txt
 
 clean:
 	rm -rf .venv
@@ -90,6 +90,6 @@ clean:
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.txt
 	@touch $@
 
-.venv/prove.done: requirements-prove.txt .venv/test.done
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-prove.txt
+.venv/test-long.done: requirements-test-long.txt .venv/test.done
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test-long.txt
 	@touch $@

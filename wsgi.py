@@ -4,18 +4,18 @@ import gc
 import os
 import sys
 
-from screening import create_app
-from screening.cli import create_commands_app
+from screening.app import create_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import SettingsError
-from screening.operations import metrics
-from screening.questionnaire.loader import DefinitionError
+from screening.operations.metrics import exporter
+from screening.questionnaires.table_reader import DefinitionError
 
 try:
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         app = create_commands_app()
     else:
         app = create_app()
-        metrics.start(app)
+        exporter.start(app)
 except (SettingsError, DefinitionError) as error:
     sys.exit("\n".join(f"The site cannot start: {line}" for line in str(error).splitlines()))
 

@@ -1,25 +1,20 @@
-"""Who did what, and when: events that can be added and never changed.
+"""Audit events: who did what, and when.
 
-The database itself refuses to change an event, or to delete one that is younger than a year (see
-the migration). An event names a request or an account by its random id; it never holds a name,
-number, e-mail, message or answer of a patient.
+A trigger refuses every change, and deletion within a year. An event names requests and accounts by random id only.
 """
 
-from __future__ import annotations
-
-from flask import current_app
 from sqlalchemy import JSON, BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from screening.erasing import erase
+from screening import current
+from screening.database.secure_delete import delete_where
+from screening.durations import DAY_SECONDS
 from screening.extensions import db
-
-DAY = 24 * 60 * 60
 
 VISITOR = "visitor"
 """The actor when a patient changes or takes back their own request."""
 
-STRANGER = "stranger"
+UNKNOWN_ACTOR = "stranger"
 """The actor when nobody knows who tried, as at a wrong password."""
 
 COMMAND = "command"
@@ -37,7 +32,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[int] = mapped_column(BigInteger, index=True)
     actor: Mapped[str] = mapped_column(String(64), index=True)
-    """The id of an account, or ``VISITOR``, ``STRANGER`` or ``COMMAND``."""
+    """The id of an account, or ``VISITOR``, ``UNKNOWN_ACTOR`` or ``COMMAND``."""
 
     action: Mapped[str] = mapped_column(String(40), index=True)
     """A name such as ``request.viewed``; what each means to a reader stands with the page that lists them."""
@@ -55,9 +50,9 @@ def event(action: str, at: float, actor: str, subject: str = "", **detail: str) 
 
 
 def purge(now: float, dry_run: bool = False) -> int:
-    """Delete the events older than ``SCREENING_KEEP_AUDIT_DAYS``, or count them; how many.
+    """Delete the events older than ``SCREENING_AUDIT_RETENTION_DAYS``, or count them; how many.
 
     Commits. Raises SQLAlchemyError, also where by the database's own clock one is younger than a year.
     """
-    kept: int = current_app.config["SETTINGS"]["KEEP_AUDIT_DAYS"]
-    return erase(AuditEvent, AuditEvent.at < int(now) - kept * DAY, dry_run=dry_run)
+    kept: int = current.settings()["AUDIT_RETENTION_DAYS"]
+    return delete_where(AuditEvent, AuditEvent.at < int(now) - kept * DAY_SECONDS, dry_run=dry_run)

@@ -3,8 +3,6 @@
 A file that cannot be used stops the start with one line that names the field.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from contextlib import suppress

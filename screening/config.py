@@ -1,10 +1,7 @@
-"""Every setting: its name, what it means, and what it is when nobody sets it.
+"""Every setting: name, default and meaning.
 
-A setting comes from ``SCREENING_<NAME>`` in the environment, else from ``instance/settings.toml``,
-else from its default. An unknown name stops the start: a typing error must not pass in silence.
+Read from ``SCREENING_<NAME>``, else ``instance/settings.toml``, else the default. An unknown name refuses the start.
 """
-
-from __future__ import annotations
 
 import difflib
 import os
@@ -19,21 +16,21 @@ from typing import Any
 import limits
 from email_validator import EmailNotValidError, validate_email
 
-from screening.questionnaire.loader import LIBRARY
+from screening.questionnaires.loader import LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SCREENING_"
-K_FLOOR = 5
+MIN_GROUP_SIZE_FLOOR = 5
 """No fewer copies than this ever go together. The default, 11, is where CMS stops hiding cells (1 to 10)."""
 
-AUDIT_FLOOR_DAYS = 366
+MIN_AUDIT_DAYS = 366
 """The database itself lets no audit event go before a year has passed."""
 
-SURFACES = ("visitor", "staff")
+APPLICATIONS = ("visitor", "staff")
 TLS_MODES = ("starttls", "tls", "none")
-LOGS = ("text", "json")
-HIGHEST_PORT = 65535
-LONGEST_TIMEOUT = 60
+LOG_FORMATS = ("text", "json")
+MAX_PORT = 65535
+MAX_TIMEOUT = 60
 """Seconds. A mail takes a dozen answers of the mail server, and a worker's claim to it ends after 15 minutes."""
 
 
@@ -43,8 +40,8 @@ class SettingsError(ValueError):
 
 def _surfaces(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(_names(text)))
-    if not names or not set(names) <= set(SURFACES):
-        raise ValueError(f"takes one or both of {', '.join(SURFACES)}")
+    if not names or not set(names) <= set(APPLICATIONS):
+        raise ValueError(f"takes one or both of {', '.join(APPLICATIONS)}")
     return names
 
 
@@ -93,15 +90,15 @@ def _path_if_any(text: str) -> Path | None:
 
 def _port(text: str) -> int:
     port = _count(text)
-    if not 0 < port <= HIGHEST_PORT:
-        raise ValueError(f"takes a port from 1 to {HIGHEST_PORT}")
+    if not 0 < port <= MAX_PORT:
+        raise ValueError(f"takes a port from 1 to {MAX_PORT}")
     return port
 
 
 def _seconds(text: str) -> int:
     seconds = _count(text)
-    if not 0 < seconds <= LONGEST_TIMEOUT:
-        raise ValueError(f"takes seconds from 1 to {LONGEST_TIMEOUT}")
+    if not 0 < seconds <= MAX_TIMEOUT:
+        raise ValueError(f"takes seconds from 1 to {MAX_TIMEOUT}")
     return seconds
 
 
@@ -166,31 +163,32 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("SURFACES", "visitor,staff", _surfaces, "which of `visitor` and `staff` this process serves"),
+    Setting("SERVE", "visitor,staff", _surfaces, "which of `visitor` and `staff` this process serves"),
+    Setting("DATABASE_URL", "", str, "`postgresql://user:password@host/name`; empty: two SQLite files in `instance/`"),
+    Setting("HTTPS", "false", _flag, "true behind https: `__Host-` cookies, HSTS. Set it on every public site"),
     Setting(
-        "DATABASE_URL",
-        "",
-        str,
-        "`postgresql://user:password@host/name`; empty: two SQLite files in `instance/`",
+        "ALLOWED_HOSTS", "localhost,127.0.0.1", _names, "names the site answers to; `.example.org` takes in subdomains"
     ),
-    Setting("SECURE", "false", _flag, "true behind https: `__Host-` cookies, HSTS. Set it on every public site"),
-    Setting("HOSTS", "localhost,127.0.0.1", _names, "names the site answers to; `.example.org` takes in subdomains"),
-    Setting("PROXIES", "0", _count, "how many reverse proxies of yours stand in front and set `X-Forwarded-*`"),
+    Setting(
+        "TRUSTED_PROXY_COUNT", "0", _count, "how many reverse proxies of yours stand in front and set `X-Forwarded-*`"
+    ),
     Setting(
         "FRAME_ANCESTORS", "", _names, "origins that may show the site in a frame, such as `https://clinic.example`"
     ),
-    Setting("KEYS", "instance/keys", _path, "folder of the key files"),
-    Setting("CLINIC", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"),
-    Setting("QUESTIONNAIRE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
+    Setting("KEYS_DIR", "instance/keys", _path, "folder of the key files"),
     Setting(
-        "K",
+        "CLINIC_FILE", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"
+    ),
+    Setting("QUESTIONNAIRE_FILE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
+    Setting(
+        "MIN_GROUP_SIZE",
         "11",
-        _at_least(K_FLOOR),
+        _at_least(MIN_GROUP_SIZE_FLOOR),
         "copies are mixed at least so many at a time, and rows released in groups of so many; not under 5",
     ),
     Setting(
-        "LADDERS",
-        "screening/responses/ladders.toml",
+        "HIERARCHIES_FILE",
+        "screening/releases/hierarchies.toml",
         _path,
         "how coarsely a release may tell age and length of pain",
     ),
@@ -200,17 +198,19 @@ SETTINGS = (
         _determination,
         "day and name of an expert who found that releases may tell months; without one they tell years",
     ),
-    Setting("KEEP_CLOSED_DAYS", "30", _at_least(1), "days a closed request for a call is kept"),
+    Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days a closed request for a call is kept"),
     Setting(
-        "KEEP_AUDIT_DAYS",
+        "AUDIT_RETENTION_DAYS",
         "730",
-        _at_least(AUDIT_FLOOR_DAYS),
-        f"days the audit page goes back; not under {AUDIT_FLOOR_DAYS}",
+        _at_least(MIN_AUDIT_DAYS),
+        f"days the audit page goes back; not under {MIN_AUDIT_DAYS}",
     ),
-    Setting("LIMIT", "120 per minute", _limit, "how many forms one address may send"),
-    Setting("LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
-    Setting("LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),
-    Setting("LIMIT_STORAGE", "memory://", str, "where the limits are counted; `memory://` counts in each process"),
+    Setting("RATE_LIMIT_FORMS", "120 per minute", _limit, "how many forms one address may send"),
+    Setting("RATE_LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
+    Setting("RATE_LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),
+    Setting(
+        "RATE_LIMIT_STORAGE_URL", "memory://", str, "where the limits are counted; `memory://` counts in each process"
+    ),
     Setting(
         "STAFF_SECOND_FACTOR", "true", _flag, "whether staff need a code from an app to sign in; false only for a demo"
     ),
@@ -230,8 +230,8 @@ SETTINGS = (
     Setting("MAIL_USER", "", str, "who signs in to the mail server; empty: nobody does"),
     Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that holds the password, and nothing else"),
     Setting("MAIL_FROM", "", _address, "the address mails come from"),
-    Setting("MAIL_TEAM", "", _address, "the team's address: there it is told that a request waits"),
-    Setting("LOG", "text", _one_of(LOGS), "how failures and warnings are logged: `text`, or `json`"),
+    Setting("MAIL_TO_STAFF", "", _address, "the team's address: there it is told that a request waits"),
+    Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "how failures and warnings are logged: `text`, or `json`"),
     Setting(
         "METRICS_ADDRESS",
         "",

@@ -20,12 +20,13 @@ from hypothesis import settings as hypothesis_settings
 from jinja2 import FileSystemBytecodeCache
 from passlib.context import CryptContext
 
-from screening import Surface, create_app
+from screening.app import ScreeningFlask, create_app
 from screening.clinic import DEMO
 from screening.config import ROOT
-from screening.keyring import PURPOSES, create_ring
-from screening.questionnaire.loader import LIBRARY, load
-from screening.questionnaire.model import Questionnaire
+from screening.crypto.key_files import create_ring
+from screening.crypto.keyring import PURPOSES
+from screening.questionnaires.loader import LIBRARY, load
+from screening.questionnaires.model import Questionnaire
 from screening.staff import passwords
 from tests.support.clock import START, Clock
 from tests.support.databases import close, migrate
@@ -36,7 +37,7 @@ from tests.support.visitor import Visitor
 
 pytest_plugins = (
     *("tests.support.browser_fixtures", "tests.support.patient_fixtures"),
-    *("tests.support.mail_fixtures", "tests.support.handbook"),
+    *("tests.support.mail_fixtures", "tests.support.handbook", "tests.support.commands_fixtures"),
 )
 
 hypothesis_settings.register_profile("same draws", deadline=None, derandomize=True, database=None)
@@ -45,7 +46,7 @@ hypothesis_settings.register_profile("fresh draws", deadline=None, max_examples=
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw the same examples each time in ``make test``; the long tests draw new ones."""
-    long = any("prove" in str(argument) for argument in config.args)
+    long = any("long" in str(argument) for argument in config.args)
     hypothesis_settings.load_profile("fresh draws" if long else "same draws")
 
 
@@ -77,7 +78,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     """Compile each template once for all sites that tests build; the same text always compiles to the same."""
     cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Surface, "jinja_options", {**Surface.jinja_options, "bytecode_cache": cache})
+        patch.setattr(ScreeningFlask, "jinja_options", {**ScreeningFlask.jinja_options, "bytecode_cache": cache})
         yield
 
 
@@ -182,11 +183,11 @@ def make_site(keys: Path, clock: Clock, database_url: str) -> Iterator[Callable[
 
     def make(**settings: Any) -> Flask:
         defaults = {
-            "KEYS": keys,
+            "KEYS_DIR": keys,
             "CLOCK": clock,
             "DATABASE_URL": database_url,
-            "CLINIC": ROOT / "no-clinic.toml",
-            "LIMIT": "100000 per minute",
+            "CLINIC_FILE": ROOT / "no-clinic.toml",
+            "RATE_LIMIT_FORMS": "100000 per minute",
         }
         made.append(create_app(defaults | settings))
         return made[-1]

@@ -1,10 +1,4 @@
-"""A clinic to look at: requests in every state, mixed copies, a release of the older ones, and accounts.
-
-Everything says that it is a demo. The numbers are of the range kept for fiction (555-0100 to
-555-0199), the addresses of example.org.
-"""
-
-from __future__ import annotations
+"""A demo clinic: requests in every state, responses, a release, accounts. Numbers are fictional (555-0100 to -0199)."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -16,37 +10,33 @@ from typing import Any
 from flask import Flask, current_app
 from sqlalchemy import func, insert, select
 
-from screening import audit
-from screening.callback import desk, opening, requests, sealing, states
-from screening.callback.details import Details
-from screening.callback.models import CallbackRequest
-from screening.callback.promise import Part
-from screening.callback.states import Attempt
+from screening import audit, current
+from screening.callbacks import clinic_calendar, patient_service, public_key, staff_service, workflow
+from screening.callbacks.business_hours import PartOfDay
+from screening.callbacks.contact_details import ContactDetails
+from screening.callbacks.models import CallbackRequest
+from screening.callbacks.workflow import Attempt
 from screening.clinic import Clinic
 from screening.config import SettingsError
+from screening.durations import DAY_SECONDS
 from screening.extensions import db
-from screening.questionnaire import path
-from screening.questionnaire.model import DECLINED, Answer, Questionnaire
-from screening.responses import releases
-from screening.responses.inbox import row
-from screening.responses.models import MixedCopy
-from screening.staff import accounts, passwords, second_factor
-from screening.staff.accounts import Doer
+from screening.questionnaires import branching
+from screening.questionnaires.model import DECLINED, Answer, Questionnaire
+from screening.releases import service
+from screening.responses.models import ShuffledResponse
+from screening.responses.pending import pending_row
+from screening.staff import accounts, passwords, two_factor
+from screening.staff.accounts import Actor
 from screening.staff.models import Account
 
 REQUESTS = 40
-COPIES = 3000
+RESPONSES = 3000
 MONTHS = 18
 SEED = 555_0100
-DAY = 24 * 60 * 60
-RELEASED_AGO = 183 * DAY
+RELEASE_AGE_SECONDS = 183 * DAY_SECONDS
 """How long ago the demo's release was made; the copies since then are left for the next."""
 
-TEAM = {
-    "admin": ("admin", "callbacks", "responses"),
-    "desk": ("callbacks",),
-    "numbers": ("responses", "rows"),
-}
+ACCOUNTS = {"admin": ("admin", "callbacks", "responses"), "desk": ("callbacks",), "numbers": ("responses", "rows")}
 """The accounts, each with its roles."""
 
 MESSAGES = (
@@ -73,7 +63,7 @@ def fill(site: Flask) -> list[Login]:
         clinic: Clinic = staff.extensions["clinic"]
         if not clinic.demo:
             raise SettingsError("The clinic file is a real clinic's (demo = false): demo data does not go there")
-        for table in (Account, CallbackRequest, MixedCopy):
+        for table in (Account, CallbackRequest, ShuffledResponse):
             if db.session.scalar(select(func.count()).select_from(table)):
                 raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
         now = int(staff.extensions["clock"]())
@@ -81,36 +71,36 @@ def fill(site: Flask) -> list[Login]:
             audit.event(audit.DEMO_FILLED, now, audit.COMMAND)
         )  # first: a demo that was cut short is one too
         db.session.commit()
-        sealing.publish(staff.extensions["keyring"], now)
+        public_key.publish(staff.extensions["keyring"], now)
         logins = list(_team(now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         _requests(dice, clinic, now)
         _copies(dice, staff.extensions["questionnaire"], datetime.fromtimestamp(now, clinic.time_zone).date())
-        _release(now - RELEASED_AGO)
+        _release(now - RELEASE_AGE_SECONDS)
     return logins
 
 
 def _team(now: int) -> Iterator[Login]:
-    for name, roles in TEAM.items():
-        account, _ = accounts.add(Doer(audit.COMMAND, now), f"{name}@example.org", f"Demo {name}", roles)
-        password, secret = passwords.temporary(), second_factor.new_secret(account)
-        account.password, account.must_change_password = passwords.hashed(password), False
-        second_factor.use(account, secret)
+    for name, roles in ACCOUNTS.items():
+        account, _ = accounts.add(Actor(audit.COMMAND, now), f"{name}@example.org", f"Demo {name}", roles)
+        password, secret = passwords.temporary_password(), two_factor.new_secret(account)
+        account.password, account.must_change_password = passwords.hash_password(password), False
+        two_factor.enroll(account, secret)
         db.session.commit()
-        yield Login(account.email, password, second_factor.spelled(account, secret))
+        yield Login(account.email, password, two_factor.format_secret(account, secret))
 
 
 def _requests(dice: Random, clinic: Clinic, now: int) -> None:
     """Requests of the last days, each taken a part of the way."""
-    team = [account.id for account in accounts.everyone() if "callbacks" in account.role_names]
-    calendar = opening.calendar(clinic)
+    team = [account.id for account in accounts.list_accounts() if "callbacks" in account.role_names]
+    calendar = clinic_calendar.current_calendar(clinic)
     courses = list(_courses())
     for number in range(REQUESTS):
         course = courses[number % len(courses)]
-        asked = now - (len(course) + dice.randrange(3)) * DAY - dice.randrange(DAY)
+        asked = now - (len(course) + dice.randrange(3)) * DAY_SECONDS - dice.randrange(DAY_SECONDS)
         details = _details(dice, number, answers=number % 5 == 0)
         urgent = bool(details.answers and details.answers["hopelessness"] == "3")
-        receipt = requests.submit(requests.fresh_secret(), details, calendar, asked, urgent)
+        receipt = patient_service.submit(patient_service.fresh_secret(), details, calendar, asked, urgent)
         _go(receipt.reference, course, dice.choice(team), asked)
 
 
@@ -122,33 +112,35 @@ def _courses() -> Iterator[tuple[str, ...]]:
 
 def _go(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
     if course == ("withdraw",):
-        requests.withdraw(reference, asked + DAY)
+        patient_service.withdraw(reference, asked + DAY_SECONDS)
         return
-    steps: dict[str, tuple[str, Callable[[states.Progress], states.Progress]]] = {
-        "claim": ("request.claimed", lambda progress: states.claim(progress, who)),
-        "reach": ("request.reached", lambda progress: states.reach(progress, who)),
-        "close": ("request.closed", lambda progress: states.close(progress, who)),
+    steps: dict[str, tuple[str, Callable[[workflow.Progress], workflow.Progress]]] = {
+        "claim": ("request.claimed", lambda progress: workflow.claim(progress, who)),
+        "reach": ("request.reached", lambda progress: workflow.reach(progress, who)),
+        "close": ("request.closed", lambda progress: workflow.close(progress, who)),
     }
     for number, step in enumerate(course, 1):
-        request = requests.find(reference)
-        at = asked + number * DAY // 4
+        request = patient_service.find_by_reference(reference)
+        at = asked + number * DAY_SECONDS // 4
         if step in steps:
             action, take = steps[step]
-            desk.act(request, request.version, take, action, who, at)
+            staff_service.transition(request, request.version, take, action, who, at)
         else:
             how = Attempt(step)
-            desk.add_note(request, "Demo note: will try again", who, at)
-            desk.act(request, request.version, _attempt(who, how), "request.attempted", who, at, outcome=how.value)
+            staff_service.add_note(request, "Demo note: will try again", who, at)
+            staff_service.transition(
+                request, request.version, _attempt(who, how), "request.attempted", who, at, outcome=how.value
+            )
 
 
-def _attempt(who: str, how: Attempt) -> Callable[[states.Progress], states.Progress]:
-    return lambda progress: states.attempt(progress, who, how, voicemail_allowed=True)
+def _attempt(who: str, how: Attempt) -> Callable[[workflow.Progress], workflow.Progress]:
+    return lambda progress: workflow.attempt(progress, who, how, voicemail_allowed=True)
 
 
-def _details(dice: Random, number: int, answers: bool) -> Details:
-    questionnaire: Questionnaire = current_app.extensions["questionnaire"]
+def _details(dice: Random, number: int, answers: bool) -> ContactDetails:
+    questionnaire: Questionnaire = current.questionnaire()
     by_mail = number % 7 == 3
-    return Details(
+    return ContactDetails(
         name=f"Demo patient {number + 1}",
         say="",
         patient=dice.choice(["new", "existing"]),
@@ -158,7 +150,7 @@ def _details(dice: Random, number: int, answers: bool) -> Details:
         email=f"patient{number + 1}@example.org" if by_mail else "",
         reach_by="email" if by_mail else "phone",
         days=tuple(sorted(dice.sample(range(5), dice.choice([0, 0, 1, 2])))),
-        parts=tuple(part.value for part in Part if dice.random() < 0.25),
+        parts=tuple(part.value for part in PartOfDay if dice.random() < 0.25),
         voicemail=True,
         minor=False,
         guardian="",
@@ -181,19 +173,19 @@ def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
     months = [_month_before(today, ago) for ago in range(MONTHS)]
     weights = [2 * MONTHS - ago for ago in range(MONTHS)]
     rows: list[dict[str, Any]] = []
-    for _ in range(COPIES):
+    for _ in range(RESPONSES):
         period = dice.choices(months, weights)[0]
-        rows.append({"id": secrets.token_hex(16), **row(questionnaire, _answers(dice, questionnaire), period)})
-    db.session.execute(insert(MixedCopy), rows)
+        rows.append({"id": secrets.token_hex(16), **pending_row(questionnaire, _answers(dice, questionnaire), period)})
+    db.session.execute(insert(ShuffledResponse), rows)
     db.session.commit()
 
 
 def _release(at: int) -> None:
     """A release of what was sealed then, by whoever looks after the numbers."""
-    who = next(account.id for account in accounts.everyone() if "rows" in account.role_names)
-    seen = releases.preview(current_app.extensions["terms"], at)
+    who = next(account.id for account in accounts.list_accounts() if "rows" in account.role_names)
+    seen = service.preview(current_app.extensions["release_policy"], at)
     db.session.commit()
-    releases.create(seen, at, who)
+    service.create(seen, at, who)
 
 
 def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:
@@ -201,7 +193,7 @@ def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:
     burden = dice.gauss(0.4, 1.0)
     answers: dict[str, Answer] = {}
     while True:
-        asked = path.first_open(questionnaire, answers)
+        asked = branching.first_unanswered(questionnaire, answers)
         if asked is None:
             return answers
         codes = [choice.code for choice in asked.choices if choice.code != DECLINED]
@@ -216,7 +208,7 @@ def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:
         else:
             felt = 0.6 * burden + dice.gauss(0.0, 0.8)
             answer = codes[min(len(codes) - 1, max(0, round((felt + 0.8) / 2.4 * (len(codes) - 1))))]
-        answers = path.answered(questionnaire, answers, asked, answer)
+        answers = branching.apply_answer(questionnaire, answers, asked, answer)
 
 
 def _month_before(today: date, months: int) -> str:

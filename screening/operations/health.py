@@ -1,21 +1,15 @@
-"""Two addresses for machines: whether this process answers at all, and whether it can do all its work.
-
-``/healthz`` is what a balancer should ask: the walk works with the database down, so a site that is
-not ready is still worth reaching.
-"""
-
-from __future__ import annotations
+"""``/healthz``: the process answers, for a balancer. ``/readyz``: database, keys and migrations are in order."""
 
 from flask import Blueprint, Flask, Response, current_app, make_response
 from sqlalchemy.exc import SQLAlchemyError
 
+from screening import current
 from screening.config import SettingsError
+from screening.crypto.keyring import PURPOSES, Keyring
 from screening.extensions import db
-from screening.keyring import PURPOSES, Keyring
-from screening.operations import schema
-from screening.web import site
+from screening.operations import migration_state
 
-OK, AWAY, MISSING, BEHIND, UNKNOWN = "ok", "away", "missing", "behind", "unknown"
+OK, UNREACHABLE, NO_TABLES, BEHIND, UNKNOWN = "ok", "away", "missing", "behind", "unknown"
 
 health = Blueprint("health", __name__)
 
@@ -38,32 +32,32 @@ def readyz() -> Response:
 
 def _database() -> str:
     try:
-        with surface_with_database(current_app).app_context():
+        with application_with_database(current_app).app_context():
             for engine in db.engines.values():
                 engine.connect().close()
     except SQLAlchemyError:
-        return AWAY
+        return UNREACHABLE
     return OK
 
 
 def _keys() -> str:
-    settings = site.settings()
+    settings = current.settings()
     try:
-        Keyring(settings["KEYS"], tuple(p for surface in settings["SURFACES"] for p in PURPOSES[surface]))
+        Keyring(settings["KEYS_DIR"], tuple(p for surface in settings["SERVE"] for p in PURPOSES[surface]))
     except SettingsError:
-        return MISSING
+        return NO_TABLES
     return OK
 
 
 def _migrations() -> str:
     try:
-        with surface_with_database(current_app).app_context():
-            return OK if schema.is_newest() else BEHIND
+        with application_with_database(current_app).app_context():
+            return OK if migration_state.is_current() else BEHIND
     except SQLAlchemyError:
         return UNKNOWN
 
 
-def surface_with_database(front: Flask) -> Flask:
+def application_with_database(front: Flask) -> Flask:
     """The application that knows the database: the one in front, but for where only staff are served."""
     known: Flask = front if "sqlalchemy" in front.extensions else front.extensions["staff"]
     return known

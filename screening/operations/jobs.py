@@ -1,22 +1,19 @@
 """What the worker does, and how often: one line a job."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from flask import current_app
-
-from screening.callback import turning
+from screening import current
+from screening.callbacks import key_rotation
+from screening.durations import DAY_SECONDS, HOUR_SECONDS
+from screening.mail import delivery
 from screening.operations.purge import purge
-from screening.outbox import delivery
-from screening.responses import mixing
+from screening.responses import shuffling
 
-GoOn = Callable[[], bool]
+Continue = Callable[[], bool]
 """Asked between two steps of a job: False tells it to end."""
 
-EACH_ROUND, HOUR, DAY = 0, 60 * 60, 24 * 60 * 60
+EACH_ROUND = 0
 
 
 @dataclass(frozen=True)
@@ -29,22 +26,16 @@ class Job:
 
     name: str
     every: int
-    run: Callable[[GoOn], object]
+    run: Callable[[Continue], object]
+
+
+def _rotate_key(go_on: Continue) -> object:
+    return key_rotation.rotate_when_due(current.settings()["KEYS_DIR"], current.now(), go_on)
 
 
 JOBS = (
     Job("deliver", EACH_ROUND, delivery.deliver),
-    Job("mix", DAY, lambda go_on: mixing.mix(_settings()["K"])),
-    Job("purge", DAY, lambda go_on: purge(_now())),
-    Job("turn", HOUR, lambda go_on: turning.turn_when_due(_settings()["KEYS"], _now(), go_on)),
+    Job("shuffle", DAY_SECONDS, lambda go_on: shuffling.shuffle(current.settings()["MIN_GROUP_SIZE"])),
+    Job("purge", DAY_SECONDS, lambda go_on: purge(current.now())),
+    Job("rotate", HOUR_SECONDS, _rotate_key),
 )
-
-
-def _now() -> float:
-    now: float = current_app.extensions["clock"]()
-    return now
-
-
-def _settings() -> dict[str, Any]:
-    settings: dict[str, Any] = current_app.config["SETTINGS"]
-    return settings

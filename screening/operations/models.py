@@ -1,7 +1,5 @@
 """What the database keeps of the worker: when each job ran, and which worker is at work."""
 
-from __future__ import annotations
-
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,15 +1,13 @@
 """Deleting what nobody needs any more, and then the bytes it left on the disk."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from screening import audit
-from screening.callback import retention
-from screening.erasing import wipe
+from screening.callbacks import retention
+from screening.database.secure_delete import scrub
 from screening.extensions import db
-from screening.outbox import retention as outbox_retention
+from screening.mail import retention as outbox_retention
 from screening.staff import sessions
 
 REQUESTS = ("callback_request", "callback_contact", "callback_note")
@@ -60,6 +58,6 @@ def _wipe() -> bool:
     """SQLite: both files whole. PostgreSQL: the tables."""
     tables = dict.fromkeys(table for purger in PURGERS for table in purger.tables)
     if db.engine.dialect.name == "postgresql":
-        return wipe(db.engine, *tables)
-    wiped = [wipe(engine, whole_file=True) for engine in db.engines.values()]
+        return scrub(db.engine, *tables)
+    wiped = [scrub(engine, whole_file=True) for engine in db.engines.values()]
     return all(wiped)

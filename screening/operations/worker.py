@@ -1,10 +1,4 @@
-"""The worker: a loop that runs each job when its time has come, one worker at a time.
-
-A lease, kept as a row, says which worker is at work; others wait for it. It keeps two workers from
-doing the same work; that nothing is done twice is each job's own concern.
-"""
-
-from __future__ import annotations
+"""The worker: runs each job when it is due. A lease row allows one worker at a time; jobs themselves are idempotent."""
 
 import logging
 import os
@@ -25,16 +19,16 @@ from screening.web import errors
 
 log = logging.getLogger(__name__)
 
-PAUSE = 5
+POLL_SECONDS = 5
 """Seconds between two rounds: how long a mail waits at most."""
 
-LEASE = 2 * 60
+LEASE_SECONDS = 2 * 60
 """Seconds without a sign of life after which another worker takes over."""
 
-RETRY = 60
+RETRY_SECONDS = 60
 """Seconds until a job that failed is tried again."""
 
-NEVER = -LEASE
+NEVER = -LEASE_SECONDS
 
 T = TypeVar("T")
 
@@ -73,7 +67,7 @@ class Worker:
             if at_work:
                 for job in self._jobs:
                     self._guarded(partial(self._run_if_due, job))
-            if once or self._signals.came_within(PAUSE):
+            if once or self._signals.came_within(POLL_SECONDS):
                 break
         self._guarded(self._let_go)
         return at_work
@@ -93,7 +87,7 @@ class Worker:
             job.run(self._may_go_on)
             ran = WorkerJob(name=job.name, ran_at=now, failed_at=None)
         except Exception as error:  # one job that fails must not keep the others from running
-            log.error("the job %s failed: %s", job.name, errors.where(error))
+            log.error("the job %s failed: %s", job.name, errors.origin_of(error))
             db.session.rollback()
             ran = WorkerJob(name=job.name, failed_at=now)
         db.session.merge(ran)
@@ -102,10 +96,10 @@ class Worker:
     def _hold(self) -> bool:
         """Take the lease, or hold it longer once half of it is over; whether it is ours. Commits."""
         now = self._now()
-        if 0 <= now - self._held_at < LEASE // 2:
+        if 0 <= now - self._held_at < LEASE_SECONDS // 2:
             return True
-        free = or_(lease.c.holder == self._holder, lease.c.until <= now, lease.c.until > now + LEASE)
-        taken = lease.update().where(free).values(holder=self._holder, until=now + LEASE)
+        free = or_(lease.c.holder == self._holder, lease.c.until <= now, lease.c.until > now + LEASE_SECONDS)
+        taken = lease.update().where(free).values(holder=self._holder, until=now + LEASE_SECONDS)
         ours: bool = db.session.execute(taken).rowcount == 1  # type: ignore[attr-defined]
         db.session.commit()
         self._held_at = now if ours else NEVER
@@ -130,6 +124,6 @@ class Worker:
 
 def _is_due(job: Job, ran_at: int | None, failed_at: int | None, now: int) -> bool:
     """Whether a job's time has come. A time that lies ahead, as after a clock was put right, does not count."""
-    if failed_at is not None and 0 <= now - failed_at < RETRY:
+    if failed_at is not None and 0 <= now - failed_at < RETRY_SECONDS:
         return False
     return ran_at is None or not 0 <= now - ran_at < job.every

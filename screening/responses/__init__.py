@@ -3,6 +3,6 @@
 ``record`` and ``withdraw`` are the one door through which other wings may reach this one.
 """
 
-from screening.responses.inbox import Outcome, record, withdraw
+from screening.responses.pending import StoreResult, record, withdraw
 
-__all__ = ["Outcome", "record", "withdraw"]
+__all__ = ["StoreResult", "record", "withdraw"]

@@ -1,37 +1,31 @@
-"""Staff: everything under ``/staff``, closed to everyone unless a page is opened on purpose.
-
-Accounts, sign-in, sessions, roles and the audit page. Other wings put their pages here with
-``guard.needs``, list them with ``nav.add`` and tell what their events mean in ``audit_page.WORDS``.
-"""
-
-from __future__ import annotations
+"""The staff application under ``/staff``: every view is closed unless it declares who may open it."""
 
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, abort, request
 from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 
+from screening import current
 from screening.clinic import Clinic
+from screening.crypto.keyring import STAFF, Keyring
 from screening.extensions import csrf, db
-from screening.keyring import STAFF, Keyring
 from screening.staff import (
+    access,
     account_views,
-    audit_page,
-    guard,
-    mail_page,
+    audit_views,
+    authentication_views,
+    form_recovery,
     nav,
     passwords,
-    second_factor,
     sessions,
-    sign_in,
-    unsaved,
+    two_factor,
 )
 from screening.staff.models import Account, Role
-from screening.staff.roles import ADMIN, CALLBACKS, MEANINGS
-from screening.web import limits, origin
+from screening.staff.roles import ADMIN, MEANINGS
+from screening.web import origin, rate_limits
 
 MOUNT = "/staff"
 
@@ -42,7 +36,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     clock = app.extensions["clock"]
     app.config.update(
         SECRET_KEY=secrets.token_hex(32),  # nothing it signs is ever given out, so nothing signed is ever good
-        SESSION_COOKIE_NAME="__Secure-staff" if settings["SECURE"] else "staff",
+        SESSION_COOKIE_NAME="__Secure-staff" if settings["HTTPS"] else "staff",
         SESSION_COOKIE_PATH=MOUNT,
         SESSION_PROTECTION=None,  # sessions are ours; it would note a hash of address and browser
         WTF_CSRF_SECRET_KEY=keyring.derive_rotating(STAFF, "form tokens"),
@@ -51,21 +45,19 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         WTF_I18N_ENABLED=False,
     )
     app.session_interface = sessions.StaffSessions(keyring, clock)
-    unsaved.init_app(app)
-    guard.init_app(app)
+    form_recovery.init_app(app)
+    access.init_app(app)
     origin.init_app(app)
     csrf.init_app(app)
     _refuse_nulls(app)
-    limits.init_app(app, settings["LIMIT"], settings["LIMIT_STORAGE"], purpose=STAFF)
+    rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
     app.jinja_env.globals["role_meanings"] = MEANINGS
     app.add_template_filter(day)
     nav.init_app(app)
-    if settings["MAIL_HOST"]:
-        nav.add(app, "mail.show", lazy_gettext("Mail"), CALLBACKS, ADMIN, place=70)
     nav.add(app, "audit.show", lazy_gettext("Audit"), ADMIN, place=80)
-    nav.add(app, "accounts.everyone", lazy_gettext("Accounts"), ADMIN, place=90)
-    for blueprint in (sign_in.sign_in, account_views.views, audit_page.audit_page, mail_page.mail_page):
+    nav.add(app, "accounts.index", lazy_gettext("Accounts"), ADMIN, place=90)
+    for blueprint in (authentication_views.authentication_views, account_views.account_views, audit_views.audit_views):
         app.register_blueprint(blueprint)
 
 
@@ -81,7 +73,7 @@ def _refuse_nulls(app: Flask) -> None:
 
 def day(at: int) -> str:
     """The day of a time (seconds since 1970, UTC) at the clinic, as a page shows it."""
-    clinic: Clinic = current_app.extensions["clinic"]
+    clinic: Clinic = current.clinic()
     return str(format_date(datetime.fromtimestamp(at, clinic.time_zone), rebase=False))
 
 
@@ -97,21 +89,21 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
         SECURITY_PASSWORD_SINGLE_HASH=[passwords.SCHEME],
         SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=passwords.COSTS,
         SECURITY_TWO_FACTOR=True,
-        SECURITY_TWO_FACTOR_ENABLED_METHODS=[second_factor.METHOD],
+        SECURITY_TWO_FACTOR_ENABLED_METHODS=[two_factor.METHOD],
         SECURITY_TOTP_SECRETS={"see": "Codes"},  # wanted, and not used: we seal what it would encrypt
         SECURITY_TOTP_ISSUER=issuer,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
-        SECURITY_MULTI_FACTOR_RECOVERY_CODES_N=second_factor.RECOVERY_CODES,
-        SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=second_factor.recovery_keys(keyring),
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_N=two_factor.RECOVERY_CODES,
+        SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=two_factor.recovery_keys(keyring),
         SECURITY_API_ENABLED_METHODS=["session"],
-        SECURITY_FRESHNESS=timedelta(seconds=guard.FRESH),
+        SECURITY_FRESHNESS=timedelta(seconds=access.RECENT_SECONDS),
         SECURITY_JOIN_USER_ROLES=False,  # they come by a query of their own
         SECURITY_CLI_USERS_NAME=False,
         SECURITY_CLI_ROLES_NAME=False,
     )
 
-    def codes(secrets: object, issuer: str) -> second_factor.Codes:
-        return second_factor.Codes(app.extensions["clock"], issuer)
+    def codes(secrets: object, issuer: str) -> two_factor.Codes:
+        return two_factor.Codes(app.extensions["clock"], issuer)
 
     datastore = SQLAlchemyUserDatastore(db, Account, Role)
     security = Security(app, datastore, register_blueprint=False, totp_cls=codes)  # type: ignore[arg-type]

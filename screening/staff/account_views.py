@@ -1,21 +1,21 @@
 """The pages on which admins look after accounts."""
 
-from __future__ import annotations
-
-from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response
 
+from screening import current
 from screening.extensions import db
 from screening.staff import accounts
-from screening.staff.accounts import AccountError, Doer
+from screening.staff.access import require_role
+from screening.staff.accounts import AccountError, Actor
+from screening.staff.current_account import current_account
 from screening.staff.forms import AccountForm, RolesForm
-from screening.staff.guard import current_account, needs
 from screening.staff.models import Account
 from screening.staff.roles import ADMIN
 
-views = Blueprint("accounts", __name__, url_prefix="/accounts")
+account_views = Blueprint("accounts", __name__, url_prefix="/accounts")
 
 DONE: dict[str, LazyString] = {
     "roles": lazy_gettext("The roles are changed. The account was signed out."),
@@ -24,15 +24,15 @@ DONE: dict[str, LazyString] = {
 }
 
 
-@views.get("")
-@needs(ADMIN)
-def everyone() -> str:
+@account_views.get("")
+@require_role(ADMIN)
+def index() -> str:
     """All accounts."""
-    return render_template("staff/accounts.html", accounts=accounts.everyone(), now=_now())
+    return render_template("staff/accounts.html", accounts=accounts.list_accounts(), now=current.now())
 
 
-@views.route("/new", methods=["GET", "POST"])
-@needs(ADMIN)
+@account_views.route("/new", methods=["GET", "POST"])
+@require_role(ADMIN)
 def add() -> str:
     """Add an account; its temporary password is shown this once."""
     form = AccountForm()
@@ -47,16 +47,16 @@ def add() -> str:
     return render_template("staff/account_new.html", form=form)
 
 
-@views.get("/<account_id>")
-@needs(ADMIN)
-def one(account_id: str) -> str:
+@account_views.get("/<account_id>")
+@require_role(ADMIN)
+def show(account_id: str) -> str:
     """One account."""
     account = _account(account_id)
     return _shown(account, RolesForm(roles=sorted(account.role_names)))
 
 
-@views.post("/<account_id>/roles")
-@needs(ADMIN)
+@account_views.post("/<account_id>/roles")
+@require_role(ADMIN)
 def roles(account_id: str) -> str | Response:
     """Change what an account may do."""
     account, form = _account(account_id), RolesForm()
@@ -71,8 +71,8 @@ def roles(account_id: str) -> str | Response:
     return _shown(_account(account_id), form)
 
 
-@views.post("/<account_id>/reset")
-@needs(ADMIN)
+@account_views.post("/<account_id>/reset")
+@require_role(ADMIN)
 def reset(account_id: str) -> str:
     """Start an account over; its temporary password is shown this once."""
     account = _account(account_id)
@@ -83,8 +83,8 @@ def reset(account_id: str) -> str:
     return render_template("staff/handover.html", account=account, password=password)
 
 
-@views.post("/<account_id>/disable")
-@needs(ADMIN)
+@account_views.post("/<account_id>/disable")
+@require_role(ADMIN)
 def disable(account_id: str) -> Response:
     """Shut an account."""
     try:
@@ -95,8 +95,8 @@ def disable(account_id: str) -> Response:
     return _done(account_id, "disabled")
 
 
-@views.post("/<account_id>/enable")
-@needs(ADMIN)
+@account_views.post("/<account_id>/enable")
+@require_role(ADMIN)
 def enable(account_id: str) -> Response:
     """Open an account again."""
     accounts.enable(_doer(), _account(account_id))
@@ -109,23 +109,19 @@ def _shown(account: Account, form: RolesForm) -> str:
         "staff/account.html",
         account=account,
         form=form,
-        now=_now(),
+        now=current.now(),
         own=account.id == current_account().id,
         done=DONE.get(request.args.get("done", "")),
     )
 
 
 def _done(account_id: str, what: str) -> Response:
-    return redirect(url_for("accounts.one", account_id=account_id, done=what), 303)
+    return redirect(url_for("accounts.show", account_id=account_id, done=what), 303)
 
 
 def _account(account_id: str) -> Account:
     return db.get_or_404(Account, account_id)
 
 
-def _doer() -> Doer:
-    return Doer(current_account().id, _now())
-
-
-def _now() -> int:
-    return int(current_app.extensions["clock"]())
+def _doer() -> Actor:
+    return Actor(current_account().id, current.now())

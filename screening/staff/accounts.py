@@ -1,7 +1,5 @@
 """What admins and commands do with accounts. Each is noted in the audit events; the caller commits."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,7 +10,7 @@ from sqlalchemy import func, select
 
 from screening import audit
 from screening.extensions import db
-from screening.staff import passwords, roles, second_factor, sessions, throttle
+from screening.staff import lockout, passwords, roles, sessions, two_factor
 from screening.staff.models import Account, Role
 
 
@@ -28,7 +26,7 @@ NO_ACCOUNT = lazy_gettext("There is no account with this e-mail address.")
 
 
 @dataclass(frozen=True)
-class Doer:
+class Actor:
     """Who does it, and when: an account's id or ``audit.COMMAND``, and seconds since 1970, UTC."""
 
     actor: str
@@ -39,12 +37,12 @@ class Doer:
         db.session.add(audit.event(action, self.now, self.actor, account.id, **detail))
 
 
-def everyone() -> list[Account]:
+def list_accounts() -> list[Account]:
     """All accounts, by name."""
     return list(db.session.scalars(select(Account).order_by(func.lower(Account.name), Account.id)))
 
 
-def add(doer: Doer, email: str, name: str, names: Collection[str]) -> tuple[Account, str]:
+def add(doer: Actor, email: str, name: str, names: Collection[str]) -> tuple[Account, str]:
     """A new account, and its temporary password. Raises AccountError."""
     _check_roles(names)
     try:
@@ -55,15 +53,17 @@ def add(doer: Doer, email: str, name: str, names: Collection[str]) -> tuple[Acco
         raise AccountError(lazy_gettext("Give a name, so that others know who it is."))
     if Account.with_email(address):
         raise AccountError(lazy_gettext("There is an account with this e-mail address."))
-    password = passwords.temporary()
-    account = Account(email=address, name=name.strip(), password=passwords.hashed(password), roles=_as_rows(names))
+    password = passwords.temporary_password()
+    account = Account(
+        email=address, name=name.strip(), password=passwords.hash_password(password), roles=_as_rows(names)
+    )
     db.session.add(account)
     db.session.flush()
     doer.note("account.added", account, roles=_listed(names))
     return account, password
 
 
-def set_roles(doer: Doer, account: Account, names: Collection[str]) -> None:
+def set_roles(doer: Actor, account: Account, names: Collection[str]) -> None:
     """Give an account these roles and no others, and sign it out. Raises AccountError."""
     _check_roles(names)
     if set(names) == account.role_names:
@@ -78,18 +78,18 @@ def set_roles(doer: Doer, account: Account, names: Collection[str]) -> None:
     doer.note("account.roles", account, before=before, after=_listed(names))
 
 
-def reset(doer: Doer, account: Account) -> str:
+def reset(doer: Actor, account: Account) -> str:
     """Start an account over: its new temporary password. App, recovery codes, waits and sessions go."""
-    password = passwords.temporary()
-    account.password, account.must_change_password = passwords.hashed(password), True
-    second_factor.forget(account)
-    throttle.clear(account)
+    password = passwords.temporary_password()
+    account.password, account.must_change_password = passwords.hash_password(password), True
+    two_factor.delete_second_factor(account)
+    lockout.reset_attempts(account)
     sessions.end_all(account)
     doer.note("account.reset", account)
     return password
 
 
-def disable(doer: Doer, account: Account) -> None:
+def disable(doer: Actor, account: Account) -> None:
     """Shut an account and sign it out. Raises AccountError."""
     if account.id == doer.actor:
         raise AccountError(lazy_gettext("You cannot disable your own account. Ask another admin."))
@@ -102,23 +102,23 @@ def disable(doer: Doer, account: Account) -> None:
     doer.note("account.disabled", account)
 
 
-def enable(doer: Doer, account: Account) -> None:
+def enable(doer: Actor, account: Account) -> None:
     """Open an account again; password and second factor are as they were."""
     if not account.active:
         account.active = True
-        throttle.clear(account)
+        lockout.reset_attempts(account)
         doer.note("account.enabled", account)
 
 
-def change_password(doer: Doer, account: Account, password: str) -> None:
+def change_password(doer: Actor, account: Account, password: str) -> None:
     """Let an account have a password of its owner's choice, and end its sessions."""
-    account.password, account.must_change_password = passwords.hashed(password), False
+    account.password, account.must_change_password = passwords.hash_password(password), False
     sessions.end_all(account)
     doer.note("account.password_changed", account)
 
 
 def _check_roles(names: Collection[str]) -> None:
-    problem = roles.problem(names)
+    problem = roles.role_problem(names)
     if problem is not None:
         raise AccountError(problem)
 
@@ -136,7 +136,7 @@ def _hold_accounts() -> None:
     db.session.execute(select(Account.id).order_by(Account.id).with_for_update()).all()
 
 
-def _check_admin_left(doer: Doer) -> None:
+def _check_admin_left(doer: Actor) -> None:
     """Refuse what leaves nobody to look after accounts; who works on the machine can add another."""
     db.session.flush()
     left = select(Account.id).join(Role).where(Account.active.is_(True), Role.name == roles.ADMIN).limit(1)

@@ -1,24 +1,14 @@
 """The forms of the staff pages. CSRFProtect checks the token of every post before a form is made."""
 
-from __future__ import annotations
-
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import (
-    DateField,
-    EmailField,
-    Form,
-    PasswordField,
-    SelectField,
-    SelectMultipleField,
-    StringField,
-)
+from wtforms import DateField, EmailField, Form, PasswordField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from screening.staff import roles
-from screening.web.offers import offered
+from screening.web.form_fields import select_choices
 
-FILL = lazy_gettext("Fill in this field")
+FILL_IN = lazy_gettext("Fill in this field")
 TOO_LONG = lazy_gettext("That is too long")
 
 
@@ -56,14 +46,14 @@ class PasswordForm(StaffForm):
 class RolesForm(StaffForm):
     """What an account may do. Which roles there are, and go together, is checked where they are given."""
 
-    roles = SelectMultipleField(choices=offered(roles.MEANINGS), validate_choice=False)
+    roles = SelectMultipleField(choices=select_choices(roles.MEANINGS), validate_choice=False)
 
 
 class AccountForm(RolesForm):
     """A new account."""
 
-    name = StringField(validators=[InputRequired(FILL), Length(max=100, message=TOO_LONG)])
-    email = EmailField(validators=[InputRequired(FILL), Length(max=254, message=TOO_LONG)])
+    name = StringField(validators=[InputRequired(FILL_IN), Length(max=100, message=TOO_LONG)])
+    email = EmailField(validators=[InputRequired(FILL_IN), Length(max=254, message=TOO_LONG)])
 
 
 class Day(DateField):

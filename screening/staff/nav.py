@@ -1,14 +1,12 @@
 """The list of pages at the top: each wing adds its own, and an account sees those it may open."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 
 from flask import Flask, current_app, request, url_for
 from flask_babel.speaklater import LazyString
 
-from screening.staff.guard import account_or_none
+from screening.staff.current_account import account_or_none
 from screening.staff.models import Account
 
 log = logging.getLogger(__name__)
@@ -45,7 +43,7 @@ def entries_for(account: Account) -> list[Entry]:
     return sorted((e for e in entries if e.roles & account.role_names), key=lambda entry: entry.place)
 
 
-class Frame:
+class NavContext:
     """Who is signed in, for the frame of a page. Nothing here raises: an error page is in the same frame."""
 
     def __init__(self) -> None:
@@ -61,4 +59,4 @@ class Frame:
 
 def init_app(app: Flask) -> None:
     """Give every template of the application its ``staff``."""
-    app.context_processor(lambda: {"staff": Frame()})
+    app.context_processor(lambda: {"staff": NavContext()})

@@ -1,7 +1,5 @@
 """Passwords: how they are hashed, made for somebody, and told from guessable ones."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections.abc import Sequence
@@ -18,50 +16,50 @@ COSTS = {"argon2__memory_cost": 64 * 1024, "argon2__time_cost": 3, "argon2__para
 
 CONTEXT = CryptContext([SCHEME], **COSTS)
 
-SHORTEST = 12
-LONGEST = 200
+MIN_LENGTH = 12
+MAX_LENGTH = 200
 """Characters. A longer one is a mistake, or meant to keep the server busy."""
 
-LEAST_SCORE = 3
+MIN_STRENGTH = 3
 """Of zxcvbn's 0 to 4: a stranger needs 100 million guesses or more, which waits and hashing make hopeless (Wheeler,
 "zxcvbn: low-budget password strength estimation", USENIX Security 2016). It knows the 30,000 commonest passwords."""
 
-LONGEST_LOOKED_AT = 72
+MAX_SCORED = 72
 """Characters. zxcvbn takes no more, and what follows so many makes nothing worse."""
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """A password as it is stored."""
     return str(CONTEXT.hash(password))
 
 
-def check_nobodys(password: str) -> None:
+def verify_dummy(password: str) -> None:
     """Take as long as checking a real password, for an account that is not there."""
     CONTEXT.verify(password, _nobodys_hash())
 
 
 @lru_cache(1)
 def _nobodys_hash() -> str:
-    return hashed(secrets.token_urlsafe())
+    return hash_password(secrets.token_urlsafe())
 
 
-def temporary() -> str:
+def temporary_password() -> str:
     """A password to hand over and to be changed at once: five short words, 51 bits."""
     return str(genphrase(length=5, wordset="eff_short", sep="-"))
 
 
-def problem(password: str, *names: str) -> LazyString | None:
+def password_problem(password: str, *names: str) -> LazyString | None:
     """Why a new password cannot be taken; None when it can.
 
     ``names`` is what others know: the e-mail address, the person's name, the clinic's.
     """
-    if len(password) < SHORTEST:
+    if len(password) < MIN_LENGTH:
         return lazy_gettext("Use at least 12 characters. A few words in a row are easy to remember")
-    if len(password) > LONGEST or "\0" in password:
+    if len(password) > MAX_LENGTH or "\0" in password:
         return lazy_gettext("That is too long for a password")
     from zxcvbn import zxcvbn  # its lists take half a second to load, and are seldom needed
 
-    if zxcvbn(password[:LONGEST_LOOKED_AT], _known(names))["score"] < LEAST_SCORE:
+    if zxcvbn(password[:MAX_SCORED], _known(names))["score"] < MIN_STRENGTH:
         return lazy_gettext("That is one of the first a stranger would try. Choose another")
     return None
 

@@ -1,7 +1,5 @@
 """What an account may do: a few roles, and the two that nobody holds together."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from flask_babel import lazy_gettext
@@ -20,15 +18,15 @@ MEANINGS: dict[str, LazyString] = {
 }
 """Every role, in the order it is shown, with what it lets somebody do."""
 
-APART = (ROWS, CALLBACKS)
+SEPARATED = (ROWS, CALLBACKS)
 """Who knows a patient by name must not see single answers in full detail (see the migration's index)."""
 
 
-def problem(names: Collection[str]) -> LazyString | None:
+def role_problem(names: Collection[str]) -> LazyString | None:
     """Why an account cannot have these roles together; None when it can."""
     if not set(names) <= set(MEANINGS):
         return lazy_gettext("There is no such role.")
-    if set(APART) <= set(names):
+    if set(SEPARATED) <= set(names):
         return lazy_gettext(
             "“Rows” and “Call-backs” cannot go to one person: who talks with patients must not see single rows."
         )

@@ -1,11 +1,4 @@
-"""Staff sessions: rows in the database, once a password was accepted, and a sealed cookie before.
-
-The cookie of a row is a random number; the row knows its hash only. It dies with the row: at
-sign-out, when the account is reset or disabled, or by time. Nobody gets a row by looking at the
-sign-in page: what that page must remember lies with the visitor, sealed.
-"""
-
-from __future__ import annotations
+"""Staff sessions: rows after the password was accepted (the cookie is a random id, stored hashed), a cookie before."""
 
 import hashlib
 import json
@@ -14,36 +7,38 @@ import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app
-from flask import session as current_session
+from flask import Flask, Request, Response
+from flask import session as flask_session
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening.erasing import erase
+from screening import current
+from screening.crypto import DecryptionError
+from screening.crypto.keyring import STAFF, Keyring
+from screening.database.secure_delete import delete_where
 from screening.extensions import db
-from screening.keyring import STAFF, Keyring, UnsealableError
 from screening.staff.models import Account, StaffSession
 
 log = logging.getLogger(__name__)
 
-IDLE = 15 * 60
+IDLE_SECONDS = 15 * 60
 """Seconds without a request after which a session has ended."""
 
-ABSOLUTE = 10 * 60 * 60
+ABSOLUTE_SECONDS = 10 * 60 * 60
 """Seconds after the sign-in when a session ends in any case."""
 
-STRANGER = 60 * 60
+ANONYMOUS_SECONDS = 60 * 60
 """Seconds that what the sign-in page remembers is good for."""
 
-SKEW = 60
+SKEW_SECONDS = 60
 """Seconds by which the clocks of two machines may differ. A session seen further ahead is from before a clock was put
 back: it ends, since nobody can tell how long it was idle."""
 
-SEEN_EVERY = 30
+TOUCH_SECONDS = 30
 """Seconds that may pass before a request is noted in the row again: a session may end so much early, never late."""
 
-LONGEST = 3000
+MAX_COOKIE = 3000
 """A longer cookie is not ours."""
 
 
@@ -104,18 +99,18 @@ class StaffSessions(SessionInterface):
         elif session:
             if session.modified:
                 text = json.dumps({"began": session.began, "values": dict(session)}).encode()
-                response.set_cookie(name, self.keyring.seal(STAFF, text, name.encode()), **cookie)
+                response.set_cookie(name, self.keyring.encrypt(STAFF, text, name.encode()), **cookie)
         elif session.modified:
             response.delete_cookie(name, **cookie)
 
     def _strangers(self, app: Flask, sealed: str, now: int) -> Session | None:
         try:
-            if len(sealed) > LONGEST:
+            if len(sealed) > MAX_COOKIE:
                 return None
-            kept = json.loads(self.keyring.open(STAFF, sealed, self.get_cookie_name(app).encode()))
-        except UnsealableError:
+            kept = json.loads(self.keyring.decrypt(STAFF, sealed, self.get_cookie_name(app).encode()))
+        except DecryptionError:
             return None
-        return Session(kept["values"], began=kept["began"]) if now < kept["began"] + STRANGER else None
+        return Session(kept["values"], began=kept["began"]) if now < kept["began"] + ANONYMOUS_SECONDS else None
 
     def _row(self, id_: str, now: int) -> Session | None:
         if not id_:
@@ -125,7 +120,7 @@ class StaffSessions(SessionInterface):
         ).one_or_none()
         if row is None:
             return None
-        if now >= min(row.seen + IDLE, row.began + ABSOLUTE) or row.seen > now + SKEW:
+        if now >= min(row.seen + IDLE_SECONDS, row.began + ABSOLUTE_SECONDS) or row.seen > now + SKEW_SECONDS:
             db.session.execute(delete(StaffSession).where(StaffSession.id == _hashed(id_)))
             db.session.commit()
             return None
@@ -136,7 +131,7 @@ class StaffSessions(SessionInterface):
         now = int(self.clock())
         try:
             db.session.rollback()
-            if session.modified or now - session.seen >= SEEN_EVERY:
+            if session.modified or now - session.seen >= TOUCH_SECONDS:
                 db.session.execute(
                     update(StaffSession)
                     .where(StaffSession.id == _hashed(str(session.id)))
@@ -147,9 +142,9 @@ class StaffSessions(SessionInterface):
             log.error("a session cannot be kept: %s", type(error).__name__)
 
 
-def current() -> Session:
+def current_session() -> Session:
     """The session of the request being answered."""
-    return cast(Session, current_session._get_current_object())  # type: ignore[attr-defined]
+    return cast(Session, flask_session._get_current_object())  # type: ignore[attr-defined]
 
 
 def begin(account: Account, since: int | None = None) -> None:
@@ -157,7 +152,7 @@ def begin(account: Account, since: int | None = None) -> None:
 
     ``since`` is when the sign-in was, if it was not now: seconds since 1970, UTC.
     """
-    session, now = current(), _now()
+    session, now = current_session(), current.now()
     _forget_old(session, now)
     session.clear()
     session.id, session.fresh, session.whose = secrets.token_urlsafe(32), True, account.id
@@ -168,8 +163,8 @@ def begin(account: Account, since: int | None = None) -> None:
 
 def end() -> None:
     """End the session of the request being answered. The caller commits."""
-    session = current()
-    _forget_old(session, _now())
+    session = current_session()
+    _forget_old(session, current.now())
     session.clear()
     session.id = None
 
@@ -182,12 +177,16 @@ def end_all(account: Account) -> None:
 
 def purge(now: float, dry_run: bool = False) -> int:
     """Delete the sessions whose time is over, or count them; how many. Commits. Raises SQLAlchemyError."""
-    return erase(StaffSession, or_(*_over(int(now))), dry_run=dry_run)
+    return delete_where(StaffSession, or_(*_over(int(now))), dry_run=dry_run)
 
 
 def _over(now: int) -> list[ColumnElement[bool]]:
     """What a session is whose time is over: any of these."""
-    return [StaffSession.seen <= now - IDLE, StaffSession.began <= now - ABSOLUTE, StaffSession.seen > now + SKEW]
+    return [
+        StaffSession.seen <= now - IDLE_SECONDS,
+        StaffSession.began <= now - ABSOLUTE_SECONDS,
+        StaffSession.seen > now + SKEW_SECONDS,
+    ]
 
 
 def _forget_old(session: Session, now: int) -> None:
@@ -200,7 +199,3 @@ def _forget_old(session: Session, now: int) -> None:
 
 def _hashed(id_: str) -> str:
     return hashlib.sha256(id_.encode()).hexdigest()
-
-
-def _now() -> int:
-    return int(cast(StaffSessions, current_app.session_interface).clock())

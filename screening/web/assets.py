@@ -1,7 +1,5 @@
 """Static files: built once, named by their hash, compressed ahead, served for ever."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

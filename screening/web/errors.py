@@ -1,12 +1,7 @@
-"""One calm page for whatever goes wrong, with crisis help and a way on.
+"""Error pages, with crisis help. An unavailable database is a 503; a static page stands in when rendering fails.
 
-A database that is away, slow, full or read-only is no crash: 503, and it may be tried again.
-When even that page cannot be made, a page of last resort is sent: it was made at the start, in
-every language at once, and needs nothing. What goes wrong is logged by where it happened, never
-with the values that were in play.
+Errors are logged by their place in the code, never with values.
 """
-
-from __future__ import annotations
 
 import logging
 import traceback
@@ -28,35 +23,35 @@ RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True)
-class Words:
+class ErrorText:
     """What an error page says."""
 
     title: LazyString
     text: LazyString
 
 
-WORDS = {
-    "csrf": Words(
+ERROR_TEXTS = {
+    "csrf": ErrorText(
         lazy_gettext("Please try that again"),
         lazy_gettext("The page was open for a long time, or cookies are off in your browser. Nothing was changed."),
     ),
-    400: Words(lazy_gettext("We did not understand that"), lazy_gettext("Something in the request was not right.")),
-    403: Words(lazy_gettext("This page is not open to you"), lazy_gettext("You may need to sign in first.")),
-    404: Words(
+    400: ErrorText(lazy_gettext("We did not understand that"), lazy_gettext("Something in the request was not right.")),
+    403: ErrorText(lazy_gettext("This page is not open to you"), lazy_gettext("You may need to sign in first.")),
+    404: ErrorText(
         lazy_gettext("We can’t find that page"), lazy_gettext("The address may be old, or have a typing mistake in it.")
     ),
-    405: Words(
+    405: ErrorText(
         lazy_gettext("This page can’t be opened that way"), lazy_gettext("It only works from a button on the site.")
     ),
-    413: Words(lazy_gettext("That was too much to send"), lazy_gettext("Please make it shorter and try again.")),
-    429: Words(
+    413: ErrorText(lazy_gettext("That was too much to send"), lazy_gettext("Please make it shorter and try again.")),
+    429: ErrorText(
         lazy_gettext("Please wait a minute"),
         lazy_gettext("Many forms came from your network. Your answers are still here. Try again in a minute."),
     ),
-    500: Words(
+    500: ErrorText(
         lazy_gettext("Sorry, something went wrong"), lazy_gettext("It is our fault, not yours. Please try again.")
     ),
-    503: Words(lazy_gettext("We will be back soon"), lazy_gettext("The site is busy or being worked on.")),
+    503: ErrorText(lazy_gettext("We will be back soon"), lazy_gettext("The site is busy or being worked on.")),
 }
 
 
@@ -68,12 +63,14 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
         if isinstance(error, HTTPException) and code < 400:
             return make_response(error.get_response())
         if not isinstance(error, HTTPException):
-            log.error("a request failed: %s", where(error))
-        words = WORDS.get("csrf" if isinstance(error, CSRFError) else code) or WORDS[400 if code < 500 else 500]
+            log.error("a request failed: %s", origin_of(error))
+        words = (
+            ERROR_TEXTS.get("csrf" if isinstance(error, CSRFError) else code) or ERROR_TEXTS[400 if code < 500 else 500]
+        )
         try:
             page = render_template(template, words=words, request_id=request_id.made())
         except Exception as second:  # the last page must not fail for the same reason
-            log.error("the error page failed: %s", where(second))
+            log.error("the error page failed: %s", origin_of(second))
             page = last_resort
         response = make_response(page, code)
         if code in (429, 503):
@@ -86,7 +83,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
     app.register_error_handler(Exception, answer)
 
 
-def is_away(error: BaseException) -> bool:
+def is_unavailable(error: BaseException) -> bool:
     """Whether the database cannot be worked with just now; what was asked of it may be right all the same."""
     if isinstance(error, OperationalError | InternalError | WaitedError):
         return True
@@ -96,10 +93,10 @@ def is_away(error: BaseException) -> bool:
 def _code(error: Exception) -> int:
     if isinstance(error, HTTPException) and error.code:
         return error.code
-    return 503 if is_away(error) else 500
+    return 503 if is_unavailable(error) else 500
 
 
-def where(error: Exception) -> str:
+def origin_of(error: Exception) -> str:
     """An error's type and the calls that led to it, without its message: a message may quote an answer."""
     calls = traceback.extract_tb(error.__traceback__)
     return " < ".join(

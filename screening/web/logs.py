@@ -3,8 +3,6 @@
 A traceback is told by its places only, since a message may quote an answer.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from datetime import UTC, datetime
@@ -12,10 +10,10 @@ from datetime import UTC, datetime
 from flask.logging import default_handler
 
 from screening.web import request_id
-from screening.web.errors import where
+from screening.web.errors import origin_of
 
 
-class Lines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Lines for people."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -27,7 +25,7 @@ class Lines(logging.Formatter):
         return line.replace("\n", " ")
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """Lines for machines."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -35,7 +33,7 @@ class Json(logging.Formatter):
         return json.dumps(fields(record), ensure_ascii=False)
 
 
-KINDS = {"text": Lines, "json": Json}
+FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 """By the setting ``LOG``."""
 
 
@@ -43,7 +41,7 @@ def fields(record: logging.LogRecord) -> dict[str, str]:
     """What a line tells; the time is in UTC, and the id is empty outside a request."""
     message = record.getMessage()
     if record.exc_info and isinstance(record.exc_info[1], Exception):
-        message += f": {where(record.exc_info[1])}"
+        message += f": {origin_of(record.exc_info[1])}"
     return {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname.lower(),
@@ -54,8 +52,8 @@ def fields(record: logging.LogRecord) -> dict[str, str]:
 
 
 def configure(kind: str) -> None:
-    """Write this process's log in one of ``KINDS``, to where its errors go."""
-    default_handler.setFormatter(KINDS[kind]())
+    """Write this process's log in one of ``FORMATTERS``, to where its errors go."""
+    default_handler.setFormatter(FORMATTERS[kind]())
     root = logging.getLogger()
     if default_handler not in root.handlers:
         root.addHandler(default_handler)

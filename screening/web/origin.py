@@ -3,8 +3,6 @@
 A browser that hides where it comes from sends nothing, or ``null``; then the token alone decides.
 """
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, request

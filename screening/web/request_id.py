@@ -1,10 +1,4 @@
-"""A random id for a request of which something is logged, and for no other.
-
-It stands in the log, in the answer's ``X-Request-ID`` and on the staff's error page, so that what
-somebody met can be found in the log. It says nothing of who asked, or for what.
-"""
-
-from __future__ import annotations
+"""A random request id, made only when something is logged: in the log, ``X-Request-ID`` and the staff error page."""
 
 import secrets
 

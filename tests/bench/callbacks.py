@@ -21,12 +21,12 @@ from urllib.parse import urlencode
 
 from sqlalchemy import insert
 
-from screening import create_app
-from screening.callback import sealing
-from screening.callback.models import CallbackRequest
-from screening.callback.visitor_views import LEAST_SECONDS
+from screening.app import create_app
+from screening.callbacks import public_key
+from screening.callbacks.models import CallbackRequest
+from screening.callbacks.patient_views import MIN_FORM_SECONDS
+from screening.crypto.keyring import SEARCH, Keyring
 from screening.extensions import db
-from screening.keyring import SEARCH, Keyring
 from tests.bench.journeys import VISITORS, serve
 from tests.bench.load import TOKEN, Connection
 from tests.bench.measure import noise, ratios, spread, told
@@ -111,7 +111,7 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
             for name, server in servers.items():
                 ready, path = SENDERS["minimal" if name == "minimal" else "site"]
                 laid = [ready(server) for _ in range(forms)]
-                old_enough = time.monotonic() + LEAST_SECONDS + 1
+                old_enough = time.monotonic() + MIN_FORM_SECONDS + 1
                 while time.monotonic() < old_enough:  # nobody sends a form faster than it can be read
                     ready(server)
                 found[name].append(send_all(server, path, laid))
@@ -134,20 +134,20 @@ def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
     for each in range(number):
         id_ = secrets.token_hex(16)
         waits = each % 4 != 3
-        sealed, with_ = sealing.seal(id_, ROSA.stored())
+        sealed, with_ = public_key.encrypt(id_, ROSA.stored())
         yield {
             "id": id_,
             "reference": secrets.token_hex(32),
-            "sealed": sealed,
-            "sealed_with": with_,
-            "indexed_with": indexed,
+            "ciphertext": sealed,
+            "key_id": with_,
+            "index_key_id": indexed,
             "language": "es" if each % 10 == 0 else "en",
             "rank": 0 if each % 100 == 0 else 1,
             "asked_at": now - 3 * DAY,
             "due_at": now + (each % 11 - 5) * DAY // 2,
             "ended_at": None if waits else now - DAY,
             "state": "new" if waits else "closed",
-            "shelf": "waiting" if waits else "closed",
+            "state_group": "waiting" if waits else "closed",
             "attempts": 0,
             "version": 1,
         }
@@ -160,7 +160,7 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
         cluster.execute(f"CREATE DATABASE queue_{kind}")
         url = cluster.url(f"queue_{kind}") if kind == "postgresql" else ""
         with serve("site", folder / f"queue-{kind}", 1, url) as server:
-            settings = {"KEYS": folder / f"queue-{kind}" / "keys", "CLINIC": folder / "none.toml"}
+            settings = {"KEYS_DIR": folder / f"queue-{kind}" / "keys", "CLINIC_FILE": folder / "none.toml"}
             site = create_app({**settings, "DATABASE_URL": server.database})
             staff, there = site.extensions["staff"], 0
             member = Team(site).add("bench", "callbacks")

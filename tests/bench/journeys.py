@@ -40,9 +40,9 @@ def serve(what: str, folder: Path, workers: int, database: str = "", requests: s
     folder.mkdir(exist_ok=True)
     settings = {
         "BENCH_DATABASE": str(folder / "minimal.sqlite"),
-        "SCREENING_HOSTS": "localhost,127.0.0.1",
-        "SCREENING_LIMIT": "100000000 per minute",
-        "SCREENING_LIMIT_REQUESTS": requests,
+        "SCREENING_ALLOWED_HOSTS": "localhost,127.0.0.1",
+        "SCREENING_RATE_LIMIT_FORMS": "100000000 per minute",
+        "SCREENING_RATE_LIMIT_REQUESTS": requests,
         **({"SCREENING_DATABASE_URL": database} if database else {}),
     }
     return LiveServer(folder, "--workers", str(workers), "--log-level", "error", target=TARGETS[what], **settings)

@@ -74,7 +74,7 @@ def journey(connection: Connection, what: str) -> None:
             token = TOKEN.search(page)
             if status != 200 or not token:
                 raise RuntimeError(f"{what} {path!r}: {status}")
-            field = ("copy" if question == "review" else question) if what == "site" else "answer"
+            field = ("consent" if question == "review" else question) if what == "site" else "answer"
             value = SITE_ANSWERS.get(question, "no" if question == "review" else "1") if what == "site" else "1"
             body = b"csrf_token=" + token[1] + f"&{field}={value}".encode()
         status, _ = connection.ask(b"POST", path, body)

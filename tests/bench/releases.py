@@ -25,15 +25,16 @@ from typing import Any
 import xlsxwriter
 from sqlalchemy import text as sql
 
-from screening import create_app
-from screening.cli import create_commands_app
+from screening.app import create_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
+from screening.crypto.key_files import create_ring
+from screening.crypto.keyring import PURPOSES
 from screening.extensions import db
-from screening.keyring import PURPOSES, create_ring
-from screening.responses import downloads, files, releases
-from screening.responses.models import Release
-from screening.responses.terms import Terms
-from tests.bench.measure import megabytes, noise, spread, told
+from screening.releases import downloads, exporters, service
+from screening.releases.models import Release
+from screening.releases.policy import ReleasePolicy
+from tests.bench.measure import generalized, megabytes, noise, spread
 from tests.support.databases import close, migrate
 from tests.support.live_server import LiveServer
 from tests.support.postgres import Cluster, binaries
@@ -80,8 +81,8 @@ def create(url: str) -> dict[str, float]:
     """Make a release."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        terms, now = Terms.of(app.config["SETTINGS"]), time.time()
-        return measured(lambda: releases.create(releases.preview(terms, now), now, "command"))
+        policy, now = ReleasePolicy.of(app.config["SETTINGS"]), time.time()
+        return measured(lambda: service.create(service.preview(policy, now), now, "command"))
 
 
 def workbook(url: str, target: str) -> dict[str, float]:
@@ -89,7 +90,7 @@ def workbook(url: str, target: str) -> dict[str, float]:
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         release = db.session.get_one(Release, 1)
-        return measured(lambda: files.build(release, "full.xlsx", Path(target)))
+        return measured(lambda: exporters.build(release, "full.xlsx", Path(target)))
 
 
 def peer_workbook(source: str, target: str) -> dict[str, float]:
@@ -164,7 +165,7 @@ def peers(url: str) -> list[str]:
 
 def sign_in(folder: Path, url: str) -> str:
     """The cookie of somebody who may download everything."""
-    site = create_app({"KEYS": folder / "keys", "DATABASE_URL": url, "CLINIC": folder / "none.toml"})
+    site = create_app({"KEYS_DIR": folder / "keys", "DATABASE_URL": url, "CLINIC_FILE": folder / "none.toml"})
     member = Team(site).add("bench", "responses", "rows")
     member.clock = time.time
     member.enter_password()
@@ -235,7 +236,7 @@ def text(found: dict[str, Any]) -> str:
         seconds, theirs = one["seconds"]["median"], one["peer_seconds"]["median"]
         lines.append(
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
-            f"{peer} {theirs:.2f} s: {told(one['ratio'])} times as long"
+            f"{peer} {theirs:.2f} s: {generalized(one['ratio'])} times as long"
         )
     ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "

@@ -7,9 +7,9 @@ import stat
 
 import pytest
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT, SettingsError
-from screening.questionnaire.loader import LIBRARY
+from screening.questionnaires.loader import LIBRARY
 from tests.support import processes
 from tests.support.databases import close
 
@@ -17,7 +17,7 @@ from tests.support.databases import close
 @pytest.fixture
 def settings(tmp_path):
     """Keys and a database that do not exist yet."""
-    return {"KEYS": tmp_path / "keys", "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite"}
+    return {"KEYS_DIR": tmp_path / "keys", "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite"}
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_keys_init_creates_private_files_only_once(invoke, tmp_path):
     ("changed", "message"),
     [
         ({}, "key file draft.toml is missing: run flask keys init"),
-        ({"SCREENING_CLINIK": "x"}, "SCREENING_CLINIK is not a setting; did you mean SCREENING_CLINIC?"),
-        ({"SCREENING_QUESTIONNAIRE": "nowhere.toml"}, "nowhere.toml: "),
+        ({"SCREENING_CLINIC_FIL": "x"}, "SCREENING_CLINIC_FIL is not a setting; did you mean SCREENING_CLINIC_FILE?"),
+        ({"SCREENING_QUESTIONNAIRE_FILE": "nowhere.toml"}, "nowhere.toml: "),
     ],
 )
 def test_refused_start_ends_with_one_line(monkeypatch, settings, changed, message):
@@ -92,7 +92,7 @@ def test_second_database_upgrade_changes_nothing(invoke, tmp_path):
     for _ in range(2):
         done = invoke("db", "upgrade")
         assert done.exit_code == 0, done.stderr
-        states.append({name: (tmp_path / name).read_bytes() for name in ("site.sqlite", "site-inbox.sqlite")})
+        states.append({name: (tmp_path / name).read_bytes() for name in ("site.sqlite", "site-pending.sqlite")})
     assert states[0] == states[1]
 
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from screening import together
-from screening.cli import create_commands_app
+from screening import config_checks
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT, SettingsError
 from screening.extensions import db
 from screening.operations import demo
-from screening.operations.doctor import Given, Severity, examine
+from screening.operations.doctor import CheckInputs, Severity, examine
 from tests.support.clock import START
 from tests.support.databases import close
 
@@ -26,7 +26,7 @@ AWAY = "postgresql://rosa:zentinela@127.0.0.1:9/site"
 @pytest.fixture
 def public(own_clinic):
     """What a public site needs."""
-    return {"HOSTS": NAMES, "SECURE": True, "CLINIC": own_clinic}
+    return {"ALLOWED_HOSTS": NAMES, "HTTPS": True, "CLINIC_FILE": own_clinic}
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_complete_public_configuration_starts(make_site, public):
     ("settings", "line"),
     [
         (
-            {"SECURE": False},
-            "SCREENING_SECURE is false, but SCREENING_HOSTS names check.clinic.example: "
-            "serve the site over https and set SCREENING_SECURE=true",
+            {"HTTPS": False},
+            "SCREENING_HTTPS is false, but SCREENING_ALLOWED_HOSTS names check.clinic.example: "
+            "serve the site over https and set SCREENING_HTTPS=true",
         ),
         (
-            {"CLINIC": ROOT / "none.toml"},
-            "SCREENING_HOSTS names check.clinic.example, but the demo clinic is shown: "
+            {"CLINIC_FILE": ROOT / "none.toml"},
+            "SCREENING_ALLOWED_HOSTS names check.clinic.example, but the demo clinic is shown: "
             f"put your own clinic in {ROOT}/none.toml, with demo = false",
         ),
         (
@@ -70,8 +70,8 @@ def test_complete_public_configuration_starts(make_site, public):
         ),
         ({"MAIL_HOST": "127.0.0.1"}, "SCREENING_SITE_URL is missing: with SCREENING_MAIL_HOST it must be set"),
         (
-            {"LIMIT_STORAGE": "redis://:zentinela@127.0.0.1:9"},
-            "SCREENING_LIMIT_STORAGE names a storage that does not answer: start it, or take memory://",
+            {"RATE_LIMIT_STORAGE_URL": "redis://:zentinela@127.0.0.1:9"},
+            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or take memory://",
         ),
     ],
 )
@@ -87,13 +87,13 @@ def test_local_demo_accepts_the_same_settings(make_site):
 
 def test_real_clinic_requires_two_factor_only_for_staff(make_site, own_clinic):
     with pytest.raises(SettingsError, match="SECOND_FACTOR may be false only while the demo"):
-        make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic)
-    make_site(STAFF_SECOND_FACTOR=False, CLINIC=own_clinic, SURFACES=("visitor",))
+        make_site(STAFF_SECOND_FACTOR=False, CLINIC_FILE=own_clinic)
+    make_site(STAFF_SECOND_FACTOR=False, CLINIC_FILE=own_clinic, SERVE=("visitor",))
 
 
 def test_silent_rate_limit_storage_refuses_startup(make_site, silent):
     with pytest.raises(SettingsError, match="names a storage that does not answer"):
-        make_site(LIMIT_STORAGE=f"redis://{silent}")
+        make_site(RATE_LIMIT_STORAGE_URL=f"redis://{silent}")
 
 
 def test_readable_key_file_is_reported_with_the_other_problems(make_site, public, keys, tmp_path):
@@ -103,8 +103,8 @@ def test_readable_key_file_is_reported_with_the_other_problems(make_site, public
         (folder / file.name).write_bytes(file.read_bytes())
         (folder / file.name).chmod(0o644 if file.name == "forms.toml" else 0o600)
     with pytest.raises(SettingsError) as stopped:
-        make_site(**public | {"KEYS": folder, "SECURE": False})
-    assert [line.partition(" ")[0] for line in str(stopped.value).splitlines()] == ["SCREENING_SECURE", "key"]
+        make_site(**public | {"KEYS_DIR": folder, "HTTPS": False})
+    assert [line.partition(" ")[0] for line in str(stopped.value).splitlines()] == ["SCREENING_HTTPS", "key"]
     assert str(stopped.value).endswith("\nkey file forms.toml can be read by others: run chmod 600 on it")
 
 
@@ -121,7 +121,7 @@ def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, da
     with pytest.raises(SettingsError) as stopped:
         make_site(**public, DATABASE_URL=database_url)
     assert str(stopped.value) == (
-        "SCREENING_HOSTS names check.clinic.example, but flask demo filled the database: "
+        "SCREENING_ALLOWED_HOSTS names check.clinic.example, but flask demo filled the database: "
         "set SCREENING_DATABASE_URL to one of its own"
     )
 
@@ -144,25 +144,25 @@ def test_silent_database_does_not_refuse_startup(make_site, public, silent):
 
 def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     app = make_site().extensions["staff"]
-    wrong = {"HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
+    wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
     with app.test_request_context():
-        found = examine(Given(app.config["SETTINGS"] | wrong, START))
+        found = examine(CheckInputs(app.config["SETTINGS"] | wrong, START))
     told = [str(f.what) for f in found if "does not start" in str(f.what)]
-    assert [what.removeprefix("The site does not start like this: ") for what in told] == together.problems(
+    assert [what.removeprefix("The site does not start like this: ") for what in told] == config_checks.problems(
         app.config["SETTINGS"] | wrong
     )
     assert len(told) == 4 and all(f.severity is Severity.NOW for f in found if str(f.what) in told)
-    for word in ("SCREENING_SECURE", "demo clinic", "SECOND_FACTOR", "METRICS"):
+    for word in ("SCREENING_HTTPS", "demo clinic", "SECOND_FACTOR", "METRICS"):
         assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
 
 
 def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path):
     settings = {
-        "HOSTS": "check.clinic.example",
-        "KEYS": tmp_path / "keys",
-        "CLINIC": tmp_path / "none.toml",
+        "ALLOWED_HOSTS": "check.clinic.example",
+        "KEYS_DIR": tmp_path / "keys",
+        "CLINIC_FILE": tmp_path / "none.toml",
         "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite",
-        "LIMIT_STORAGE": "redis://127.0.0.1:9",
+        "RATE_LIMIT_STORAGE_URL": "redis://127.0.0.1:9",
         "STAFF_SECOND_FACTOR": "false",
     }
     for setting, value in settings.items():

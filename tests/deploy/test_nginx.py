@@ -13,7 +13,7 @@ import brotli
 import pytest
 from bs4 import BeautifulSoup
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from screening.web import crisis
 from tests.support.nginx import Nginx
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(self.server.status)
         self.send_header("Content-Security-Policy", "default-src 'self'")
-        self.send_header("Set-Cookie", "visit=sealed")
+        self.send_header("Set-Cookie", "draft=sealed")
         self.end_headers()
         self.wfile.write(b"the node's own page")
 
@@ -88,7 +88,7 @@ def is_page_with_help(answer):
 
 def test_nginx_without_nodes_serves_help_with_site_headers(before, make_site):
     nginx, _ = before("away", "away")
-    site = make_site(SECURE=True).extensions["headers"]
+    site = make_site(HTTPS=True).extensions["headers"]
     for method, path, body, status in (
         ("GET", "/", None, 502),
         ("GET", "/help-now", None, 502),
@@ -117,7 +117,7 @@ def test_node_response_passes_through_unchanged(before):
     answer = nginx.ask("GET", "/summary")
     assert (answer.status, answer.body) == (503, b"the node's own page")
     assert answer.headers.get_all("Content-Security-Policy") == ["default-src 'self'"]
-    assert answer.headers["Set-Cookie"] == "visit=sealed" and "Content-Encoding" not in answer.headers
+    assert answer.headers["Set-Cookie"] == "draft=sealed" and "Content-Encoding" not in answer.headers
 
 
 def test_node_receives_real_client_address_not_forged_headers(before):
@@ -194,7 +194,7 @@ def test_node_is_out_of_rotation_while_a_command_runs(before, tmp_path):
 @pytest.mark.parametrize("name", ["visitor.css", "visitor.js", "icon.svg"])
 def test_static_files_are_compressed_with_the_node_headers(before, make_site, name):
     nginx, _ = before("away")
-    site = make_site(SECURE=True)
+    site = make_site(HTTPS=True)
     path = site.jinja_env.globals["asset"](name)
     plain = nginx.ask("GET", path)
     assert plain.status == 200
@@ -253,7 +253,7 @@ def test_nginx_logs_and_stores_nothing_about_requests(before):
 
 def test_header_value_with_unsafe_character_is_refused():
     app = create_commands_app({"FRAME_ANCESTORS": ('https://a.example"; root /etc',)})
-    done = app.test_cli_runner().invoke(args=["proxy", "headers"])
+    done = app.test_cli_runner().invoke(args=["nginx", "headers"])
     assert done.exit_code == 1 and done.stdout.count("Content-Security-Policy") == 0
     assert done.stderr.count("\n") == 1 and "Content-Security-Policy would hold a character" in done.stderr
 
@@ -263,9 +263,9 @@ def test_proxy_error_page_needs_no_keys_or_database(tmp_path):
     text = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
     file.write_text(text.replace("Demo Spine and Pain Clinic", "Clinic by the Weir"), encoding="utf-8")
     away = "postgresql://nobody@127.0.0.1:1/none"
-    app = create_commands_app({"CLINIC": file, "KEYS": tmp_path / "none", "DATABASE_URL": away})
-    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    app = create_commands_app({"CLINIC_FILE": file, "KEYS_DIR": tmp_path / "none", "DATABASE_URL": away})
+    done = app.test_cli_runner().invoke(args=["nginx", "error-page"])
     assert done.exit_code == 0 and '<h1 class="nhsuk-heading-l">Clinic by the Weir</h1>' in done.stdout
     file.write_text("name = 7", encoding="utf-8")
-    done = app.test_cli_runner().invoke(args=["proxy", "page"])
+    done = app.test_cli_runner().invoke(args=["nginx", "error-page"])
     assert done.exit_code == 1 and done.stdout == "" and done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from tests.support.server_command import flags, of_the_makefile
 

@@ -38,7 +38,7 @@ def every_page(visitor, lang: str):
     yield "review"
     visitor.press()
     yield "review, mistake"
-    visitor.choose("copy", "yes")
+    visitor.choose("consent", "yes")
     yield "age"
     visitor.choose("age", "declined")
     visitor.page.locator("details summary").click()
@@ -140,7 +140,7 @@ def admin(browser, demo):
 def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin, view, lang):
     address, state = admin
     visitor = browser_visitor(address, storage_state=state)
-    for path, part in (("/staff/clinic", "table"), ("/staff/you", "aside a")):
+    for path, part in (("/staff/system", "table"), ("/staff/you", "aside a")):
         visitor.open(f"{path}?lang={lang}")
         assert visitor.page.locator(part).count() == 1
         assert_accessible(visitor.page, path, view)

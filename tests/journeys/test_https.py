@@ -13,7 +13,7 @@ def https(tmp_path_factory):
     folder = tmp_path_factory.mktemp("https")
     certificate, key = self_signed(folder)
     tls = ("--ssl-certificate", str(certificate), "--ssl-keyfile", str(key))
-    with LiveServer(folder, *tls, scheme="https", SCREENING_SECURE="true") as running:
+    with LiveServer(folder, *tls, scheme="https", SCREENING_HTTPS="true") as running:
         yield running
 
 
@@ -23,7 +23,7 @@ def test_walk_over_https_uses_secure_host_cookies(browser_visitor, https):
     visitor.context.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     visitor.walk("es", pain="1")
     visitor.finish(agree=False)
-    assert {cookie["name"] for cookie in visitor.context.cookies()} == {"__Host-visit", "__Host-lang"}
+    assert {cookie["name"] for cookie in visitor.context.cookies()} == {"__Host-draft", "__Host-lang"}
     assert all(cookie["secure"] and cookie["sameSite"] == "Lax" for cookie in visitor.context.cookies())
     headers = sent[-1].all_headers()
     assert headers["origin"] == https.address and headers["referer"].startswith(https.address)

@@ -20,7 +20,7 @@ def watched(request, tmp_path_factory):
     held = HeldPort()
     address = f"127.0.0.1:{held.number}"
     folder = tmp_path_factory.mktemp("watched")
-    settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SURFACES": request.param}
+    settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SERVE": request.param}
     with held, LiveServer(folder, "--workers", "2", **settings) as running:
         yield running, f"http://{address}/metrics"
 

@@ -55,7 +55,7 @@ def test_walk_completes_by_keyboard_alone(browser_visitor):
     tab_to("main button")
     page.keyboard.press("Enter")
     page.wait_for_url("**/check/review")
-    tab_to("input[name=copy]")
+    tab_to("input[name=consent]")
     page.keyboard.press("ArrowDown")
     tab_to("main button")
     page.keyboard.press("Enter")

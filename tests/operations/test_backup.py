@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy import exists, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening.callback.models import CallbackRequest
-from screening.cli import create_commands_app
+from screening.callbacks.models import CallbackRequest
+from screening.cli.commands_app import create_commands_app
+from screening.crypto.key_files import Ring, activate_key, add_key, read_ring, write_ring
+from screening.crypto.keyring import BACKUP, PURPOSES, Keyring
 from screening.extensions import db
-from screening.keyring import BACKUP, PURPOSES, Keyring, Ring, activate_key, add_key, read_ring, write_ring
-from screening.operations.backup import BackupError, content, giving_back, sealed, taking
-from screening.operations.backup.tables import KEPT, LEFT_OUT, TABLES
+from screening.operations.backup import BackupError, create, encryption, file_format, restore
+from screening.operations.backup.tables import BACKED_UP, EXCLUDED, TABLES
 from screening.staff.models import StaffSession
 from tests.support import release_factory
 from tests.support.absence import assert_absent
@@ -35,7 +36,7 @@ from tests.support.staff_client import StaffClient, Team
 from tests.support.tampering import change, rows_in
 from tests.support.visitor import Visitor
 
-BEGINS = sealed.FIRST_LINE_BYTES + 24
+BEGINS = encryption.HEADER_LINE_BYTES + 24
 """Where the first chunk begins."""
 
 
@@ -45,7 +46,7 @@ def commands(keys, clock):
     apps = []
 
     def of(url, keys=keys, clock=clock):
-        apps.append(create_commands_app({"DATABASE_URL": url, "KEYS": keys, "CLOCK": clock}))
+        apps.append(create_commands_app({"DATABASE_URL": url, "KEYS_DIR": keys, "CLOCK": clock}))
         return apps[-1]
 
     yield of
@@ -66,12 +67,12 @@ def counted(rows):
 
 def take(app, file, **options):
     with app.app_context():
-        return taking.take(file, Keyring(app.config["SETTINGS"]["KEYS"], (BACKUP,)), NOON, **options)
+        return create.create(file, Keyring(app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)), NOON, **options)
 
 
 def give_back(app, file):
     with app.app_context():
-        return giving_back.restore(file, Keyring(app.config["SETTINGS"]["KEYS"], (BACKUP,)), NOON)
+        return restore.restore(file, Keyring(app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)), NOON)
 
 
 # The drill.
@@ -160,7 +161,7 @@ def test_backup_and_restore_are_audited_with_the_file_hash(commands, empty_datab
     done = flask(commands(here), "backup", file)
     assert done == (0, counted(dict.fromkeys(TABLES, 0)), f"{file} is written, and was read back whole\n")
     assert flask(commands(there), "restore", file)[0] == 0
-    number = content.check(file, Keyring(keys, (BACKUP,))).sha256[:16]
+    number = file_format.check_header(file, Keyring(keys, (BACKUP,))).sha256[:16]
     for url, action in ((here, "backup.made"), (there, "backup.restored")):
         assert rows_in(url)["audit_event"][-1][2:] == ("command", action, number, {"rows": "0"})
 
@@ -171,7 +172,7 @@ def test_backup_and_restore_are_audited_with_the_file_hash(commands, empty_datab
 def test_every_table_is_backed_up_or_excluded():
     """A new table must be put on one of the lists."""
     known = {table.name for metadata in db.metadatas.values() for table in metadata.sorted_tables}
-    kept, left_out = ({model.__tablename__ for model in models} for models in (KEPT, LEFT_OUT))
+    kept, left_out = ({model.__tablename__ for model in models} for models in (BACKED_UP, EXCLUDED))
     assert kept | left_out == known and not kept & left_out and kept == set(TABLES)
 
 
@@ -184,7 +185,10 @@ def test_backup_columns_match_the_database(database_url):
 
 def lines_of(file, keys):
     """Everything a backup holds, decrypted."""
-    with file.open("rb") as source, gzip.GzipFile(fileobj=sealed.Opener(source, Keyring(keys, (BACKUP,)))) as lines:
+    with (
+        file.open("rb") as source,
+        gzip.GzipFile(fileobj=encryption.DecryptingReader(source, Keyring(keys, (BACKUP,)))) as lines,
+    ):
         return lines.read()
 
 
@@ -218,7 +222,7 @@ def test_backup_rows_are_sorted_by_primary_key(commands, sqlite_url, keys, tmp_p
         store(generate(120))
     take(app, tmp_path / "backup")
     parts = [json.loads(line) for line in lines_of(tmp_path / "backup", keys).splitlines()]
-    ids = [row[0] for each in parts if each.get("table") == "mixed_copy" for row in each["rows"]]
+    ids = [row[0] for each in parts if each.get("table") == "shuffled_response" for row in each["rows"]]
     assert len(ids) == 120 and ids == sorted(ids)
 
 
@@ -253,10 +257,10 @@ def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, t
         target.write(first)
         target.truncate()
 
-    monkeypatch.setattr(taking, "_to_disk", bad_disk)
+    monkeypatch.setattr(create, "_to_disk", bad_disk)
     with pytest.raises(BackupError, match="damaged"):
         take(app, file, replace=True)
-    monkeypatch.setattr(taking, "_to_disk", wrong_file)
+    monkeypatch.setattr(create, "_to_disk", wrong_file)
     with pytest.raises(BackupError, match="not what was written"):
         take(app, file, replace=True)
     assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]
@@ -290,7 +294,7 @@ def several_chunks(sqlite_template, keys, tmp_path_factory):
         shutil.copytree(sqlite_template, folder / name)
     full, empty = (f"sqlite:///{folder}/{name}/site.sqlite" for name in ("full", "empty"))
     change(empty, "DELETE FROM callback_key")
-    apps = [create_commands_app({"DATABASE_URL": url, "KEYS": keys}) for url in (full, empty)]
+    apps = [create_commands_app({"DATABASE_URL": url, "KEYS_DIR": keys}) for url in (full, empty)]
     with apps[0].app_context():
         store(generate(7000))
     take(apps[0], folder / "backup")
@@ -308,14 +312,17 @@ class Tampered:
     def __init__(self, app, engine, whole, another, file):
         self.app, self.engine, self.whole, self.another, self.file = app, engine, whole, another, file
         self.begin, rest = whole[:BEGINS], whole[BEGINS:]
-        self.chunks = [rest[at : at + sealed.SEALED_CHUNK] for at in range(0, len(rest), sealed.SEALED_CHUNK)]
+        self.chunks = [
+            rest[at : at + encryption.ENCRYPTED_CHUNK_BYTES]
+            for at in range(0, len(rest), encryption.ENCRYPTED_CHUNK_BYTES)
+        ]
 
     def is_refused(self, data):
         """Whether checking and restoring refuse it, and leave nothing behind."""
         assert data != self.whole
         self.file.write_bytes(data)
         with self.app.app_context(), pytest.raises(BackupError):
-            content.check(self.file, Keyring(self.app.config["SETTINGS"]["KEYS"], (BACKUP,)))
+            file_format.check_header(self.file, Keyring(self.app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)))
         with pytest.raises(BackupError):
             give_back(self.app, self.file)
         with self.engine.connect() as connection:
@@ -344,8 +351,8 @@ def test_changed_header_byte_is_refused(several_chunks, place):
 
 
 def test_truncated_or_extended_backup_is_refused(several_chunks):
-    ends = [0, 5, sealed.FIRST_LINE_BYTES, BEGINS - 1, BEGINS, BEGINS + 5, len(several_chunks.whole) - 1]
-    ends += [BEGINS + number * sealed.SEALED_CHUNK for number in range(1, len(several_chunks.chunks))]
+    ends = [0, 5, encryption.HEADER_LINE_BYTES, BEGINS - 1, BEGINS, BEGINS + 5, len(several_chunks.whole) - 1]
+    ends += [BEGINS + number * encryption.ENCRYPTED_CHUNK_BYTES for number in range(1, len(several_chunks.chunks))]
     for end in ends:
         assert several_chunks.is_refused(several_chunks.whole[:end]), end
     for more in (b"\0", several_chunks.chunks[-1], several_chunks.whole):
@@ -367,7 +374,7 @@ def test_reordered_missing_or_foreign_chunks_are_refused(several_chunks):
     ):
         assert several_chunks.is_refused(begin + b"".join(moved))
     other = several_chunks.another
-    end = BEGINS + sealed.SEALED_CHUNK
+    end = BEGINS + encryption.ENCRYPTED_CHUNK_BYTES
     assert several_chunks.is_refused(other[:end] + several_chunks.whole[end:])
     assert several_chunks.is_refused(other[:BEGINS] + several_chunks.whole[BEGINS:])
 
@@ -389,7 +396,7 @@ def test_restore_refuses_a_non_empty_database(commands, database_url, empty_data
 def test_backup_and_restore_refuse_an_outdated_schema(commands, sqlite_url, empty_database, tmp_path):
     good, file, outdated = tmp_path / "good", tmp_path / "backup", empty_database("sqlite")
     take(commands(sqlite_url), good)
-    change(outdated, "UPDATE alembic_version_main SET version_num = '0001'")
+    change(outdated, "UPDATE alembic_version_main SET version_num = '0000'")
     code, counts, words = flask(commands(outdated), "backup", file)
     assert (code, counts) == (1, "") and words.endswith("run flask db upgrade\n") and not file.exists()
     code, counts, words = flask(commands(outdated), "restore", good)
@@ -400,12 +407,12 @@ def test_backup_and_restore_refuse_an_outdated_schema(commands, sqlite_url, empt
 def test_backup_of_another_migration_passes_check_not_restore(commands, empty_database, keys, tmp_path):
     file, app = tmp_path / "backup", commands(empty_database("sqlite"))
     with file.open("wb") as target:
-        content.write(target, Keyring(keys, (BACKUP,)), int(NOON), "0001", [], [])
+        file_format.write_backup(target, Keyring(keys, (BACKUP,)), int(NOON), "0000", [], [])
     code, _, words = flask(app, "restore", "--check", file)
-    assert code == 0 and "at migration 0001" in words
+    assert code == 0 and "at migration 0000" in words
     code, _, words = flask(app, "restore", file)
     assert code == 1 and words.count("\n") == 1
-    assert words.startswith("The backup is of migration 0001, this version of the site has 00")
+    assert words.startswith("The backup is of migration 0000, this version of the site has 00")
 
 
 def test_restore_check_needs_no_database(commands, sqlite_url, tmp_path):
@@ -430,12 +437,12 @@ def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_dat
     """The file is a pipe that does not end, so the command is surely in the middle when it is killed."""
     url, pipe = empty_database(kind), tmp_path / "pipe"
     os.mkfifo(pipe)
-    process = start_flask("restore", str(pipe), SCREENING_DATABASE_URL=url, SCREENING_KEYS=keys)
+    process = start_flask("restore", str(pipe), SCREENING_DATABASE_URL=url, SCREENING_KEYS_DIR=keys)
     end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so a command that died is noticed below
     try:
         room = poll()
         room.register(end, POLLOUT)
-        rest = memoryview(several_chunks.whole[: -sealed.CHUNK // 2])
+        rest = memoryview(several_chunks.whole[: -encryption.CHUNK_BYTES // 2])
         while rest:
             free = room.poll(1000)
             assert process.poll() is None, process.communicate()[1]
@@ -448,4 +455,4 @@ def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_dat
         os.close(end)
     assert not any(rows_in(url).values())
     several_chunks.file.write_bytes(several_chunks.whole)
-    assert give_back(commands(url), several_chunks.file).rows["mixed_copy"] == 7000
+    assert give_back(commands(url), several_chunks.file).rows["shuffled_response"] == 7000

@@ -9,14 +9,15 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from screening import create_app
-from screening.callback.models import CallbackRequest
+from screening.app import create_app
+from screening.callbacks.models import CallbackRequest
 from screening.clinic import DEMO
 from screening.config import SettingsError
 from screening.extensions import db
 from screening.operations import demo
-from screening.responses import releases
-from screening.responses.models import MixedCopy, Release
+from screening.releases.models import Release
+from screening.releases.periods import last_closed_period
+from screening.responses.models import ShuffledResponse
 from tests.support.clock import START, Clock
 from tests.support.databases import close
 from tests.support.staff_client import StaffClient
@@ -31,7 +32,7 @@ def filled(request, tmp_path_factory, keys):
         folder = tmp_path_factory.mktemp("demo") / "database"
         shutil.copytree(request.getfixturevalue("sqlite_template"), folder)
         url = f"sqlite:///{folder}/site.sqlite"
-    site = create_app({"KEYS": keys, "CLOCK": Clock(), "DATABASE_URL": url, "CLINIC": DEMO})
+    site = create_app({"KEYS_DIR": keys, "CLOCK": Clock(), "DATABASE_URL": url, "CLINIC_FILE": DEMO})
     yield site, demo.fill(site)
     close(site)
 
@@ -46,15 +47,15 @@ def test_demo_has_requests_in_every_state_and_a_release(filled):
     site, _ = filled
     with site.app_context():
         states = Counter(db.session.scalars(select(CallbackRequest.state)))
-        periods = Counter(db.session.scalars(select(MixedCopy.period)))
-        answers = list(db.session.scalars(select(MixedCopy.answers)))
+        periods = Counter(db.session.scalars(select(ShuffledResponse.period)))
+        answers = list(db.session.scalars(select(ShuffledResponse.answers)))
         release = db.session.scalars(select(Release)).one()
     assert sum(states.values()) == 40
     assert set(states) == {"new", "claimed", "attempted", "reached", "closed", "withdrawn"}
     zone = site.extensions["clinic"].time_zone
-    today, released_at = datetime.fromtimestamp(START, zone).date(), START - demo.RELEASED_AGO
+    today, released_at = datetime.fromtimestamp(START, zone).date(), START - demo.RELEASE_AGE_SECONDS
     waiting = months_between(
-        date.fromisoformat(releases.last_sealed(released_at, zone) + "-01") + timedelta(days=31), today
+        date.fromisoformat(last_closed_period(released_at, zone) + "-01") + timedelta(days=31), today
     )
     assert sorted(periods) == waiting and 6 <= len(waiting) <= 8
     assert sum(periods.values()) + release.rows == 3000 and release.rows > 1000
@@ -85,7 +86,7 @@ def test_demo_refuses_a_non_empty_database(filled):
 
 
 def test_demo_refuses_a_real_clinic(make_site, own_clinic):
-    site = make_site(CLINIC=own_clinic)
+    site = make_site(CLINIC_FILE=own_clinic)
     with pytest.raises(SettingsError, match="real clinic"):
         demo.fill(site)
     with site.app_context():

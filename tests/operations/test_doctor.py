@@ -10,18 +10,19 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from screening import audit
-from screening.callback.models import CallbackKey
-from screening.cli import create_commands_app
+from screening.callbacks.models import CallbackKey
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT, Determination
+from screening.crypto.key_files import create_ring
+from screening.crypto.keyring import PURPOSES
 from screening.extensions import db
-from screening.keyring import PURPOSES, create_ring
+from screening.mail.models import FAILED, PENDING, OutboxMail
 from screening.operations import doctor
-from screening.operations.doctor import Given, Severity
-from screening.operations.doctor.set_up import LEAST_FREE
+from screening.operations.doctor import CheckInputs, Severity
+from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
-from screening.outbox.models import FAILED, WAITING, OutboxMail
-from screening.questionnaire.loader import LIBRARY
-from screening.responses.models import INBOX, InboxCopy
+from screening.questionnaires.loader import LIBRARY
+from screening.responses.models import PENDING_BIND, PendingResponse
 from screening.staff.models import Account
 from screening.web import crisis
 from tests.support.absence import assert_absent
@@ -48,10 +49,10 @@ def folder(tmp_path, monkeypatch, own_clinic, key_day):
 @pytest.fixture
 def installation(make_site, folder, fresh_crisis_files):
     """All is well: a worker at work, an admin, keys published."""
-    site = make_site(CLINIC=folder / "clinic.toml", KEYS=folder / "keys")
+    site = make_site(CLINIC_FILE=folder / "clinic.toml", KEYS_DIR=folder / "keys")
     Team(site).add("ada", "admin")
     with site.extensions["staff"].app_context():
-        for name in ("deliver", "mix", "purge", "turn"):
+        for name in ("deliver", "shuffle", "purge", "rotate"):
             db.session.add(WorkerJob(name=name, ran_at=int(START) - 5))
         db.session.commit()
     return site.extensions["staff"]
@@ -60,7 +61,7 @@ def installation(make_site, folder, fresh_crisis_files):
 def findings(app, now=START, **settings):
     """The findings that need action, as severity, what and fix."""
     with app.test_request_context():
-        found = doctor.examine(Given(app.config["SETTINGS"] | settings, now))
+        found = doctor.examine(CheckInputs(app.config["SETTINGS"] | settings, now))
         return [(f.severity, str(f.what), f.fix) for f in found if f.needs_somebody]
 
 
@@ -94,15 +95,23 @@ def test_healthy_installation_has_no_findings(installation):
 @pytest.mark.parametrize(
     ("settings", "severity", "words"),
     [
-        ({"HOSTS": ("check.clinic.example",)}, Severity.NOW, ["does not start", "set SCREENING_SECURE=true"]),
+        ({"ALLOWED_HOSTS": ("check.clinic.example",)}, Severity.NOW, ["does not start", "set SCREENING_HTTPS=true"]),
         (
             {"EXPERT_DETERMINATION": Determination(OVER_THREE_YEARS_AGO, "x")},
             Severity.SOON,
             [f"{OVER_THREE_YEARS_AGO}", "DETERMIN"],
         ),
         ({"MAIL_HOST": "mail.example"}, Severity.NOW, ["does not start", "SCREENING_SITE_URL"]),
-        ({"QUESTIONNAIRE": ROOT / "none.toml"}, Severity.NOW, ["questionnaire cannot be used", "flask questionnaire"]),
-        ({"CLINIC": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Mend the file"]),
+        (
+            {"QUESTIONNAIRE_FILE": ROOT / "none.toml"},
+            Severity.NOW,
+            ["questionnaire cannot be used", "flask questionnaire"],
+        ),
+        (
+            {"CLINIC_FILE": LIBRARY / "warning_signs.toml"},
+            Severity.NOW,
+            ["clinic file cannot be used", "Mend the file"],
+        ),
     ],
 )
 def test_invalid_settings_are_reported(installation, settings, severity, words):
@@ -115,9 +124,9 @@ def test_expert_determination_is_valid_for_three_years(installation):
 
 def test_demo_clinic_stops_only_a_public_site(installation):
     demo = ROOT / "screening" / "clinic-demo.toml"
-    assert findings(installation, CLINIC=demo) == []
-    public = {"HOSTS": ("localhost", "check.clinic.example"), "SECURE": True}
-    only(findings(installation, CLINIC=demo, **public), Severity.NOW, "does not start", "the demo clinic is shown")
+    assert findings(installation, CLINIC_FILE=demo) == []
+    public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
+    only(findings(installation, CLINIC_FILE=demo, **public), Severity.NOW, "does not start", "the demo clinic is shown")
     assert findings(installation, **public) == []
 
 
@@ -131,7 +140,7 @@ def test_crisis_numbers_unchecked_for_a_year_are_reported(installation):
 
 def test_damaged_crisis_file_is_reported(installation, monkeypatch):
     good = crisis.load(("en", "es"))
-    monkeypatch.setattr(crisis, "load", lambda locales: {**good, "es": crisis.STAND_IN})
+    monkeypatch.setattr(crisis, "load", lambda locales: {**good, "es": crisis.FALLBACK})
     only(
         findings(installation), Severity.NOW, "es.toml is missing or damaged", "git checkout -- screening/web/crisis/es"
     )
@@ -139,7 +148,7 @@ def test_damaged_crisis_file_is_reported(installation, monkeypatch):
 
 def test_full_disk_is_reported(installation, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, LEAST_FREE - 1))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 10**12, MIN_FREE_BYTES - 1))
     found = findings(installation)
     assert found and all("1023 MB are free" in what for _, what, _ in found)
 
@@ -159,20 +168,18 @@ def test_each_faulty_key_file_is_reported(installation, folder):
 def test_keys_over_a_year_old_are_reported_except_callback(installation):
     later = START + 367 * DAY
     change(
-        installation,
-        update(WorkerJob).values(ran_at=int(later)),
-        update(CallbackKey).values(published_at=int(later)),
+        installation, update(WorkerJob).values(ran_at=int(later)), update(CallbackKey).values(published_at=int(later))
     )
     found = [(what, fix) for _, what, fix in findings(installation, later) if "over a year ago" in what]
     assert {what.split()[2] for what, _ in found} == {"draft", "forms", "staff", "backup", "search"}
     assert any(fix.endswith("flask keys add draft; flask keys activate draft ID") for _, fix in found)
-    assert any(fix.endswith("flask keys turn callback") for _, fix in found)
+    assert any(fix.endswith("flask keys rotate callback") for _, fix in found)
 
 
 def test_visitor_node_needs_only_its_own_keys(installation, folder):
     for purpose in PURPOSES["staff"]:
         (folder / "keys" / f"{purpose}.toml").unlink()
-    assert findings(installation, SURFACES=("visitor",)) == []
+    assert findings(installation, SERVE=("visitor",)) == []
     assert len(findings(installation)) == len(PURPOSES["staff"])
 
 
@@ -190,11 +197,11 @@ def test_worker_that_never_ran_is_reported(installation):
 
 
 def test_failed_job_is_reported(installation):
-    change(installation, update(WorkerJob).where(WorkerJob.name == "turn").values(failed_at=int(START)))
-    only(findings(installation), Severity.SOON, "job turn failed", "log")
+    change(installation, update(WorkerJob).where(WorkerJob.name == "rotate").values(failed_at=int(START)))
+    only(findings(installation), Severity.SOON, "job rotate failed", "log")
 
 
-@pytest.mark.parametrize(("name", "words"), [("mix", "not mixed"), ("purge", "not deleted")])
+@pytest.mark.parametrize(("name", "words"), [("shuffle", "not mixed"), ("purge", "not deleted")])
 def test_overdue_daily_job_is_reported(installation, name, words):
     job = update(WorkerJob).where(WorkerJob.name == name)
     change(installation, job.values(ran_at=int(START) - 2 * DAY + MINUTE))
@@ -206,12 +213,12 @@ def test_overdue_daily_job_is_reported(installation, name, words):
 @pytest.mark.parametrize("late", [0, 3 * DAY])
 def test_pending_response_does_not_change_the_findings(installation, late):
     """A finding that came with a copy would tell when it came."""
-    change(installation, update(WorkerJob).where(WorkerJob.name == "mix").values(ran_at=int(START) - late))
+    change(installation, update(WorkerJob).where(WorkerJob.name == "shuffle").values(ran_at=int(START) - late))
     before = findings(installation)
     copy = {"id": "c" * 32, "period": "2026-10", "questionnaire": "q", "version": 1, "age_band": "x"}
     copy |= {"pain_duration": "x", "answers": {}}
-    with installation.app_context(), db.engines[INBOX].begin() as connection:
-        connection.execute(InboxCopy.__table__.insert().values(**copy))
+    with installation.app_context(), db.engines[PENDING_BIND].begin() as connection:
+        connection.execute(PendingResponse.__table__.insert().values(**copy))
     assert findings(installation) == before and len(before) == bool(late)
 
 
@@ -227,7 +234,7 @@ def test_missed_backup_is_reported_after_an_earlier_backup(installation, action)
 @pytest.mark.each_database
 def test_overdue_key_rotation_is_reported(installation):
     change(installation, update(CallbackKey).values(published_at=int(START) - 9 * DAY))
-    only(findings(installation), Severity.NOW, "lives for over a week", "flask keys turn callback")
+    only(findings(installation), Severity.NOW, "lives for over a week", "flask keys rotate callback")
 
 
 def test_missing_callback_key_is_reported(installation):
@@ -237,13 +244,7 @@ def test_missing_callback_key_is_reported(installation):
 
 def mail(state, posted_at):
     return OutboxMail.__table__.insert().values(
-        id=f"{posted_at}",
-        kind="request.waiting",
-        subject="s",
-        state=state,
-        posted_at=posted_at,
-        due_at=0,
-        attempts=1,
+        id=f"{posted_at}", kind="request.waiting", subject="s", state=state, posted_at=posted_at, due_at=0, attempts=1
     )
 
 
@@ -255,7 +256,7 @@ def test_failed_mail_is_reported(installation):
 
 @pytest.mark.each_database
 def test_mail_waiting_over_an_hour_is_reported(installation):
-    change(installation, mail(WAITING, int(START)))
+    change(installation, mail(PENDING, int(START)))
     beat = update(WorkerJob).values(ran_at=int(START) + 61 * MINUTE)
     assert findings(installation) == []
     change(installation, beat)
@@ -270,7 +271,7 @@ def test_missing_administrator_account_is_reported(installation):
 
 @pytest.mark.each_database
 def test_outdated_schema_is_the_only_finding(installation):
-    change(installation, delete(WorkerJob), text("UPDATE alembic_version_main SET version_num = '0001'"))
+    change(installation, delete(WorkerJob), text("UPDATE alembic_version_main SET version_num = '0000'"))
     only(findings(installation), Severity.NOW, "database is not as", "flask db upgrade")
 
 
@@ -280,7 +281,7 @@ def test_failing_check_is_reported_and_hides_no_other_finding(installation, capl
 
     change(installation, delete(CallbackKey))
     with installation.test_request_context():
-        given = Given(installation.config["SETTINGS"], START)
+        given = CheckInputs(installation.config["SETTINGS"], START)
         found, others = doctor.examine(given, (broken, *doctor.CHECKS)), doctor.examine(given)
         what = [str(finding.what) for finding in found]
         assert sum("broken" in each for each in what) == 1
@@ -291,7 +292,9 @@ def test_failing_check_is_reported_and_hides_no_other_finding(installation, capl
 
 
 def test_command_works_without_keys_and_database(tmp_path):
-    done = flask("doctor", SCREENING_KEYS=tmp_path / "keys", SCREENING_DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite")
+    done = flask(
+        "doctor", SCREENING_KEYS_DIR=tmp_path / "keys", SCREENING_DATABASE_URL=f"sqlite:///{tmp_path}/site.sqlite"
+    )
     assert done.returncode == 1
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert all(len(row) == 3 for row in rows) and {row[0] for row in rows} <= {"now", "soon", "note"}
@@ -304,7 +307,7 @@ def test_command_works_without_keys_and_database(tmp_path):
 def test_command_reports_an_unreachable_database_server(tmp_path, clock):
     app = create_commands_app(
         {
-            "KEYS": tmp_path / "keys",
+            "KEYS_DIR": tmp_path / "keys",
             "DATABASE_URL": "postgresql://rosa:zentinelpassword@127.0.0.1:9/site",
             "CLOCK": clock,
         }

@@ -11,17 +11,18 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening import audit, database
-from screening.callback import desk, opening, requests
-from screening.callback.models import CallbackContact, CallbackNote, CallbackRequest
-from screening.cli import create_commands_app
+from screening import audit
+from screening.callbacks import clinic_calendar, contact_index, patient_service, staff_service
+from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
+from screening.cli.commands_app import create_commands_app
 from screening.config import SettingsError, read
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+from screening.database import engines
 from screening.extensions import db
-from screening.keyring import CALLBACK, SEARCH, Keyring
+from screening.mail.models import PENDING, SENT, OutboxMail
 from screening.operations import purge as purging
 from screening.operations.purge import PURGERS, purge
-from screening.outbox.models import SENT, WAITING, OutboxMail
-from screening.staff.sessions import IDLE
+from screening.staff.sessions import IDLE_SECONDS
 from tests.support.clock import machine_time
 from tests.support.databases import close
 from tests.support.sample_patient import ROSA
@@ -40,7 +41,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def team(make_site):
-    return Team(make_site(LIMIT_REQUESTS="1000 per hour"))
+    return Team(make_site(RATE_LIMIT_REQUESTS="1000 per hour"))
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def worked(team, ask, clock):
         long_ago = min(clock(), machine_time()) - 800 * DAY  # the database only lets go of what is old by its own clock
         for at in (long_ago, clock() - 600 * DAY, clock() - 10 * DAY):
             db.session.add(audit.event("request.viewed", at, "old", "some request"))
-        for state, at in ((SENT, clock()), (WAITING, None)):
+        for state, at in ((SENT, clock()), (PENDING, None)):
             mail = OutboxMail(id=f"{state:a<32}", kind="request.waiting", subject="some request", state=state)
             mail.posted_at = mail.due_at = int(clock())
             mail.ended_at, mail.attempts = at and int(at), 1
@@ -89,7 +90,7 @@ def run(team, now, dry_run=False):
 
 @pytest.mark.each_database
 def test_purge_deletes_and_counts_each_expired_kind(worked, clock):
-    clock.forward(IDLE)
+    clock.forward(IDLE_SECONDS)
     before = left(worked)
     counted = run(worked, clock(), dry_run=True)
     assert left(worked) == before and not counted.wiped
@@ -114,7 +115,7 @@ def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, nu
     def killed(*arguments):
         raise KilledError
 
-    clock.forward(IDLE)
+    clock.forward(IDLE_SECONDS)
     with monkeypatch.context() as patch:
         if number == len(PURGERS):
             patch.setattr(purging, "_wipe", killed)
@@ -129,7 +130,7 @@ def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, nu
 
 @pytest.mark.each_database
 def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, monkeypatch):
-    clock.forward(IDLE)
+    clock.forward(IDLE_SECONDS)
     deleted = []
 
     def noting(purger):
@@ -168,7 +169,7 @@ def test_database_refuses_to_delete_recent_audit_events(team):
     assert left(team)[5] == 1
 
 
-@pytest.mark.parametrize("name", ["KEEP_AUDIT_DAYS", "KEEP_CLOSED_DAYS"])
+@pytest.mark.parametrize("name", ["AUDIT_RETENTION_DAYS", "CLOSED_REQUEST_RETENTION_DAYS"])
 def test_retention_under_the_minimum_is_refused(name):
     with pytest.raises(SettingsError, match=rf"SCREENING_{name} is '0', but it must be at least \d+"):
         read(environ={f"SCREENING_{name}": "0"})
@@ -178,13 +179,18 @@ def personal(team, ring):
     """Every byte string that is stored of each request, by the patient's name: boxes, fingerprints, hashes."""
     found = {}
     with team.app.app_context():
-        desk.index_new(ring)
+        contact_index.index_contacts(ring)
         for request in db.session.scalars(select(CallbackRequest)).all():
             of = (CallbackContact.request_id == request.id, CallbackNote.request_id == request.id)
             hashes = [hashed.encode() for hashed in db.session.scalars(select(CallbackContact.hash).where(of[0]))]
-            notes = [box[:48] for box in db.session.scalars(select(CallbackNote.sealed).where(of[1]))]
-            parts = [request.reference.encode(), request.digest.encode(), request.sealed[:48], request.sealed[-48:]]
-            found[desk.opened(ring, request).name] = [*parts, *hashes, *notes]
+            notes = [box[:48] for box in db.session.scalars(select(CallbackNote.ciphertext).where(of[1]))]
+            parts = [
+                request.reference.encode(),
+                request.digest.encode(),
+                request.ciphertext[:48],
+                request.ciphertext[-48:],
+            ]
+            found[staff_service.decrypt(ring, request).name] = [*parts, *hashes, *notes]
         db.session.rollback()
     return found
 
@@ -205,14 +211,14 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
     visitor, references = Visitor(team.site), {}
     ask(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
     with team.app.app_context():
-        calendar = opening.calendar(team.app.extensions["clinic"])
+        calendar = clinic_calendar.current_calendar(team.app.extensions["clinic"])
         for number in range(1, 40):
             email = f"p{secrets.token_hex(8)}@example.org"
             details = replace(ROSA, name=f"P{number}", phone=f"+130355501{number:02}", email=email)
-            receipt = requests.submit(requests.fresh_secret(), details, calendar, clock(), False)
+            receipt = patient_service.submit(patient_service.fresh_secret(), details, calendar, clock(), False)
             references[f"P{number}"] = receipt.reference
         for found in db.session.scalars(select(CallbackRequest)).all():
-            desk.note(found, found.version, "a note", "ann", 1)
+            staff_service.record_note(found, found.version, "a note", "ann", 1)
     stored = personal(team, ring)
     names = ["P0", *references]
     gone = names[::3]
@@ -221,7 +227,7 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
         for name in gone[1:]:
-            requests.withdraw(references[name], clock())
+            patient_service.withdraw(references[name], clock())
     done = run(team, clock())
     assert done.wiped and done.counts["withdrawn requests"] == len(gone) == 14
     after = on_disk(database_url, request)
@@ -239,7 +245,7 @@ def test_command_prints_a_line_for_each_kind(sqlite_url, clock):
 
 
 def test_command_reports_a_reader_that_delays_scrubbing(sqlite_url, tmp_path, clock, monkeypatch):
-    monkeypatch.setattr(database, "SQLITE_PRAGMAS", (*database.SQLITE_PRAGMAS, "busy_timeout = 100"))
+    monkeypatch.setattr(engines, "SQLITE_PRAGMAS", (*engines.SQLITE_PRAGMAS, "busy_timeout = 100"))
     reader = sqlite3.connect(tmp_path / "site.sqlite", isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM audit_event").fetchall()

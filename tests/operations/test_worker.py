@@ -8,13 +8,14 @@ import signal
 import pytest
 from sqlalchemy import text
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
+from screening.durations import DAY_SECONDS
 from screening.extensions import db
+from screening.mail.models import PENDING, SENT
 from screening.operations import jobs
-from screening.operations.jobs import DAY, EACH_ROUND, Job
-from screening.operations.worker import LEASE, PAUSE, RETRY, Worker
-from screening.outbox.models import SENT, WAITING
-from screening.responses.models import MixedCopy
+from screening.operations.jobs import EACH_ROUND, Job
+from screening.operations.worker import LEASE_SECONDS, POLL_SECONDS, RETRY_SECONDS, Worker
+from screening.responses.models import ShuffledResponse
 from tests.support.absence import assert_absent
 from tests.support.clock import process_time
 from tests.support.databases import close
@@ -42,12 +43,12 @@ def noted(runs, name, every):
 @pytest.mark.each_database
 def test_job_schedules_survive_a_restart(make_worker, clock):
     runs = []
-    often, daily = noted(runs, "often", EACH_ROUND), noted(runs, "daily", DAY)
+    often, daily = noted(runs, "often", EACH_ROUND), noted(runs, "daily", DAY_SECONDS)
     make_worker(often, daily, rounds=3).work()
     assert runs == ["often", "daily", "often", "often", "often"]
     make_worker(often, daily).work()
     assert runs.count("daily") == 1
-    clock.forward(DAY - 5 * PAUSE - 1)
+    clock.forward(DAY_SECONDS - 5 * POLL_SECONDS - 1)
     make_worker(daily).work(once=True)
     assert runs.count("daily") == 1
     clock.forward(1)
@@ -62,12 +63,12 @@ def test_failed_job_is_logged_by_type_and_retried_later(make_worker, clock, capl
         runs.append("bad")
         raise ValueError("zentinelapatient@example.org")
 
-    bad, good = Job("bad", DAY, fail), noted(runs, "good", EACH_ROUND)
+    bad, good = Job("bad", DAY_SECONDS, fail), noted(runs, "good", EACH_ROUND)
     make_worker(bad, good, rounds=2).work()
     assert runs == ["bad", "good", "good", "good"]
     assert "the job bad failed: ValueError < fail" in caplog.text
     assert_absent(["zentinelapatient"], caplog.text)
-    clock.forward(RETRY)
+    clock.forward(RETRY_SECONDS)
     make_worker(bad, good).work()
     assert runs.count("bad") == 2
 
@@ -82,11 +83,11 @@ def test_failed_job_preserves_the_time_of_its_last_run(make_worker, clock, site)
             raise ValueError
 
     first = int(clock())
-    make_worker(Job("mixed", DAY, step)).work()
-    clock.forward(DAY)
+    make_worker(Job("mixed", DAY_SECONDS, step)).work()
+    clock.forward(DAY_SECONDS)
     fails.append(1)
     second = int(clock())
-    make_worker(Job("mixed", DAY, step)).work()
+    make_worker(Job("mixed", DAY_SECONDS, step)).work()
     with site.extensions["staff"].app_context():
         row = db.session.execute(text("SELECT ran_at, failed_at FROM worker_job")).one()
     assert tuple(row) == (first, second)
@@ -94,10 +95,10 @@ def test_failed_job_preserves_the_time_of_its_last_run(make_worker, clock, site)
 
 def test_clock_set_back_does_not_stop_jobs(make_worker, clock):
     runs = []
-    clock.forward(10 * DAY)
-    make_worker(noted(runs, "daily", DAY)).work()
-    clock.forward(-9 * DAY)
-    make_worker(noted(runs, "daily", DAY)).work()
+    clock.forward(10 * DAY_SECONDS)
+    make_worker(noted(runs, "daily", DAY_SECONDS)).work()
+    clock.forward(-9 * DAY_SECONDS)
+    make_worker(noted(runs, "daily", DAY_SECONDS)).work()
     assert runs == ["daily", "daily"]
 
 
@@ -115,7 +116,7 @@ def test_lease_is_exclusive_until_exit_or_expiry(make_worker, clock):
 
     with pytest.raises(SystemExit):
         make_worker(Job("deadly", EACH_ROUND, die)).work()
-    clock.forward(LEASE - 1)
+    clock.forward(LEASE_SECONDS - 1)
     assert not second.work(once=True)
     clock.forward(1)
     assert second.work(once=True)
@@ -126,11 +127,11 @@ def test_long_job_renews_the_lease(make_worker, clock):
 
     def long(go_on):
         for _ in range(10):
-            clock.forward(LEASE // 2)
+            clock.forward(LEASE_SECONDS // 2)
             asked.append((go_on(), other.work(once=True)))
 
     other = make_worker(noted([], "other", EACH_ROUND))
-    make_worker(Job("long", DAY, long)).work()
+    make_worker(Job("long", DAY_SECONDS, long)).work()
     assert asked == [(True, False)] * 10
 
 
@@ -153,7 +154,7 @@ def test_worker_resumes_after_a_database_outage(make_worker, site, caplog):
 
 @pytest.mark.each_database
 def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
-    site = make_site(K=1)
+    site = make_site(MIN_GROUP_SIZE=1)
     visitor = Visitor(site)
     visitor.walk()
     visitor.agree()
@@ -161,14 +162,14 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
     monkeypatch.setattr(jobs, "purge", purged.append)
     Worker(site.extensions["staff"], QuietSignals(clock)).work()
     with site.app_context():
-        assert db.session.query(MixedCopy).count() == 1
-    assert purged == [clock() - PAUSE]
+        assert db.session.query(ShuffledResponse).count() == 1
+    assert purged == [clock() - POLL_SECONDS]
 
 
 @pytest.fixture
 def flask_worker(tmp_path, keys, database_url, mail_server):
     """Starts ``flask worker`` against the database, with this mail server."""
-    settings = {"KEYS": keys, "DATABASE_URL": database_url, "CLINIC": tmp_path / "none.toml"}
+    settings = {"KEYS_DIR": keys, "DATABASE_URL": database_url, "CLINIC_FILE": tmp_path / "none.toml"}
     settings |= mail_settings(mail_server.port)
     started = []
 
@@ -214,15 +215,15 @@ def test_signal_stops_the_worker_between_two_mails(flask_worker, waiting, mail_s
     mail_server.on_arrival = end
     assert ended(process) == (0, "", [])
     assert len(mail_server.arrived) == 2
-    assert sorted(state for _, state, _ in waiting.states()) == sorted([SENT] * 2 + [WAITING] * 4)
+    assert sorted(state for _, state, _ in waiting.states()) == sorted([SENT] * 2 + [PENDING] * 4)
     mail_server.on_arrival = lambda: None
     assert Worker(waiting.app, QuietSignals(clock)).work(once=True), "the lease is free again"
     assert len(mail_server.arrived) == 6
 
 
 def test_worker_exits_when_its_parent_process_is_gone(flask_worker, waiting):
-    assert ended(flask_worker("--beside", str(os.getpid() + 1))) == (0, "", [])
-    assert {state for _, state, _ in waiting.states()} == {WAITING}
+    assert ended(flask_worker("--parent-pid", str(os.getpid() + 1))) == (0, "", [])
+    assert {state for _, state, _ in waiting.states()} == {PENDING}
 
 
 def test_missing_password_file_stops_the_worker_with_an_error(tmp_path, sqlite_url, clock, monkeypatch):
@@ -237,5 +238,5 @@ def test_missing_password_file_stops_the_worker_with_an_error(tmp_path, sqlite_u
 
 
 def test_visitor_node_has_no_worker_command():
-    app = create_commands_app({"SURFACES": ("visitor",)})
+    app = create_commands_app({"SERVE": ("visitor",)})
     assert "worker" not in app.cli.commands and "worker" in create_commands_app().cli.commands

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.extensions import db
 from screening.staff import roles
 from tests.support.absence import assert_absent
@@ -89,7 +89,7 @@ def test_only_rows_and_callbacks_roles_conflict():
     assert names == ["callbacks", "responses", "rows", "admin"]
     for number in range(2 ** len(names)):
         chosen = {name for place, name in enumerate(names) if number >> place & 1}
-        assert (roles.problem(chosen) is not None) is ({"rows", "callbacks"} <= chosen)
+        assert (roles.role_problem(chosen) is not None) is ({"rows", "callbacks"} <= chosen)
 
 
 def test_reset_clears_lockout_and_requires_new_credentials(team):
@@ -154,15 +154,7 @@ def test_unknown_account_returns_404(admin):
 
 
 def test_staff_pages_are_translated_to_spanish(team, admin):
-    for address in (
-        "accounts",
-        "accounts/new",
-        f"accounts/{team.id_of(admin)}",
-        "audit",
-        "you",
-        "password",
-        "set-up",
-    ):
+    for address in ("accounts", "accounts/new", f"accounts/{team.id_of(admin)}", "audit", "you", "password", "set-up"):
         page = admin.get(f"/staff/{address}?lang=es")
         assert page.soup.html["lang"] == "es" and "– Personal –" in page.title
         assert "Cerrar sesión" in page.text
@@ -174,7 +166,7 @@ def flask(database_url, clock):
     apps = []
 
     def run(*arguments, surfaces=("visitor", "staff")):
-        apps.append(create_commands_app({"DATABASE_URL": database_url, "SURFACES": surfaces, "CLOCK": clock}))
+        apps.append(create_commands_app({"DATABASE_URL": database_url, "SERVE": surfaces, "CLOCK": clock}))
         done = apps[-1].test_cli_runner().invoke(args=arguments)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout, done.stderr

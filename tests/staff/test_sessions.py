@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select, text
 
 from screening.extensions import db
-from screening.staff import proofs
-from screening.staff.guard import signed_in
+from screening.staff import authentication
+from screening.staff.access import require_login
 from screening.staff.models import Account, StaffSession
 from tests.support.absence import assert_absent
 from tests.support.databases import close
@@ -179,7 +179,7 @@ def test_sign_in_deletes_expired_session_rows(team, clock):
 
 
 def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
-    team = Team(make_site(SECURE=True))
+    team = Team(make_site(HTTPS=True))
     member = team.add("dana", "admin", https=True)
     page = member.get("/staff/sign-in")
     responses = [page.response]
@@ -232,10 +232,12 @@ def test_malformed_cookie_redirects_to_sign_in(team, value):
 
 
 def test_cookie_with_other_associated_data_is_refused(team, keys):
-    from screening.keyring import STAFF, Keyring
+    from screening.crypto.keyring import STAFF, Keyring
 
     stranger = StaffClient(team.site, "x")
-    stranger.cookie = Keyring(keys, (STAFF,)).seal(STAFF, b'{"began": 9e9, "values": {"_user_id": "x"}}', b"elsewhere")
+    stranger.cookie = Keyring(keys, (STAFF,)).encrypt(
+        STAFF, b'{"began": 9e9, "values": {"_user_id": "x"}}', b"elsewhere"
+    )
     assert stranger.get("/staff/you").address == "/staff/sign-in"
 
 
@@ -263,7 +265,7 @@ def test_view_error_rolls_back_and_leaks_no_message(team, caplog):
         db.session.flush()
         raise ValueError("zentinelerrortext")
 
-    team.app.add_url_rule("/fail", "fail", signed_in(fail))
+    team.app.add_url_rule("/fail", "fail", require_login(fail))
     member = team.add("dana", "admin")
     member.sign_in()
     member.clock.forward(60)
@@ -278,13 +280,13 @@ def test_concurrent_use_of_a_totp_code_succeeds_once(team):
     """Every thread has read the account before any uses the code; on either database one waits for the other."""
     member = team.add("dana", "admin")
     code = member.code
-    assert prove_together(4, team, member, code) == ["right", "wrong", "wrong", "wrong"]
+    assert prove_together(4, team, member, code) == ["invalid", "invalid", "invalid", "ok"]
 
 
 @pytest.mark.each_database
 def test_concurrent_guesses_are_locked_out_after_five(team):
     member = team.add("dana", "admin")
-    assert prove_together(8, team, member, "nothing") == ["wait"] * 3 + ["wrong"] * 5
+    assert prove_together(8, team, member, "nothing") == ["invalid"] * 5 + ["locked_out"] * 3
 
 
 def prove_together(count, team, member, code):
@@ -296,6 +298,6 @@ def prove_together(count, team, member, code):
             account = Account.with_email(member.email)
             assert (account.totp_counter, account.failures) == (0, 0)
             all_have_read.wait(HANGING)
-            return proofs.by_code(account, code, now).value
+            return authentication.check_code(account, code, now).value
 
     return sorted(run_together(count, prove))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from flask import Flask
 
-from screening import create_app
-from screening.keyring import PURPOSES, create_ring
+from screening.app import create_app
+from screening.crypto.key_files import create_ring
+from screening.crypto.keyring import PURPOSES
 
 
 def site(surfaces: tuple[str, ...]) -> Flask:
@@ -17,4 +18,4 @@ def site(surfaces: tuple[str, ...]) -> Flask:
     folder = Path(tempfile.mkdtemp(prefix="keys"))
     for purpose in (purpose for surface in surfaces for purpose in PURPOSES[surface]):
         create_ring(folder, purpose, date(2026, 11, 22))
-    return create_app({"SURFACES": surfaces, "KEYS": folder, "DATABASE_URL": f"sqlite:///{folder}/none.sqlite"})
+    return create_app({"SERVE": surfaces, "KEYS_DIR": folder, "DATABASE_URL": f"sqlite:///{folder}/none.sqlite"})

@@ -71,14 +71,14 @@ class BrowserVisitor:
 
     def resume(self, walker: Visitor) -> None:
         """Go on in this browser where a visitor without one has got to: take over the cookies."""
-        cookies = [walker.client.get_cookie(name) for name in ("visit", "lang")]
+        cookies = [walker.client.get_cookie(name) for name in ("draft", "lang")]
         self.context.add_cookies(
             [{"name": c.key, "value": c.value, "url": self.address} for c in cookies if c is not None]
         )
 
     def finish(self, agree: bool = True) -> None:
         """From the review to the summary."""
-        self.choose("copy", "yes" if agree else "no")
+        self.choose("consent", "yes" if agree else "no")
         if agree:
             self.choose("age", "45_to_54")
         assert self.path == "/summary"

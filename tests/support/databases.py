@@ -11,10 +11,10 @@ from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine, event, text
 
-from screening.callback import sealing
-from screening.cli import create_commands_app
+from screening.callbacks import public_key
+from screening.cli.commands_app import create_commands_app
+from screening.crypto.keyring import CALLBACK, Keyring
 from screening.extensions import db
-from screening.keyring import CALLBACK, Keyring
 from tests.support.clock import START
 
 
@@ -24,7 +24,7 @@ def migrate(url: str, keys: Path | None = None, now: float = START) -> None:
     with app.app_context():
         upgrade()
         if keys:
-            sealing.publish(Keyring(keys, (CALLBACK,)), now)
+            public_key.publish(Keyring(keys, (CALLBACK,)), now)
     close(app)
 
 
@@ -49,9 +49,9 @@ def plain_engine(url: str) -> Iterator[Engine]:
 def pending_responses(url: str) -> list[dict[str, Any]]:
     """The rows of pending responses of a database, as they lie there."""
     if url.startswith("sqlite"):
-        url = url.removesuffix(".sqlite") + "-inbox.sqlite"
+        url = url.removesuffix(".sqlite") + "-pending.sqlite"
     with plain_engine(url) as engine, engine.connect() as connection:
-        return [dict(row) for row in connection.execute(text("SELECT * FROM inbox_copy")).mappings()]
+        return [dict(row) for row in connection.execute(text("SELECT * FROM pending_response")).mappings()]
 
 
 def statements_of(app: Flask, step: Callable[[], object]) -> list[tuple[str, Any]]:

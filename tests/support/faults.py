@@ -16,8 +16,8 @@ from typing import Any
 
 from flask import Flask
 
-from screening.callback.visitor_views import LEAST_SECONDS
-from screening.patience import PAUSE
+from screening.callbacks.patient_views import MIN_FORM_SECONDS
+from screening.database.timeouts import OPEN_SECONDS
 from tests.support.clock import Clock
 from tests.support.sample_patient import FORM, NAME, SECRETS, reference_on
 from tests.support.staff_client import StaffClient, Team
@@ -126,7 +126,7 @@ def _hang_up(*lines: socket.socket) -> None:
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
     """A disk that is soon full."""
-    assert os.geteuid() == 0, "this proof mounts a small disk: run make prove as root"
+    assert os.geteuid() == 0, "this proof mounts a small disk: run make test-long as root"
     folder = Path(tempfile.mkdtemp(prefix="disk"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)], check=True)
     try:
@@ -163,10 +163,10 @@ class People:
         """A request came in before, a colleague has it open; the patient has typed another and has it before them."""
         first = Visitor(self.site)
         review = self.asks(first, FIRST)
-        self.clock.forward(LEAST_SECONDS + 1)
+        self.clock.forward(MIN_FORM_SECONDS + 1)
         first.fill(review, "/consultation/sent")
         self.review = self.asks(self.patient, FORM["name"])
-        self.clock.forward(LEAST_SECONDS + 1)
+        self.clock.forward(MIN_FORM_SECONDS + 1)
         self.member: StaffClient = self.team.add("ann", "callbacks", "admin")
         queue = self.member.sign_in("/staff/callbacks")
         self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
@@ -254,7 +254,7 @@ class People:
         assert "may not have been stored" not in self.agree(walker).words
         seen = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
         names = sorted(link.get_text() for link in seen.main.select(".app-queue__name a"))
-        assert names == [FIRST, NAME], names
+        assert names == sorted([FIRST, NAME]), names
         opened = self.member.get(self.request_page.address)
         assert opened.text.count(NOTE) == 0, "a note that was refused is not there"
         noted = self.member.fill(opened, self._form("/note"), note=NOTE)
@@ -262,7 +262,7 @@ class People:
 
     def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:
         """A step again and again until the database is asked again."""
-        end = time.monotonic() + 4 * PAUSE
+        end = time.monotonic() + 4 * OPEN_SECONDS
         while not done(page := step()):
             assert time.monotonic() < end, (page.status, page.words)
         return page

@@ -107,11 +107,11 @@ def checkout(tmp_path: Path, keys: Path, sqlite_template: Path, make_site: Calla
     def set_up() -> None:
         instance = folder / "instance"
         shutil.copytree(keys, instance / "keys")
-        for end in (".sqlite", "-inbox.sqlite"):
+        for end in (".sqlite", "-pending.sqlite"):
             shutil.copy(sqlite_template / f"site{end}", instance / f"screening{end}")
-        team = Team(make_site(KEYS=instance / "keys", DATABASE_URL=f"sqlite:///{instance}/screening.sqlite"))
+        team = Team(make_site(KEYS_DIR=instance / "keys", DATABASE_URL=f"sqlite:///{instance}/screening.sqlite"))
         team.add("admin", "admin")
         team.add("dana", "callbacks")
-        (instance / "screening-inbox.sqlite").rename(instance / "inbox.sqlite")
+        (instance / "screening-pending.sqlite").rename(instance / "pending.sqlite")
 
     return Checkout(folder, set_up)

@@ -50,7 +50,7 @@ class Patient:
         finally:
             connection.close()
         fresh = answer.headers.get("Set-Cookie", "")
-        self.cookie = fresh.partition(";")[0] if fresh.startswith("visit=") else self.cookie
+        self.cookie = fresh.partition(";")[0] if fresh.startswith("draft=") else self.cookie
         return answer.status, dict(answer.headers), body
 
 

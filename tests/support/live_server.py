@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from screening.config import ROOT
-from screening.keyring import PURPOSES, create_ring
+from screening.crypto.key_files import create_ring
+from screening.crypto.keyring import PURPOSES
 from tests.support import processes
 from tests.support.clock import process_time
 from tests.support.databases import migrate
@@ -39,10 +40,10 @@ class LiveServer:
         self.port = self._held.number
         self.address = f"{scheme}://127.0.0.1:{self.port}"
         self.settings = {
-            "SCREENING_KEYS": str(folder / "keys"),
+            "SCREENING_KEYS_DIR": str(folder / "keys"),
             "SCREENING_DATABASE_URL": self.database,
-            "SCREENING_CLINIC": str(folder / "none.toml"),
-            "SCREENING_LIMIT": "100000 per minute",
+            "SCREENING_CLINIC_FILE": str(folder / "none.toml"),
+            "SCREENING_RATE_LIMIT_FORMS": "100000 per minute",
             **settings,
         }
         self.environment = processes.environment(**self.settings)
@@ -55,7 +56,7 @@ class LiveServer:
 
     def prepare(self) -> None:
         """Make keys and tables, as ``make run`` does before it starts the server."""
-        folder = Path(self.environment["SCREENING_KEYS"])
+        folder = Path(self.environment["SCREENING_KEYS_DIR"])
         for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
             create_ring(folder, purpose, datetime.fromtimestamp(process_time(), UTC).date())
         migrate(self.database, folder, process_time())

@@ -7,11 +7,11 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import select
 
-from screening.callback import opening, requests
-from screening.callback.details import Details
+from screening.callbacks import clinic_calendar, patient_service
+from screening.callbacks.contact_details import ContactDetails
 from screening.extensions import db
-from screening.outbox import delivery
-from screening.outbox.models import OutboxMail
+from screening.mail import delivery
+from screening.mail.models import OutboxMail
 from tests.support.clock import Clock
 from tests.support.sample_patient import ROSA
 
@@ -25,7 +25,7 @@ def mail_settings(port: int) -> dict[str, Any]:
         "MAIL_PORT": port,
         "MAIL_TLS": "none",
         "MAIL_FROM": FROM,
-        "MAIL_TEAM": TEAM,
+        "MAIL_TO_STAFF": TEAM,
         "SITE_URL": "https://check.example.org",
     }
 
@@ -37,21 +37,21 @@ class MailSite:
         self.site, self.clock = site, clock
         self.app: Flask = site.extensions["staff"]
 
-    def ask(self, details: Details = ROSA, secret: str = "") -> str:
+    def ask(self, details: ContactDetails = ROSA, secret: str = "") -> str:
         """A request comes in; its reference."""
         with self.app.app_context():
-            calendar = opening.calendar(self.app.extensions["clinic"])
-            secret = secret or requests.fresh_secret()
-            return requests.submit(secret, details, calendar, self.clock(), False).reference
+            calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])
+            secret = secret or patient_service.fresh_secret()
+            return patient_service.submit(secret, details, calendar, self.clock(), False).reference
 
-    def change(self, made: str, details: Details) -> None:
+    def change(self, made: str, details: ContactDetails) -> None:
         with self.app.app_context():
-            calendar = opening.calendar(self.app.extensions["clinic"])
-            requests.change(made, details, calendar, self.clock(), False, requests.fresh_secret())
+            calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])
+            patient_service.change(made, details, calendar, self.clock(), False, patient_service.fresh_secret())
 
     def withdraw(self, made: str) -> None:
         with self.app.app_context():
-            requests.withdraw(made, self.clock())
+            patient_service.withdraw(made, self.clock())
 
     def deliver(self) -> int:
         """Deliver what is due now."""

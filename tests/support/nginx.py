@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from tests.support.certificates import self_signed
 from tests.support.ports import HeldPort
@@ -46,9 +46,9 @@ http {{
 
 @cache
 def printed(what: str) -> str:
-    """What ``flask proxy`` prints for the demo clinic behind https."""
-    app = create_commands_app({"SECURE": True, "CLINIC": ROOT / "no-clinic.toml"})
-    done = app.test_cli_runner().invoke(args=["proxy", what])
+    """What ``flask nginx`` prints for the demo clinic behind https."""
+    app = create_commands_app({"HTTPS": True, "CLINIC_FILE": ROOT / "no-clinic.toml"})
+    done = app.test_cli_runner().invoke(args=["nginx", what])
     assert done.exit_code == 0, done.stderr
     return done.stdout
 
@@ -62,7 +62,7 @@ class Nginx:
         for name in ("screening", "conf.d", "temp"):
             (folder / name).mkdir(parents=True)
         laid = folder / "screening"
-        (laid / "away.html").write_text(printed("page"), encoding="utf-8")
+        (laid / "away.html").write_text(printed("error-page"), encoding="utf-8")
         (laid / "headers.conf").write_text(printed("headers"), encoding="utf-8")
         for made, name in zip(self_signed(laid), ("tls.crt", "tls.key"), strict=True):
             made.rename(laid / name)

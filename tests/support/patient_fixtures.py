@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from screening.callback import desk
-from screening.callback.details import Details
-from screening.callback.models import CallbackRequest
+from screening.callbacks import staff_service
+from screening.callbacks.contact_details import ContactDetails
+from screening.callbacks.models import CallbackRequest
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.extensions import db
-from screening.keyring import CALLBACK, SEARCH, Keyring
 from tests.support.clock import NOON, Clock
 from tests.support.sample_patient import FORM
 from tests.support.visitor import Page, Visitor
@@ -40,14 +40,14 @@ def ask(clock: Clock) -> Callable[..., Page]:
 
 
 @pytest.fixture
-def stored(keys: Path) -> Callable[[Flask], list[tuple[CallbackRequest, Details | None]]]:
+def stored(keys: Path) -> Callable[[Flask], list[tuple[CallbackRequest, ContactDetails | None]]]:
     """Every request in a site's database, with its contact details as whoever holds the keys reads them."""
 
-    def stored(site: Flask) -> list[tuple[CallbackRequest, Details | None]]:
+    def stored(site: Flask) -> list[tuple[CallbackRequest, ContactDetails | None]]:
         ring = Keyring(keys, (CALLBACK, SEARCH))
         with site.app_context():
             found = list(db.session.scalars(select(CallbackRequest).order_by(CallbackRequest.asked_at)))
-            pairs = [(request, desk.opened(ring, request)) for request in found]
+            pairs = [(request, staff_service.decrypt(ring, request)) for request in found]
             db.session.expunge_all()
         return pairs
 

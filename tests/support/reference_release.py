@@ -14,7 +14,7 @@ from typing import Any
 
 import xlsxwriter
 
-from screening.responses.verify import Expected
+from screening.releases.verify import ReleaseSpec
 
 K = 5
 SIGNS = ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain")
@@ -28,7 +28,7 @@ DURATIONS = {
     "up_to_a_year_or_more": frozenset(("up_to_a_year", "over_a_year", "declined", "not_shown")),
     "pain_or_none": frozenset(("pain", "not_shown")),
 }
-EXPECTED = Expected(signs=SIGNS, age_bands=AGES, pain_durations=DURATIONS, k=K)
+EXPECTED = ReleaseSpec(signs=SIGNS, age_bands=AGES, pain_durations=DURATIONS, k=K)
 CODES = ("0", "1", "2", "3", "declined", "not_answered")
 AVERAGES = (*(str(n) for n in range(11)), "declined", "not_answered")
 SENTENCE = "These are rows, not people: one person may have answered more than once."
@@ -53,13 +53,17 @@ def answers(dice: random.Random, duration: str, hopelessness: str) -> Row:
 
 def group(dice: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
     """Rows that share their quasi-identifiers, with hopelessness told as differently as agreed."""
-    told = ["0", dice.choice("12"), *(dice.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2))]
-    if told.count("0") + told.count("1") > 2:
-        told[1] = dice.choice("123")
-    return [dict(zip(QI, key, strict=True)) | answers(dice, key[2], answer) for answer in told]
+    generalized = [
+        "0",
+        dice.choice("12"),
+        *(dice.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2)),
+    ]
+    if generalized.count("0") + generalized.count("1") > 2:
+        generalized[1] = dice.choice("123")
+    return [dict(zip(QI, key, strict=True)) | answers(dice, key[2], answer) for answer in generalized]
 
 
-def rows(seed: int = 1, k: int = K, masked: bool = True) -> Rows:
+def rows(seed: int = 1, k: int = K, suppressed: bool = True) -> Rows:
     """Rows of a release, drawn by the seed: levels, groups and answers."""
     dice = random.Random(seed)
     periods = dice.choice((["2025", "2026"], ["2026"], ["any"]))
@@ -68,7 +72,7 @@ def rows(seed: int = 1, k: int = K, masked: bool = True) -> Rows:
     keys = [(period, age, duration) for period in periods for age in ages for duration in durations]
     keys = dice.sample(keys, dice.randint(1, len(keys)))
     found = [row for key in keys for row in group(dice, key, dice.randint(k, 4 * k))]
-    if masked:
+    if suppressed:
         found += group(dice, keys[0], 20 * k)
         found += group(dice, ("masked", "masked", "masked"), k)
     return found
@@ -94,8 +98,8 @@ def table(rows: Rows, detail: str = "full") -> Table:
     """Header and sorted rows, as lists of cells."""
     lines = []
     for row in rows:
-        told = row if detail == "full" else {c: in_signs(v) if c in SIGNS else v for c, v in row.items()}
-        lines.append(",".join(told[column] for column in columns(detail)))
+        generalized = row if detail == "full" else {c: in_signs(v) if c in SIGNS else v for c, v in row.items()}
+        lines.append(",".join(generalized[column] for column in columns(detail)))
     return [columns(detail), *(line.split(",") for line in sorted(lines))]
 
 
@@ -103,8 +107,8 @@ def csv_bytes(table: Table) -> bytes:
     return "".join(",".join(cells) + "\r\n" for cells in table).encode()
 
 
-def level(told: set[str], ladder: dict[str, frozenset[str]]) -> str:
-    return next((name for name, codes in ladder.items() if told <= codes), "any")
+def level(generalized: set[str], hierarchy: dict[str, frozenset[str]]) -> str:
+    return next((name for name, codes in hierarchy.items() if generalized <= codes), "any")
 
 
 def unique(table: Table) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def manifest(rows: Rows) -> dict[str, Any]:
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for row in rows:
         groups[tuple(row[column] for column in QI)].append(row["hopelessness"])
-    told = [[code for code in group if code in "0123"] for group in groups.values()]
+    generalized = [[code for code in group if code in "0123"] for group in groups.values()]
     seen = {column: {row[column] for row in rows} - {"masked"} for column in QI}
     least = min(map(len, groups.values()))
     files = {f"{detail}.csv": csv_bytes(table(rows, detail)) for detail in ("signs", "full")}
@@ -145,9 +149,9 @@ def manifest(rows: Rows) -> dict[str, Any]:
         "sensitive": {
             "question": "hopelessness",
             "values_asked": 2,
-            "values_reached": min(len(set(codes)) for codes in told),
+            "values_reached": min(len(set(codes)) for codes in generalized),
             "most_asked": 0.5,
-            "most_reached": round(max(codes.count("3") / max(len(codes), 1) for codes in told), 4),
+            "most_reached": round(max(codes.count("3") / max(len(codes), 1) for codes in generalized), 4),
         },
         "unique_patterns": {detail: unique(table(rows, detail)) for detail in ("signs", "full")},
         "ladders": hashlib.sha256(b"ladders").hexdigest(),

@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import insert
 
 from screening.extensions import db
-from screening.questionnaire.model import Questionnaire
-from screening.responses import ladders, manifest, store
-from screening.responses.files import codebook
-from screening.responses.models import Release
-from screening.responses.rows import FULL, SIGNS, Rows, record
-from screening.responses.terms import Terms
+from screening.questionnaires.model import Questionnaire
+from screening.releases import file_store, hierarchies, manifest
+from screening.releases.exporters import codebook
+from screening.releases.models import Release
+from screening.releases.policy import ReleasePolicy
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, RowFormat, csv_record
 
 LEVELS = {"period": "year", "age_band": "four_groups", "pain_duration": "up_to_a_year_or_more"}
 PERIODS = {"month": ["2026-10", "2026-11"], "quarter": ["2026-Q3", "2026-Q4"], "year": ["2025", "2026"], "any": ["any"]}
@@ -34,40 +34,50 @@ PAIN = {
 }
 
 
-def rows(questionnaire: Questionnaire, count: int, levels: dict[str, str], masked: int) -> Iterator[tuple[str, ...]]:
+def rows(
+    questionnaire: Questionnaire, count: int, levels: dict[str, str], suppressed: int
+) -> Iterator[tuple[str, ...]]:
     """Rows in full; the first ``masked`` are masked."""
-    chance, shape = Random(7), Rows(questionnaire)
+    chance, shape = Random(7), RowFormat(questionnaire)
     for number in range(count):
         answers = {sign: chance.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
         has_pain = answers["pain"] in ("1", "2", "3")
         answers["pain_average"] = chance.choice(["0", "4", "10", "declined", "not_answered"])
         answers |= {} if has_pain else {"pain_average": "not_shown"}
         length = chance.choice(PAIN[levels["pain_duration"]])
-        told = (
+        generalized = (
             chance.choice(PERIODS[levels["period"]]),
             chance.choice(AGES[levels["age_band"]]),
             length if has_pain or length == "any" else "not_shown",
         )
-        yield shape.full(("masked",) * 3 if number < masked else told, answers)
+        yield shape.full(("masked",) * 3 if number < suppressed else generalized, answers)
 
 
 def lines(made: Release, name: str) -> list[str]:
     """The lines of a release's CSV file, the header first. Needs an application context."""
-    return b"".join(store.read(made.id, name)).decode().split("\r\n")[:-1]
+    return b"".join(file_store.read_file(made.id, name)).decode().split("\r\n")[:-1]
 
 
 def release(
-    questionnaire: Questionnaire, count: int = 300, levels: dict[str, str] = LEVELS, masked: int = 12, times: int = 1
+    questionnaire: Questionnaire,
+    count: int = 300,
+    levels: dict[str, str] = LEVELS,
+    suppressed: int = 12,
+    times: int = 1,
 ) -> Release:
     """Lay a release and its two files in the database, every row so many ``times``. Needs an application context."""
-    shape = Rows(questionnaire)
-    full = list(rows(questionnaire, count, levels, masked)) * times
-    count, masked = count * times, masked * times
-    lines = {FULL: sorted(map(record, full)), SIGNS: sorted(record(shape.of_signs(row)) for row in full)}
-    contents = {
-        detail: "".join([record(shape.columns(detail)), *lines[detail]]).encode("utf-8") for detail in (SIGNS, FULL)
+    shape = RowFormat(questionnaire)
+    full = list(rows(questionnaire, count, levels, suppressed)) * times
+    count, suppressed = count * times, suppressed * times
+    lines = {
+        FULL_DETAIL: sorted(map(csv_record, full)),
+        SIGNS_DETAIL: sorted(csv_record(shape.of_signs(row)) for row in full),
     }
-    stating = stated(questionnaire, contents, count, levels, masked)
+    contents = {
+        detail: "".join([csv_record(shape.columns(detail)), *lines[detail]]).encode("utf-8")
+        for detail in (SIGNS_DETAIL, FULL_DETAIL)
+    }
+    stating = stated(questionnaire, contents, count, levels, suppressed)
     with db.engines[None].begin() as connection:
         values: dict[str, Any] = {
             "made_at": 1_795_460_400,
@@ -78,19 +88,21 @@ def release(
             "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
             "codebook": {
-                detail: codebook.stored(codebook.columns(stating, questionnaire, ladders.load(questionnaire), detail))
-                for detail in (SIGNS, FULL)
+                detail: codebook.to_json(
+                    codebook.columns(stating, questionnaire, hierarchies.load(questionnaire), detail)
+                )
+                for detail in (SIGNS_DETAIL, FULL_DETAIL)
             },
-            "promised": Terms(questionnaire, ladders.load(questionnaire), 11, ZoneInfo("UTC"), None).promised(),
+            "spec": ReleasePolicy(questionnaire, hierarchies.load(questionnaire), 11, ZoneInfo("UTC"), None).spec(),
         }
         release_id = connection.execute(insert(Release).values(values).returning(Release.id)).scalar_one()
         for detail, content in contents.items():
-            store.write(connection, release_id, f"{detail}.csv", [content])
+            file_store.store_file(connection, release_id, f"{detail}.csv", [content])
     return db.session.get_one(Release, release_id)
 
 
 def stated(
-    questionnaire: Questionnaire, contents: dict[str, bytes], count: int, levels: dict[str, str], masked: int
+    questionnaire: Questionnaire, contents: dict[str, bytes], count: int, levels: dict[str, str], suppressed: int
 ) -> dict[str, Any]:
     """What the manifest says that the files are made from."""
     return {
@@ -98,21 +110,19 @@ def stated(
         "questionnaire": questionnaire.id,
         "version": questionnaire.version,
         "rows": count,
-        "rows_are": manifest.ROWS_ARE,
-        "self_selected": manifest.SELF_SELECTED,
+        "rows_are": manifest.UNIT_STATEMENT,
+        "self_selected": manifest.SELECTION_STATEMENT,
         "limits": manifest.LIMITS,
         "periods": PERIODS[levels["period"]],
         "levels": levels,
         "k": {"asked": 11, "reached": 14},
-        "masked_rows": masked,
-        "unique_patterns": {detail: {"patterns": 90, "unique": 7, "share": 0.0233} for detail in (SIGNS, FULL)},
-        "ladders": ladders.load(questionnaire).digest,
+        "masked_rows": suppressed,
+        "unique_patterns": {
+            detail: {"patterns": 90, "unique": 7, "share": 0.0233} for detail in (SIGNS_DETAIL, FULL_DETAIL)
+        },
+        "ladders": hierarchies.load(questionnaire).digest,
         "files": {
-            f"{detail}.csv": {
-                "bytes": len(content),
-                "rows": count,
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
+            f"{detail}.csv": {"bytes": len(content), "rows": count, "sha256": hashlib.sha256(content).hexdigest()}
             for detail, content in contents.items()
         },
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from screening.callback.details import Details
+from screening.callbacks.contact_details import ContactDetails
 from tests.support.visitor import Page
 
 NAME = "Zentinelarosa Ruiz"
@@ -18,7 +18,7 @@ FORM = {
 }
 """What she types into the call-back form."""
 
-ROSA = Details(
+ROSA = ContactDetails(
     name=NAME,
     say="Rosazentinelita",
     patient="new",

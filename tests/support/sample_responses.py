@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert
 
 from screening.extensions import db
-from screening.responses.models import MixedCopy
+from screening.responses.models import ShuffledResponse
 from tests.support.visitor import SIGNS
 
 AGES = ["18_to_24", "25_to_34", "35_to_44", "45_to_54", "55_to_64", "65_to_74", "75_to_84", "85_or_over", "declined"]
@@ -47,7 +47,7 @@ def _frequency(chance: Random, burden: float) -> str:
 def store(copies: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
     """Lay copies where mixing lays them. Needs an application context."""
     with db.engines[None].begin() as connection:
-        connection.execute(insert(MixedCopy), list(copies))
+        connection.execute(insert(ShuffledResponse), list(copies))
 
 
 def as_text(copy: dict[str, Any]) -> str:

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from screening import audit
 from screening.audit import AuditEvent
 from screening.extensions import db
-from screening.staff import accounts, passwords, second_factor
-from screening.staff.accounts import Doer
+from screening.staff import accounts, passwords, two_factor
+from screening.staff.accounts import Actor
 from screening.staff.models import Account
 from tests.support.visitor import Page, Visitor
 
@@ -26,7 +26,7 @@ PASSWORD = "heron lantern quiet meadow"
 @cache
 def _hashed() -> str:
     """The hash of everybody's password, made once."""
-    return passwords.hashed(PASSWORD)
+    return passwords.hash_password(PASSWORD)
 
 
 def totp(secret: str, at: float) -> str:
@@ -127,10 +127,10 @@ class Team:
         with self.app.app_context():
             account, _ = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             account.password, account.must_change_password = _hashed(), False
-            account.tf_primary_method = second_factor.METHOD
-            account.tf_totp_secret = sealed = second_factor.new_secret(account)
+            account.tf_primary_method = two_factor.METHOD
+            account.tf_totp_secret = sealed = two_factor.new_secret(account)
             db.session.commit()
-            secret = second_factor.spelled(account, sealed).replace(" ", "")
+            secret = two_factor.format_secret(account, sealed).replace(" ", "")
             return StaffClient(self.site, account.email, secret=secret, https=https)
 
     def sign_in(self, name: str, *roles: str) -> StaffClient:
@@ -161,5 +161,5 @@ class Team:
             found = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
         return [event for event in found if re.match(action, event.action)]
 
-    def _actor(self) -> Doer:
-        return Doer(audit.COMMAND, int(self.app.extensions["clock"]()))
+    def _actor(self) -> Actor:
+        return Actor(audit.COMMAND, int(self.app.extensions["clock"]()))

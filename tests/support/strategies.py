@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from screening.questionnaire.model import Answer, Question, Questionnaire
-from screening.questionnaire.path import on_path
+from screening.questionnaires.branching import answers_on_path
+from screening.questionnaires.model import Answer, Question, Questionnaire
 
 
 def an_answer(question: Question) -> st.SearchStrategy[Answer]:
@@ -29,4 +29,4 @@ def any_answers(questionnaire: Questionnaire) -> st.SearchStrategy[dict[str, Ans
 def complete_answers(questionnaire: Questionnaire) -> st.SearchStrategy[dict[str, Answer]]:
     """Every question answered that the answers lead to, and no other."""
     all_answered = st.fixed_dictionaries({q.id: an_answer(q) for q in questionnaire.questions})
-    return all_answered.map(lambda answers: on_path(questionnaire, answers))
+    return all_answered.map(lambda answers: answers_on_path(questionnaire, answers))

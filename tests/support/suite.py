@@ -20,6 +20,7 @@ LINTERS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),
+    ("lint-imports", "--no-cache"),
     ("bandit", "--quiet", "--recursive", "screening", "wsgi.py"),
     ("djlint", "--lint", "--quiet", "templates"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from screening.cli import create_commands_app
+from screening.cli.commands_app import create_commands_app
 from screening.extensions import db
 from screening.operations.backup.tables import TABLES
 from tests.support.databases import close

@@ -142,12 +142,12 @@ class Visitor:
 
     def agree(self, age: str = "45_to_54") -> Page:
         """Say yes to the copy on the review page, and give an age; gives the summary."""
-        page = self.send(self.get("/check/review"), "/check/review", copy="yes")
+        page = self.send(self.get("/check/review"), "/check/review", consent="yes")
         return self.send(page, "/check/age", age=age) if page.address == "/check/age" else page
 
     def disagree(self) -> Page:
         """Say no to the copy on the review page; gives the summary."""
-        return self.send(self.get("/check/review"), "/check/review", copy="no")
+        return self.send(self.get("/check/review"), "/check/review", consent="no")
 
     def _checked(self, page: Page) -> Page:
         if page.response.mimetype == "text/html" and not 300 <= page.status < 400:

@@ -6,9 +6,9 @@ import re
 import tomllib
 
 from screening.config import ROOT
-from screening.questionnaire.loader import LIBRARY, load
+from screening.questionnaires.loader import LIBRARY, load
 
-BANNED = tomllib.loads((ROOT / "tests" / "visit" / "banned.toml").read_text(encoding="utf-8"))
+BANNED = tomllib.loads((ROOT / "tests" / "screener" / "banned.toml").read_text(encoding="utf-8"))
 LANGUAGES = load(LIBRARY / "warning_signs.toml").locales
 GRADE = 6.0
 """Highest Flesch-Kincaid grade of an English page."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from screening.web import crisis
-from screening.web.crisis import FOLDER, STALE_DAYS, STAND_IN, load, problems
+from screening.web.crisis import FALLBACK, FOLDER, STALE_DAYS, load, problems
 from tests.support.visitor import Visitor
 
 
@@ -40,7 +40,7 @@ def test_damaged_crisis_file_uses_fallback_and_is_reported(tmp_path, damage):
         assert damaged[damage] != text
         (tmp_path / "en.toml").write_text(damaged[damage])
     found = load(("en", "es"), tmp_path)
-    assert found["en"] == STAND_IN and found["es"] != STAND_IN
+    assert found["en"] == FALLBACK and found["es"] != FALLBACK
     checked = found["es"].checked
     assert checked is not None
     (line,) = problems(found, checked)
@@ -48,7 +48,7 @@ def test_damaged_crisis_file_uses_fallback_and_is_reported(tmp_path, damage):
 
 
 def test_crisis_fallback_has_call_text_and_emergency_numbers():
-    assert STAND_IN.call.href == "tel:988" and STAND_IN.text.href == "sms:988" and STAND_IN.danger.href == "tel:911"
+    assert FALLBACK.call.href == "tel:988" and FALLBACK.text.href == "sms:988" and FALLBACK.danger.href == "tel:911"
 
 
 def test_crisis_file_unchecked_for_over_a_year_is_reported():
@@ -67,5 +67,5 @@ def test_crisis_strip_shows_on_pages_without_crisis_files(make_site, monkeypatch
         page = visitor.get(address)
         assert page.status == (404 if address == "/nowhere" else 200)
         strip = page.soup.select_one("section.app-strip")
-        assert strip is not None and STAND_IN.strip_text in " ".join(strip.get_text(" ").split()), address
+        assert strip is not None and FALLBACK.strip_text in " ".join(strip.get_text(" ").split()), address
         assert strip.find("a", href="tel:988") and strip.find("a", href="sms:988"), address

@@ -43,7 +43,7 @@ def test_method_not_allowed_lists_the_allowed_methods(visitor):
 
 
 def test_form_rate_limit_returns_429_with_retry_after(make_site):
-    visitor = Visitor(make_site(LIMIT="3 per minute"))
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="3 per minute"))
     page = visitor.get("/check/sadness")
     pages = [visitor.send(page, "/check/sadness", sadness="1") for _ in range(4)]
     assert [p.status for p in pages] == [200, 200, 200, 429]
@@ -52,7 +52,7 @@ def test_form_rate_limit_returns_429_with_retry_after(make_site):
 
 
 def test_form_rate_limit_counts_each_address_separately(make_site):
-    site = make_site(LIMIT="1 per minute")
+    site = make_site(RATE_LIMIT_FORMS="1 per minute")
     for address, expected in (("192.0.2.1", 400), ("192.0.2.2", 400), ("192.0.2.1", 429)):
         response = site.test_client().post("/more-time", environ_base={"REMOTE_ADDR": address})
         assert response.status_code == expected
@@ -67,7 +67,7 @@ def test_oversized_form_returns_413_with_crisis_help(visitor):
 
 
 def test_unknown_host_name_returns_a_400_error_page(make_site, own_clinic):
-    site = make_site(HOSTS=("clinic.example",), SECURE=True, CLINIC=own_clinic)
+    site = make_site(ALLOWED_HOSTS=("clinic.example",), HTTPS=True, CLINIC_FILE=own_clinic)
     client = site.test_client()
     assert client.get("/", base_url="http://clinic.example").status_code == 200
     refused = client.get("/", base_url="http://zentinelhost.example")
@@ -83,8 +83,8 @@ def test_staff_pages_redirect_to_sign_in_without_a_session(visitor):
 
 
 def test_process_serves_only_the_configured_applications(make_site):
-    assert make_site(SURFACES=("visitor",)).test_client().get("/staff/").status_code == 404
-    staff_only = make_site(SURFACES=("staff",)).test_client()
+    assert make_site(SERVE=("visitor",)).test_client().get("/staff/").status_code == 404
+    staff_only = make_site(SERVE=("staff",)).test_client()
     assert staff_only.get("/").status_code == 404
     assert staff_only.get("/check/sadness").status_code == 404
     assert staff_only.get("/staff/sign-in").status_code == 200

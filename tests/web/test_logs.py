@@ -32,12 +32,12 @@ def break_(site, capsys):
     def broken():
         raise ValueError(f"{SECRET}@example.org")
 
-    site.view_functions["pages.about"] = broken
+    site.view_functions["information.about"] = broken
     return site.test_client().get(f"/about?{SECRET}=1", headers={"User-Agent": SECRET})
 
 
 def test_failure_logs_a_json_line_with_the_response_request_id(make_site, capsys):
-    answer = break_(make_site(LOG="json"), capsys)
+    answer = break_(make_site(LOG_FORMAT="json"), capsys)
     (line,) = new_lines(capsys)
     found = json.loads(line)
     assert set(found) == {"time", "level", "logger", "message", "request_id"}
@@ -58,7 +58,7 @@ def test_failure_logs_a_single_text_line_with_request_id(make_site, capsys):
 
 
 def test_request_id_is_unique_and_absent_without_log_lines(make_site, capsys):
-    site = make_site(LOG="json")
+    site = make_site(LOG_FORMAT="json")
     assert "X-Request-ID" not in site.test_client().get("/").headers
     first = break_(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
     second = break_(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
@@ -83,7 +83,7 @@ def test_traceback_logs_frames_without_exception_message(kind, capsys):
 
 def test_reconfiguring_logging_adds_no_duplicate_lines(make_site, capsys):
     make_site()
-    make_site(LOG="json")
+    make_site(LOG_FORMAT="json")
     capsys.readouterr()
     logging.getLogger("screening.any").warning("once")
     assert len(new_lines(capsys)) == 1 and sys.stderr is not None

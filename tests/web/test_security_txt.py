@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from screening.clinic import DEMO
-from screening.web.security_txt import PLACE
+from screening.web.security_txt import PATH
 from tests.support.clock import START
 
 SOURCE = DEMO.read_text(encoding="utf-8")
@@ -15,7 +15,7 @@ SURFACES = [("visitor", "staff"), ("visitor",), ("staff",)]
 
 
 def fields_of(site, **options):
-    answer = site.test_client().get(PLACE, base_url="http://localhost", **options)
+    answer = site.test_client().get(PATH, base_url="http://localhost", **options)
     assert answer.status_code == 200 and answer.content_type == "text/plain; charset=utf-8"
     assert "Set-Cookie" not in answer.headers
     assert answer.text.endswith("\n") and answer.text.isascii()
@@ -41,7 +41,7 @@ def clinic_file(tmp_path):
 @pytest.mark.parametrize("surfaces", SURFACES)
 def test_security_txt_names_contact_for_every_serve_setting(make_site, clinic_file, surfaces):
     file = clinic_file(('security_contact = ""', 'security_contact = "mailto:security@clinic.example.org"'))
-    fields = fields_of(make_site(CLINIC=file, SURFACES=surfaces))
+    fields = fields_of(make_site(CLINIC_FILE=file, SERVE=surfaces))
     assert fields[0] == ("Contact", "mailto:security@clinic.example.org")
     assert ("Preferred-Languages", "en, es") in fields
     assert [name for name, _ in fields] == ["Contact", "Expires", "Preferred-Languages"]
@@ -50,15 +50,15 @@ def test_security_txt_names_contact_for_every_serve_setting(make_site, clinic_fi
 @pytest.mark.parametrize("contact", ["https://clinic.example.org/security", "tel:+1-303-555-0199"])
 def test_security_txt_accepts_web_page_or_phone_contact(make_site, clinic_file, contact):
     file = clinic_file(('security_contact = ""', f'security_contact = "{contact}"'))
-    assert ("Contact", contact) in fields_of(make_site(CLINIC=file))
+    assert ("Contact", contact) in fields_of(make_site(CLINIC_FILE=file))
 
 
 def test_security_txt_falls_back_to_the_clinic_phone(make_site, clinic_file):
-    assert ("Contact", "tel:+13035550100") in fields_of(make_site(CLINIC=clinic_file()))
+    assert ("Contact", "tel:+13035550100") in fields_of(make_site(CLINIC_FILE=clinic_file()))
 
 
 def test_demo_security_txt_states_reports_are_not_answered(site):
-    text = site.test_client().get(PLACE, base_url="http://localhost").text
+    text = site.test_client().get(PATH, base_url="http://localhost").text
     assert text.startswith("# This is a demo.") and "nobody answers" in text.splitlines()[0]
 
 
@@ -81,8 +81,8 @@ def test_security_txt_lists_configured_canonical_addresses(make_site):
 
 def test_security_txt_names_the_clinic_policy(make_site, clinic_file):
     file = clinic_file(('security_policy = ""', 'security_policy = "https://clinic.example.org/reports"'))
-    assert fields_of(make_site(CLINIC=file))[-1] == ("Policy", "https://clinic.example.org/reports")
+    assert fields_of(make_site(CLINIC_FILE=file))[-1] == ("Policy", "https://clinic.example.org/reports")
 
 
 def test_security_txt_is_refused_under_unknown_host_name(site):
-    assert site.test_client().get(PLACE, base_url="http://elsewhere.example").status_code == 400
+    assert site.test_client().get(PATH, base_url="http://elsewhere.example").status_code == 400

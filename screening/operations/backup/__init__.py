@@ -1,14 +1,8 @@
-"""Backups: everything that must outlast this machine, sealed in one file, and the way back from it.
-
-A backup holds rows and not a database's own files, so what was taken from one kind of database goes back
-into either. It is also the way from SQLite to PostgreSQL.
-"""
-
-from __future__ import annotations
+"""Backups: one encrypted file with every table that must survive, restorable into SQLite or PostgreSQL."""
 
 from collections.abc import Callable
 
-MADE, RESTORED = "backup.made", "backup.restored"
+BACKUP_CREATED, BACKUP_RESTORED = "backup.made", "backup.restored"
 """What the audit calls the two."""
 
 Progress = Callable[[int], object]

@@ -1,7 +1,5 @@
 """What the doctor may find: something that is not as it should be, and what mends it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -42,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Given:
+class CheckInputs:
     """What a check goes by: every setting (see ``config``), and the time in seconds since 1970, UTC."""
 
     settings: dict[str, Any]
@@ -51,8 +49,8 @@ class Given:
     @property
     def serves_staff(self) -> bool:
         """Whether this machine has the staff's side, and so its keys."""
-        return "staff" in self.settings["SURFACES"]
+        return "staff" in self.settings["SERVE"]
 
 
-Check = Callable[[Given], Iterable[Finding]]
+Check = Callable[[CheckInputs], Iterable[Finding]]
 """Looks at one thing. May raise whatever it meets: that becomes a finding of its own."""

@@ -1,7 +1,5 @@
 """Checks of the key files."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,17 +8,18 @@ from pathlib import Path
 from flask_babel import lazy_gettext
 
 from screening.config import SettingsError
-from screening.keyring import CALLBACK, PURPOSES, SEARCH, read_ring, ring_file
-from screening.operations.doctor.finding import Check, Finding, Given, Severity
+from screening.crypto.key_files import read_ring, ring_file
+from screening.crypto.keyring import CALLBACK, PURPOSES, SEARCH
+from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 
-TERM = timedelta(days=366)
+MAX_KEY_AGE = timedelta(days=366)
 """How long a key is used; the call-back key has a term of its own (see ``callback.turning``)."""
 
 
-def files(given: Given) -> Iterator[Finding]:
+def key_files(given: CheckInputs) -> Iterator[Finding]:
     """Whether each key file this machine needs is there, its owner's only, and whole."""
-    for purpose in purposes(given):
-        file = ring_file(given.settings["KEYS"], purpose)
+    for purpose in key_purposes(given):
+        file = ring_file(given.settings["KEYS_DIR"], purpose)
         if not file.exists():
             what = lazy_gettext("The key file %(file)s is missing", file=file.name)
             step = lazy_gettext("Copy it from another machine, or where there is none make it:")
@@ -28,29 +27,29 @@ def files(given: Given) -> Iterator[Finding]:
         elif _is_open(file):
             what = lazy_gettext("Others on this machine can read the key file %(file)s", file=file.name)
             yield Finding(Severity.NOW, what, lazy_gettext("Close it to them:"), f"chmod 600 {file}")
-        elif not _is_whole(given.settings["KEYS"], purpose):
+        elif not _is_whole(given.settings["KEYS_DIR"], purpose):
             what = lazy_gettext("The key file %(file)s is damaged", file=file.name)
             yield Finding(Severity.NOW, what, lazy_gettext("Bring it back from its second copy"))
 
 
-def age(given: Given) -> Iterator[Finding]:
+def key_age(given: CheckInputs) -> Iterator[Finding]:
     """Whether a key is used longer than its term."""
     today = datetime.fromtimestamp(given.now, UTC).date()
-    for purpose in purposes(given):
-        if purpose == CALLBACK or not _is_whole(given.settings["KEYS"], purpose):
+    for purpose in key_purposes(given):
+        if purpose == CALLBACK or not _is_whole(given.settings["KEYS_DIR"], purpose):
             continue
-        ring = read_ring(given.settings["KEYS"], purpose)
+        ring = read_ring(given.settings["KEYS_DIR"], purpose)
         key = ring.key(ring.active)
-        if key and today - key.made > TERM:
+        if key and today - key.made > MAX_KEY_AGE:
             what = lazy_gettext("The key %(purpose)s is from %(day)s, over a year ago", purpose=purpose, day=key.made)
             step = lazy_gettext("Lay a new one, and use it once it is on every machine:")
             commands = f"flask keys add {purpose}; flask keys activate {purpose} ID"
-            yield Finding(Severity.SOON, what, step, "flask keys turn callback" if purpose == SEARCH else commands)
+            yield Finding(Severity.SOON, what, step, "flask keys rotate callback" if purpose == SEARCH else commands)
 
 
-def purposes(given: Given) -> list[str]:
+def key_purposes(given: CheckInputs) -> list[str]:
     """What this machine needs keys for."""
-    return [purpose for surface in given.settings["SURFACES"] for purpose in PURPOSES[surface]]
+    return [purpose for surface in given.settings["SERVE"] for purpose in PURPOSES[surface]]
 
 
 def _is_open(file: Path) -> bool:
@@ -65,4 +64,4 @@ def _is_whole(folder: Path, purpose: str) -> bool:
     return True
 
 
-CHECKS: tuple[Check, ...] = (files, age)
+CHECKS: tuple[Check, ...] = (key_files, key_age)

@@ -1,10 +1,4 @@
-"""Crisis help: the services, their numbers and their wording, one file per language.
-
-Whatever happens to a file, the strip is there: a constant in this module stands in for a file that
-is missing or damaged, and ``problems`` tells the operator.
-"""
-
-from __future__ import annotations
+"""Crisis help by language, from files; a built-in constant replaces a file that is missing or damaged."""
 
 import tomllib
 from collections.abc import Mapping
@@ -19,7 +13,7 @@ STALE_DAYS = 366
 
 
 @dataclass(frozen=True)
-class Way:
+class ContactOption:
     """One way to reach help: the words on the link, where it leads, and one sentence about it."""
 
     label: str
@@ -35,27 +29,29 @@ class Crisis:
     strip_label: str
     strip_link: str
     strip_text: str
-    call: Way
-    text: Way
-    text_line: Way
-    chat: Way
-    danger: Way
+    call: ContactOption
+    text: ContactOption
+    text_line: ContactOption
+    chat: ContactOption
+    danger: ContactOption
     relay: str
     all_hours: str
     in_short: str
     unwatched: str
 
 
-STAND_IN = Crisis(
+FALLBACK = Crisis(
     checked=None,
     strip_label="Help right now",
     strip_link="Need to talk? ¿Necesita hablar?",
     strip_text="988: free, day and night. Gratis, de día y de noche.",
-    call=Way("988", "tel:988", "Call. In Spanish, press 2. Llame y marque 2 para español. Veterans, press 1."),
-    text=Way("Text 988", "sms:988", "In Spanish, text AYUDA. Envíe AYUDA. Veterans, text 838255."),
-    text_line=Way("741741", "sms:741741", "Text HOME, or HOLA in Spanish. Envíe HOLA."),
-    chat=Way("988lifeline.org", "https://988lifeline.org/", "Chat online. Chat en línea."),
-    danger=Way("911", "tel:911", "In danger right now? ¿Está en peligro ahora mismo?"),
+    call=ContactOption(
+        "988", "tel:988", "Call. In Spanish, press 2. Llame y marque 2 para español. Veterans, press 1."
+    ),
+    text=ContactOption("Text 988", "sms:988", "In Spanish, text AYUDA. Envíe AYUDA. Veterans, text 838255."),
+    text_line=ContactOption("741741", "sms:741741", "Text HOME, or HOLA in Spanish. Envíe HOLA."),
+    chat=ContactOption("988lifeline.org", "https://988lifeline.org/", "Chat online. Chat en línea."),
+    danger=ContactOption("911", "tel:911", "In danger right now? ¿Está en peligro ahora mismo?"),
     relay="Relay / retransmisión: 711.",
     all_hours="Help at any hour · Ayuda a toda hora",
     in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255.",
@@ -66,7 +62,7 @@ STAND_IN = Crisis(
 
 def load(locales: tuple[str, ...], folder: Path = FOLDER) -> Mapping[str, Crisis]:
     """Crisis help for every language. Never raises: a bad file is replaced by the stand-in."""
-    return {locale: _read(folder / f"{locale}.toml") or STAND_IN for locale in locales}
+    return {locale: _read(folder / f"{locale}.toml") or FALLBACK for locale in locales}
 
 
 def problems(crises: Mapping[str, Crisis], today: date) -> list[str]:
@@ -83,17 +79,17 @@ def problems(crises: Mapping[str, Crisis], today: date) -> list[str]:
 def _read(path: Path) -> Crisis | None:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Crisis(**{field.name: _value(table[field.name], str(field.type)) for field in fields(Crisis)})
+        return Crisis(**{field.name: _value(table[field.name], field.type) for field in fields(Crisis)})
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _value(value: Any, kind: str) -> Any:
-    if kind == "Way":
-        way = Way(**value)
+def _value(value: Any, kind: object) -> Any:
+    if kind is ContactOption:
+        way = ContactOption(**value)
         if not all(isinstance(part, str) and part for part in (way.label, way.href, way.note)):
             raise ValueError("a way needs its label, href and note")
         return way
-    if type(value) is not (str if kind == "str" else date) or not value:
+    if type(value) is not (str if kind is str else date) or not value:
         raise ValueError("not a text or date")
     return value

@@ -1,0 +1,284 @@
+"""The application factory.
+
+``create_app`` builds the visitor application and the staff application, each with its own session, cookie, headers
+and error pages, and puts the middleware of a request around them.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask, abort, request
+from jinja2 import StrictUndefined
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.sansio.utils import host_is_trusted
+
+from screening import clinic, config, config_checks, draft
+from screening.callbacks import patient_views, template_filters  # noqa: F401  the routes
+from screening.callbacks.patient_blueprint import patient_callbacks
+from screening.crypto.keyring import FORMS, PURPOSES, Keyring
+from screening.database import engines
+from screening.extensions import csrf
+from screening.i18n import locale
+from screening.mail import smtp
+from screening.operations import health
+from screening.questionnaires import loader
+from screening.questionnaires.model import Questionnaire
+from screening.screener import forms, information_views, urgent_help, views
+from screening.web import (
+    assets,
+    crisis,
+    errors,
+    logs,
+    macros,
+    origin,
+    page_cache,
+    page_frame,
+    rate_limits,
+    request_id,
+    security_headers,
+    security_txt,
+)
+from screening.web.middleware import load_shedding, request_buffering
+
+Middleware = Callable[[Any], Any]
+"""Takes a WSGI application and returns it wrapped."""
+
+MAX_BODY_BYTES = 64 * 1024
+"""Bytes a form may have: the longest of ours has a few hundred."""
+
+MAX_FORM_PARTS = 100
+
+WITHOUT_HOST_CHECK = ("information.help_now", "health.healthz", "health.readyz")
+"""Help is given under any name, and a balancer asks by address."""
+
+NEVER_SHED = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
+"""What the gate never refuses, beside the answer that urgent help hangs on."""
+
+
+class ScreeningFlask(Flask):
+    """One of the two applications. None of its functions is a coroutine, so none is asked whether it is one."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is read from files at the start, once for both applications. ``crises`` is crisis help by language."""
+
+    questionnaire: Questionnaire
+    clinic: clinic.Clinic
+    crises: Mapping[str, crisis.Crisis]
+
+
+def _read_content(settings: Mapping[str, Any]) -> Content:
+    """Read the questionnaire, the clinic file and the crisis files. Raises SettingsError and DefinitionError."""
+    questionnaire = loader.load(settings["QUESTIONNAIRE_FILE"])
+    return Content(questionnaire, clinic.load(settings["CLINIC_FILE"]), crisis.load(questionnaire.locales))
+
+
+def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True) -> Flask:
+    """Return the visitor application, with the staff application mounted at ``/staff``.
+
+    ``overrides`` win over settings from outside (see ``config``); the key ``CLOCK`` may hold a function that returns
+    the time in seconds. Where only staff are served, every other address is not found. ``serving=False`` (the worker):
+    no statement timeouts, no HTTP-only checks.
+    Raises SettingsError, with a line for each setting to change, and DefinitionError.
+    """
+    overrides = dict(overrides or {})
+    clock = overrides.pop("CLOCK", time.time)
+    settings = config.read(overrides)
+    logs.configure(settings["LOG_FORMAT"])
+    if serving:
+        config_checks.check(settings)
+    else:
+        smtp.check_settings(settings)
+        settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # it takes no forms
+    content = _read_content(settings)
+    if "visitor" in settings["SERVE"]:
+        app = _visitor_app(settings, content, clock, serving)
+    else:
+        app = _empty_app(settings, content, clock)
+    for problem in crisis.problems(content.crises, date.fromtimestamp(clock())):
+        app.logger.warning(problem)
+    if "staff" in settings["SERVE"]:
+        app.extensions["staff"] = _staff_app(settings, content, clock, serving)
+    for wrap in reversed(_middleware(app, settings)):
+        app.wsgi_app = wrap(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+def _middleware(app: Flask, settings: Mapping[str, Any]) -> list[Middleware]:
+    """Return the WSGI middleware that a request passes before an application, the outermost first."""
+    headers, proxies = app.extensions["headers"], settings["TRUSTED_PROXY_COUNT"]
+    refusals, unreadable = _overload_responses(app)
+    app.extensions["refusals"] = refusals
+    return [
+        lambda inner: ProxyFix(inner, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else inner,
+        lambda inner: assets.files(inner, headers),
+        lambda inner: request_buffering.RequestBuffering(inner, MAX_BODY_BYTES, refusals, unreadable),
+        lambda inner: load_shedding.ConcurrencyLimiter(inner, refusals, _never_shed(app)),
+        lambda inner: (
+            DispatcherMiddleware(inner, {"/staff": app.extensions["staff"].wsgi_app})
+            if "staff" in app.extensions
+            else inner
+        ),
+    ]
+
+
+def proxy_fallback(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
+    """What a reverse proxy shows when no node answers: the page of last resort, and the headers of every answer.
+
+    Needs neither keys nor database. Raises SettingsError.
+    """
+    app = _bare_app("empty", settings, _read_content(settings), time.time)
+    return static_error_page(app), app.extensions["headers"]
+
+
+def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
+    app = _bare_app("draft", settings, content, clock)
+    last_resort = static_error_page(app)
+    urgent_help.init_app(app, last_resort)
+    _check_host(app, settings["ALLOWED_HOSTS"])
+
+    keyring = Keyring(settings["KEYS_DIR"], PURPOSES["visitor"])
+    app.extensions["keyring"] = keyring
+    app.session_interface = draft.DraftSessionInterface(keyring, clock)
+    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive_rotating(FORMS, "form tokens")
+    app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
+    app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
+    rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], exempt="screener.leave")
+    app.config["WTF_CSRF_SSL_STRICT"] = False  # it refuses browsers that hide the Referer; ours does not
+    origin.init_app(app)  # before the tokens: a form from elsewhere is not even shown again
+    csrf.init_app(app)
+    app.jinja_env.globals["form_token"] = draft.form_token
+    page_cache.init_app(app)
+    csrf.exempt(views.leave)
+
+    engines.init_app(app, settings["DATABASE_URL"], serving)
+    app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
+    app.register_blueprint(views.screener)
+    app.register_blueprint(patient_callbacks)
+    app.register_blueprint(information_views.information_views)
+    app.register_blueprint(health.health)
+    app.register_blueprint(security_txt.security_txt)
+    errors.init_app(app, "errors/page.html", last_resort)
+    return app
+
+
+def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
+    from screening import staff  # a visitor-only process never loads it
+    from screening.callbacks import dashboard_views, staff_views
+    from screening.mail import views as mail_views
+    from screening.operations import system_status_views
+    from screening.releases import views as release_views
+
+    app = _bare_app("staff", settings, content, clock)
+    _check_host(app, settings["ALLOWED_HOSTS"])
+    app.extensions["keyring"] = keyring = Keyring(settings["KEYS_DIR"], PURPOSES["staff"])
+    engines.init_app(app, settings["DATABASE_URL"], serving)
+    staff.init_app(app, settings, keyring)
+    staff_views.init_app(app)
+    dashboard_views.init_app(app)
+    release_views.init_app(app)
+    mail_views.init_app(app)
+    system_status_views.init_app(app)
+    errors.init_app(app, "errors/staff.html", static_error_page(app))
+    return app
+
+
+def _empty_app(settings: dict[str, Any], content: Content, clock: Any) -> Flask:
+    """What stands in front where only staff are served: it says how it is, and finds nothing else."""
+    app = _bare_app("empty", settings, content, clock)
+    app.register_blueprint(health.health)
+    app.register_blueprint(security_txt.security_txt)
+    errors.init_app(app, "errors/staff.html", static_error_page(app))
+    return app
+
+
+def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any) -> Flask:
+    """What both surfaces share: templates, languages, clinic, crisis help, headers, files."""
+    app = ScreeningFlask(
+        "screening",
+        root_path=str(config.ROOT),
+        instance_path=str(config.ROOT / "instance"),
+        template_folder="templates",
+        static_folder=None,
+    )
+    secure = settings["HTTPS"]
+    app.config.update(
+        SETTINGS=settings,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
+        SESSION_COOKIE_NAME=f"__Host-{name}" if secure else name,
+        SESSION_COOKIE_SECURE=secure,
+        TEMPLATES_AUTO_RELOAD=False,
+        PREFERRED_URL_SCHEME="https" if secure else "http",
+    )
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions.update(
+        questionnaire=content.questionnaire, clinic=content.clinic, crisis=content.crises, clock=clock
+    )
+    locale.init_app(app, content.questionnaire.locales)
+    same = security_headers.policy(secure, settings["FRAME_ANCESTORS"], (content.clinic.neutral_origin,))
+    security_headers.init_app(app, same)
+    request_id.init_app(app)
+    assets.init_app(app)
+    app.extensions["headers"] = same
+    app.jinja_env.globals["brand"] = information_views.has_own_accent(content.clinic)
+    page_frame.init_app(app)
+    template_filters.init_app(app)
+    macros.init_app(app)
+    return app
+
+
+def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
+    """Answer only under the site's own names. What was found of a name is kept: few are asked for, again and again."""
+    is_trusted = lru_cache(64)(lambda host: host_is_trusted(host, hosts))
+
+    @app.before_request
+    def check_host() -> None:
+        if request.endpoint not in WITHOUT_HOST_CHECK and not is_trusted(request.host):
+            abort(400)
+
+
+def static_error_page(app: Flask) -> str:
+    """The page for when nothing else can be made: every language at once, ready from the start."""
+    return _made_at_the_start(app, "errors/last_resort.html")
+
+
+def _made_at_the_start(app: Flask, name: str, **values: Any) -> str:
+    template = app.jinja_env.get_template(name)
+    return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"], **values)
+
+
+def _overload_responses(app: Flask) -> tuple[load_shedding.Refusals, load_shedding.StaticResponse]:
+    """Return what is answered when too many requests come, and to a request that cannot be read."""
+    headers, retry = app.extensions["headers"], str(load_shedding.RETRY_SECONDS)
+    page, form = (
+        load_shedding.static_response(
+            "503 Service Unavailable",
+            _made_at_the_start(app, "errors/busy.html", sent=sent),
+            headers,
+            Retry_After=retry,
+        )
+        for sent in (False, True)
+    )
+    unreadable = load_shedding.static_response("400 Bad Request", static_error_page(app), headers, Connection="close")
+    return load_shedding.Refusals(page, form), unreadable
+
+
+def _never_shed(app: Flask) -> set[tuple[str, str]]:
+    """Return the requests that are never refused: crisis help, the way out, and a balancer's question.
+
+    They need no database, and a page of help costs no more than an error page would.
+    """
+    return {("POST", urgent_help.question_path(app.extensions["questionnaire"])), *NEVER_SHED}

@@ -1,0 +1,22 @@
+"""When the clinic is open: its file, and the closed days the team has entered."""
+
+from datetime import date
+
+from sqlalchemy import select
+
+from screening.callbacks.business_hours import Calendar
+from screening.callbacks.models import ClosedDay
+from screening.clinic import Clinic
+from screening.extensions import db
+
+
+def current_calendar(clinic: Clinic) -> Calendar:
+    """The clinic's calendar as it stands now. Raises SQLAlchemyError when the database is away."""
+    closed = db.session.scalars(select(ClosedDay.day))
+    return regular_calendar(clinic, frozenset(date.fromisoformat(day) for day in closed))
+
+
+def regular_calendar(clinic: Clinic, closed: frozenset[date] = frozenset()) -> Calendar:
+    """The calendar of the clinic file, with further closed days."""
+    week = tuple((hours.opens, hours.closes) if hours else None for hours in clinic.hours)
+    return Calendar(week, clinic.holidays | closed, clinic.time_zone)

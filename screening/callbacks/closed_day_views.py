@@ -1,0 +1,48 @@
+"""Days without calls, on top of the holidays of the clinic file."""
+
+from datetime import date
+
+from flask import make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from screening import audit, current
+from screening.callbacks.models import ClosedDay
+from screening.callbacks.staff_blueprint import UNPROCESSABLE, staff_callbacks, submitted_or_recovered
+from screening.callbacks.staff_forms import ClosedDayForm
+from screening.extensions import db
+from screening.staff.access import require_role
+from screening.staff.current_account import current_account
+from screening.staff.roles import CALLBACKS
+
+
+@staff_callbacks.route("/closed-days", methods=["GET", "POST"])
+@require_role(CALLBACKS)
+def closed_days() -> AnyResponse | str:
+    """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
+    form = ClosedDayForm(formdata=submitted_or_recovered())
+    if request.method == "POST" and form.validate():
+        day = form.day.data.isoformat()
+        if db.session.get(ClosedDay, day) is None:
+            db.session.add(ClosedDay(day=day))
+            db.session.add(audit.event("closed_day.added", current.now(), current_account().id, day))
+            db.session.commit()
+        return redirect(url_for("staff_callbacks.closed_days"), 303)
+    page = render_template(
+        "callbacks/staff/closed_days.html",
+        form=form,
+        added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
+        fixed=sorted(current.clinic().holidays),
+    )
+    return make_response(page, UNPROCESSABLE if form.errors else 200)
+
+
+@staff_callbacks.post("/closed-days/<day>/remove")
+@require_role(CALLBACKS)
+def remove_closed_day(day: str) -> AnyResponse:
+    """Open again on a day."""
+    found = db.session.get(ClosedDay, day)
+    if found is not None:
+        db.session.delete(found)
+        db.session.add(audit.event("closed_day.removed", current.now(), current_account().id, day))
+        db.session.commit()
+    return redirect(url_for("staff_callbacks.closed_days"), 303)

@@ -1,0 +1,79 @@
+"""A keyed hash of each phone number and e-mail address, by which requests are found and duplicates noticed."""
+
+import hashlib
+import hmac
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, select
+
+from screening.callbacks import public_key
+from screening.callbacks.contact_details import ContactDetails
+from screening.callbacks.models import CallbackContact, CallbackRequest
+from screening.crypto import DecryptionError
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+from screening.extensions import db
+
+INDEX_BATCH = 200
+"""Requests whose contacts are hashed before a page of the queue is shown, at most."""
+
+MAX_DUPLICATES = 25
+
+
+def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
+    """Hash the contacts of requests that came since, ``most`` at a time; how many there were. Commits.
+
+    The node that took them had no key for it.
+    """
+    for purpose in (CALLBACK, SEARCH):
+        keyring.refresh(purpose)
+    key_id, here = keyring.active_id(SEARCH), tuple(keyring.derive_all(CALLBACK, ""))
+    unknown = CallbackRequest.index_key_id.is_(None)
+    waiting = select(CallbackRequest.id, CallbackRequest.ciphertext, CallbackRequest.key_id, CallbackRequest.version)
+    found = db.session.execute(waiting.where(CallbackRequest.key_id.in_(here), unknown).limit(most)).all()
+    for id_, sealed, sealed_with, version in found:
+        try:
+            contacts = ContactDetails.read(public_key.decrypt(keyring, id_, sealed, sealed_with)).contacts
+        except (DecryptionError, TypeError, KeyError):
+            contacts = ()  # damaged: there is nothing to find it by
+        same = (CallbackRequest.id == id_, CallbackRequest.version == version)
+        _store_hashes(id_, same, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
+    return len(found)
+
+
+def delete_contact_hashes(key_id: str) -> None:
+    """Let every request be hashed anew that was not hashed with this search key. Commits."""
+    table = CallbackRequest.__table__
+    db.session.execute(table.update().where(table.c.index_key_id != key_id).values(index_key_id=None))
+    db.session.commit()
+
+
+def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
+    """Other requests with the same number or e-mail, the newest first."""
+    own = select(CallbackContact.hash).where(CallbackContact.request_id == request.id)
+    ids = select(CallbackContact.request_id).where(
+        CallbackContact.hash.in_(own), CallbackContact.request_id != request.id
+    )
+    return list(
+        db.session.scalars(
+            select(CallbackRequest)
+            .where(CallbackRequest.id.in_(ids))
+            .order_by(CallbackRequest.asked_at.desc())
+            .limit(MAX_DUPLICATES)
+        )
+    )
+
+
+def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
+    """Replace a request's hashes, unless it was changed or withdrawn since it was read."""
+    table = CallbackRequest.__table__
+    marked: Any = db.session.execute(table.update().where(*same).values(index_key_id=key_id))
+    if marked.rowcount:
+        db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == id_))
+        db.session.add_all(CallbackContact(request_id=id_, hash=hashed) for hashed in hashes)
+    db.session.commit()
+
+
+def contact_hash(keyring: Keyring, contact: str, key_id: str | None = None) -> str:
+    """Return the hash of a phone number (E.164) or e-mail address, keyed by the active search key or ``key_id``."""
+    key = keyring.derive(SEARCH, "contacts", key_id)
+    return hmac.new(key, contact.partition(";")[0].lower().encode(), hashlib.sha256).hexdigest()

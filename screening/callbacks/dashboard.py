@@ -1,0 +1,137 @@
+"""What the front desk has before it today: the morning view, the next request, and the list for paper.
+
+Each question is answered by an index of the queue, and reads as many rows as are shown and one more.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, func, literal, select
+
+from screening import audit
+from screening.callbacks import staff_service
+from screening.callbacks.business_hours import Calendar, matches_preference
+from screening.callbacks.contact_details import ContactDetails
+from screening.callbacks.models import WAITING, CallbackRequest
+from screening.callbacks.staff_service import COUNT_LIMIT, Row
+from screening.crypto.keyring import CALLBACK, Keyring
+from screening.extensions import db
+
+MAX_ROWS = 10
+"""Requests in a section of the morning view."""
+
+MAX_PRINTED = 100
+"""Requests on a call list: more than a day's calls."""
+
+RECENT_SECONDS = 30 * 60
+"""Seconds for which "next request" passes over what the same person has just looked at."""
+
+_URGENT = (CallbackRequest.rank, CallbackRequest.due_at, CallbackRequest.id)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the morning view. ``count`` stops at ``COUNT_LIMIT``; ``rows`` holds at most ``MAX_ROWS``."""
+
+    name: str
+    count: int
+    rows: tuple[Row, ...]
+
+
+def sections(keyring: Keyring, calendar: Calendar, me: str, now: int) -> tuple[Section, ...]:
+    """Call first, overdue, due today and mine: each request in the first of them that it fits.
+
+    Of those due today that are shown, the ones who chose this time of the day come first, the ones who
+    chose another come last. Raises SQLAlchemyError.
+    """
+    keyring.refresh(CALLBACK)
+    tonight, due, others = _midnight(now, calendar.zone), CallbackRequest.due_at, CallbackRequest.rank > 0
+    found = {
+        "first": _section(keyring, "first", CallbackRequest.rank == 0),
+        "overdue": _section(keyring, "overdue", CallbackRequest.rank == 1, due < now),
+        "today": _section(keyring, "today", CallbackRequest.rank == 1, due >= now, due < tonight),
+        "mine": _section(keyring, "mine", CallbackRequest.owner == me, others, due >= tonight),
+    }
+    today = found["today"]
+    by_time = sorted(today.rows, key=lambda row: _fit(calendar, now, row.details))
+    return found["first"], found["overdue"], Section("today", today.count, tuple(by_time)), found["mine"]
+
+
+def preferred_now(calendar: Calendar, now: int, details: ContactDetails | None) -> bool:
+    """Whether a patient chose this time of the day, or this weekday, to be called."""
+    return details is not None and bool(details.wish) and matches_preference(calendar, _moment(now), details.wish)
+
+
+def following(me: str, now: int, shown: str) -> str | None:
+    """The id of the most urgent request to go on with: one that waits, nobody's or mine, and not the one shown.
+
+    What I looked at in the last half hour comes last, or two requests that cannot be called just now would lead to
+    each other for ever. None when nothing else waits. Raises SQLAlchemyError.
+    """
+    lately = select(audit.AuditEvent.subject).where(
+        audit.AuditEvent.at > now - RECENT_SECONDS,
+        audit.AuditEvent.actor == me,
+        audit.AuditEvent.action == "request.viewed",
+    )
+    another = CallbackRequest.id != shown
+    return _most_urgent(me, another, CallbackRequest.id.not_in(lately)) or _most_urgent(me, another)
+
+
+def call_list(keyring: Keyring, zone: ZoneInfo, now: int) -> tuple[list[Row], bool]:
+    """Whom to call today by phone, and whether there are more than fit on the list.
+
+    In the order of the promises alone: who is called first would tell something of their health.
+    """
+    keyring.refresh(CALLBACK)
+    first = _waiting(CallbackRequest.rank == 0).limit(MAX_PRINTED + 1)
+    others = _waiting(CallbackRequest.rank == 1, CallbackRequest.due_at < _midnight(now, zone)).limit(MAX_PRINTED + 1)
+    found = [request for asked in (first, others) for request in db.session.scalars(asked)]
+    kept = sorted(found[:MAX_PRINTED], key=lambda request: (request.due_at, request.id))
+    rows = [Row(request, staff_service.decrypt(keyring, request)) for request in kept]
+    return [row for row in rows if row.details and by_phone(row.details)], len(found) > MAX_PRINTED
+
+
+def by_phone(details: ContactDetails) -> bool:
+    """Whether a patient is to be called, not written to."""
+    return bool(details.call) and (details.reach_by == "phone" or details.minor)
+
+
+def _waiting(*conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(CallbackRequest).where(CallbackRequest.state_group == WAITING, *conditions).order_by(*_URGENT)
+
+
+def _section(keyring: Keyring, name: str, *conditions: ColumnElement[bool]) -> Section:
+    found = list(db.session.scalars(_waiting(*conditions).limit(MAX_ROWS + 1)))
+    count = len(found)
+    if count > MAX_ROWS:
+        some = select(literal(1)).where(CallbackRequest.state_group == WAITING, *conditions).limit(COUNT_LIMIT)
+        count = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
+    return Section(
+        name, count, tuple(Row(request, staff_service.decrypt(keyring, request)) for request in found[:MAX_ROWS])
+    )
+
+
+def _most_urgent(me: str, *conditions: ColumnElement[bool]) -> str | None:
+    """Two questions, since an index serves each of them and none serves both at once."""
+    owned = (CallbackRequest.owner.is_(None), CallbackRequest.owner == me)
+    columns = select(*_URGENT).where(CallbackRequest.state_group == WAITING, *conditions).order_by(*_URGENT).limit(1)
+    found = [tuple(row) for one in owned for row in db.session.execute(columns.where(one))]
+    return str(min(found)[-1]) if found else None
+
+
+def _fit(calendar: Calendar, now: int, details: ContactDetails | None) -> int:
+    if details is None or not details.wish:
+        return 1
+    return 0 if matches_preference(calendar, _moment(now), details.wish) else 2
+
+
+def _midnight(now: int, zone: ZoneInfo) -> int:
+    """When the day ends at the clinic."""
+    tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
+    return int(datetime.combine(tomorrow, time(0), zone).timestamp())
+
+
+def _moment(now: int) -> datetime:
+    return datetime.fromtimestamp(now, UTC)

@@ -1,0 +1,91 @@
+"""The front desk's day: the morning view, one press to the next request, and the call list for paper."""
+
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from werkzeug.wrappers import Response
+
+from screening import audit, current
+from screening.callbacks import clinic_calendar, dashboard, staff_service
+from screening.callbacks.contact_details import group_digits
+from screening.extensions import db
+from screening.mail import queries, types
+from screening.staff import display_names, nav
+from screening.staff.access import require_role
+from screening.staff.current_account import current_account
+from screening.staff.roles import CALLBACKS
+
+dashboard_views = Blueprint("dashboard", __name__, url_prefix="/callbacks")
+
+SECTIONS = {
+    "first": lazy_gettext("Call first"),
+    "overdue": lazy_gettext("Overdue"),
+    "today": lazy_gettext("Due today"),
+    "mine": lazy_gettext("Later, and with me"),
+}
+
+ALL_OF = {"first": {}, "overdue": {"tab": "overdue"}, "today": {}, "mine": {"whose": "me"}}
+"""Where the queue shows the rest of a section."""
+
+NOTHING = lazy_gettext("Nothing else waits for you.")
+
+
+def init_app(app: Flask) -> None:
+    """Add the pages to the staff application; the morning view is where the team lands."""
+    app.register_blueprint(dashboard_views)
+    nav.add(app, "dashboard.show", lazy_gettext("Today"), CALLBACKS, place=5)
+    display_names.ACTION_LABELS["requests.printed"] = lazy_gettext("Call list opened for printing")
+
+
+@dashboard_views.get("/today")
+@require_role(CALLBACKS)
+def show() -> str:
+    """What needs somebody today, the most urgent first."""
+    me, now = current_account().id, current.now()
+    db.session.add(audit.event("requests.listed", now, me, tab="today"))
+    db.session.commit()
+    calendar = clinic_calendar.current_calendar(current.clinic())
+    found = dashboard.sections(current.keyring(), calendar, me, now)
+    return render_template(
+        "callbacks/staff/today.html",
+        sections=found,
+        titles=SECTIONS,
+        all_of=ALL_OF,
+        most=staff_service.COUNT_LIMIT,
+        handed_over=staff_service.last_handover([row.request.id for section in found for row in section.rows]),
+        fits_now=lambda details: dashboard.preferred_now(calendar, now, details),
+        failed=queries.counts()["failed"],
+        mails=[(types.label(mail.kind), mail.posted_at) for mail in queries.failed(dashboard.MAX_ROWS)],
+        names=display_names.account_names(),
+        me=me,
+        now=now,
+        notice=NOTHING if request.args.get("done") == "nothing" else None,
+    )
+
+
+@dashboard_views.get("/next")
+@require_role(CALLBACKS)
+def following() -> Response:
+    """To the most urgent request that nobody else has."""
+    found = dashboard.following(current_account().id, current.now(), request.args.get("after", "")[:32])
+    address = url_for("staff_callbacks.show", id_=found) if found else url_for("dashboard.show", done="nothing")
+    return redirect(address, 303)
+
+
+@dashboard_views.get("/print")
+@require_role(CALLBACKS)
+def call_list() -> str:
+    """Whom to call today, for paper: nothing of what anybody wrote, nothing about health."""
+    now, clinic = current.now(), current.clinic()
+    rows, more = dashboard.call_list(current.keyring(), clinic.time_zone, now)
+    ids = " ".join(row.request.id for row in rows)
+    db.session.add(audit.event("requests.printed", now, current_account().id, found=ids))
+    page = render_template(
+        "callbacks/staff/call_list.html",
+        rows=rows,
+        more=more,
+        most=dashboard.MAX_PRINTED,
+        spoken=lambda phone: group_digits(phone, clinic.country),
+        now=now,
+    )
+    db.session.commit()
+    return page

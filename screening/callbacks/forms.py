@@ -1,0 +1,281 @@
+"""The consultation form: what a patient is asked, and what is wrong with an answer, in words that help."""
+
+import unicodedata
+from datetime import datetime
+from typing import Any
+
+import phonenumbers
+from babel.dates import get_day_names
+from email_validator import EmailNotValidError, validate_email
+from flask_babel import get_locale, lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, Field, RadioField, SelectMultipleField, StringField, TextAreaField, ValidationError
+
+from screening.callbacks.business_hours import (
+    Calendar,
+    NeverOpenError,
+    PartOfDay,
+    PreferredTimes,
+    first_preferred_time,
+    parts_within,
+)
+from screening.callbacks.contact_details import ContactDetails
+from screening.web.form_fields import select_choices
+
+INVISIBLE = ("Cc", "Cs", "Zl", "Zp")
+BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+MAX_NAME = 80
+MAX_MESSAGE = 500
+MAX_EMAIL = 254
+"""Characters: RFC 5321 leaves an address 254."""
+
+PARTS = {
+    PartOfDay.MORNING: lazy_gettext("Morning, before 12"),
+    PartOfDay.MIDDAY: lazy_gettext("Early afternoon, 12 to 3"),
+    PartOfDay.AFTERNOON: lazy_gettext("Late afternoon, after 3"),
+}
+
+NAME = lazy_gettext("Please give your name, so we know who to ask for")
+PATIENT = lazy_gettext("Choose new patient or existing patient")
+REACH = lazy_gettext("Please give a phone number or an e-mail address")
+PHONE = lazy_gettext("Check the phone number. It should look like %(example)s")
+EMAIL = lazy_gettext("Check the e-mail address. It should look like name@example.org")
+NEEDS_PHONE = lazy_gettext("You chose a phone call, so please give a number")
+NEEDS_EMAIL = lazy_gettext("You chose an e-mail, so please give an address")
+TOO_LONG = lazy_gettext("Please make this shorter: %(most)s letters at most, and now there are %(count)s")
+CLOSED = lazy_gettext("We are closed then. Please pick another day or time")
+GUARDIAN = lazy_gettext("Please give the name of a parent or guardian")
+GUARDIAN_PHONE = lazy_gettext("Please give a phone number of a parent or guardian")
+PICK_ONE = lazy_gettext("Please pick one of these")
+
+
+def single_line(text: str | None, lines: bool = False) -> str:
+    """A text without what cannot be seen: control characters, and marks that turn the writing direction."""
+    whole = (text or "").replace("\r\n", "\n").replace("\r", "\n")
+    kept = [
+        c
+        for c in whole
+        if (lines and c == "\n") or (unicodedata.category(c) not in INVISIBLE and c not in BIDI_CONTROLS)
+    ]
+    return "".join(kept).strip()
+
+
+def _line(text: str | None) -> str:
+    return single_line(text)
+
+
+def _lines(text: str | None) -> str:
+    return single_line(text, lines=True)
+
+
+def values(field: Field) -> set[str]:
+    """The values that are offered."""
+    return {choice.value for choice in field.choices}
+
+
+class ConsultationForm(FlaskForm):
+    """A request for a call. Made for one clinic's calendar and country, in the language of the page."""
+
+    class Meta:
+        """CSRFProtect checks the token before a form is made; WTForms' own messages are never shown."""
+
+        csrf = False
+        locales = False
+
+    name = StringField(filters=[_line])
+    say = StringField(filters=[_line])
+    patient = RadioField(
+        choices=select_choices({"new": lazy_gettext("New patient"), "existing": lazy_gettext("Existing patient")}),
+        validate_choice=False,
+    )
+    language = RadioField(validate_choice=False)
+    assistance = StringField(filters=[_line])
+    phone = StringField(filters=[_line])
+    email = StringField(filters=[_line])
+    reach_by = RadioField(
+        choices=select_choices({"phone": lazy_gettext("A phone call"), "email": lazy_gettext("An e-mail")}),
+        default="phone",
+        validate_choice=False,
+    )
+    days = SelectMultipleField(validate_choice=False)
+    parts = SelectMultipleField(validate_choice=False)
+    voicemail = RadioField(
+        choices=select_choices({"no": lazy_gettext("No"), "yes": lazy_gettext("Yes")}),
+        default="no",
+        validate_choice=False,
+    )
+    minor = BooleanField()
+    guardian = StringField(filters=[_line])
+    guardian_phone = StringField(filters=[_line])
+    message = TextAreaField(filters=[_lines])
+    share = BooleanField()
+    news = BooleanField()
+    website = StringField()
+    """A trap: people never see it, and programs that fill in every field do."""
+
+    def __init__(
+        self, calendar: Calendar, country: str, languages: list[tuple[str, str]], now: datetime, **options: Any
+    ):
+        """``languages``: code and own name of each, the page's first. ``now`` is aware."""
+        self.calendar, self.country, self.now = calendar, country, now
+        super().__init__(**options)
+        self.language.choices = select_choices(dict(languages))
+        if self.language.data is None:
+            self.language.data = languages[0][0]
+        self.days.choices = select_choices({str(day): name for day, name in day_names().items() if calendar.week[day]})
+        open_parts = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
+        self.parts.choices = select_choices({part.value: PARTS[part] for part in PartOfDay if part in open_parts})
+
+    def details(self, answers: dict[str, str] | None, version: int) -> ContactDetails:
+        """The request, once the form is found valid; ``answers`` are those of the summary that may be shared."""
+        shared = answers if self.share.data else None
+        return ContactDetails(
+            name=self.name.data,
+            say=self.say.data,
+            patient=self.patient.data,
+            language=self.language.data,
+            assistance=self.assistance.data,
+            phone=self._number(self.phone.data) if self.phone.data else "",
+            email=_address(self.email.data) if self.email.data else "",
+            reach_by=self.reach_by.data,
+            days=tuple(sorted(map(int, self.days.data or ()))),
+            parts=tuple(part.value for part in PartOfDay if part.value in (self.parts.data or ())),
+            voicemail=self.voicemail.data == "yes",
+            minor=self.minor.data,
+            guardian=self.guardian.data if self.minor.data else "",
+            guardian_phone=self._number(self.guardian_phone.data) if self.minor.data else "",
+            message=self.message.data,
+            news=self.news.data,
+            answers=shared,
+            version=version if shared is not None else None,
+        )
+
+    def typed(self) -> dict[str, str | list[str]]:
+        """What was filled in, field by field, as a form sends it: to be kept or carried on to the next page."""
+        typed: dict[str, str | list[str]] = {}
+        for field in self:
+            if field.name == "website" or not field.data:
+                continue
+            typed[field.name] = "yes" if field.data is True else field.data
+        return typed
+
+    def validate_name(self, field: Field) -> None:
+        """A name there must be, for a caller to ask for."""
+        if not field.data:
+            raise ValidationError(NAME)
+        _not_longer(field, MAX_NAME)
+
+    def validate_say(self, field: Field) -> None:
+        """Optional."""
+        _not_longer(field, MAX_NAME)
+
+    validate_assistance = validate_say
+
+    def validate_patient(self, field: Field) -> None:
+        """One of the two."""
+        _one_of(field, PATIENT)
+
+    def validate_language(self, field: Field) -> None:
+        """One that is offered."""
+        _one_of(field, PICK_ONE)
+
+    def validate_phone(self, field: Field) -> None:
+        """A number that can be dialled; needed when it is the way to reach an adult, or the only one."""
+        if field.data:
+            self._dialled(field)
+        elif self.minor.data:
+            return
+        elif not self.email.data:
+            raise ValidationError(REACH)
+        elif self.reach_by.data == "phone":
+            raise ValidationError(NEEDS_PHONE)
+
+    def validate_email(self, field: Field) -> None:
+        """An address of the right form; whether it exists is not asked."""
+        if field.data:
+            _address(field.data)
+        elif self.reach_by.data == "email" and self.phone.data and not self.minor.data:
+            raise ValidationError(NEEDS_EMAIL)
+
+    def validate_reach_by(self, field: Field) -> None:
+        """One of the two."""
+        _one_of(field, PICK_ONE)
+
+    def validate_days(self, field: Field) -> None:
+        """Days and parts of the day at which the clinic is open at all."""
+        if not set(field.data or ()) <= values(field) or not set(self.parts.data or ()) <= values(self.parts):
+            raise ValidationError(CLOSED)
+        wish = PreferredTimes(
+            frozenset(map(int, field.data or ())), frozenset(PartOfDay(part) for part in self.parts.data or ())
+        )
+        try:
+            first_preferred_time(self.calendar, self.now, wish)
+        except NeverOpenError:
+            raise ValidationError(CLOSED) from None
+
+    def validate_voicemail(self, field: Field) -> None:
+        """Yes or no."""
+        _one_of(field, PICK_ONE)
+
+    def validate_guardian(self, field: Field) -> None:
+        """Someone under 18 is called by way of a parent or guardian."""
+        if self.minor.data and not field.data:
+            raise ValidationError(GUARDIAN)
+        _not_longer(field, MAX_NAME)
+
+    def validate_guardian_phone(self, field: Field) -> None:
+        """As above."""
+        if self.minor.data and not field.data:
+            raise ValidationError(GUARDIAN_PHONE)
+        if self.minor.data:
+            self._dialled(field)
+
+    def validate_message(self, field: Field) -> None:
+        """Short enough."""
+        _not_longer(field, MAX_MESSAGE)
+
+    def _dialled(self, field: Field) -> None:
+        try:
+            self._number(field.data)
+        except ValueError:
+            raise ValidationError(PHONE % {"example": _example(self.country)}) from None
+
+    def _number(self, text: str) -> str:
+        """A typed phone number as E.164, with its extension. Raises ValueError."""
+        try:
+            number = phonenumbers.parse(text, self.country)
+        except phonenumbers.NumberParseException as error:
+            raise ValueError(str(error.error_type)) from None
+        if not phonenumbers.is_valid_number(number):
+            raise ValueError("not a number in use")
+        extension = f";ext={number.extension}" if number.extension else ""
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) + extension
+
+
+def _example(country: str) -> str:
+    number = phonenumbers.example_number(country)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL) if number else ""
+
+
+def _address(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValidationError(EMAIL) from None
+
+
+def _not_longer(field: Field, most: int) -> None:
+    count = len(field.data or "")
+    if count > most:
+        raise ValidationError(TOO_LONG % {"most": most, "count": count})
+
+
+def _one_of(field: Field, complaint: Any) -> None:
+    if field.data not in values(field):
+        raise ValidationError(complaint)
+
+
+def day_names() -> dict[int, str]:
+    """The days of the week in the page's language, from Monday, as they stand alone."""
+    return dict(get_day_names("wide", context="stand-alone", locale=get_locale()))

@@ -1,0 +1,133 @@
+"""What the database keeps of requests: their course in the open, everything personal sealed."""
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from screening.callbacks.workflow import Progress, State
+from screening.extensions import db
+
+WAITING, REACHED, CLOSED, WITHDRAWN = "waiting", "reached", "closed", "withdrawn"
+
+STATE_GROUPS = {
+    State.NEW: WAITING,
+    State.CLAIMED: WAITING,
+    State.ATTEMPTED: WAITING,
+    State.REACHED: REACHED,
+    State.CLOSED: CLOSED,
+    State.WITHDRAWN: WITHDRAWN,
+}
+"""Where a request of each state is shown. Kept in a column of its own, so that an index can serve the queue."""
+
+
+class CallbackKey(db.Model):  # type: ignore[name-defined]
+    """A public key that requests are sealed to. The private half lies in the key files of the staff's machines.
+
+    The row goes when the private half is destroyed. Times are seconds since 1970, UTC.
+    """
+
+    __tablename__ = "callback_key"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    public: Mapped[bytes] = mapped_column(LargeBinary)
+    active: Mapped[bool]
+    published_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When it began to be sealed to; None for a key from before this was noted."""
+
+    empty_since: Mapped[int | None] = mapped_column(BigInteger)
+    """From when on nothing was sealed to it any more; None while that is not known."""
+
+
+class CallbackRequest(db.Model):  # type: ignore[name-defined]
+    """One request for a call. Times are seconds since 1970, UTC; ``owner`` and ``entered_by`` are ids of accounts.
+
+    ``id`` is random and stands in staff addresses; the patient's reference is kept as a fingerprint only.
+    A withdrawn request keeps its course and nothing else.
+    """
+
+    __tablename__ = "callback_request"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reference: Mapped[str | None] = mapped_column(String(64), unique=True)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    """A hash of what was sent, keyed by the form's secret, which is kept nowhere: a second press is no change."""
+
+    ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
+    key_id: Mapped[str | None] = mapped_column(String(8))
+    summary: Mapped[bytes | None] = mapped_column(LargeBinary)
+    summary_key_id: Mapped[str | None] = mapped_column(String(8))
+    """A summary that was shared, sealed by itself: whoever changes a request need not share it again."""
+
+    index_key_id: Mapped[str | None] = mapped_column(String(8), index=True)
+    """The search key by which the contacts were hashed; None until somebody who may open the request has done so."""
+
+    language: Mapped[str] = mapped_column(String(8))
+    rank: Mapped[int]
+    """0 for "call first today", 1 for the others."""
+
+    asked_at: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[int | None] = mapped_column(BigInteger)
+    due_at: Mapped[int] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(12))
+    state_group: Mapped[str] = mapped_column(String(12))
+    owner: Mapped[str | None] = mapped_column(String(32))
+    attempts: Mapped[int]
+    entered_by: Mapped[str | None] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column()
+
+    __mapper_args__: ClassVar = {"version_id_col": version}
+    """Of two who change a request at the same time, one is told."""
+
+    __table_args__ = (
+        Index("callback_queue", "state_group", "rank", "due_at", "id"),
+        Index("callback_queue_of", "state_group", "owner", "rank", "due_at", "id"),
+        Index("callback_queue_in", "state_group", "language", "rank", "due_at", "id"),
+        Index("callback_ended", "state_group", "ended_at", "id"),
+    )
+
+    @property
+    def progress(self) -> Progress:
+        """How far it has come."""
+        return Progress(State(self.state), self.owner, self.attempts)
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self.state, self.state_group = progress.state.value, STATE_GROUPS[progress.state]
+        self.owner, self.attempts = progress.owner, progress.attempts
+
+
+class CallbackContact(db.Model):  # type: ignore[name-defined]
+    """A keyed hash of a number or address of a request: it can be searched for, not read."""
+
+    __tablename__ = "callback_contact"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+NOTE, HANDOVER = "note", "handover"
+"""Kinds of notes: one that stays, and one for whoever takes over. The second becomes the first at the next call."""
+
+
+class CallbackNote(db.Model):  # type: ignore[name-defined]
+    """What somebody of the team wrote about a request, sealed like the request."""
+
+    __tablename__ = "callback_note"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), index=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    by: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    key_id: Mapped[str] = mapped_column(String(8))
+
+
+class ClosedDay(db.Model):  # type: ignore[name-defined]
+    """A day without calls, on top of the holidays of the clinic file: ``2026-12-24``."""
+
+    __tablename__ = "callback_closed_day"
+
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)

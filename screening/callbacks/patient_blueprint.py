@@ -1,0 +1,56 @@
+"""The blueprint of the consultation pages, and what its modules share."""
+
+import logging
+
+from flask import Blueprint
+from flask_babel import lazy_gettext
+
+from screening.draft import current_draft
+from screening.extensions import db
+
+log = logging.getLogger(__name__)
+
+patient_callbacks = Blueprint("patient_callbacks", __name__, url_prefix="/consultation")
+
+CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 409, 422, 429, 503
+
+NOTICES = {
+    "again": lazy_gettext("Please press the button once more."),
+    "stale": lazy_gettext("This page was open for a long time. What you typed is still here: press the button again."),
+    "many": lazy_gettext("Many requests came from your network. What you typed is still here. Try again in an hour."),
+    "minute": lazy_gettext("Many forms came from your network. What you typed is still here. Try again in a minute."),
+    "withdrawn": lazy_gettext(
+        "Your request is taken back. We erased what you sent and what we noted. Nobody will call you because of it."
+    ),
+    "away": lazy_gettext(
+        "Your request may not have reached us. What you typed is still here. Send it again, it counts only once. "
+        "Or call us."
+    ),
+    "no-summary": lazy_gettext(
+        "Your answers were cleared in the meantime, so there is no summary to share. You can still send your request."
+    ),
+    "response-away": lazy_gettext(
+        "We could not take back your anonymous copy just now, so nothing was sent. Press the button again, or call us."
+    ),
+    "gone": lazy_gettext("You took this request back before, so it was not sent. To ask anew, send it again."),
+    "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
+    "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
+    "find": lazy_gettext("Please give your reference to see how your request stands."),
+}
+
+
+def forget_request() -> None:
+    """Delete the request's reference from the draft; the request stays."""
+    for name in ("request", "changing"):
+        current_draft().pop(name, None)
+
+
+def roll_back(error: Exception) -> None:
+    """Roll the database session back and log the kind of error."""
+    db.session.rollback()
+    log.error("requests for a call cannot be stored or read: %s", type(error).__name__)
+
+
+def notice_text(name: str | None) -> str | None:
+    """Return what the notice of this name says, if there is one."""
+    return str(NOTICES[name]) if name in NOTICES else None

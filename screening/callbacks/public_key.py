@@ -1,0 +1,91 @@
+"""The public key that requests are encrypted to: a node that serves only visitors writes them and cannot read them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+
+from screening.callbacks.models import CallbackKey
+from screening.config import SettingsError
+from screening.crypto import DecryptionError, sealed_box
+from screening.crypto.keyring import CALLBACK, Keyring
+from screening.extensions import db
+
+KEY_LABEL = "sealed box"
+
+
+class NoKeyError(RuntimeError):
+    """No public key is published yet, so nothing can be sealed: ``flask keys publish`` mends it."""
+
+
+class StaleKeysError(SettingsError):
+    """This machine's key file is from before the published key was made: sealing to its key could lose requests."""
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(
+            f"callback.toml here is older than the published key {key_id}: copy it from the machine that turned the key"
+        )
+
+
+def publish(keyring: Keyring, now: float) -> str:
+    """Let new requests be sealed to the active key of this machine's ring; its id. Commits.
+
+    Publishing the same key again changes nothing. Raises StaleKeysError.
+    """
+    key_id = keyring.active_id(CALLBACK)
+    published = db.session.scalars(select(CallbackKey).where(CallbackKey.active)).first()
+    if published is not None and published.id == key_id:
+        return key_id
+    if published is not None and _is_stale(keyring, published):
+        raise StaleKeysError(published.id)
+    public = _public(keyring, key_id)
+    db.session.execute(update(CallbackKey).where(CallbackKey.id != key_id).values(active=False))
+    db.session.merge(CallbackKey(id=key_id, public=public, active=True, published_at=int(now), empty_since=None))
+    db.session.commit()
+    return key_id
+
+
+def _is_stale(keyring: Keyring, published: CallbackKey) -> bool:
+    """Whether the published key is unknown here and was published after this ring's own was made.
+
+    An unknown key that is older came with a database that was restored; publishing the own key mends that.
+    """
+    if published.id in keyring.derive_all(CALLBACK, KEY_LABEL) or published.published_at is None:
+        return False
+    return keyring.made(CALLBACK) < datetime.fromtimestamp(published.published_at, UTC).date()
+
+
+def summary_associated_data(request_id: str) -> str:
+    """The place of a request's shared summary, which is sealed apart from the rest."""
+    return f"{request_id} summary"
+
+
+def note_associated_data(request_id: str, note_id: str) -> str:
+    """The place of a note."""
+    return f"{request_id} {note_id}"
+
+
+def encrypt(associated_data: str, content: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Return ``content`` encrypted to the published key, and that key's id. Raises NoKeyError."""
+    key = db.session.scalars(select(CallbackKey).where(CallbackKey.active)).first()
+    if key is None:
+        raise NoKeyError("no call-back key is published")
+    return sealed_box.encrypt(key.public, associated_data, content), key.id
+
+
+def reencrypt(keyring: Keyring, associated_data: str, ciphertext: bytes, key_id: str) -> bytes:
+    """Return a ciphertext encrypted anew to the active key of this machine's ring. Raises DecryptionError."""
+    content = decrypt(keyring, associated_data, ciphertext, key_id)
+    return sealed_box.encrypt(_public(keyring, keyring.active_id(CALLBACK)), associated_data, content)
+
+
+def decrypt(keyring: Keyring, associated_data: str, ciphertext: bytes | None, key_id: str | None) -> dict[str, Any]:
+    """Return the decrypted content. Raises DecryptionError: erased, key gone, damaged, or bound to another."""
+    if ciphertext is None or key_id is None:
+        raise DecryptionError("erased")
+    return sealed_box.decrypt(keyring.derive(CALLBACK, KEY_LABEL, key_id), associated_data, ciphertext)
+
+
+def _public(keyring: Keyring, key_id: str) -> bytes:
+    return sealed_box.public_key_of(keyring.derive(CALLBACK, KEY_LABEL, key_id))

@@ -1,0 +1,278 @@
+"""One request: its page, and each step of its workflow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import abort, make_response, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response as AnyResponse
+
+from screening import audit, current
+from screening.callbacks import clinic_calendar, contact_index, patient_service, staff_service, workflow
+from screening.callbacks.contact_details import ContactDetails, group_digits
+from screening.callbacks.models import HANDOVER, NOTE, CallbackRequest
+from screening.callbacks.public_key import NoKeyError
+from screening.callbacks.staff_blueprint import (
+    CONFLICT,
+    UNAVAILABLE,
+    UNPROCESSABLE,
+    days_overdue,
+    due_today,
+    staff_callbacks,
+)
+from screening.callbacks.staff_forms import (
+    DO_NOT_CALL,
+    NEXT_SHIFT,
+    OUTCOMES,
+    SPOKE_WITH_PATIENT,
+    CallForm,
+    HandOverForm,
+    NoteForm,
+)
+from screening.callbacks.staff_texts import DONE, EVENTS, REFUSED
+from screening.callbacks.workflow import Attempt, NotAllowedError, Progress
+from screening.extensions import db
+from screening.questionnaires.scoring import Help, Summary, score
+from screening.staff import display_names, form_recovery
+from screening.staff.access import require_role
+from screening.staff.current_account import current_account
+from screening.staff.roles import CALLBACKS
+from screening.web.form_fields import select_choices
+
+
+@dataclass(frozen=True)
+class Event:
+    """What somebody typed to go with a step, and the kind of note it becomes."""
+
+    text: str = ""
+    kind: str = NOTE
+
+
+@staff_callbacks.get("/<id_>")
+@require_role(CALLBACKS)
+def show(id_: str) -> str:
+    """One request."""
+    found = _found(id_)
+    call, note, hand = (form_recovery.recover_form(f"staff_callbacks.{form}") for form in ("call", "note", "hand"))
+    return _request_page(
+        found,
+        notice=DONE.get(request.args.get("done", "")),
+        call=CallForm(formdata=call) if call else None,
+        note=NoteForm(formdata=note) if note else None,
+        hand=_hand_form(found, hand) if hand else None,
+    )
+
+
+@staff_callbacks.post("/<id_>/claim")
+@require_role(CALLBACKS)
+def claim(id_: str) -> AnyResponse:
+    """Take a request nobody has."""
+    return _step(id_, workflow.claim, "request.claimed", "claimed")
+
+
+@staff_callbacks.post("/<id_>/put-back")
+@require_role(CALLBACKS)
+def put_back(id_: str) -> AnyResponse:
+    """Let it go."""
+    return _step(id_, workflow.put_back, "request.put_back", "put_back")
+
+
+@staff_callbacks.post("/<id_>/close")
+@require_role(CALLBACKS)
+def close(id_: str) -> AnyResponse:
+    """End it."""
+    return _step(id_, workflow.close, "request.closed", "closed")
+
+
+@staff_callbacks.post("/<id_>/reopen")
+@require_role(CALLBACKS)
+def reopen(id_: str) -> AnyResponse:
+    """Go on with a closed one."""
+    return _step(id_, workflow.reopen, "request.reopened", "reopened")
+
+
+@staff_callbacks.post("/<id_>/hand")
+@require_role(CALLBACKS)
+def hand(id_: str) -> AnyResponse:
+    """Give it to somebody or to the next shift, or take it over; a note may go with it."""
+    found = _found(id_)
+    form, me = _hand_form(found, request.form), current_account().id
+    if not form.validate():
+        return make_response(_request_page(found, hand=form), UNPROCESSABLE)
+    to, handover = form.to.data, Event(form.handover.data, HANDOVER)
+    if to == NEXT_SHIFT:
+        back = lambda progress: workflow.put_back(progress, me)  # noqa: E731
+        return _take(found, form.version, back, "request.put_back", "put_back", handover)
+    give = lambda progress: workflow.reassign(progress, to)  # noqa: E731
+    return _take(found, form.version, give, "request.reassigned", "reassigned", handover, to=to)
+
+
+@staff_callbacks.post("/<id_>/call")
+@require_role(CALLBACKS)
+def call(id_: str) -> AnyResponse:
+    """Note how a call went. Who calls about a request that nobody has takes it."""
+    found, form = _found(id_), CallForm()
+    details = staff_service.decrypt(current.keyring(), found)
+    voicemail = bool(details and details.voicemail)
+    form.offer(voicemail)
+    if not form.validate():
+        return make_response(_request_page(found, call=form), UNPROCESSABLE)
+    step, action, detail = _call_step(form.outcome.data, voicemail)
+    return _take(found, form.version, step, action, "called", Event(form.note.data), called=True, **detail)
+
+
+@staff_callbacks.post("/<id_>/note")
+@require_role(CALLBACKS)
+def note(id_: str) -> AnyResponse:
+    """Add a note."""
+    found, form = _found(id_), NoteForm()
+    if not form.validate():
+        return make_response(_request_page(found, note=form), UNPROCESSABLE)
+    try:
+        staff_service.record_note(found, form.version, form.note.data, current_account().id, current.now())
+    except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
+        return _refused(id_, error, Event(form.note.data))
+    return redirect(url_for("staff_callbacks.show", id_=id_, done="noted"), 303)
+
+
+@staff_callbacks.post("/<id_>/erase")
+@require_role(CALLBACKS)
+def erase(id_: str) -> AnyResponse:
+    """Take a request back for a patient who asks for it."""
+    found = _found(id_)
+    try:
+        if found.version != HandOverForm().version:
+            raise NotAllowedError("changed")
+        patient_service.erase(found, current.now(), current_account().id)
+    except (NotAllowedError, SQLAlchemyError) as error:
+        return _refused(id_, error)
+    return redirect(url_for("staff_callbacks.show", id_=id_, done="erased"), 303)
+
+
+def _step(id_: str, step: Callable[[Progress, str], Progress], action: str, done: str) -> AnyResponse:
+    """A step that asks for nothing but who takes it."""
+    me = current_account().id
+    return _take(_found(id_), HandOverForm().version, lambda progress: step(progress, me), action, done)
+
+
+def _take(
+    found: CallbackRequest,
+    seen: int,
+    step: Callable[[Progress], Progress],
+    action: str,
+    done: str,
+    words: Event = Event(),
+    called: bool = False,
+    **detail: str,
+) -> AnyResponse:
+    """Take a request a step on, with the words that go with it; or say why not, and lose nothing."""
+    me, id_, now = current_account().id, found.id, current.now()
+    try:
+        if called and found.owner is None:
+            db.session.add(audit.event("request.claimed", now, me, id_))
+        if words.text:
+            staff_service.add_note(found, words.text, me, now, words.kind)
+        staff_service.transition(found, seen, step, action, me, now, **detail)
+    except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
+        return _refused(id_, error, words)
+    return redirect(url_for("staff_callbacks.show", id_=id_, done=done), 303)
+
+
+def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Progress], str, dict[str, str]]:
+    """What an outcome does to a request: the step, the event, and its detail."""
+    me = current_account().id
+    if outcome == SPOKE_WITH_PATIENT:
+        return (lambda progress: workflow.reach(_taken(progress), me)), "request.reached", {}
+    if outcome == DO_NOT_CALL:
+        return (lambda progress: workflow.close(_taken(progress), me)), "request.closed", {"reason": DO_NOT_CALL}
+    how = Attempt(outcome)
+    step = lambda progress: workflow.attempt(_taken(progress), me, how, voicemail)  # noqa: E731
+    return step, "request.attempted", {"outcome": outcome}
+
+
+def _taken(progress: Progress) -> Progress:
+    """A request that nobody has, taken by who is signed in; one that somebody has, as it is. Raises NotAllowedError."""
+    return workflow.claim(progress, current_account().id) if progress.owner is None else progress
+
+
+def _refused(id_: str, error: Exception, words: Event = Event()) -> AnyResponse:
+    """The request as it now stands, why what was wished for was not done, and the words that were typed."""
+    db.session.rollback()
+    reason = error.reason if isinstance(error, NotAllowedError) else "away"
+    found = _found(id_)
+    call, note, hand = CallForm(formdata=None), NoteForm(formdata=None), _hand_form(found, None)
+    if words.kind == HANDOVER:
+        hand.handover.data = words.text
+    else:
+        call.note.data = note.note.data = words.text
+    page = _request_page(found, notice=REFUSED[reason], call=call, note=note, hand=hand, failed=True)
+    return make_response(page, UNAVAILABLE if reason == "away" else CONFLICT)
+
+
+def _request_page(
+    found: CallbackRequest,
+    notice: Any = None,
+    call: CallForm | None = None,
+    note: NoteForm | None = None,
+    hand: HandOverForm | None = None,
+    failed: bool = False,
+) -> str:
+    db.session.add(audit.event("request.viewed", current.now(), current_account().id, found.id))
+    db.session.commit()
+    details, past = staff_service.decrypt(current.keyring(), found), staff_service.history(found)
+    summary = _shared(details)
+    return render_template(
+        "callbacks/staff/request.html",
+        callback_request=found,
+        progress=found.progress,
+        actions=workflow.allowed(found.progress, current_account().id),
+        patient_may_change=workflow.patient_may_change(found.progress),
+        erased=found.ciphertext is None,
+        details=details,
+        phone=group_digits(details.call, current.clinic().country) if details else "",
+        own_phone=group_digits(details.phone, current.clinic().country) if details else "",
+        summary=summary,
+        urgent=summary is not None and summary.help is Help.URGENT,
+        older=bool(summary and details and details.version != current.questionnaire().version),
+        notes=sorted(staff_service.notes(current.keyring(), found), key=lambda pair: pair[0].kind != HANDOVER),
+        history=past,
+        words=EVENTS,
+        duplicates=contact_index.duplicates(found),
+        names=display_names.account_names(),
+        me=current_account().id,
+        call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
+        note=note or NoteForm(formdata=None),
+        hand=hand or _hand_form(found, None),
+        late=days_overdue(found, clinic_calendar.current_calendar(current.clinic())),
+        due_today=due_today(found),
+        notice=notice,
+        failed=failed,
+        outcomes=OUTCOMES,
+        stopped=any(event.detail.get("reason") == DO_NOT_CALL for event in past),
+    )
+
+
+def _shared(details: ContactDetails | None) -> Summary | None:
+    if details is None or details.answers is None:
+        return None
+    return score(current.questionnaire(), details.answers)
+
+
+def _hand_form(found: CallbackRequest, typed: MultiDict[str, str] | None) -> HandOverForm:
+    form = HandOverForm(formdata=typed)
+    whom: dict[str, str | LazyString] = dict(display_names.active_names(CALLBACKS))
+    if found.owner == current_account().id:
+        whom[NEXT_SHIFT] = lazy_gettext("Whoever comes next")
+    form.to.choices = select_choices(whom)
+    return form
+
+
+def _found(id_: str) -> CallbackRequest:
+    found = staff_service.get_request(id_)
+    if found is None:
+        abort(404)
+    return found

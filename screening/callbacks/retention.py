@@ -1,0 +1,27 @@
+"""How long what is done with is kept."""
+
+from screening import current
+from screening.callbacks.models import CLOSED, WITHDRAWN, CallbackRequest
+from screening.database.secure_delete import delete_where
+from screening.durations import DAY_SECONDS
+
+KEY_LIVES = 7 * DAY_SECONDS
+"""Seconds that a private call-back key lives (see ``turning``): then nothing can be read of what was erased before."""
+
+
+def purge_closed(now: float, dry_run: bool = False) -> int:
+    """Delete requests closed ``CLOSED_REQUEST_RETENTION_DAYS`` ago with their notes and hashes; return how many.
+
+    Commits. Raises SQLAlchemyError; then nothing is deleted. A ``dry_run`` only counts.
+    """
+    kept: int = current.settings()["CLOSED_REQUEST_RETENTION_DAYS"]
+    over = (CallbackRequest.state_group == CLOSED, CallbackRequest.ended_at < int(now) - kept * DAY_SECONDS)
+    return delete_where(CallbackRequest, *over, dry_run=dry_run)
+
+
+def purge_withdrawn(now: float, dry_run: bool = False) -> int:
+    """Delete what is left of requests that were taken back: that there was one, and its course; how many.
+
+    Everything personal went when it was taken back. Commits, raises and counts like ``purge_closed``.
+    """
+    return delete_where(CallbackRequest, CallbackRequest.state_group == WITHDRAWN, dry_run=dry_run)

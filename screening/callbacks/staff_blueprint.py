@@ -1,0 +1,35 @@
+"""The blueprint of the staff call-back pages, and what its modules share."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, request
+from werkzeug.datastructures import MultiDict
+
+from screening import current
+from screening.callbacks.business_hours import Calendar, business_days_overdue
+from screening.callbacks.models import CallbackRequest
+from screening.staff import form_recovery
+
+staff_callbacks = Blueprint("staff_callbacks", __name__, url_prefix="/callbacks")
+
+CONFLICT, UNPROCESSABLE, UNAVAILABLE = 409, 422, 503
+
+
+def submitted_or_recovered() -> MultiDict[str, str] | None:
+    """Return what a form of this page was sent, or what was recovered after its session had ended."""
+    return request.form if request.method == "POST" else form_recovery.recover_form(request.endpoint or "")
+
+
+def days_overdue(found: CallbackRequest, calendar: Calendar) -> int | None:
+    """Return by how many business days a request is overdue; None while it is not."""
+    if found.state_group != "waiting" or found.due_at >= current.now():
+        return None
+    due, now = (datetime.fromtimestamp(moment, UTC) for moment in (found.due_at, current.now()))
+    return business_days_overdue(calendar, due, now)
+
+
+def due_today(found: CallbackRequest) -> bool:
+    """Return whether a waiting request is due today at the clinic."""
+    zone = current.clinic().time_zone
+    due, now = (datetime.fromtimestamp(moment, zone).date() for moment in (found.due_at, current.now()))
+    return found.state_group == "waiting" and due == now

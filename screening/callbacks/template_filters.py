@@ -1,0 +1,89 @@
+"""Times, days and wishes in the words of the page's language, always in the clinic's own time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time
+from flask import Flask
+from flask_babel import get_locale, gettext, ngettext
+
+from screening import current
+from screening.callbacks.business_hours import PartOfDay
+from screening.callbacks.contact_details import ContactDetails
+from screening.callbacks.forms import PARTS, day_names
+from screening.callbacks.retention import KEY_LIVES
+from screening.callbacks.workflow import Progress, State
+from screening.durations import DAY_SECONDS, format_duration
+
+STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
+    State.NEW: ("new", lambda attempts: gettext("New")),
+    State.CLAIMED: ("new", lambda attempts: gettext("Taken")),
+    State.ATTEMPTED: ("tried", lambda attempts: ngettext("Tried once", "Tried %(num)s times", attempts)),
+    State.REACHED: ("booked", lambda attempts: gettext("Reached")),
+    State.CLOSED: ("done", lambda attempts: gettext("Closed")),
+    State.WITHDRAWN: ("done", lambda attempts: gettext("Taken back")),
+}
+"""The tag of a state (class ``app-tag--<tag>``), and what it is called after so many attempts."""
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates of an application these filters."""
+    for word in (clock_time, weekday, day_and_time, language_name, preferred_times, state_label):
+        app.add_template_filter(word)
+    app.add_template_global(closed_request_retention)
+    app.add_template_global(backup_key_lifetime)
+
+
+def state_label(progress: Progress) -> tuple[str, str]:
+    """Return the tag and the text of a request's state."""
+    tag, text = STATE_LABELS[progress.state]
+    return tag, text(progress.attempts)
+
+
+def closed_request_retention() -> str:
+    """How long a closed request is kept: ``30 days``."""
+    days: int = current.settings()["CLOSED_REQUEST_RETENTION_DAYS"]
+    return format_duration(days * DAY_SECONDS)
+
+
+def backup_key_lifetime() -> str:
+    """For how long at most an old copy of the database still tells what was erased since: ``7 days``."""
+    return format_duration(KEY_LIVES)
+
+
+def clinic_time(moment: datetime | float) -> datetime:
+    """A moment (aware, or seconds since 1970) on the clinic's clock."""
+    moment = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
+    return moment.astimezone(current.clinic().time_zone)
+
+
+def clock_time(moment: datetime | float) -> str:
+    """The time of day."""
+    return format_time(clinic_time(moment), "short", locale=get_locale())
+
+
+def weekday(moment: datetime | float) -> str:
+    """The day with its name, without the year."""
+    return format_date(clinic_time(moment), gettext("EEEE, MMMM d"), locale=get_locale())
+
+
+def day_and_time(moment: datetime | float) -> str:
+    """The day, short, and the time."""
+    local = clinic_time(moment)
+    day = format_skeleton("MMMEd", local, locale=get_locale())
+    if local.year != clinic_time(current.now()).year:
+        day = format_date(local, "medium", locale=get_locale())
+    return f"{day}, {format_time(local, 'short', locale=get_locale())}"
+
+
+def language_name(code: str) -> str:
+    """The name of a language, in the page's language."""
+    return (Locale.parse(code).get_display_name(get_locale()) or code).capitalize()
+
+
+def preferred_times(details: ContactDetails) -> str:
+    """The days and parts of the day that were chosen."""
+    days = ", ".join(day_names()[day] for day in details.days) or gettext("Any day")
+    parts = ", ".join(str(PARTS[PartOfDay(part)]) for part in details.parts) or gettext("any time")
+    return f"{days}; {parts}"

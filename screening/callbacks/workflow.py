@@ -1,0 +1,160 @@
+"""The workflow of a request: its states, and the transitions each state allows. Pure."""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class State(Enum):
+    """Where a request stands."""
+
+    NEW = "new"
+    CLAIMED = "claimed"
+    ATTEMPTED = "attempted"
+    REACHED = "reached"
+    CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
+
+
+OPEN_STATES = (State.NEW, State.CLAIMED, State.ATTEMPTED, State.REACHED)
+"""Somebody still has something to do."""
+
+AWAITING_CALL = (State.NEW, State.CLAIMED, State.ATTEMPTED)
+"""The patient was not spoken with yet: the promise still runs."""
+
+
+class Attempt(Enum):
+    """How a call ended that reached nobody."""
+
+    NO_ANSWER = "no_answer"
+    VOICEMAIL = "voicemail"
+    WRONG_NUMBER = "wrong_number"
+
+
+class NotAllowedError(ValueError):
+    """The request is in no state for this. ``reason`` names why, for a page to put into words."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A request as far as its course goes. ``owner`` is the id of who has it, None when nobody does."""
+
+    state: State = State.NEW
+    owner: str | None = None
+    attempts: int = 0
+
+
+class Action(Enum):
+    """What staff can do with a request."""
+
+    CLAIM = "claim"
+    CALL = "call"
+    CLOSE = "close"
+    PUT_BACK = "put_back"
+    HAND_OVER = "hand_over"
+    REOPEN = "reopen"
+    NOTE = "note"
+    ERASE = "erase"
+
+
+def allowed(progress: Progress, me: str) -> frozenset[str]:
+    """Return the values of the actions that a request allows the account ``me``; each then raises nothing."""
+    mine, unclaimed = progress.owner == me, progress.owner is None
+    rules = {
+        Action.CLAIM: progress.state in OPEN_STATES and unclaimed,
+        Action.CALL: progress.state in AWAITING_CALL and (mine or unclaimed),
+        Action.CLOSE: progress.state in OPEN_STATES and mine,
+        Action.PUT_BACK: progress.state in OPEN_STATES and mine,
+        Action.HAND_OVER: progress.state in OPEN_STATES,
+        Action.REOPEN: progress.state is State.CLOSED,
+        Action.NOTE: progress.state is not State.WITHDRAWN,
+        Action.ERASE: progress.state is not State.WITHDRAWN,
+    }
+    return frozenset(action.value for action, holds in rules.items() if holds)
+
+
+def patient_may_change(progress: Progress) -> bool:
+    """Return whether the patient may still change the request: until they were reached."""
+    return progress.state in AWAITING_CALL
+
+
+def claim(progress: Progress, by: str) -> Progress:
+    """Take a request that nobody has. Raises NotAllowedError."""
+    _require_open(progress)
+    if progress.owner is not None:
+        raise NotAllowedError("yours" if progress.owner == by else "taken")
+    state = State.CLAIMED if progress.state is State.NEW else progress.state
+    return replace(progress, state=state, owner=by)
+
+
+def reassign(progress: Progress, to: str) -> Progress:
+    """Give an open request to somebody, whoever has it now. Raises NotAllowedError."""
+    _require_open(progress)
+    state = State.CLAIMED if progress.state is State.NEW else progress.state
+    return replace(progress, state=state, owner=to)
+
+
+def put_back(progress: Progress, by: str) -> Progress:
+    """Let a request go, so that anybody may take it; the attempts stay counted. Raises NotAllowedError."""
+    _require_owner(progress, by)
+    state = State.NEW if progress.state is State.CLAIMED else progress.state
+    return replace(progress, state=state, owner=None)
+
+
+def attempt(progress: Progress, by: str, outcome: Attempt, voicemail_allowed: bool) -> Progress:
+    """Note a call that reached nobody. Raises NotAllowedError, also for a voicemail that was not allowed."""
+    _require_owner(progress, by)
+    if progress.state is State.REACHED:
+        raise NotAllowedError("reached")
+    if outcome is Attempt.VOICEMAIL and not voicemail_allowed:
+        raise NotAllowedError("voicemail")
+    return replace(progress, state=State.ATTEMPTED, attempts=progress.attempts + 1)
+
+
+def reach(progress: Progress, by: str) -> Progress:
+    """Note that the patient was spoken with. Raises NotAllowedError."""
+    _require_owner(progress, by)
+    if progress.state is State.REACHED:
+        raise NotAllowedError("reached")
+    return replace(progress, state=State.REACHED, attempts=progress.attempts + 1)
+
+
+def close(progress: Progress, by: str) -> Progress:
+    """End a request. Raises NotAllowedError."""
+    _require_owner(progress, by)
+    return replace(progress, state=State.CLOSED)
+
+
+def reopen(progress: Progress, by: str) -> Progress:
+    """Go on with a closed request; who reopens it has it. Raises NotAllowedError."""
+    if progress.state is not State.CLOSED:
+        raise NotAllowedError("withdrawn" if progress.state is State.WITHDRAWN else "open")
+    return replace(progress, state=State.CLAIMED, owner=by)
+
+
+def withdraw(progress: Progress) -> Progress:
+    """Take a request back for good. Raises NotAllowedError when it was before."""
+    if progress.state is State.WITHDRAWN:
+        raise NotAllowedError("withdrawn")
+    return replace(progress, state=State.WITHDRAWN, owner=None)
+
+
+def change(progress: Progress) -> Progress:
+    """Whether the patient may still change what was asked: yes, until they were reached. Raises NotAllowedError."""
+    if progress.state not in AWAITING_CALL:
+        raise NotAllowedError(progress.state.value)
+    return progress
+
+
+def _require_open(progress: Progress) -> None:
+    if progress.state not in OPEN_STATES:
+        raise NotAllowedError(progress.state.value)
+
+
+def _require_owner(progress: Progress, by: str) -> None:
+    _require_open(progress)
+    if progress.owner != by:
+        raise NotAllowedError("unclaimed" if progress.owner is None else "taken")

@@ -1,0 +1,1 @@
+"""The commands under ``flask``, a module a group. Data on stdout, words on stderr, non-zero on failure."""

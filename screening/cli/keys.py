@@ -1,0 +1,87 @@
+"""``flask keys``: key files, rotation and the published call-back key."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import click
+
+from screening import current
+from screening.callbacks import contact_index, key_rotation, public_key
+from screening.cli.base import Group, keys_dir_and_purposes
+from screening.config import SettingsError
+from screening.crypto.key_files import activate_key, add_key, create_ring, read_ring, ring_file
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+
+keys = Group("keys", help="The key files. A key is added on every machine before it is activated.")
+
+
+@keys.command("init")
+def init() -> None:
+    """Make a first key for each purpose that has none."""
+    folder, purposes = keys_dir_and_purposes()
+    for purpose in purposes:
+        if create_ring(folder, purpose, _today()):
+            click.echo(f"{purpose}: made {ring_file(folder, purpose).name}", err=True)
+
+
+@keys.command("list")
+def list_() -> None:
+    """Show the keys: purpose, id, day made, and whether it seals or only opens."""
+    folder, purposes = keys_dir_and_purposes()
+    for purpose in purposes:
+        ring = read_ring(folder, purpose)
+        for key in ring.keys:
+            click.echo(f"{purpose}\t{key.id}\t{key.made}\t{'seals' if key.id == ring.active else 'opens'}")
+
+
+@keys.command("add")
+@click.argument("purpose")
+def add(purpose: str) -> None:
+    """Add a key that only opens. Copy the file to every machine, then activate it."""
+    folder, _ = keys_dir_and_purposes(purpose)
+    click.echo(add_key(folder, purpose, _today()).id)
+
+
+@keys.command("activate")
+@click.argument("purpose")
+@click.argument("key_id")
+def activate(purpose: str, key_id: str) -> None:
+    """Let a key seal. Running processes take it up when they restart, or when they meet it."""
+    folder, _ = keys_dir_and_purposes(purpose)
+    activate_key(folder, purpose, key_id)
+    if purpose == CALLBACK:
+        _publish(folder)
+    if purpose == SEARCH:
+        contact_index.delete_contact_hashes(key_id)
+
+
+@keys.command("rotate")
+@click.argument("purpose")
+def rotate(purpose: str) -> None:
+    """Lay a new call-back key, seal what is kept to it, and destroy the old one a day later; print what was done."""
+    if purpose != CALLBACK:
+        raise SettingsError(f"only {CALLBACK} is rotated: for the others there are flask keys add and activate")
+    folder, _ = keys_dir_and_purposes(CALLBACK)
+    done = key_rotation.rotate(folder, current.now())
+    for name in ("resealed", "hashed", "unreadable", "destroyed"):
+        click.echo(f"{name}\t{getattr(done, name)}")
+    if done.waits_until:
+        moment = datetime.fromtimestamp(done.waits_until, UTC)
+        click.echo(
+            f"The old key is destroyed by the worker, or by this command, from {moment:%Y-%m-%d %H:%M} UTC", err=True
+        )
+
+
+@keys.command("publish")
+def publish() -> None:
+    """Let requests for a call be sealed to this machine's call-back key: its public half goes to the database."""
+    folder, _ = keys_dir_and_purposes(CALLBACK)
+    click.echo(_publish(folder))
+
+
+def _publish(folder: Path) -> str:
+    return public_key.publish(Keyring(folder, (CALLBACK,)), current.now())
+
+
+def _today() -> date:
+    return datetime.fromtimestamp(current.now(), UTC).date()

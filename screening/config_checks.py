@@ -1,0 +1,163 @@
+"""Cross-setting validation. Startup is refused with one line per violated rule; commands run all the same.
+
+A rule is a function of all settings that raises SettingsError with one line that says what to change.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any
+
+from sqlalchemy import create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening import clinic
+from screening.audit import DEMO_FILLED, AuditEvent
+from screening.config import SettingsError
+from screening.crypto.key_files import read_ring, ring_file
+from screening.crypto.keyring import PURPOSES
+from screening.database import timeouts
+from screening.database.engines import bind_urls, sqlite_files
+from screening.mail import smtp
+from screening.web import rate_limits
+
+Settings = Mapping[str, Any]
+Rule = Callable[[Settings], None]
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
+"""Names under which only this machine reaches the site."""
+
+
+def check(settings: Settings) -> None:
+    """Raise SettingsError with a line for each rule that is broken, if one is."""
+    found = problems(settings, (*RULES, key_files))
+    if found:
+        raise SettingsError("\n".join(found))
+
+
+def problems(settings: Settings, rules: Iterable[Rule] = ()) -> list[str]:
+    """What is wrong, a line each, by ``rules``; if none are given by all but the key files', which the doctor tells."""
+    found = []
+    for rule in rules or RULES:
+        try:
+            rule(settings)
+        except SettingsError as error:
+            found.append(str(error))
+    return found
+
+
+def is_public(settings: Settings) -> bool:
+    """Whether others than this machine reach the site."""
+    return bool(_public_names(settings))
+
+
+def secure_cookies(settings: Settings) -> None:
+    """On a public site cookies go over https only."""
+    if is_public(settings) and not settings["HTTPS"]:
+        raise SettingsError(
+            f"SCREENING_HTTPS is false, but SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}: "
+            "serve the site over https and set SCREENING_HTTPS=true"
+        )
+
+
+def demo_clinic(settings: Settings) -> None:
+    """Nobody but this machine is shown a clinic that does not exist."""
+    if is_public(settings) and _shows_demo(settings):
+        raise SettingsError(
+            f"SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}, but the demo clinic is shown: "
+            f"put your own clinic in {settings['CLINIC_FILE']}, with demo = false"
+        )
+
+
+def demo_database(settings: Settings) -> None:
+    """What ``flask demo`` made up is no real clinic's. A database that is away is not waited for, and may be fine."""
+    if is_public(settings) and _is_demos(settings["DATABASE_URL"]):
+        raise SettingsError(
+            f"SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}, but flask demo filled the database: "
+            "set SCREENING_DATABASE_URL to one of its own"
+        )
+
+
+def second_factor(settings: Settings) -> None:
+    """Staff sign in by password alone at a demo on this machine only."""
+    if settings["STAFF_SECOND_FACTOR"] or "staff" not in settings["SERVE"]:
+        return
+    if is_public(settings) or not _shows_demo(settings):
+        raise SettingsError(
+            "SCREENING_STAFF_SECOND_FACTOR may be false only while the demo clinic is shown, on this machine alone: "
+            "set it to true"
+        )
+
+
+def limit_storage(settings: Settings) -> None:
+    """A storage of limits that is named is there. Once the site runs, one that goes away limits nothing."""
+    address = settings["RATE_LIMIT_STORAGE_URL"]
+    if address == rate_limits.IN_MEMORY:
+        return
+    storage = rate_limits.shared_storage(address)
+    try:
+        answers = storage.check()
+    except Exception:  # whatever the client of that storage raises; its message may hold the password
+        answers = False
+    if not answers:
+        raise SettingsError(
+            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or take memory://"
+        )
+
+
+def metrics(settings: Settings) -> None:
+    """Figures are not for the public net. An address that is a name is believed to be meant."""
+    host, _ = settings["METRICS_ADDRESS"] or ("", 0)
+    try:
+        address = ip_address(host.strip("[]"))
+    except ValueError:
+        return
+    if address.is_global or (address.is_unspecified and is_public(settings)):
+        raise SettingsError(
+            f"SCREENING_METRICS_ADDRESS {host} can be reached from the public net: "
+            "take an address that cannot, such as 127.0.0.1:9109"
+        )
+
+
+def key_files(settings: Settings) -> None:
+    """The key files are whole, and nobody else's to read. One that is missing is told when it is needed."""
+    for purpose in (purpose for surface in settings["SERVE"] for purpose in PURPOSES[surface]):
+        if ring_file(settings["KEYS_DIR"], purpose).exists():
+            read_ring(settings["KEYS_DIR"], purpose)
+
+
+RULES: tuple[Rule, ...] = (
+    secure_cookies,
+    demo_clinic,
+    demo_database,
+    second_factor,
+    limit_storage,
+    metrics,
+    smtp.check_settings,
+)
+
+
+def _public_names(settings: Settings) -> list[str]:
+    return [name for name in settings["ALLOWED_HOSTS"] if name not in LOOPBACK_NAMES]
+
+
+def _shows_demo(settings: Settings) -> bool:
+    try:
+        return clinic.load(settings["CLINIC_FILE"]).demo
+    except SettingsError:  # told when the file is loaded
+        return False
+
+
+def _is_demos(url: str) -> bool:
+    if not all(file.exists() for file in sqlite_files(url)):
+        return False  # looking would make them
+    bound = bind_urls(url)
+    engine = create_engine(bound["SQLALCHEMY_DATABASE_URI"], **bound["SQLALCHEMY_ENGINE_OPTIONS"])
+    timeouts.set_timeouts(engine)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(select(AuditEvent.id).where(AuditEvent.action == DEMO_FILLED).limit(1))
+            return found.first() is not None
+    except SQLAlchemyError:
+        return False
+    finally:
+        engine.dispose()

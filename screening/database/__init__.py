@@ -1,0 +1,1 @@
+"""The database: engines and their timeouts, deletion that leaves no bytes, migrations."""

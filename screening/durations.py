@@ -1,0 +1,21 @@
+"""Spans of time in the words of the page's language, for pages that say how long something is kept."""
+
+from babel.units import format_unit
+from flask_babel import get_locale
+
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS, YEAR_SECONDS = 60, 60 * 60, 24 * 60 * 60, 365 * 24 * 60 * 60
+
+UNITS = (
+    (YEAR_SECONDS, YEAR_SECONDS, "year"),
+    (2 * DAY_SECONDS, DAY_SECONDS, "day"),
+    (HOUR_SECONDS, HOUR_SECONDS, "hour"),
+)
+"""From how many seconds on a unit is used, its length in seconds, and its name in CLDR."""
+
+
+def format_duration(seconds: int) -> str:
+    """So many seconds in the largest unit that tells them exactly: ``30 days``, ``24 hours``, ``2 years``."""
+    for least, length, name in UNITS:
+        if seconds >= least and seconds % length == 0:
+            return format_unit(seconds // length, f"duration-{name}", "long", locale=get_locale())
+    return format_unit(seconds // MINUTE_SECONDS, "duration-minute", "long", locale=get_locale())

@@ -1,0 +1,135 @@
+"""Delivery of the outbox: each mail by one worker, retried with growing delays, then shown to staff.
+
+A mail is claimed by moving its ``due_at`` ahead, so it falls due again when the worker dies. A mail is sent twice only
+when the server accepted it and the worker could not store that; both copies have one ``Message-ID``.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening import current
+from screening.durations import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
+from screening.extensions import db
+from screening.mail import smtp
+from screening.mail.models import DROPPED, FAILED, PENDING, SENT, OutboxMail
+from screening.mail.rendering import render
+from screening.mail.smtp import MailError
+from screening.mail.types import mail_types
+from screening.web import errors
+
+log = logging.getLogger(__name__)
+
+
+RETRY_DELAYS = (
+    MINUTE_SECONDS,
+    5 * MINUTE_SECONDS,
+    30 * MINUTE_SECONDS,
+    2 * HOUR_SECONDS,
+    6 * HOUR_SECONDS,
+    DAY_SECONDS,
+    DAY_SECONDS,
+    DAY_SECONDS,
+)
+"""Seconds from each failed attempt to the next: a mail server may be away over a weekend. Then it is given up."""
+
+MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
+
+LEASE_SECONDS = 15 * MINUTE_SECONDS
+"""Seconds a claim holds: far more than a mail takes, each answer of the server being timed (``MAIL_TIMEOUT``)."""
+
+table: Any = OutboxMail.__table__
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A mail that one worker has, known by ``claim``; ``attempts`` counts this one."""
+
+    id: str
+    kind: str
+    subject: str
+    claim: str
+    attempts: int
+
+
+def deliver(go_on: Callable[[], bool] = lambda: True) -> int:
+    """Send every mail that is due, one after another, while ``go_on`` says so; how many the server accepted.
+
+    Nothing where no mail server is set. Needs an application context with the staff's keys. Raises
+    SQLAlchemyError when the database is away.
+    """
+    sent = 0
+    while current.settings()["MAIL_HOST"] and go_on():
+        claim = claim_next()
+        if claim is None:
+            break
+        sent += _attempt(claim) == SENT
+    return sent
+
+
+def claim_next() -> Claim | None:
+    """Take the mail that is due longest; None when none is. Commits.
+
+    One that would wait longer than any does was put off before the clock was put back, and is due.
+    """
+    now, claim = current.now(), secrets.token_hex(16)
+    due = (table.c.state == PENDING, or_(table.c.due_at <= now, table.c.due_at > now + max(RETRY_DELAYS)))
+    first = select(table.c.id).where(*due).order_by(table.c.due_at, table.c.id).limit(1)
+    taken = (
+        table.update()
+        .where(table.c.id == first.with_for_update(skip_locked=True).scalar_subquery(), *due)
+        .values(claim=claim, due_at=now + LEASE_SECONDS, attempts=table.c.attempts + 1)
+        .returning(table.c.id, table.c.kind, table.c.subject, table.c.claim, table.c.attempts)
+    )
+    row = db.session.execute(taken).first()
+    db.session.commit()
+    return Claim(*row) if row else None
+
+
+def _attempt(claim: Claim) -> str:
+    """Try a mail once; where it stands then."""
+    if claim.attempts > MAX_ATTEMPTS:  # each time the worker ended in the midst of it
+        return _mark(claim, FAILED, error=smtp.INTERRUPTED, ended_at=current.now())
+    try:
+        letter = mail_types()[claim.kind].compose(claim.subject)
+        message = render(letter, claim.id) if letter else None
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # whatever is wrong with one letter must not hold up the others
+        log.error("a mail cannot be written: %s", errors.origin_of(error))
+        return _put_off(claim, MailError(smtp.UNWRITABLE))
+    if message is None:
+        return _mark(claim, DROPPED, ended_at=current.now())
+    return _send(claim, message)
+
+
+def _send(claim: Claim, message: EmailMessage) -> str:
+    try:
+        with smtp.session(current.settings()) as session:
+            session.send(message)
+            return _mark(claim, SENT, error=None, ended_at=current.now())
+    except MailError as error:
+        return _put_off(claim, error)
+
+
+def _put_off(claim: Claim, error: MailError) -> str:
+    """Try again later, or give up."""
+    log.warning("a mail was not sent: %s", error.kind)
+    if error.lasting or claim.attempts == MAX_ATTEMPTS:
+        return _mark(claim, FAILED, error=error.kind, ended_at=current.now())
+    return _mark(claim, PENDING, error=error.kind, due_at=current.now() + RETRY_DELAYS[claim.attempts - 1])
+
+
+def _mark(claim: Claim, state: str, **values: Any) -> str:
+    """Note how an attempt ended, if the claim still holds, and let go of the mail; the state. Commits."""
+    db.session.rollback()  # nothing that writing the letter has begun
+    mine = (table.c.id == claim.id, table.c.claim == claim.claim)
+    db.session.execute(table.update().where(*mine).values(state=state, claim=None, **values))
+    db.session.commit()
+    return state

@@ -1,0 +1,17 @@
+"""How long mail that has ended is kept: as a trace for staff, since it holds nothing of a person."""
+
+from sqlalchemy import and_, or_
+
+from screening.database.secure_delete import delete_where
+from screening.mail.models import DROPPED, FAILED, SENT, OutboxMail
+from screening.mail.outbox import FAILED_RETENTION_SECONDS, RETENTION_SECONDS
+
+
+def purge(now: float, dry_run: bool = False) -> int:
+    """Delete the mails that ended long enough ago; how many. A ``dry_run`` only counts. Raises SQLAlchemyError."""
+    ended = OutboxMail.ended_at
+    over = or_(
+        and_(OutboxMail.state.in_((SENT, DROPPED)), ended < int(now) - RETENTION_SECONDS),
+        and_(OutboxMail.state == FAILED, ended < int(now) - FAILED_RETENTION_SECONDS),
+    )
+    return delete_where(OutboxMail, over, dry_run=dry_run)

@@ -1,0 +1,98 @@
+"""The mail that did not get through: what it is about, how often it was tried, why it failed, and one more try.
+
+A mail is shown by its kind. Whom it goes to is not known here: that is found when it is sent.
+"""
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from werkzeug.wrappers import Response
+
+from screening import audit, current
+from screening.extensions import db
+from screening.mail import queries, smtp
+from screening.mail.models import FAILED, PENDING, OutboxMail
+from screening.mail.types import label, mail_types
+from screening.staff import nav
+from screening.staff.access import require_role
+from screening.staff.current_account import current_account
+from screening.staff.roles import ADMIN, CALLBACKS
+
+mail_views = Blueprint("mail", __name__, url_prefix="/mail")
+
+REASONS: dict[str | None, LazyString] = {
+    None: lazy_gettext("Not tried yet"),
+    smtp.REFUSED: lazy_gettext("The mail server refused it"),
+    smtp.BUSY: lazy_gettext("The mail server asked us to wait"),
+    smtp.UNREACHABLE: lazy_gettext("The mail server could not be reached"),
+    smtp.TIMEOUT: lazy_gettext("The mail server did not answer in time"),
+    smtp.CERTIFICATE: lazy_gettext("The line to the mail server is not safe: look at its certificate"),
+    smtp.SIGN_IN: lazy_gettext("The mail server did not take our name and password"),
+    smtp.UNWRITABLE: lazy_gettext("It could not be written: the key of the request is not on this machine"),
+    smtp.INTERRUPTED: lazy_gettext("The worker stopped in the midst of it again and again"),
+}
+"""Why a mail was not sent, in words."""
+
+
+def init_app(app: Flask) -> None:
+    """Register the page with the staff application; it is in the menu where a mail server is set."""
+    if app.config["SETTINGS"]["MAIL_HOST"]:
+        nav.add(app, "mail.show", lazy_gettext("Mail"), CALLBACKS, ADMIN, place=70)
+    app.register_blueprint(mail_views)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A mail as it is listed. ``about`` is the address of what it is about, None for who may not open that."""
+
+    mail: OutboxMail
+    label: str
+    reason: str
+    about: str | None
+
+
+@mail_views.get("")
+@require_role(CALLBACKS, ADMIN)
+def show() -> str:
+    """What failed and what waits."""
+    counts = queries.counts()
+    return render_template(
+        "mail/list.html",
+        rows=[_row(mail) for mail in queries.undelivered()],
+        failed=counts[FAILED],
+        waiting=counts[PENDING],
+        most=queries.MAX_ROWS,
+        server=bool(current.settings()["MAIL_HOST"]),
+        done="done" in request.args,
+    )
+
+
+@mail_views.post("/retry")
+@require_role(CALLBACKS, ADMIN)
+def retry_all() -> Response:
+    """Try all that did not get through once more."""
+    return _retry()
+
+
+@mail_views.post("/<mail_id>/retry")
+@require_role(CALLBACKS, ADMIN)
+def retry(mail_id: str) -> Response:
+    """Try one once more."""
+    db.get_or_404(OutboxMail, mail_id)
+    return _retry(mail_id)
+
+
+def _retry(mail_id: str | None = None) -> Response:
+    count = queries.retry(current.now(), mail_id)
+    db.session.add(audit.event("mail.retried", current.now(), current_account().id, mail_id or "", mails=str(count)))
+    db.session.commit()
+    return redirect(url_for("mail.show", done="1"), 303)
+
+
+def _row(mail: OutboxMail) -> Row:
+    kind = mail_types().get(mail.kind)
+    may_open = kind is not None and CALLBACKS in current_account().role_names
+    about = url_for(kind.endpoint, id_=mail.subject) if kind and may_open else None
+    return Row(mail, label(mail.kind), str(REASONS.get(mail.error, mail.error)), about)

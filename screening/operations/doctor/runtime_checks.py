@@ -1,0 +1,146 @@
+"""Checks of what lies in the database: whether what should be done by itself is done.
+
+How late the mixing is goes by the worker's own times and never by the copies: whether one waits is nobody's to see.
+"""
+
+from collections.abc import Iterator
+
+from flask_babel import lazy_gettext
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening.audit import AuditEvent
+from screening.callbacks import key_rotation
+from screening.callbacks.models import CallbackKey
+from screening.database.engines import sqlite_files
+from screening.durations import DAY_SECONDS, HOUR_SECONDS
+from screening.extensions import db
+from screening.mail import queries
+from screening.mail.models import FAILED
+from screening.operations import backup, migration_state
+from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
+from screening.operations.models import WorkerJob, WorkerLease
+from screening.operations.worker import LEASE_SECONDS
+from screening.staff.models import Account, Role
+from screening.staff.roles import ADMIN
+
+WORKER_SILENT_SECONDS = 15 * 60
+"""Seconds after which a worker that is not seen is missed."""
+
+MAIL_WAITING_SECONDS = HOUR_SECONDS
+"""Seconds after which a mail that is not sent is told: by then it was tried at least three times."""
+
+ROTATION_OVERDUE_SECONDS = 2 * DAY_SECONDS
+"""Seconds after which a daily job is late."""
+
+
+def database(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the database can be reached and is at the newest migration; if so, all that lies in it."""
+    missing = [file for file in sqlite_files(given.settings["DATABASE_URL"]) if not file.exists()]
+    try:
+        newest = not missing and migration_state.is_current()
+    except SQLAlchemyError as error:
+        kind = type(error).__name__
+        what = lazy_gettext("The database cannot be reached (%(kind)s)", kind=kind)
+        step = lazy_gettext("See that it runs, that its disk has room, and that this is its address:")
+        yield Finding(Severity.NOW, what, step, "SCREENING_DATABASE_URL")
+        return
+    if not newest:
+        what = lazy_gettext("The database is not as this version of the site needs it")
+        yield Finding(Severity.NOW, what, lazy_gettext("Bring it up to date:"), "flask db upgrade")
+        return
+    for check in DATABASE_CHECKS:
+        yield from check(given)
+
+
+def worker(given: CheckInputs) -> Iterator[Finding]:
+    """Whether a worker is at work."""
+    seen = worker_last_ran(given.now)
+    if seen is None or given.now - seen > WORKER_SILENT_SECONDS:
+        yield Finding(
+            Severity.NOW,
+            lazy_gettext(
+                "The worker was not seen for %(minutes)s minutes: no mail goes out", minutes=WORKER_SILENT_SECONDS // 60
+            ),
+            lazy_gettext("Start it, and let your service manager keep it running:"),
+            "flask worker",
+        )
+
+
+def worker_last_ran(now: float) -> int | None:
+    """When a worker last gave a sign of life: it finished or failed at a job, or took its lease."""
+    times = [time for row in db.session.execute(select(WorkerJob.ran_at, WorkerJob.failed_at)) for time in row]
+    times += [until - LEASE_SECONDS for until in db.session.scalars(select(WorkerLease.until)) if until]
+    return max((time for time in times if time is not None and time <= now), default=None)
+
+
+def jobs(given: CheckInputs) -> Iterator[Finding]:
+    """Whether a job fails again and again, or is late."""
+    rows = {job.name: job for job in db.session.scalars(select(WorkerJob).order_by(WorkerJob.name))}
+    for job in rows.values():
+        if job.failed_at is not None:
+            what = lazy_gettext("The worker’s job %(name)s failed when it last ran", name=job.name)
+            yield Finding(Severity.SOON, what, lazy_gettext("See in the worker’s log why"))
+    if _is_late(rows.get("shuffle"), given.now):
+        what = lazy_gettext("The anonymous copies were not mixed for two days")
+        yield Finding(Severity.SOON, what, lazy_gettext("Let the worker do what is due:"), "flask worker --once")
+    if _is_late(rows.get("purge"), given.now):
+        what = lazy_gettext("What is over was not deleted for two days")
+        yield Finding(Severity.SOON, what, lazy_gettext("Let the worker do what is due:"), "flask worker --once")
+
+
+def key_rotation_progress(given: CheckInputs) -> Iterator[Finding]:
+    """Whether an old call-back key should have been destroyed."""
+    if key_rotation.is_overdue(given.now):
+        what = lazy_gettext("A call-back key lives for over a week: who took a request back can be read in old backups")
+        yield Finding(
+            Severity.NOW, what, lazy_gettext("Turn it on the worker’s machine:"), "flask keys rotate callback"
+        )
+
+
+def public_key_published(given: CheckInputs) -> Iterator[Finding]:
+    """Whether requests for a call can be sealed."""
+    if not db.session.scalar(select(func.count()).select_from(CallbackKey).where(CallbackKey.active)):
+        what = lazy_gettext("No call-back key is published: nobody can ask for a call")
+        yield Finding(Severity.NOW, what, lazy_gettext("On the worker’s machine:"), "flask keys publish")
+
+
+def mail(given: CheckInputs) -> Iterator[Finding]:
+    """Whether mail gets through."""
+    failed = queries.counts()[FAILED]
+    step = lazy_gettext("See why, and try again, at")
+    if failed:
+        what = lazy_gettext("Mails that were given up: %(count)s", count=failed)
+        yield Finding(Severity.NOW, what, step, "/staff/mail")
+    oldest = queries.oldest_pending()
+    if oldest is not None and given.now - oldest > MAIL_WAITING_SECONDS:
+        what = lazy_gettext("A mail waits for over an hour")
+        yield Finding(Severity.SOON, what, step, "/staff/mail")
+
+
+def admin(given: CheckInputs) -> Iterator[Finding]:
+    """Whether anybody can look after the accounts."""
+    if not given.serves_staff:
+        return
+    found = select(func.count()).select_from(Account).where(Account.active, Account.roles.any(Role.name == ADMIN))
+    if not db.session.scalar(found):
+        what = lazy_gettext("No account can look after the others")
+        command = "flask staff add EMAIL --name NAME --role admin"
+        yield Finding(Severity.NOW, what, lazy_gettext("Add one:"), command)
+
+
+def backups(given: CheckInputs) -> Iterator[Finding]:
+    """Whether a backup is missed. Only where one was ever made by our command: others make theirs in other ways."""
+    of_one = AuditEvent.action.in_((backup.BACKUP_CREATED, backup.BACKUP_RESTORED))
+    last = db.session.scalar(select(func.max(AuditEvent.at)).where(of_one))
+    if last is not None and given.now - last > ROTATION_OVERDUE_SECONDS:
+        what = lazy_gettext("No backup was made for two days")
+        yield Finding(Severity.SOON, what, lazy_gettext("Make one, and let cron do it daily:"), "flask backup FILE")
+
+
+def _is_late(job: WorkerJob | None, now: float) -> bool:
+    return job is not None and job.ran_at is not None and now - job.ran_at > ROTATION_OVERDUE_SECONDS
+
+
+DATABASE_CHECKS: tuple[Check, ...] = (worker, jobs, key_rotation_progress, public_key_published, mail, admin, backups)
+CHECKS: tuple[Check, ...] = (database,)

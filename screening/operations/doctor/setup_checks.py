@@ -1,0 +1,151 @@
+"""Checks of settings and files: what needs no database."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from flask_babel import lazy_gettext
+
+from screening import clinic, config_checks
+from screening.config import ROOT, SettingsError
+from screening.database.engines import sqlite_files
+from screening.mail import smtp
+from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
+from screening.questionnaires import loader
+from screening.questionnaires.table_reader import DefinitionError
+from screening.web import crisis
+
+DETERMINATION_VALIDITY = timedelta(days=3 * 365)
+"""HHS sets no term for an expert's word and says that experts give one ("time-limited certifications"); ours."""
+
+MIN_FREE_BYTES = 1024**3
+"""Bytes. Beside it a purge needs as much again as the largest SQLite file."""
+
+
+def questionnaire(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the definition can be used at the next start."""
+    try:
+        loader.load(given.settings["QUESTIONNAIRE_FILE"])
+    except DefinitionError as error:
+        yield Finding(
+            Severity.NOW,
+            lazy_gettext("The questionnaire cannot be used: %(problem)s", problem=str(error)),
+            lazy_gettext("Mend the file, then look with"),
+            f"flask questionnaire check {given.settings['QUESTIONNAIRE_FILE']}",
+        )
+
+
+def crisis_files(given: CheckInputs) -> Iterator[Finding]:
+    """Whether crisis help is there in every language, and was checked within a year."""
+    for language, found in crisis.load(_languages(given)).items():
+        file = f"screening/web/crisis/{language}.toml"
+        if found.checked is None:
+            yield Finding(
+                Severity.NOW,
+                lazy_gettext("%(file)s is missing or damaged; the built-in crisis numbers are shown", file=file),
+                lazy_gettext("Bring the file back:"),
+                f"git checkout -- {file}",
+            )
+        elif (_today(given) - found.checked).days > crisis.STALE_DAYS:
+            day = found.checked
+            what = lazy_gettext("The crisis numbers in %(file)s were last checked on %(day)s", file=file, day=day)
+            step = lazy_gettext("Look each number up with its service, set the new day in the file, and start again")
+            yield Finding(Severity.SOON, what, step)
+
+
+def _languages(given: CheckInputs) -> tuple[str, ...]:
+    try:
+        return loader.load(given.settings["QUESTIONNAIRE_FILE"]).locales
+    except DefinitionError:  # told by itself
+        return tuple(file.stem for file in crisis.FOLDER.glob("*.toml"))
+
+
+def clinic_file(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the clinic file can be used, and is a real clinic's."""
+    path: Path = given.settings["CLINIC_FILE"]
+    try:
+        demo = clinic.load(path).demo
+    except SettingsError as error:
+        what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
+        yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
+        return
+    if demo and not config_checks.is_public(given.settings):
+        what = lazy_gettext("The demo clinic is shown")
+        step = lazy_gettext("Copy the file and put in your own clinic:")
+        yield Finding(Severity.NOTE, what, step, f"cp screening/clinic-demo.toml {path}")
+
+
+def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the site would start again with these settings."""
+    for problem in config_checks.problems(given.settings):
+        what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
+        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+
+
+def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the limits are counted for all processes together."""
+    if config_checks.is_public(given.settings) and given.settings["RATE_LIMIT_STORAGE_URL"].startswith("memory:"):
+        yield Finding(
+            Severity.NOTE,
+            lazy_gettext("Each process counts the limits by itself, so with several more gets through"),
+            lazy_gettext("Where several processes serve the site, set"),
+            "SCREENING_RATE_LIMIT_STORAGE_URL=redis://localhost:6379",
+        )
+
+
+def determination(given: CheckInputs) -> Iterator[Finding]:
+    """Whether the expert's word that releases may tell months is still fresh."""
+    found = given.settings["EXPERT_DETERMINATION"]
+    if found and _today(given) - found.day > DETERMINATION_VALIDITY:
+        yield Finding(
+            Severity.SOON,
+            lazy_gettext("The expert determination is from %(day)s, over three years ago", day=found.day),
+            lazy_gettext("Ask for a new one, or let releases tell years: take out"),
+            "SCREENING_EXPERT_DETERMINATION",
+        )
+
+
+def mail_settings(given: CheckInputs) -> Iterator[Finding]:
+    """Whether mail can be sent at all; settings that exclude each other are told by themselves."""
+    if not given.settings["MAIL_HOST"]:
+        what = lazy_gettext("No mail server is set, so no mail is sent")
+        step = lazy_gettext("Let the team look at its requests by itself, or set")
+        yield Finding(Severity.NOTE, what, step, "SCREENING_MAIL_HOST")
+        return
+    try:
+        if given.serves_staff:
+            smtp.check_files(given.settings)
+    except SettingsError as error:
+        what = lazy_gettext("No mail can be sent: %(problem)s", problem=str(error))
+        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+
+
+def disk(given: CheckInputs) -> Iterator[Finding]:
+    """Whether there is room for what is to be stored."""
+    files = sqlite_files(given.settings["DATABASE_URL"])
+    needed = MIN_FREE_BYTES + max((file.stat().st_size for file in files if file.exists()), default=0)
+    folders = {ROOT / "instance", given.settings["KEYS_DIR"], *(file.parent for file in files)}
+    disks = {folder.stat().st_dev: folder for folder in sorted(folders) if folder.exists()}
+    for folder in disks.values():
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            left, place = free >> 20, str(folder)
+            what = lazy_gettext("Only %(left)s MB are free on the disk of %(place)s", left=left, place=place)
+            yield Finding(Severity.NOW, what, lazy_gettext("Make room for %(needed)s MB", needed=needed >> 20))
+
+
+def _today(given: CheckInputs) -> date:
+    return datetime.fromtimestamp(given.now, UTC).date()
+
+
+CHECKS: tuple[Check, ...] = (
+    questionnaire,
+    crisis_files,
+    clinic_file,
+    setting_conflicts,
+    rate_limit_storage,
+    determination,
+    mail_settings,
+    disk,
+)

@@ -1,0 +1,75 @@
+"""What is read off at each look: mail, calls, crisis numbers, the worker.
+
+Nothing here comes from answers, and nothing tells when a copy came: the jobs run by the clock.
+"""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from flask import Flask, current_app
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from screening import current
+from screening.callbacks.models import WAITING, CallbackRequest
+from screening.extensions import db
+from screening.mail import queries
+from screening.operations.health import application_with_database
+from screening.operations.models import WorkerJob
+
+
+class Gauges(Collector):
+    """The gauges of a site, for a registry."""
+
+    def __init__(self, app: Flask) -> None:
+        """``app`` is the application in front."""
+        self._app = application_with_database(app)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Read them all; those of the database are left out while it is away."""
+        with self._app.app_context():
+            yield _crisis()
+            try:
+                found = [*_mail(), *_calls(), _jobs()]
+            except SQLAlchemyError:
+                found = []
+        yield GaugeMetricFamily("screening_database_up", "Whether the database answers", bool(found))
+        yield from found
+
+
+def _crisis() -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(
+        "screening_crisis_file_age_days", "Days since the crisis numbers were checked", labels=["language"]
+    )
+    today = datetime.fromtimestamp(current.now(), UTC).date()
+    for language, found in current_app.extensions["crisis"].items():
+        gauge.add_metric([language], (today - found.checked).days if found.checked else math.inf)
+    return gauge
+
+
+def _mail() -> Iterator[GaugeMetricFamily]:
+    mails = GaugeMetricFamily("screening_outbox_mails", "Mails not sent, by state", labels=["state"])
+    for state, count in queries.counts().items():
+        mails.add_metric([state], count)
+    since = queries.oldest_pending()
+    age = 0 if since is None else current.now() - since
+    yield mails
+    yield GaugeMetricFamily("screening_outbox_age_seconds", "How long the oldest mail waits", age)
+
+
+def _calls() -> Iterator[GaugeMetricFamily]:
+    waiting = select(func.count()).select_from(CallbackRequest).where(CallbackRequest.state_group == WAITING)
+    overdue = waiting.where(CallbackRequest.due_at < current.now())
+    yield GaugeMetricFamily("screening_callbacks_waiting", "Requests for a call that wait", db.session.scalar(waiting))
+    yield GaugeMetricFamily("screening_callbacks_overdue", "Those whose time is over", db.session.scalar(overdue))
+
+
+def _jobs() -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily("screening_job_age_seconds", "Seconds since a job of the worker ran", labels=["job"])
+    for job in db.session.scalars(select(WorkerJob).order_by(WorkerJob.name)):
+        if job.ran_at is not None:
+            gauge.add_metric([job.name], current.now() - job.ran_at)
+    return gauge

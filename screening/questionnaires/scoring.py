@@ -1,0 +1,130 @@
+"""From answers to the facts of the summary: counts only, no severity, diagnosis or probability (not validated)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from screening.questionnaires.branching import answers_on_path
+from screening.questionnaires.model import DECLINED, Answers, Choice, Question, Questionnaire
+
+MORE_THAN_HALF = 2
+"""Points from which a sign was there "on more than half the days"."""
+
+SEVERAL = 3
+"""Number of noticed signs from which the summary says "several"."""
+
+
+class Level(Enum):
+    """How many signs were noticed. A count in words, not a severity."""
+
+    NONE = "none"
+    SOME = "some"
+    SEVERAL = "several"
+
+
+class Help(Enum):
+    """What crisis help the answers call for."""
+
+    NONE = "none"
+    SUPPORT = "support"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True)
+class Sign:
+    """One sign and what was answered: ``choice`` is None when it was declined or left open."""
+
+    question: Question
+    choice: Choice | None
+    declined: bool
+
+    @property
+    def points(self) -> int | None:
+        """0 to 3, or None without an answer that counts."""
+        return self.choice.points if self.choice else None
+
+    @property
+    def noticed(self) -> bool:
+        """Whether the sign was there at all."""
+        return bool(self.points)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything the summary page states, as facts.
+
+    ``level`` is None when the unanswered signs could change it; then only "at least ``noticed``"
+    may be said. ``points`` (0 to 21) is for the clinic's data, never a headline.
+    """
+
+    signs: tuple[Sign, ...]
+    noticed: int
+    more_than_half: int
+    declined: int
+    unanswered: int
+    points: int
+    level: Level | None
+    help: Help
+    cycle: bool
+    chronic: bool
+    pain_duration: Choice | None
+    pain_average: Choice | None
+    stress: tuple[Choice, ...]
+    minor: bool
+
+
+def level_of(noticed: int) -> Level:
+    """The level of a count of noticed signs."""
+    if noticed == 0:
+        return Level.NONE
+    return Level.SEVERAL if noticed >= SEVERAL else Level.SOME
+
+
+def help_level(questionnaire: Questionnaire, answers: Answers) -> Help:
+    """What crisis help the answers call for. Works on partial answers; no answer never reassures."""
+    answer = answers.get(questionnaire.help.question)
+    if answer in questionnaire.help.urgent:
+        return Help.URGENT
+    if answer in questionnaire.help.support:
+        return Help.SUPPORT
+    return Help.NONE
+
+
+def score(questionnaire: Questionnaire, answers: Answers) -> Summary:
+    """The facts these answers add up to. Answers off the path are not looked at."""
+    answers = answers_on_path(questionnaire, answers)
+    roles = questionnaire.roles
+    signs = tuple(_sign(question, answers) for question in questionnaire.signs)
+    noticed = sum(sign.noticed for sign in signs)
+    open_signs = sum(sign.choice is None for sign in signs)
+    noticed_ids = {sign.question.id for sign in signs if sign.noticed}
+    lowest, highest = level_of(noticed), level_of(noticed + open_signs)
+    duration = _picked(questionnaire, roles.pain_duration, answers)
+    return Summary(
+        signs=signs,
+        noticed=noticed,
+        more_than_half=sum((sign.points or 0) >= MORE_THAN_HALF for sign in signs),
+        declined=sum(sign.declined for sign in signs),
+        unanswered=sum(sign.choice is None and not sign.declined for sign in signs),
+        points=sum(sign.points or 0 for sign in signs),
+        level=lowest if lowest is highest else None,
+        help=help_level(questionnaire, answers),
+        cycle=roles.pain in noticed_ids and bool(noticed_ids & roles.mood),
+        chronic=duration is not None and duration.code in roles.chronic,
+        pain_duration=duration,
+        pain_average=_picked(questionnaire, roles.pain_average, answers),
+        stress=tuple(c for c in questionnaire.by_id[roles.stress].chosen(answers.get(roles.stress)) if c.tip),
+        minor=answers.get(roles.age) == roles.minor,
+    )
+
+
+def _sign(question: Question, answers: Answers) -> Sign:
+    answer = answers.get(question.id)
+    declined = answer == DECLINED
+    choice = question.by_code[answer] if isinstance(answer, str) and not declined else None
+    return Sign(question, choice, declined)
+
+
+def _picked(questionnaire: Questionnaire, question_id: str, answers: Answers) -> Choice | None:
+    """The choice made, None when there is none or it was declined."""
+    chosen = questionnaire.by_id[question_id].chosen(answers.get(question_id))
+    return next((choice for choice in chosen if choice.code != DECLINED), None)

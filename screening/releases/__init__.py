@@ -1,0 +1,1 @@
+"""Releases of anonymized responses: computed, verified, stored, shown and downloaded."""

@@ -1,0 +1,259 @@
+"""k-anonymity by full-domain generalization with record suppression. Pure: counts in, a plan out.
+
+Every combination of levels is tried. The loss of one is the normalized certainty penalty (Xu et al., "Utility-based
+anonymization using local recoding", KDD 2006) with weights. Levels are ordered by k alone, never by sensitive answers
+(minimality attack: Wong et al., VLDB 2007).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+
+ANY = "any"
+"""What a value is called when its detail is not told at all."""
+
+SUPPRESSED = "masked"
+"""What a value is called in a row that is masked."""
+
+Generalized = tuple[str, ...]
+"""The values of one row's details as they are released, in the order of the ladders."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """One way to tell a detail: what each possible value becomes."""
+
+    id: str
+    generalized: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """The ways to tell one detail, finest first. ``weight``: how much its loss counts beside the others'.
+
+    ``waits``: a value of the finest level with fewer than k rows is not released at all, but waits.
+    """
+
+    name: str
+    weight: int
+    levels: tuple[Level, ...]
+    waits: bool = False
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What every group must meet.
+
+    ``k``: rows, at least. Among the rows whose sensitive answer is in ``answered`` there must be one in ``noticed`` and
+    one that is not, and ``strongest`` may be at most ``most_strongest`` of them. At most ``most_masked`` of all rows
+    may be masked, and at most ``most_lost`` of the different values of any detail may be lost by it.
+    """
+
+    k: int
+    answered: frozenset[str]
+    noticed: frozenset[str]
+    strongest: str
+    max_strongest: Fraction = Fraction(1, 2)
+    max_suppressed: Fraction = Fraction(1, 20)
+    max_lost: Fraction = Fraction(1, 5)
+
+    def met_by(self, answers: Counter[str]) -> bool:
+        """Whether a group with these sensitive answers may be released."""
+        counted = _only(answers, self.answered)
+        noticed = _only(counted, self.noticed).total()
+        diverse = 0 < noticed < counted.total() and counted[self.strongest] <= self.max_strongest * counted.total()
+        return answers.total() >= self.k and diverse
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a release tells its details, and what that reached and cost.
+
+    ``told``: for each combination of original values what is released instead. ``waiting``: the combinations that
+    are not released yet. ``k`` is the size of the smallest group, ``ncp`` the mean penalty of a row (0: nothing is
+    lost, 1: all is). ``values`` and ``strongest``: the fewest different sensitive answers of a group, and the
+    greatest share that the strongest one has in any.
+    """
+
+    levels: tuple[str, ...]
+    generalized: Mapping[Generalized, Generalized]
+    waiting: frozenset[Generalized]
+    rows: int
+    suppressed: int
+    groups: int
+    k: int
+    ncp: Fraction
+    values: int
+    strongest: Fraction
+
+
+class GroupTooSmallError(Exception):
+    """There are fewer rows than k."""
+
+
+class InsufficientDiversityError(Exception):
+    """No combination of levels meets the rules."""
+
+
+Groups = dict[Generalized, Counter[str]]
+"""The sensitive answers of the rows of each group, by what is told of the group."""
+
+Passes = Callable[[Counter[str]], bool]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A combination of levels that can meet k: its penalty, its levels by number, its groups."""
+
+    ncp: Fraction
+    vector: tuple[int, ...]
+    groups: Groups
+
+
+def search(counts: Mapping[tuple[Generalized, str], int], hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Plan:
+    """The plan with the least penalty that meets the rules.
+
+    ``counts``: how many copies have each combination of details (in the order of ``ladders``) and sensitive answer.
+    Raises TooFewError and TooAlikeError; ValueError for a value that a ladder does not know.
+    """
+    cells: Groups = defaultdict(Counter)
+    for (details, answer), number in counts.items():
+        _check(details, hierarchies)
+        cells[details][answer] += number
+    waiting = _waiting(cells, hierarchies, rules.k)
+    cells = {details: answers for details, answers in cells.items() if details not in waiting}
+    rows = _rows(cells)
+    if rows < rules.k:
+        raise GroupTooSmallError
+    for candidate in sorted(_by_k(cells, hierarchies, rules), key=lambda found: (found.ncp, found.vector)):
+        suppressed = _suppressed(candidate.groups, rules, rules.met_by)
+        if suppressed is not None:
+            return _plan(candidate, suppressed, cells, hierarchies, rules, waiting)
+    raise InsufficientDiversityError
+
+
+def _check(details: Generalized, hierarchies: tuple[Hierarchy, ...]) -> None:
+    for value, hierarchy in zip(details, hierarchies, strict=True):
+        for level in hierarchy.levels:
+            if value not in level.generalized:
+                raise ValueError(f"{hierarchy.name}: the level {level.id} does not say what {value!r} becomes")
+
+
+def _waiting(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> frozenset[Generalized]:
+    """The combinations that wait: those with a value too rare in a detail that lets its rare values wait."""
+    found: set[Generalized] = set()
+    for place, hierarchy in enumerate(hierarchies):
+        if hierarchy.waits:
+            finest = hierarchy.levels[0].generalized
+            rows: Counter[str] = Counter()
+            for details, answers in cells.items():
+                rows[finest[details[place]]] += answers.total()
+            found |= {details for details in cells if rows[finest[details[place]]] < k}
+    return frozenset(found)
+
+
+def _by_k(cells: Groups, hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Iterator[_Candidate]:
+    """Every combination of levels that can meet k, with what it costs when k is all that is asked."""
+    for vector in product(*(range(len(hierarchy.levels)) for hierarchy in hierarchies)):
+        groups: Groups = defaultdict(Counter)
+        for details, answers in cells.items():
+            groups[_tell(details, hierarchies, vector)].update(answers)
+        suppressed = _suppressed(groups, rules, lambda answers: answers.total() >= rules.k)
+        if suppressed is not None:
+            yield _Candidate(_penalty(groups, suppressed, hierarchies, vector), vector, groups)
+
+
+def _tell(details: Generalized, hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]) -> Generalized:
+    steps = zip(details, hierarchies, vector, strict=True)
+    return tuple(hierarchy.levels[number].generalized[value] for value, hierarchy, number in steps)
+
+
+def _suppressed(groups: Groups, rules: Rules, passes: Passes) -> frozenset[Generalized] | None:
+    """The groups to mask so that all that is left passes; None when too much would be lost.
+
+    The masked rows are a group themselves and must pass as well: while they do not, the smallest other
+    group joins them.
+    """
+    suppressed = {generalized for generalized, answers in groups.items() if not passes(answers)}
+    together: Counter[str] = Counter()
+    for generalized in suppressed:
+        together.update(groups[generalized])
+    others = sorted(groups.keys() - suppressed, key=lambda generalized: (groups[generalized].total(), generalized))
+    most = rules.max_suppressed * _rows(groups)
+    while suppressed and together.total() <= most and not passes(together):
+        if not others:
+            return None
+        suppressed.add(others[0])
+        together.update(groups[others.pop(0)])
+    if together.total() > most or _loses_values(groups.keys(), set(others), rules.max_lost):
+        return None
+    return frozenset(suppressed)
+
+
+def _loses_values(before: Collection[Generalized], left: Collection[Generalized], most: Fraction) -> bool:
+    """Whether more of any detail's different values than allowed are in no group that is left."""
+    for values, kept in zip(zip(*before, strict=True), zip(*left, strict=True), strict=True):
+        if len(set(values)) - len(set(kept)) > most * len(set(values)):
+            return True
+    return False
+
+
+def _penalty(
+    groups: Groups, suppressed: frozenset[Generalized], hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]
+) -> Fraction:
+    """The mean penalty of a row, between 0 and 1."""
+    costs = [_costs(hierarchy, number) for hierarchy, number in zip(hierarchies, vector, strict=True)]
+    total, weights = Fraction(0), sum(hierarchy.weight for hierarchy in hierarchies)
+    for generalized, answers in groups.items():
+        for value, cost, hierarchy in zip(generalized, costs, hierarchies, strict=True):
+            total += answers.total() * hierarchy.weight * (1 if generalized in suppressed else cost[value])
+    return total / weights / _rows(groups)
+
+
+def _costs(hierarchy: Hierarchy, number: int) -> dict[str, Fraction]:
+    """What each value told at a level costs: the share of the detail's values it may stand for."""
+    finest = hierarchy.levels[0].generalized
+    stands_for: dict[str, set[str]] = defaultdict(set)
+    for value, generalized in hierarchy.levels[number].generalized.items():
+        stands_for[generalized].add(finest[value])
+    all_values = len(set(finest.values()))
+    return {to: Fraction(len(of), all_values) if len(of) > 1 else Fraction(0) for to, of in stands_for.items()}
+
+
+def _plan(
+    found: _Candidate,
+    suppressed: frozenset[Generalized],
+    cells: Groups,
+    hierarchies: tuple[Hierarchy, ...],
+    rules: Rules,
+    waiting: frozenset[Generalized],
+) -> Plan:
+    hidden = (SUPPRESSED,) * len(hierarchies)
+    generalized = {details: _tell(details, hierarchies, found.vector) for details in cells}
+    generalized = {details: hidden if released in suppressed else released for details, released in generalized.items()}
+    groups: Groups = defaultdict(Counter)
+    for details, answers in cells.items():
+        groups[generalized[details]].update(answers)
+    answered = [_only(answers, rules.answered) for answers in groups.values()]
+    return Plan(
+        levels=tuple(hierarchy.levels[number].id for hierarchy, number in zip(hierarchies, found.vector, strict=True)),
+        generalized=generalized,
+        waiting=waiting,
+        rows=_rows(groups),
+        suppressed=groups[hidden].total() if hidden in groups else 0,
+        groups=len(groups),
+        k=min(answers.total() for answers in groups.values()),
+        ncp=_penalty(found.groups, suppressed, hierarchies, found.vector),
+        values=min(len(answers) for answers in answered),
+        strongest=max(Fraction(answers[rules.strongest], answers.total()) for answers in answered),
+    )
+
+
+def _only(answers: Counter[str], codes: frozenset[str]) -> Counter[str]:
+    return Counter({code: number for code, number in answers.items() if code in codes and number})
+
+
+def _rows(groups: Groups) -> int:
+    return sum(answers.total() for answers in groups.values())

@@ -1,0 +1,203 @@
+"""The codebook of a release: each column of its rows, and each code that can stand in it, in every language."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from babel.dates import format_skeleton
+from babel.support import Translations
+
+from screening.i18n.catalogs import CATALOGS
+from screening.questionnaires.model import NOT_ANSWERED, NOT_SHOWN, Choice, Question, Questionnaire, Texts
+from screening.releases.anonymise import ANY, SUPPRESSED
+from screening.releases.hierarchies import QUASI_IDENTIFIERS, Hierarchies
+from screening.releases.row_format import FULL_DETAIL, NOT_NOTICED, NOTICED
+
+PERIOD, AGE_BAND, PAIN_DURATION = QUASI_IDENTIFIERS
+
+
+@dataclass(frozen=True)
+class Code:
+    """A code that can stand in a column, and what it says."""
+
+    code: str
+    text: Texts
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the rows: its name, a short ``label``, the ``question`` that was asked, its codes.
+
+    ``asked_when``: the sign and its codes with which the question was asked; None where it hangs on no sign.
+    """
+
+    name: str
+    label: Texts
+    question: Texts
+    codes: tuple[Code, ...]
+    asked_when: tuple[str, tuple[str, ...]] | None = None
+
+
+def columns(
+    manifest: Mapping[str, Any], questionnaire: Questionnaire, hierarchies: Hierarchies, detail: str
+) -> tuple[Column, ...]:
+    """The columns of a release in their order, with the codes that its levels and masking allow.
+
+    ``detail`` is ``signs`` or ``full``; questionnaire and ladders must be those the release was made with.
+    """
+    return _Codebook(manifest, questionnaire, hierarchies, detail).columns()
+
+
+def to_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
+    """Columns as JSON keeps them."""
+    return [
+        {
+            "name": column.name,
+            "label": dict(column.label),
+            "question": dict(column.question),
+            "codes": [{"code": code.code, "text": dict(code.text)} for code in column.codes],
+            "asked_when": column.asked_when,
+        }
+        for column in columns
+    ]
+
+
+def from_json(kept: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Columns back from JSON."""
+    return tuple(_column(**column) for column in kept)
+
+
+def _column(codes: list[dict[str, Any]], asked_when: list[Any] | None, **texts: Any) -> Column:
+    when = (asked_when[0], tuple(asked_when[1])) if asked_when else None
+    return Column(codes=tuple(Code(**code) for code in codes), asked_when=when, **texts)
+
+
+def locales(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The languages of a codebook, English first."""
+    return tuple(sorted(columns[0].label, key=lambda locale: (locale != "en", locale)))
+
+
+def codebook_rows(columns: Sequence[Column]) -> Iterator[list[str]]:
+    """The codebook as rows of cells, its header first: a row for each code of each column."""
+    spoken = locales(columns)
+    texts = [f"{name}_{locale}" for name in ("label", "question") for locale in spoken]
+    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in spoken)]
+    for column in columns:
+        about = [text[locale] for text in (column.label, column.question) for locale in spoken]
+        for code in column.codes:
+            yield [column.name, *about, code.code, *(code.text[locale] for locale in spoken)]
+
+
+class _Codebook:
+    """Puts the columns of one release together."""
+
+    def __init__(
+        self, manifest: Mapping[str, Any], questionnaire: Questionnaire, hierarchies: Hierarchies, detail: str
+    ) -> None:
+        self.manifest, self.questionnaire, self.hierarchies, self.detail = manifest, questionnaire, hierarchies, detail
+        self.words = _words(questionnaire.locales)
+        self.is_pain_stated = manifest["levels"][PAIN_DURATION] != ANY
+
+    def columns(self) -> tuple[Column, ...]:
+        roles = self.questionnaire.roles
+        asked = [self._period(), self._banded(AGE_BAND, roles.age), self._banded(PAIN_DURATION, roles.pain_duration)]
+        asked += [self._answered(sign) for sign in self.questionnaire.signs]
+        if self.detail == FULL_DETAIL:
+            asked.append(self._answered(self.questionnaire.by_id[roles.pain_average]))
+        return tuple(asked)
+
+    def _period(self) -> Column:
+        generalized = [period for period in self.manifest["periods"] if period not in (ANY, SUPPRESSED)]
+        locales = self.questionnaire.locales
+        codes = [Code(period, {at: _period_name(period, at) for at in locales}) for period in generalized]
+        if self.manifest["levels"][PERIOD] == ANY:
+            codes = self._special(ANY)
+        return Column(PERIOD, self.words["period"], self.words["period_asked"], (*codes, *self._suppressed()))
+
+    def _banded(self, detail: str, asked: str) -> Column:
+        """A detail that is told at one of the levels of its ladder."""
+        question = self.questionnaire.by_id[asked]
+        stated = self.manifest["levels"][detail]
+        level = next(level for level in getattr(self.hierarchies, detail) if level.id == stated).generalized
+        possible = [choice.code for choice in question.choices if choice.code != self.questionnaire.roles.minor]
+        possible += self._unanswered(question)
+        texts = {choice.code: choice.text for choice in question.choices} | self.words
+        generalized = dict.fromkeys(level[code] for code in possible)
+        codes = [Code(code, self.hierarchies.groups.get((detail, code)) or texts[code]) for code in generalized]
+        return Column(
+            detail, question.label, _in_full(question), (*codes, *self._suppressed()), self._asked_when(question)
+        )
+
+    def _answered(self, question: Question) -> Column:
+        """A sign, or the average pain: told in full, or by whether it was noticed; hidden where pain is."""
+        roles = self.questionnaire.roles
+        about_pain = question.id in (roles.pain, roles.pain_average)
+        codes = self._choices(question) + self._special(*self._unanswered(question))
+        if about_pain:
+            codes = codes + self._suppressed() if self.is_pain_stated else self._special(SUPPRESSED)
+        return Column(question.id, question.label, _in_full(question), tuple(codes), self._asked_when(question))
+
+    def _choices(self, question: Question) -> list[Code]:
+        return list({code.code: code for code in map(self._choice, question.choices)}.values())
+
+    def _choice(self, choice: Choice) -> Code:
+        """What becomes of a choice at this detail: a frequency stays itself, or says whether there was any."""
+        if self.detail == FULL_DETAIL or choice.points is None:
+            return Code(choice.code, choice.text)
+        return self._special(NOTICED if choice.points > 0 else NOT_NOTICED)[0]
+
+    def _unanswered(self, question: Question) -> list[str]:
+        """The codes for when there is no answer. What hangs on the consent alone was asked in every copy."""
+        condition = question.show_when
+        is_branch = condition is not None and condition.question != self.questionnaire.roles.consent
+        return [NOT_SHOWN, NOT_ANSWERED] if is_branch else [NOT_ANSWERED]
+
+    def _asked_when(self, question: Question) -> tuple[str, tuple[str, ...]] | None:
+        condition = question.show_when
+        parent = next((sign for sign in self.questionnaire.signs if condition and sign.id == condition.question), None)
+        if condition is None or parent is None:
+            return None
+        enough = [choice for choice in parent.choices if (choice.points or 0) >= condition.at_least]
+        return parent.id, tuple(dict.fromkeys(self._choice(choice).code for choice in enough))
+
+    def _suppressed(self) -> list[Code]:
+        return self._special(SUPPRESSED) if self.manifest["masked_rows"] else []
+
+    def _special(self, *codes: str) -> list[Code]:
+        return [Code(code, self.words[code]) for code in codes]
+
+
+def _in_full(question: Question) -> Texts:
+    """A question with the time it asks about and its hint, such as what 0 and 10 mean."""
+    before = {locale: f"{text}: " for locale, text in (question.caption or {}).items()}
+    after = {locale: f" {text}" for locale, text in (question.hint or {}).items()}
+    return {at: f"{before.get(at, '')}{text}{after.get(at, '')}" for at, text in question.text.items()}
+
+
+def _period_name(period: str, locale: str) -> str:
+    """``2026-11``, ``2026-Q4`` or ``2026`` in words."""
+    year, _, part = period.partition("-")
+    if not part:
+        return year
+    month, skeleton = (int(part[1:]) * 3, "yQQQQ") if part.startswith("Q") else (int(part), "yMMMM")
+    return format_skeleton(skeleton, date(int(year), month, 1), locale=locale)
+
+
+def _words(locales: tuple[str, ...]) -> dict[str, Texts]:
+    """What is not in the definition, by code, in every language. From the catalogs: no page is being made."""
+    spoken = {locale: _of_locale(Translations.load(CATALOGS, [locale]).gettext) for locale in locales}
+    return {code: {locale: spoken[locale][code] for locale in locales} for code in spoken[locales[0]]}
+
+
+def _of_locale(gettext: Callable[[str], str]) -> dict[str, str]:
+    return {
+        "period": gettext("Period"),
+        "period_asked": gettext("When was the check done?"),
+        NOTICED: gettext("Noticed"),
+        NOT_NOTICED: gettext("Not noticed"),
+        NOT_SHOWN: gettext("Not asked, since the answers before did not lead to it"),
+        NOT_ANSWERED: gettext("Asked and left open"),
+        ANY: gettext("Not told in this release"),
+        SUPPRESSED: gettext("Hidden in this row"),
+    }

@@ -1,0 +1,57 @@
+"""The description of a package that programs read: a Frictionless Data Package (specs.frictionlessdata.io)."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from screening.releases.exporters.codebook import Column
+
+DataPackage = dict[str, Any]
+
+
+def describe(name: str, title: str, manifest: Mapping[str, Any], resources: Sequence[DataPackage]) -> DataPackage:
+    """The whole package. ``name`` is for addresses: small letters, digits, ``-``, ``_`` and ``.``."""
+    return {
+        "profile": "tabular-data-package",
+        "name": name,
+        "title": title,
+        "description": " ".join(manifest[sentence] for sentence in ("rows_are", "self_selected", "limits")),
+        "resources": list(resources),
+    }
+
+
+def rows(path: str, stored: Mapping[str, Any], columns: Sequence[Column], locale: str) -> DataPackage:
+    """The file of rows. ``stored`` has its ``sha256`` and ``bytes``; every cell must be one of its column's codes."""
+    fields = [
+        {
+            "name": column.name,
+            "type": "string",
+            "title": column.label[locale],
+            "description": column.question[locale],
+            "constraints": {"required": True, "enum": [code.code for code in column.codes]},
+        }
+        for column in columns
+    ]
+    return _resource("rows", path, stored["sha256"], stored["bytes"], fields)
+
+
+def small_table(name: str, path: str, content: bytes, header: Sequence[str]) -> DataPackage:
+    """A table that is given whole."""
+    fields = [{"name": column, "type": "string"} for column in header]
+    return _resource(name, path, hashlib.sha256(content).hexdigest(), len(content), fields)
+
+
+def _resource(name: str, path: str, sha256: str, size: int, fields: list[DataPackage]) -> DataPackage:
+    """A table. Only an empty cell is missing: declined, not answered, not shown and masked must stay apart."""
+    return {
+        "profile": "tabular-data-resource",
+        "name": name,
+        "path": path,
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "bytes": size,
+        "hash": f"sha256:{sha256}",
+        "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"', "doubleQuote": True, "header": True},
+        "schema": {"fields": fields, "missingValues": [""]},
+    }

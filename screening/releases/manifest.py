@@ -1,0 +1,87 @@
+"""What is stated of a release: the text that goes with its files, and no word more than is true."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from screening.releases.anonymise import SUPPRESSED, Plan
+from screening.releases.hierarchies import QUASI_IDENTIFIERS
+from screening.releases.policy import ReleasePolicy
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
+
+FORMAT = 1
+
+UNIT_STATEMENT = "Rows are visits, not people: one person may have answered more than once."
+SELECTION_STATEMENT = "Visitors chose to answer and to leave a copy. They are not a sample of any population."
+LIMITS = (
+    "Each row shares period, age group and length of pain with at least k - 1 other rows. Storage order and times link "
+    "nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
+    "still recognise a row. The check is not a validated instrument."
+)
+
+
+def build_manifest(policy: ReleasePolicy, plan: Plan) -> dict[str, Any]:
+    """What is known as soon as the plan is: shares are between 0 and 1."""
+    asked, rules = policy.questionnaire, policy.rules
+    return {
+        "questionnaire": asked.id,
+        "version": asked.version,
+        "rows": plan.rows,
+        "periods": sorted({generalized[0] for generalized in plan.generalized.values()} - {SUPPRESSED}),
+        "levels": dict(zip(QUASI_IDENTIFIERS, plan.levels, strict=True)),
+        "k": {"asked": policy.k, "reached": plan.k},
+        "groups": {"number": plan.groups, "smallest": plan.k},
+        "masked_rows": plan.suppressed,
+        "ncp": round(float(plan.ncp), 4),
+        "weights": dict(policy.hierarchies.weights),
+        "sensitive": {
+            "question": asked.help.question,
+            "values_asked": 2,
+            "values_reached": plan.values,
+            "most_asked": float(rules.max_strongest),
+            "most_reached": round(float(plan.strongest), 4),
+        },
+        "ladders": policy.hierarchies.digest,
+        "expert_determination": f"{policy.determination:%Y-%m-%d}" if policy.determination else None,
+    }
+
+
+def serialize(
+    policy: ReleasePolicy,
+    plan: Plan,
+    number: str,
+    now: float,
+    patterns: Mapping[str, Mapping[str, Any]],
+    files: Mapping[str, Mapping[str, Any]],
+) -> str:
+    """The manifest as text. It tells the year it was made, and the month only where rows may tell months."""
+    stated = build_manifest(policy, plan) | {
+        "release": number,
+        "format": FORMAT,
+        "made": f"{datetime.fromtimestamp(now, policy.zone):{'%Y-%m' if policy.determination else '%Y'}}",
+        "rows_are": UNIT_STATEMENT,
+        "self_selected": SELECTION_STATEMENT,
+        "limits": LIMITS,
+        "unique_patterns": {detail: patterns[detail] for detail in (SIGNS_DETAIL, FULL_DETAIL)},
+        "files": {
+            name: {"bytes": file["size"], "rows": plan.rows, "sha256": file["sha256"]} for name, file in files.items()
+        },
+    }
+    return json.dumps(stated, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+
+
+def patterns(rows: Counter[str]) -> dict[str, Any]:
+    """How many different patterns of answers there are in these lines, and how many stand in one row only."""
+    different = unique = 0
+    for _, lines in groupby(sorted(rows, key=_answers), key=_answers):
+        different += 1
+        unique += sum(rows[line] for line in lines) == 1
+    return {"patterns": different, "unique": unique, "share": round(unique / rows.total(), 4)}
+
+
+def _answers(line: str) -> str:
+    """A line without its details."""
+    return line.split(",", len(QUASI_IDENTIFIERS))[-1]

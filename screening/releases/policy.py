@@ -1,0 +1,75 @@
+"""On what terms releases are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from screening import clinic
+from screening.questionnaires import loader
+from screening.questionnaires.model import Questionnaire
+from screening.releases import hierarchies
+from screening.releases.anonymise import Level, Rules
+from screening.releases.hierarchies import Hierarchies
+
+
+@dataclass(frozen=True)
+class ReleasePolicy:
+    """What the settings say of every release; never a choice of whoever makes one."""
+
+    questionnaire: Questionnaire
+    hierarchies: Hierarchies
+    k: int
+    zone: ZoneInfo
+    determination: date | None
+
+    @classmethod
+    def of(cls, settings: dict[str, Any], questionnaire: Questionnaire | None = None) -> ReleasePolicy:
+        """The terms that the settings state. Raises SettingsError and DefinitionError."""
+        questionnaire = questionnaire or loader.load(settings["QUESTIONNAIRE_FILE"])
+        expert = settings["EXPERT_DETERMINATION"]
+        return cls(
+            questionnaire,
+            hierarchies.load(questionnaire, settings["HIERARCHIES_FILE"]),
+            settings["MIN_GROUP_SIZE"],
+            clinic.load(settings["CLINIC_FILE"]).time_zone,
+            expert.day if expert else None,
+        )
+
+    @property
+    def finest(self) -> str:
+        """The finest period a row may tell. HIPAA's Safe Harbor allows the year (45 CFR 164.514(b)(2)(i)(C))."""
+        return "month" if self.determination else "year"
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What every group must meet; the sensitive question is the one that crisis help goes by."""
+        asked = self.questionnaire.by_id[self.questionnaire.help.question]
+        points = {choice.code: choice.points for choice in asked.choices if choice.points is not None}
+        noticed = frozenset(code for code, worth in points.items() if worth > 0)
+        return Rules(self.k, frozenset(points), noticed, max(points, key=lambda code: points[code]))
+
+    def spec(self) -> dict[str, Any]:
+        """What may stand in the rows, as JSON keeps it with a release, which is judged by it for good."""
+        roles = self.questionnaire.roles
+        return {
+            "signs": [sign.id for sign in self.questionnaire.signs],
+            "age_bands": _codes(self.hierarchies.age_band),
+            "pain_durations": _codes(self.hierarchies.pain_duration),
+            "k": self.k,
+            "sensitive": self.questionnaire.help.question,
+            "pain": roles.pain,
+            "pain_average": roles.pain_average,
+        }
+
+    def stated(self) -> dict[str, str]:
+        """The terms as an audit event has them."""
+        expert = f"{self.determination:%Y-%m-%d}" if self.determination else "none"
+        return {"k": str(self.k), "ladders": self.hierarchies.digest[:16], "expert determination": expert}
+
+
+def _codes(levels: tuple[Level, ...]) -> dict[str, list[str]]:
+    return {level.id: sorted(set(level.generalized.values())) for level in levels}

@@ -1,0 +1,81 @@
+"""The rows of a release: which columns, and what a copy becomes in them."""
+
+from collections.abc import Mapping
+
+from screening.questionnaires.model import Questionnaire
+from screening.releases.anonymise import ANY, SUPPRESSED, Generalized
+from screening.releases.hierarchies import QUASI_IDENTIFIERS
+
+FULL_DETAIL, SIGNS_DETAIL = "full", "signs"
+"""How much a release tells of the answers: each frequency, or only whether a sign was noticed."""
+
+NOTICED, NOT_NOTICED = "noticed", "not_noticed"
+
+Row = tuple[str, ...]
+"""The codes of one row, in the order of its columns."""
+
+
+class RowFormat:
+    """The rows of one questionnaire.
+
+    ``full`` has the three details, every sign's answer and the average pain; ``signs`` has the details and
+    whether each sign was noticed.
+    """
+
+    def __init__(self, questionnaire: Questionnaire) -> None:
+        self.signs = tuple(sign.id for sign in questionnaire.signs)
+        self.average = questionnaire.roles.pain_average
+        self.pain = questionnaire.roles.pain
+        self.mood = questionnaire.roles.mood
+        self._points = {
+            (sign.id, choice.code): choice.points for sign in questionnaire.signs for choice in sign.choices
+        }
+
+    def columns(self, detail: str) -> tuple[str, ...]:
+        """The names of the columns."""
+        return (
+            (*QUASI_IDENTIFIERS, *self.signs, self.average)
+            if detail == FULL_DETAIL
+            else (*QUASI_IDENTIFIERS, *self.signs)
+        )
+
+    def full(self, generalized: Generalized, answers: Mapping[str, str]) -> Row:
+        """A row in full. Where it is not told whether pain was named, no answer tells it either."""
+        hides_pain = generalized[-1] in (ANY, SUPPRESSED)
+        codes = (answers[column] for column in (*self.signs, self.average))
+        if not hides_pain:
+            return (*generalized, *codes)
+        about_pain = (self.pain, self.average)
+        pairs = zip((*self.signs, self.average), codes, strict=True)
+        return (*generalized, *(SUPPRESSED if column in about_pain else code for column, code in pairs))
+
+    def of_signs(self, full: Row) -> Row:
+        """What a full row becomes when only noticed signs are told."""
+        answers = full[len(QUASI_IDENTIFIERS) : -1]
+        return (
+            *full[: len(QUASI_IDENTIFIERS)],
+            *(self._coarse(*pair) for pair in zip(self.signs, answers, strict=True)),
+        )
+
+    def codes(self, sign: str) -> tuple[str, ...]:
+        """The codes of a sign's answers, in the order of the definition."""
+        return tuple(code for of, code in self._points if of == sign)
+
+    def noticed(self, sign: str, code: str) -> bool | None:
+        """Whether an answer says that the sign was there; None where it does not say."""
+        points = self._points.get((sign, code))
+        return None if points is None else points > 0
+
+    def _coarse(self, sign: str, code: str) -> str:
+        noticed = self.noticed(sign, code)
+        return code if noticed is None else NOTICED if noticed else NOT_NOTICED
+
+
+def csv_record(row: Row) -> str:
+    """A row as a line of CSV (RFC 4180). Codes are letters, digits, ``_`` and ``-``, so none needs quotes."""
+    return ",".join(row) + "\r\n"
+
+
+def parse_row(line: str) -> Row:
+    """The row that a line was made of."""
+    return tuple(line.rstrip("\r\n").split(","))

@@ -1,0 +1,286 @@
+"""Releases: preview one, and create it.
+
+A release takes every response of closed months of one questionnaire version. One transaction stores it and deletes the
+responses, if none came or went since the preview.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_babel import format_date, lazy_gettext
+from flask_babel.speaklater import LazyString
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.engine import Connection
+
+from screening.audit import AuditEvent
+from screening.database.secure_delete import scrub
+from screening.database.timeouts import without_timeouts
+from screening.extensions import db
+from screening.releases import file_store, manifest
+from screening.releases.anonymise import (
+    SUPPRESSED,
+    Generalized,
+    GroupTooSmallError,
+    InsufficientDiversityError,
+    Plan,
+    search,
+)
+from screening.releases.chart_counts import count_tables
+from screening.releases.exporters import codebook
+from screening.releases.hierarchies import QUASI_IDENTIFIERS
+from screening.releases.models import Release, number_of
+from screening.releases.periods import last_closed_period, next_possible_day
+from screening.releases.policy import ReleasePolicy
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFormat, csv_record, parse_row
+from screening.responses.models import ShuffledBatch, ShuffledResponse
+
+BATCH_ROWS = 5000
+"""Copies fetched at a time."""
+
+Progress = Callable[[int], None]
+"""Told how many copies more are done."""
+
+
+class RefusedError(Exception):
+    """A release that cannot be made now. Its text says what is missing, and when to try again."""
+
+    def __init__(self, why: str | LazyString) -> None:
+        super().__init__(why)
+
+
+class MultipleVersionsError(RefusedError):
+    """Copies of other versions wait. ``may_choose``: the definition's own version can be asked for by its number."""
+
+    def __init__(self, why: str | LazyString, may_choose: bool = False) -> None:
+        super().__init__(why)
+        self.may_choose = may_choose
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a release would be if it were made now."""
+
+    policy: ReleasePolicy
+    plan: Plan
+    months: tuple[str, ...]
+    stamp: tuple[int, int]
+    """How often copies had come and gone when this was looked at."""
+
+    @property
+    def waits(self) -> tuple[str, ...]:
+        """The periods that wait, since they have too few copies."""
+        months = (details[0] for details in self.plan.waiting)
+        finest = self.policy.hierarchies.for_periods(months, self.policy.finest)[0].levels[0].generalized
+        return tuple(sorted({finest[details[0]] for details in self.plan.waiting}))
+
+    def stated(self) -> dict[str, Any]:
+        """The part of the manifest that is known before a release is made."""
+        return manifest.build_manifest(self.policy, self.plan)
+
+
+def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Preview:
+    """What a release would be now. Raises RefusedError.
+
+    ``version`` says which is meant where copies of several wait; it must be that of the definition.
+    """
+    with db.engines[None].connect() as connection:
+        stamp = _stamp(connection)
+    _check_versions(policy, now, version)
+    counts = _counts(policy, last_closed_period(now, policy.zone))
+    months = {details[0] for details, _ in counts}
+    try:
+        found = search(counts, policy.hierarchies.for_periods(months, policy.finest), policy.rules)
+    except GroupTooSmallError:
+        raise RefusedError(_not_enough(now, policy.zone)) from None
+    except InsufficientDiversityError:
+        raise RefusedError(
+            lazy_gettext(
+                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.",
+                day=format_date(next_possible_day(now, policy.zone), rebase=False),
+            )
+        ) from None
+    released = tuple(sorted({details[0] for details in found.generalized}))
+    return Preview(policy, found, released, stamp)
+
+
+def create(seen: Preview, now: float, actor: str, progress: Progress = lambda done: None) -> Release:
+    """Make the release that was seen, and delete its copies: one transaction, wholly or not at all.
+
+    Raises RefusedError when copies came or went since the preview, as when somebody else makes a release.
+    """
+    rows = _rows(seen, progress)
+    main = db.engines[None]
+    with main.connect() as connection:
+        without_timeouts(connection)
+        _lock(connection)
+        if _stamp(connection) != seen.stamp:
+            raise RefusedError(lazy_gettext("Copies came or went in the meantime. Nothing was made: look again."))
+        release_id = _store(connection, seen, rows, now, actor)
+        gone = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
+        if gone != seen.plan.rows:
+            raise RuntimeError(f"{gone} copies would go for {seen.plan.rows} rows")
+        connection.commit()
+    scrub(main, ShuffledResponse.__tablename__)
+    return db.session.get_one(Release, release_id)
+
+
+def list_releases() -> list[Release]:
+    """Every release, the last first."""
+    return list(db.session.scalars(select(Release).order_by(Release.id.desc())))
+
+
+def _not_enough(now: float, zone: ZoneInfo) -> LazyString:
+    return lazy_gettext(
+        "There are not enough copies for a release yet. Next try on %(day)s.",
+        day=format_date(next_possible_day(now, zone), rebase=False),
+    )
+
+
+def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> None:
+    """Refuse to choose among versions, and to release copies whose definition is not at hand."""
+    asked = policy.questionnaire
+    sealed = ShuffledResponse.period <= last_closed_period(now, policy.zone)
+    with db.engines[None].connect() as connection:
+        found = connection.execute(
+            select(ShuffledResponse.questionnaire, ShuffledResponse.version).where(sealed).distinct()
+        ).all()
+    others = sorted(f"{id_} {number}" for id_, number in found if (id_, number) != (asked.id, asked.version))
+    if version is None and others and len(found) > 1:
+        raise MultipleVersionsError(
+            lazy_gettext(
+                "Copies of several versions wait, and one release holds one: say which. "
+                "Besides version %(version)s: %(others)s.",
+                version=asked.version,
+                others=", ".join(others),
+            ),
+            may_choose=len(others) < len(found),
+        )
+    if others and len(others) == len(found):
+        raise MultipleVersionsError(
+            lazy_gettext("The copies that wait are of %(others)s: give its definition.", others=", ".join(others))
+        )
+    if version not in (None, asked.version):
+        raise RefusedError(
+            lazy_gettext("The definition is of version %(version)s: give the other’s.", version=asked.version)
+        )
+
+
+def _counts(policy: ReleasePolicy, last: str) -> dict[tuple[Generalized, str], int]:
+    """How many copies have each combination of details and sensitive answer."""
+    sensitive = ShuffledResponse.answers[policy.questionnaire.help.question].as_string()
+    details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
+    query = (
+        select(*details, sensitive, func.count())
+        .where(
+            ShuffledResponse.questionnaire == policy.questionnaire.id,
+            ShuffledResponse.version == policy.questionnaire.version,
+        )
+        .where(ShuffledResponse.period <= last)
+        .group_by(*details, sensitive)
+    )
+    with db.engines[None].connect() as connection:
+        without_timeouts(connection)
+        found = connection.execute(query).all()
+    return {((month, age, duration), answer): number for month, age, duration, answer, number in found}
+
+
+def _wanted(seen: Preview) -> tuple[Any, ...]:
+    asked = seen.policy.questionnaire
+    return (
+        ShuffledResponse.questionnaire == asked.id,
+        ShuffledResponse.version == asked.version,
+        ShuffledResponse.period.in_(seen.months),
+    )
+
+
+def _rows(seen: Preview, progress: Progress) -> Counter[str]:
+    """Every row in full as a line, with how often it occurs. Lines, since a million tuples would not fit."""
+    shape, generalized = RowFormat(seen.policy.questionnaire), seen.plan.generalized
+    hidden = (SUPPRESSED,) * len(
+        QUASI_IDENTIFIERS
+    )  # for a combination that came since the preview: the stamp will tell
+    query = select(
+        ShuffledResponse.answers, ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration
+    )
+    found: Counter[str] = Counter()
+    with db.engines[None].connect().execution_options(yield_per=BATCH_ROWS) as connection:
+        for several in connection.execute(query.where(*_wanted(seen))).partitions():
+            found.update(
+                csv_record(shape.full(generalized.get(tuple(details), hidden), answers))
+                for answers, *details in several
+            )
+            progress(len(several))
+    return found
+
+
+def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float, actor: str) -> int:
+    """Everything of a release; gives its id."""
+    asked = seen.policy.questionnaire
+    shape = RowFormat(asked)
+    values = {"made_at": int(now), "made_by": actor, "questionnaire": asked.id, "version": asked.version}
+    values |= {"spec": seen.policy.spec(), "rows": seen.plan.rows}
+    unfinished = values | {"manifest": "", "tables": {}, "codebook": {}}
+    release_id: int = connection.execute(insert(Release).values(unfinished).returning(Release.id)).scalar_one()
+    files = {
+        "full.csv": file_store.store_file(connection, release_id, "full.csv", _csv(shape.columns(FULL_DETAIL), rows))
+    }
+    patterns = {FULL_DETAIL: manifest.patterns(rows)}
+    counted = count_tables(((parse_row(line), number) for line, number in rows.items()), shape, seen.policy.k)
+    signs: Counter[str] = Counter()
+    for line, number in rows.items():
+        signs[csv_record(shape.of_signs(parse_row(line)))] += number
+    rows.clear()
+    files["signs.csv"] = file_store.store_file(
+        connection, release_id, "signs.csv", _csv(shape.columns(SIGNS_DETAIL), signs)
+    )
+    patterns[SIGNS_DETAIL] = manifest.patterns(signs)
+    stated = manifest.serialize(seen.policy, seen.plan, number_of(release_id), now, patterns, files)
+    explained = {detail: _codebook(seen, json.loads(stated), detail) for detail in (SIGNS_DETAIL, FULL_DETAIL)}
+    values = {"manifest": stated, "tables": counted, "codebook": explained}
+    connection.execute(update(Release).where(Release.id == release_id).values(values))
+    _note(connection, seen, release_id, now, actor)
+    return release_id
+
+
+def _codebook(seen: Preview, stated: dict[str, Any], detail: str) -> list[dict[str, Any]]:
+    return codebook.to_json(codebook.columns(stated, seen.policy.questionnaire, seen.policy.hierarchies, detail))
+
+
+def _csv(columns: Row, rows: Counter[str]) -> Iterator[bytes]:
+    """The file: the names, then every line as often as it occurs, in the order of their bytes."""
+    yield csv_record(columns).encode()
+    for line in sorted(rows):
+        yield (line * rows[line]).encode()
+
+
+def _note(connection: Connection, seen: Preview, release_id: int, now: float, actor: str) -> None:
+    """Write who made the release into the audit, and that the terms are others than before where they are."""
+    last = connection.execute(
+        select(AuditEvent.detail).where(AuditEvent.action == "release.terms").order_by(AuditEvent.id.desc()).limit(1)
+    ).scalar_one_or_none()
+    events = [("release.made", number_of(release_id), {"rows": str(seen.plan.rows)})]
+    if last != seen.policy.stated():
+        events.insert(0, ("release.terms", "", seen.policy.stated()))
+    for action, subject, detail in events:
+        values = {"at": int(now), "actor": actor, "action": action, "subject": subject, "detail": detail}
+        connection.execute(insert(AuditEvent).values(values))
+
+
+def _lock(connection: Connection) -> None:
+    """Let nobody add or take copies until the transaction ends."""
+    begin = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE shuffled_response IN EXCLUSIVE MODE"}
+    connection.execute(text(begin[connection.dialect.name]))
+
+
+def _stamp(connection: Connection) -> tuple[int, int]:
+    """How often copies have come (every mixing notes its batch) and gone (the last release)."""
+    query = select(
+        select(func.count()).select_from(ShuffledBatch).scalar_subquery(),
+        select(func.coalesce(func.max(Release.id), 0)).scalar_subquery(),
+    )
+    came, gone = connection.execute(query).one()
+    return came, gone

@@ -1,0 +1,132 @@
+"""Verifies a release from its files alone, sharing no code with what makes releases.
+
+The caller passes what questionnaire and hierarchies allow (``ReleaseSpec``) and gets findings that name places and
+kinds and never repeat a cell. Not verifiable: whether responses were generalized as they were given.
+"""
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+from xml.parsers.expat import ExpatError
+
+from screening.releases.verify import csv_reader, k_anonymity, pii_patterns, tables
+from screening.releases.verify import manifest as manifests
+from screening.releases.verify.archive import Archive
+from screening.releases.verify.package import MANIFEST, TABLES, Package
+from screening.releases.verify.rows import Figures, Tally, count
+from screening.releases.verify.spec import Finding, ReleaseSpec, UnreadableError, detail_of
+from screening.releases.verify.workbook import Workbook
+
+__all__ = ["Finding", "ReleaseSpec", "check", "check_file"]
+
+DAMAGE = (
+    UnreadableError,
+    zipfile.BadZipFile,
+    zlib.error,
+    ExpatError,
+    EOFError,
+    OSError,
+    struct.error,
+    ValueError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+)
+
+
+def check_file(path: Path, expected: ReleaseSpec, manifest: Path | None = None) -> list[Finding]:
+    """Verify a .csv, .xlsx or .zip release.
+
+    Without ``manifest`` the one beside the file is taken, ``R-0001-manifest.json`` for ``R-0001-signs.csv``; without
+    either the rows are judged alone. An empty list: nothing was found. A file that cannot be read is a finding.
+    """
+    beside = path.with_name(f"{path.stem.rpartition('-')[0]}-{MANIFEST}")
+    if manifest is None and beside.is_file():
+        manifest = beside
+    try:
+        with path.open("rb") as file:
+            return check(path.name, file, expected, None if manifest is None else manifest.read_bytes())
+    except OSError as error:
+        return [Finding(path.name, f"cannot be opened ({error.strerror})")]
+
+
+def check(name: str, file: BinaryIO, expected: ReleaseSpec, manifest: bytes | None = None) -> list[Finding]:
+    """Verify a release's file, open for reading at its start and seekable; ``name`` names it in findings."""
+    try:
+        start = file.read(4)
+        file.seek(0)
+        if not start:
+            raise UnreadableError("is empty")
+        found = list(dict.fromkeys(look(name, file, start, expected, manifest)))
+    except DAMAGE as error:
+        why = str(error) if isinstance(error, UnreadableError) else "damaged, or not a release's file"
+        return [Finding(name, f"cannot be read: {why}")]
+    return found
+
+
+def look(name: str, file: BinaryIO, start: bytes, expected: ReleaseSpec, manifest: bytes | None) -> Iterable[Finding]:
+    """Choose by what the file is, whatever its name."""
+    packed = start.startswith(b"PK")
+    if not packed and name.lower().endswith((".zip", ".xlsx")):
+        raise UnreadableError("damaged, or not a release's file")
+    if not packed:
+        tally = Tally()
+        figures, found = of_rows(name, csv_reader.csv_lines(file, tally), tally, expected, manifest)
+        return [*found, *of_name(name, figures)]
+    archive = Archive(file)
+    if "xl/workbook.xml" in archive.names:
+        return of_workbook(name, archive, expected, manifest)
+    return of_package(name, archive, expected, manifest)
+
+
+def of_rows(
+    name: str, lines: Iterator[str], tally: Tally, expected: ReleaseSpec, manifest: bytes | None
+) -> tuple[Figures, list[Finding]]:
+    """The figures of a data file and what is wrong with its rows and its manifest."""
+    generalized = {} if manifest is None else manifests.read(manifest)
+    figures, found = count(name, lines, expected, manifests.claimed(generalized))
+    found = [*tally.findings(name), *found]
+    if figures.complete:
+        found += k_anonymity.group_findings(name, figures, expected)
+    if manifest is not None:
+        found += manifests.findings(manifest, expected)
+        found += manifests.against(generalized, figures) if figures.complete else ()
+    return figures, found
+
+
+def of_workbook(name: str, archive: Archive, expected: ReleaseSpec, manifest: bytes | None) -> list[Finding]:
+    """What is wrong with an XLSX file."""
+    tally, book = Tally(), Workbook(name, archive)
+    figures, found = of_rows(name, book.rows(tally), tally, expected, manifest)
+    generalized = {} if manifest is None else manifests.read(manifest)
+    known = [*manifests.generalized(generalized), *manifests.hashes(generalized)]
+    return [*found, *of_name(name, figures), *book.findings(lambda cell: pii_patterns.of_cell(cell, known))]
+
+
+def of_name(name: str, figures: Figures) -> Iterable[Finding]:
+    """Whether a data file, by its own name, is of the detail that its rows have: ``signs`` must never tell ``full``."""
+    claimed = detail_of(name.removesuffix(".xlsx").removesuffix(".csv") + ".csv")
+    if claimed and figures.complete and claimed != figures.layout.detail:
+        yield Finding(name, "not of the detail its name says")
+
+
+def of_package(name: str, archive: Archive, expected: ReleaseSpec, manifest: bytes | None) -> list[Finding]:
+    """What is wrong with a package; the manifest inside it counts, and must be the one given."""
+    package = Package(name, archive, expected)
+    found = list(package.listing())
+    inside = archive.read(MANIFEST) if MANIFEST in archive.names else None
+    if None not in (manifest, inside) and manifest != inside:
+        found.append(Finding(f"{name} {MANIFEST}", "not the manifest of the release"))
+    manifest = manifest if inside is None else inside
+    figures = None
+    for entry in package.data:
+        with archive.open(entry) as file:
+            tally = Tally()
+            figures, wrong = of_rows(entry, csv_reader.csv_lines(file, tally), tally, expected, manifest)
+            found += [*wrong, *of_name(entry, figures)]
+    if figures is not None and figures.complete and TABLES in archive.names:
+        found += tables.findings(tables.read(archive.read(TABLES)), figures, expected)
+    return [*found, *package.texts({} if manifest is None else manifests.read(manifest))]

@@ -1,0 +1,31 @@
+"""The lines of a CSV file as a release writes them: UTF-8 without BOM, CRLF after every record, a header first."""
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from screening.releases.verify.rows import Tally
+
+MAX_LINE_BYTES = 4096
+"""Bytes a line may have; a release's have under 300."""
+
+
+def csv_lines(file: BinaryIO, tally: Tally) -> Iterator[str]:
+    """Each line without its end; what is not as agreed is noted, and the line given all the same."""
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES):
+        number += 1
+        if number == 1 and line.startswith(codecs.BOM_UTF8):
+            tally.note("", "begins with a byte order mark", number)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if not line.endswith(b"\r\n"):
+            tally.note("", "does not end with CR LF", number)
+        bare = line.removesuffix(b"\n").removesuffix(b"\r")
+        try:
+            text = bare.decode()
+        except UnicodeDecodeError:
+            tally.note("", "not UTF-8", number)
+            text = bare.decode(errors="replace")
+        if "\r" in text or not text.isprintable():
+            tally.note("", "control or invisible characters", number)
+        yield text

@@ -1,0 +1,90 @@
+"""What every release promises of its rows, judged from the rows alone."""
+
+from collections.abc import Iterator
+
+from screening.releases.verify.rows import Figures, Group
+from screening.releases.verify.spec import (
+    ANY,
+    MAX_SENSITIVE_SHARE,
+    MAX_SUPPRESSED_SHARE,
+    NEARLY_EVERY_DAY,
+    NOT_NOTICED,
+    NOTICED,
+    POINTS,
+    Finding,
+    ReleaseSpec,
+    number,
+)
+
+
+def group_findings(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
+    """The promises that the rows break."""
+    if not figures.rows:
+        yield Finding(name, "there are no rows")
+        return
+    yield from check_group_sizes(name, figures, expected.k)
+    yield from check_sensitive_answers(name, figures, expected.sensitive)
+    yield from check_suppressed(name, figures, expected.k)
+    yield from check_levels(name, figures, expected)
+
+
+def check_group_sizes(name: str, figures: Figures, k: int) -> Iterator[Finding]:
+    """Each combination of period, age band and pain duration occurs in k rows, also with "was pain named" added."""
+    small = [group.rows for group in figures.groups.values() if group.rows < k]
+    if small:
+        yield Finding(name, f"{number(len(small), 'group has', 'groups have')} fewer than {k} rows, least {min(small)}")
+        return
+    parts = [rows for group in figures.groups.values() for rows in group.named.values() if rows < k]
+    if parts:
+        generalized = f"{number(len(parts), 'group has', 'groups have')} fewer than {k} rows, least {min(parts)}"
+        yield Finding(name, f"by whether pain was named, {generalized}")
+
+
+def check_sensitive_answers(name: str, figures: Figures, question: str) -> Iterator[Finding]:
+    """In each group some noticed the sensitive sign and some did not, and half at most nearly every day."""
+    uniform = sum(1 for group in figures.groups.values() if not both(group))
+    if uniform:
+        groups = number(uniform, "group", "groups")
+        yield Finding(name, f"in {groups} nobody noticed {question}, or everybody who answered")
+    heavy = sum(1 for group in figures.groups.values() if share(group, NEARLY_EVERY_DAY) > MAX_SENSITIVE_SHARE)
+    if heavy:
+        groups = number(heavy, "group", "groups")
+        yield Finding(name, f"in {groups} more than half told {question} nearly every day")
+
+
+def both(group: Group) -> bool:
+    """Whether some rows noticed the sensitive sign and some did not."""
+    noticed = any(group.sensitive[code] for code in (*POINTS[1:], NOTICED))
+    return noticed and any(group.sensitive[code] for code in (POINTS[0], NOT_NOTICED))
+
+
+def share(group: Group, *codes: str) -> float:
+    """The share of the codes among the rows that answered the sensitive question, 0 to 1."""
+    answered = sum(group.sensitive[code] for code in (*POINTS, NOTICED, NOT_NOTICED))
+    return sum(group.sensitive[code] for code in codes) / answered if answered else 0.0
+
+
+def values(group: Group) -> int:
+    """How many different answers to the sensitive question the group gives."""
+    return sum(1 for code in (*POINTS, NOTICED, NOT_NOTICED) if group.sensitive[code])
+
+
+def check_suppressed(name: str, figures: Figures, k: int) -> Iterator[Finding]:
+    """Masked rows: none, or at least k and at most 5 % of the rows."""
+    rows = figures.suppressed
+    if 0 < rows < k:
+        yield Finding(name, f"{number(rows, 'masked row', 'masked rows')}, fewer than {k}")
+    if rows > MAX_SUPPRESSED_SHARE * figures.rows:
+        yield Finding(name, f"{rows} of {figures.rows} rows are masked, more than {MAX_SUPPRESSED_SHARE:.0%}")
+
+
+def check_levels(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
+    """All rows tell a detail equally coarsely."""
+    for place, column in ((1, "age_band"), (2, "pain_duration")):
+        generalized = figures.generalized(place)
+        levels = expected.levels(column).values()
+        if generalized <= frozenset().union(*levels) and not any(generalized <= codes for codes in levels):
+            yield Finding(f"{name} column {column}", "codes of several levels are mixed")
+    periods = figures.generalized(0)
+    if ANY in periods and len(periods) > 1:
+        yield Finding(f"{name} column period", "periods of several levels are mixed")

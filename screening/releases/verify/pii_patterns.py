@@ -1,0 +1,55 @@
+"""What text gives itself away as: a date, a time, an address, a number to call, an id, a formula.
+
+The rule for dates is Safe Harbor's, 45 CFR 164.514(b)(2)(i)(C): nothing finer than the year.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]{0,7}"
+
+CODE_PATTERNS = {
+    "an e-mail address": r"[^\s@,;:<>()\"']{1,64}@[\w-]+\.\w",
+    "a date or time finer than a year": "|".join(
+        (
+            r"(?<!\d)(?:19|20)\d\d[-/.](?:\d\d?|q[1-4]|w\d\d)(?!\d|\.\d)",
+            r"(?<!\d)(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\d)",
+            r"(?<![\d.])\d{1,2}([-/.])\d{1,2}\1(?:\d{4}|\d\d)(?!\d|\.\d)",
+            r"(?<![\d:])(?:[01]?\d|2[0-3]):[0-5]\d(?!\d)",
+            r"(?<!\d)1[0-9]\d{8}(?:\d{3})?(?!\d)",
+            rf"\b{MONTHS}\.?\s+(?:de\s+)?(?:\d{{1,2}},?\s+)?(?:19|20)\d\d\b",
+        )
+    ),
+    "a phone number": "|".join(
+        (
+            r"(?<![\d.])(?:\+\d{1,3}[ .-]?)?\(?\d{3}\)?[ .-]\s?\d{3}[ .-]\d{4}(?!\d)",
+            r"\+\d[\d .-]{7,}\d",
+            r"(?<![\d.])\d{10,11}(?!\d)",
+        )
+    ),
+    "an id": r"(?<![0-9a-z])(?:(?=[a-f]*\d)[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
+}
+PII_PATTERNS = {what: re.compile(pattern, re.IGNORECASE) for what, pattern in CODE_PATTERNS.items()}
+FORMULA = re.compile(r"^[=+\-@\t\r]")
+NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
+
+
+def pattern_of(text: str, known: Iterable[str] = ()) -> Iterator[str]:
+    """What the text holds that a release must not, each named once; what is ``known`` (a period told) may stand."""
+    for word in known:
+        text = re.sub(rf"(?<![\w./-]){re.escape(word)}(?![\w:-]|[./]\w)", " ", text)
+    for what, pattern in PII_PATTERNS.items():
+        if pattern.search(text):
+            yield what
+
+
+def formula(cell: str) -> bool:
+    """Whether a spreadsheet would run the cell (OWASP: CSV injection); a plain number is none."""
+    return FORMULA.match(cell) is not None and NUMBER.match(cell) is None
+
+
+def of_cell(cell: str, known: Iterable[str] = ()) -> Iterator[str]:
+    """As ``pattern_of``, for a cell of a table."""
+    yield from pattern_of(cell, known)
+    if formula(cell):
+        yield "a formula"

@@ -1,0 +1,248 @@
+"""One pass over the rows of a release, which are sorted: memory grows with the different groups and patterns only."""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby
+from sys import intern
+
+from screening.releases.verify.columns import Columns
+from screening.releases.verify.spec import (
+    ANY,
+    IN_SIGNS,
+    NOT_SHOWN,
+    NOTICED,
+    POINTS,
+    SUPPRESSED,
+    Finding,
+    ReleaseSpec,
+    number,
+)
+
+LOOKED_AT_FOR_IDS = 10_000
+"""A column that no release has holds ids when its first so many values all differ."""
+
+NAMED = frozenset(POINTS[1:]) | {NOTICED}
+
+
+@dataclass
+class Group:
+    """The rows that share their quasi-identifiers."""
+
+    rows: int = 0
+    named: Counter[bool | None] = field(default_factory=Counter)
+    """Rows by whether pain was named (None: nothing in the row tells)."""
+
+    sensitive: Counter[str] = field(default_factory=Counter)
+    """Rows by the answer to the sensitive question."""
+
+
+@dataclass
+class Figures:
+    """What the rows say of themselves."""
+
+    layout: Columns
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
+    patterns: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    @property
+    def complete(self) -> bool:
+        """Whether no column is missing, so that the figures say something."""
+        return not self.layout.missing()
+
+    @property
+    def suppressed(self) -> int:
+        """Rows of the masked group."""
+        return sum(group.rows for key, group in self.groups.items() if key[0] == SUPPRESSED)
+
+    @property
+    def smallest(self) -> int:
+        """Rows of the smallest group, the masked one among them."""
+        return min((group.rows for group in self.groups.values()), default=0)
+
+    def generalized(self, column: int) -> set[str]:
+        """The codes one of the quasi-identifiers takes in rows that are not masked."""
+        return {key[column] for key in self.groups} - {SUPPRESSED}
+
+    def sign_patterns(self) -> Counter[tuple[str, ...]]:
+        """The answer patterns as ``signs`` tells them, with the rows of each."""
+        if self.layout.detail == "signs":
+            return self.patterns
+        signs: Counter[tuple[str, ...]] = Counter()
+        for pattern, rows in self.patterns.items():
+            signs[tuple(IN_SIGNS.get(code, code) for code in pattern[:-1])] += rows
+        return signs
+
+
+@dataclass
+class Tally:
+    """Breaches of the same kind at the same place, told once with their number and the first line."""
+
+    seen: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def note(self, where: str, what: str, line: int, rows: int = 1) -> None:
+        """Count a breach."""
+        self.seen.setdefault((where, what), [line, 0])[1] += rows
+
+    def findings(self, name: str) -> Iterator[Finding]:
+        """One finding for each kind and place."""
+        for (where, what), (line, rows) in self.seen.items():
+            place = f"{name} line {line}, {where}" if where else f"{name} line {line}"
+            yield Finding(place, f"{what} ({number(rows, 'row', 'rows')})")
+
+
+def count(
+    name: str, lines: Iterable[str], expected: ReleaseSpec, levels: Mapping[str, str]
+) -> tuple[Figures, list[Finding]]:
+    """Count the rows of a data file, given as its lines without line ends, the header first."""
+    sha256, size = hashlib.sha256(), 0
+    lines = iter(lines)
+    header = next(lines, "")
+    figures = Figures(Columns(tuple(cells(header) or ()), levels, expected))
+    scan = Scan(figures)
+    found = [Finding(f"{name} {where}", what) for where, what in figures.layout.findings()]
+    sha256.update(header.encode() + b"\r\n")
+    line, before = 2, ""
+    for text, run in groupby(lines):
+        rows = sum(1 for _ in run)
+        if text < before:
+            scan.tally.note("", "not sorted", line, rows)
+        scan.take(text, line, rows)
+        data = f"{text}\r\n".encode()
+        for _ in range(rows):
+            sha256.update(data)
+        size += len(data) * rows
+        line, before = line + rows, text
+    figures.sha256, figures.bytes = sha256.hexdigest(), size + len(header.encode()) + 2
+    return figures, [*found, *scan.tally.findings(name), *scan.ids(name)]
+
+
+def cells(line: str) -> list[str] | None:
+    """The cells of one record; None when it is none."""
+    if '"' not in line:
+        return line.split(",")
+    try:
+        return next(csv.reader([line], strict=True))
+    except (csv.Error, StopIteration):
+        return None
+
+
+class Scan:
+    """Takes one different row after the other into the figures and notes what is wrong with it."""
+
+    def __init__(self, figures: Figures) -> None:
+        self.figures = figures
+        self.tally = Tally()
+        layout = figures.layout
+        self.names, self.keys = layout.names, layout.keys
+        self.answers = layout.answers if figures.complete else []
+        self.right: list[set[str]] = [set() for _ in self.names]
+        self.judged = [name in layout.columns for name in self.names]
+        self.fresh: dict[int, set[str]] = {place: set() for place, judged in enumerate(self.judged) if not judged}
+        self.sensitive = self.place(layout.expected.sensitive)
+        self.pain = [self.place(name) for name in ("pain_duration", layout.expected.pain)]
+        self.average = self.place(layout.expected.pain_average) if layout.detail == "full" else None
+
+    def place(self, column: str) -> int:
+        """Where a column stands; a missing one is not looked at, since then nothing is counted."""
+        return self.names.index(column) if column in self.names else 0
+
+    def take(self, text: str, line: int, rows: int) -> None:
+        """Count ``rows`` equal rows, the first of which stands in ``line``."""
+        self.figures.rows += rows
+        row = cells(text)
+        if '"' in text:
+            self.tally.note("", "quotes, which no code needs", line, rows)
+        if row is None or len(row) != len(self.names):
+            self.tally.note("", "not as many cells as the header", line, rows)
+            return
+        row = [intern(cell) for cell in row]
+        for place, (cell, right) in enumerate(zip(row, self.right, strict=True)):
+            if cell not in right:
+                self.look(place, cell, line, rows)
+        if self.fresh:
+            self.repeats(row, rows)
+        if self.figures.complete:
+            self.add(row, line, rows)
+
+    def look(self, place: int, cell: str, line: int, rows: int) -> None:
+        """Note what is wrong with a cell; remember a code that is right."""
+        column = self.names[place]
+        fault = self.figures.layout.fault(column, cell)
+        if fault is not None:
+            self.tally.note(f"column {column}" if self.judged[place] else f"column {place + 1}", fault, line, rows)
+        elif self.judged[place]:
+            self.right[place].add(cell)
+
+    def repeats(self, row: list[str], rows: int) -> None:
+        """Put aside the columns that repeat a value; only ids never do."""
+        for place, cell in enumerate(row):
+            values = self.fresh.get(place)
+            if values is None or len(values) == LOOKED_AT_FOR_IDS:
+                continue
+            if rows > 1 or cell in values:
+                del self.fresh[place]
+            else:
+                values.add(cell)
+
+    def ids(self, name: str) -> Iterator[Finding]:
+        """A finding for each column whose values are all different."""
+        for place in self.fresh if self.figures.rows > 1 else ():
+            yield Finding(f"{name} column {place + 1}", "all values differ, as ids do")
+
+    def add(self, row: list[str], line: int, rows: int) -> None:
+        """Count the row in its group and answer pattern."""
+        figures = self.figures
+        key = tuple([row[place] for place in self.keys])
+        group = figures.groups.get(key)
+        if group is None:
+            group = figures.groups[key] = Group()
+        duration, pain = row[self.pain[0]], row[self.pain[1]]
+        average = None if self.average is None else row[self.average]
+        group.rows += rows
+        group.named[was_named(duration, pain, average)] += rows
+        group.sensitive[row[self.sensitive]] += rows
+        figures.patterns[tuple([row[place] for place in self.answers])] += rows
+        for fault in faults(key[:3], pain, average):
+            self.tally.note("", fault, line, rows)
+
+
+@lru_cache(maxsize=4096)
+def was_named(duration: str, pain: str, average: str | None) -> bool | None:
+    """Whether the row tells that pain was named, by whichever of its cells tells it first."""
+    if duration not in (SUPPRESSED, ANY):
+        return duration != NOT_SHOWN
+    if pain != SUPPRESSED:
+        return pain in NAMED
+    if average not in (SUPPRESSED, None):
+        return average != NOT_SHOWN
+    return None
+
+
+@lru_cache(maxsize=4096)
+def faults(key: tuple[str, ...], pain: str, average: str | None) -> tuple[str, ...]:
+    """What is wrong with a row as a whole: half masked, or telling of pain what its duration hides."""
+    generalized = [cell for cell in (pain, average) if cell is not None]
+    hidden = key[2] in (SUPPRESSED, ANY)
+    found = []
+    if 0 < key.count(SUPPRESSED) < len(key):
+        found.append("only partly masked")
+    if hidden and any(cell != SUPPRESSED for cell in generalized):
+        found.append("pain is told although its duration is hidden")
+    if not hidden and SUPPRESSED in generalized:
+        found.append("pain is masked although its duration is told")
+    elif not hidden and not agree(key[2], pain, average):
+        found.append("the cells about pain contradict each other")
+    return tuple(found)
+
+
+def agree(duration: str, pain: str, average: str | None) -> bool:
+    """Whether all cells about pain say the same of whether it was named."""
+    named = duration != NOT_SHOWN
+    return (pain in NAMED) == named and (average is None or (average != NOT_SHOWN) == named)

@@ -1,0 +1,261 @@
+"""The team's pages on releases: what the next would be, making it, and what was made, with its files."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_babel import lazy_gettext
+from werkzeug.wrappers import Response as AnyResponse
+from wtforms import BooleanField, HiddenField
+from wtforms.validators import InputRequired
+
+from screening import audit, current
+from screening.extensions import db
+from screening.releases import display, downloads, exporters, periods, service, trend_views, verification
+from screening.releases.models import Release
+from screening.releases.policy import ReleasePolicy
+from screening.releases.row_format import FULL_DETAIL
+from screening.releases.service import MultipleVersionsError, Preview, RefusedError
+from screening.staff import display_names, nav
+from screening.staff.access import refuse, require_role
+from screening.staff.current_account import current_account
+from screening.staff.forms import StaffForm
+from screening.staff.roles import RESPONSES, ROWS
+
+release_views = Blueprint("releases", __name__, url_prefix="/releases")
+
+CONFLICT, UNPROCESSABLE = 409, 422
+
+FILE_TYPES = {"csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel"), "zip": lazy_gettext("Package (zip)")}
+"""The forms in which the rows can be had, by the ending of the file."""
+
+MANIFEST = "manifest.json"
+
+EVENTS = {
+    "release.made": lazy_gettext("Release made"),
+    "release.terms": lazy_gettext("Terms of releases changed"),
+    "release.downloaded": lazy_gettext("File of a release downloaded"),
+    "release.checked": lazy_gettext("Release checked"),
+}
+
+DONE = {"made": lazy_gettext("The release is made. The copies it was made of are deleted.")}
+
+CHANGED = lazy_gettext("What would go in changed after you looked. Nothing was made. This is how it stands now.")
+
+
+class MakeForm(StaffForm):
+    """Making the release that was seen."""
+
+    sure = BooleanField(validators=[InputRequired(lazy_gettext("Tick the box if you want to make the release"))])
+    seen = HiddenField()
+    version = HiddenField()
+
+
+@dataclass(frozen=True)
+class PreviewPage:
+    """What the next release would be, or why there can be none. ``choose``: the version that can be asked for."""
+
+    preview: Preview | None = None
+    refusal: RefusedError | None = None
+    choose: int | None = None
+
+    @property
+    def mark(self) -> str:
+        """Tells this look from another at different copies, months or terms."""
+        if self.preview is None:
+            return ""
+        last = periods.last_closed_period(current.now(), _policy().zone)
+        generalized = json.dumps([self.preview.stamp, last, self.preview.stated()], sort_keys=True)
+        return hashlib.sha256(generalized.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    """A release as the pages show it: what it states, and for staff only when and by whom it was made."""
+
+    release: Release
+    stated: dict[str, Any]
+    day: date
+    by: str
+
+
+def init_app(app: Flask) -> None:
+    """Add the pages to the staff application, its list of pages, and its words for events. Raises SettingsError."""
+    app.extensions["release_policy"] = ReleasePolicy.of(app.config["SETTINGS"], app.extensions["questionnaire"])
+    display.init_app(app)
+    app.register_blueprint(release_views)
+    app.register_blueprint(trend_views.trend_views)
+    nav.add(app, "releases.index", lazy_gettext("Releases"), RESPONSES, ROWS, place=20)
+    nav.add(app, "trends.show", lazy_gettext("Trends"), RESPONSES, ROWS, place=30)
+    display_names.ACTION_LABELS.update(EVENTS)
+
+
+@release_views.get("")
+@require_role(RESPONSES, ROWS)
+def index() -> str:
+    """The next release, and those made so far."""
+    return _overview(_look(), MakeForm(formdata=None))
+
+
+@release_views.post("")
+@require_role(RESPONSES, ROWS)
+def make() -> AnyResponse:
+    """Make the release that was seen; if it would be another now, show that instead."""
+    form, look = MakeForm(), _look()
+    if look.preview is None or form.seen.data != look.mark:
+        return _changed(look)
+    if not form.validate():
+        return make_response(_overview(look, form), UNPROCESSABLE)
+    me = current_account().id
+    db.session.commit()  # what is still being read here would keep PostgreSQL from wiping the old pages
+    try:
+        made = service.create(look.preview, current.now(), me)
+    except RefusedError:
+        return _changed(_look())
+    return redirect(url_for("releases.show", release_id=made.id, done="made"), 303)
+
+
+@release_views.get("/<int(max=2147483647):release_id>")
+@require_role(RESPONSES, ROWS)
+def show(release_id: int) -> str:
+    """One release: all that its manifest states, and its files."""
+    return _release_page(_found(release_id), notice=DONE.get(request.args.get("done", "")))
+
+
+@release_views.post("/<int(max=2147483647):release_id>/check")
+@require_role(RESPONSES, ROWS)
+def check(release_id: int) -> str:
+    """Read a release again, and say whether it is what its manifest states."""
+    release = _found(release_id)
+    found = verification.check_release(release)
+    _note("release.checked", release, findings=str(len(found)))
+    return _release_page(release, findings=found)
+
+
+@release_views.get("/<int(max=2147483647):release_id>/<file>")
+@require_role(RESPONSES, ROWS)
+def download(release_id: int, file: str) -> Response:
+    """A file of a release. That it was asked for is an event, kept before the first byte goes out."""
+    release = _found(release_id)
+    if file not in (*exporters.NAMES, MANIFEST):
+        abort(404)
+    if file.startswith(f"{FULL_DETAIL}.") and not _may_have_full():
+        refuse()
+    try:
+        answer = _manifest(release) if file == MANIFEST else downloads.response(release, file)
+    except LookupError:
+        abort(404)
+    if request.method != "HEAD":
+        _note("release.downloaded", release, file=file)
+    return answer
+
+
+def _look() -> PreviewPage:
+    """The next release as things stand, of the version that was asked for if one was."""
+    policy = _policy()
+    asked = request.values.get("version") == str(policy.questionnaire.version)
+    try:
+        return PreviewPage(
+            preview=service.preview(policy, current.now(), policy.questionnaire.version if asked else None)
+        )
+    except MultipleVersionsError as refusal:
+        return PreviewPage(refusal=refusal, choose=policy.questionnaire.version if refusal.may_choose else None)
+    except RefusedError as refusal:
+        return PreviewPage(refusal=refusal)
+
+
+def _changed(look: PreviewPage) -> AnyResponse:
+    return make_response(_overview(look, MakeForm(formdata=None), notice=CHANGED), CONFLICT)
+
+
+def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
+    policy, preview = _policy(), look.preview
+    form.seen.data = look.mark
+    form.version.data = request.values.get("version", "") if preview else ""
+    stated = preview.stated() if preview else None
+    return render_template(
+        "releases/releases.html",
+        look=look,
+        other_version=isinstance(look.refusal, MultipleVersionsError),
+        stated=stated,
+        details=display.quasi_identifiers(policy, stated) if stated else [],
+        waits=preview.waits if preview else (),
+        sensitive=_sensitive(),
+        form=form,
+        notice=notice,
+        made=[_made(release, _names()) for release in service.list_releases()],
+        kinds=FILE_TYPES,
+    )
+
+
+def _release_page(release: Release, notice: Any = None, findings: list[str] | None = None) -> str:
+    made = _made(release, _names())
+    return render_template(
+        "releases/release.html",
+        made=made,
+        stated=made.stated,
+        details=display.quasi_identifiers(_policy(), made.stated),
+        weights=display.weights(made.stated),
+        sensitive=_sensitive(),
+        kinds=FILE_TYPES,
+        may_have_full=_may_have_full(),
+        notice=notice,
+        findings=findings,
+    )
+
+
+def _made(release: Release, names: dict[str, str]) -> ReleaseRow:
+    by = names.get(release.made_by, release.made_by)
+    return ReleaseRow(release, json.loads(release.manifest), periods.release_day(release, _policy().zone), by)
+
+
+def _names() -> dict[str, str]:
+    """Who can have made a release, by what is stored of them."""
+    names = display_names.account_names()
+    return names | {audit.COMMAND: str(display_names.OTHER_ACTORS[audit.COMMAND])}
+
+
+def _sensitive() -> tuple[Any, Any]:
+    """The question that the rule looks at, and its strongest answer."""
+    policy = _policy()
+    question = policy.questionnaire.by_id[policy.questionnaire.help.question]
+    return question, question.by_code[policy.rules.strongest]
+
+
+def _manifest(release: Release) -> Response:
+    answer = Response(release.manifest.encode(), mimetype="application/json")
+    answer.headers.set("Content-Disposition", "attachment", filename=exporters.download_name(release.number, MANIFEST))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _note(action: str, release: Release, **detail: str) -> None:
+    db.session.add(audit.event(action, current.now(), current_account().id, release.number, **detail))
+    db.session.commit()
+
+
+def _may_have_full() -> bool:
+    return ROWS in current_account().role_names
+
+
+def _found(release_id: int) -> Release:
+    return db.get_or_404(Release, release_id)
+
+
+def _policy() -> ReleasePolicy:
+    policy: ReleasePolicy = current_app.extensions["release_policy"]
+    return policy

@@ -1,0 +1,79 @@
+"""Pages that belong to no walk: help, about, privacy, accessibility."""
+
+from datetime import date
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, current_app, make_response, render_template
+
+from screening import current, draft
+from screening.clinic import DEMO, Clinic
+from screening.clinic import load as load_clinic
+from screening.durations import DAY_SECONDS, format_duration
+from screening.mail import outbox
+
+information_views = Blueprint("information", __name__)
+
+STATED_ON = date(2026, 11, 25)
+"""When the accessibility statement was last gone through: do so when pages change, and once a year."""
+
+
+@information_views.get("/help-now")
+def help_now() -> str:
+    """Crisis help in every language, the reader's own first. Needs no cookie and sets none."""
+    return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
+
+
+@information_views.get("/about")
+def about() -> str:
+    """What the check is, who wrote it and where its figures come from."""
+    return render_template("screener/about.html")
+
+
+@information_views.get("/privacy")
+def privacy() -> str:
+    """What is kept, where and for how long: as the settings say and the code does."""
+    settings = current.settings()
+    return render_template(
+        "screener/privacy.html",
+        idle=format_duration(draft.IDLE_SECONDS),
+        absolute=format_duration(draft.ABSOLUTE_SECONDS),
+        longer=format_duration(draft.EXTENDED_SECONDS),
+        k=settings["MIN_GROUP_SIZE"],
+        tells_months=settings["EXPERT_DETERMINATION"] is not None,
+        audit_kept=format_duration(settings["AUDIT_RETENTION_DAYS"] * DAY_SECONDS),
+        writes_mail=bool(settings["MAIL_HOST"]),
+        mail_kept=format_duration(outbox.RETENTION_SECONDS),
+        failed_mail_kept=format_duration(outbox.FAILED_RETENTION_SECONDS),
+        counts_pages=settings["METRICS_ADDRESS"] is not None,
+        leaves_for=urlsplit(current.clinic().neutral_site).netloc,
+    )
+
+
+@information_views.get("/accessibility")
+def accessibility() -> str:
+    """How the site was made usable for everyone, and whom to tell when it is not."""
+    return render_template(
+        "screener/accessibility.html", longer=format_duration(draft.EXTENDED_SECONDS), stated=STATED_ON
+    )
+
+
+@information_views.get("/brand.css")
+def brand() -> Response:
+    """The clinic's own accent over the tokens of the style sheet."""
+    accent = current.clinic().accent
+    css = (
+        f":root{{--accent:{accent.day};--strong:color-mix(in srgb,{accent.day} 80%,#000)}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.night};"
+        f"--strong:color-mix(in srgb,{accent.night} 80%,#fff)}}}}"
+        "@media print{:root{--accent:#000;--strong:#000}}"
+        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText}}"
+    )
+    response = make_response(css)
+    response.content_type = "text/css; charset=utf-8"
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+def has_own_accent(clinic: Clinic) -> bool:
+    """Whether the clinic's accent differs from the one in the style sheet."""
+    return clinic.accent != load_clinic(DEMO).accent

@@ -1,0 +1,125 @@
+"""Who did what: the audit events as an admin reads them, fifty a page, newest first.
+
+Packages add what their events are called to ``display_names.ACTION_LABELS``.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request, url_for
+from flask_babel import format_datetime, lazy_gettext
+from sqlalchemy import select
+
+from screening import current
+from screening.audit import AuditEvent
+from screening.extensions import db
+from screening.staff import display_names
+from screening.staff.access import require_role
+from screening.staff.forms import AuditForm
+from screening.staff.models import Account
+from screening.staff.roles import ADMIN
+from screening.web.form_fields import select_choices
+
+audit_views = Blueprint("audit", __name__)
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event as it is shown. ``subject`` is a name where the id is an account's."""
+
+    when: str
+    who: str
+    action: str
+    subject: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which events to show: None or empty where it does not matter. Days are whole, in the clinic's time."""
+
+    who: str = ""
+    action: str = ""
+    subject: str = ""
+    since: date | None = None
+    until: date | None = None
+    before: int | None = None
+    """The event that the page before ended with."""
+
+
+def find_events(wanted: AuditFilter, zone: ZoneInfo) -> list[AuditEvent]:
+    """The newest events that are wanted, one more than a page holds if there are more."""
+    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(PAGE_SIZE + 1)
+    for column, value in ((AuditEvent.actor, wanted.who), (AuditEvent.action, wanted.action)):
+        if value:
+            query = query.where(column == value)
+    if wanted.subject:
+        query = query.where(AuditEvent.subject == wanted.subject)
+    if wanted.since:
+        query = query.where(AuditEvent.at >= _midnight(wanted.since, zone))
+    if wanted.until and wanted.until < date.max:
+        query = query.where(AuditEvent.at < _midnight(wanted.until + timedelta(days=1), zone))
+    if wanted.before is not None:
+        query = query.where(AuditEvent.id < wanted.before)
+    return list(db.session.scalars(query))
+
+
+@audit_views.get("/audit")
+@require_role(ADMIN)
+def show() -> str:
+    """The events, as the filter says."""
+    named = db.session.execute(select(Account.id, Account.name).order_by(Account.name))
+    accounts: dict[str, str] = {row.id: row.name for row in named}
+    form = AuditForm(request.args)
+    form.who.choices = select_choices({"": lazy_gettext("Anyone"), **accounts, **display_names.OTHER_ACTORS})
+    by_words = sorted(display_names.ACTION_LABELS.items(), key=lambda item: str(item[1]))
+    form.action.choices = select_choices({"": lazy_gettext("Anything"), **dict(by_words)})
+    events: list[AuditEvent] = []
+    if form.validate():
+        events = find_events(_wanted(form), _zone())
+    older = None
+    if len(events) > PAGE_SIZE:
+        kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in form and value}
+        older = url_for("audit.show", **kept, before=events[PAGE_SIZE - 1].id)
+    lines = _lines(events[:PAGE_SIZE], accounts)
+    return render_template("staff/audit.html", form=form, lines=lines, older=older)
+
+
+def _wanted(form: AuditForm) -> AuditFilter:
+    before = request.args.get("before", "")
+    return AuditFilter(
+        who=form.who.data,
+        action=form.action.data,
+        subject=form.subject.data.strip(),
+        since=form.since.data,
+        until=form.until.data,
+        before=int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None,
+    )
+
+
+def _lines(events: Iterable[AuditEvent], accounts: dict[str, str]) -> list[Line]:
+    zone = _zone()
+    return [
+        Line(
+            when=format_datetime(datetime.fromtimestamp(event.at, zone), "medium", rebase=False),
+            who=accounts.get(event.actor) or str(display_names.OTHER_ACTORS.get(event.actor, event.actor)),
+            action=str(display_names.ACTION_LABELS.get(event.action, event.action)),
+            subject=accounts.get(event.subject, event.subject),
+            detail=", ".join(f"{name}: {value}" for name, value in event.detail.items()),
+        )
+        for event in events
+    ]
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
+def _zone() -> ZoneInfo:
+    zone: ZoneInfo = current.clinic().time_zone
+    return zone

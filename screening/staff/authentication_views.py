@@ -1,0 +1,242 @@
+"""Getting in and out: password, second factor, the steps of a first sign-in, and one's own account."""
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from flask_security.utils import login_user
+from werkzeug.wrappers import Response
+
+from screening import current
+from screening.extensions import db
+from screening.staff import access, accounts, authentication, nav, passwords, sessions, two_factor
+from screening.staff.access import PASSWORD, SECOND_FACTOR, SET_UP
+from screening.staff.authentication import AuthResult
+from screening.staff.current_account import account_or_none, current_account
+from screening.staff.forms import CodeForm, PasswordForm, SignInForm
+from screening.staff.models import Account
+
+authentication_views = Blueprint("authentication", __name__)
+
+REFUSED = lazy_gettext(
+    "We could not sign you in. Check your e-mail and password. After five wrong tries in a row "
+    "there is a wait of one minute, then longer, up to an hour"
+)
+"""The same for whatever was wrong: it must not tell who has an account."""
+
+AUTH_ERRORS: dict[AuthResult, LazyString] = {
+    AuthResult.INVALID: lazy_gettext("That is not right, or it was used before"),
+    AuthResult.LOCKED_OUT: lazy_gettext(
+        "There were too many wrong tries. Wait a while, an hour at most, and try again"
+    ),
+}
+
+
+@authentication_views.get("/")
+@access.require_login
+def home() -> Response:
+    """The first page an account may open."""
+    entries = nav.entries_for(current_account())
+    return _see(url_for(entries[0].endpoint if entries else "authentication.own"))
+
+
+@authentication_views.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
+@access.public
+def show() -> str | Response:
+    """E-mail and password."""
+    if account_or_none():
+        return _see(url_for("authentication.home"))
+    form = SignInForm()
+    if form.validate_on_submit():
+        account = authentication.find_account(form.email.data, form.password.data, current.now())
+        if account is not None:
+            return _let_on(account, access.safe_next_url(request.form.get("next", "")))
+        form.password.errors = [REFUSED]
+    wanted = access.safe_next_url(request.values.get("next", ""))
+    return render_template(
+        "staff/sign_in.html",
+        form=form,
+        next=wanted,
+        ended=sessions.current_session().ended,
+        lost="lost" in request.args,
+    )
+
+
+@authentication_views.route("/second-factor", methods=["GET", "POST"], endpoint="second_factor")
+@access.allow_during_step(SECOND_FACTOR)
+def ask_second_factor() -> str | Response:
+    """The code of the app: at sign-in, and again before something that needs a fresh one."""
+    return _ask_for_code("staff/two_factor.html", authentication.check_code)
+
+
+@authentication_views.route("/recovery", methods=["GET", "POST"])
+@access.allow_during_step(SECOND_FACTOR)
+def recovery() -> str | Response:
+    """A recovery code in place of the app's."""
+    return _ask_for_code("staff/recovery.html", authentication.check_recovery_code)
+
+
+def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Response:
+    account = _someone()
+    if not account.tf_totp_secret:
+        return _see(url_for("authentication.home"))
+    form = CodeForm()
+    if form.validate_on_submit():
+        outcome = proof(account, form.code.data, current.now())
+        if outcome is AuthResult.OK:
+            _let_in(account, shown=True)
+            return _onward(access.safe_next_url(request.form.get("next", "")))
+        form.code.errors = [AUTH_ERRORS[outcome]]
+    wanted = access.safe_next_url(request.values.get("next", ""))
+    return render_template(template, form=form, next=wanted, again=account_or_none() is not None)
+
+
+@authentication_views.route("/set-up", methods=["GET", "POST"])
+@access.allow_during_step(SET_UP, fresh=True)
+def set_up() -> str | Response:
+    """Tie an app to the account: its secret as picture and text, then a code to see that it works."""
+    account, session = _someone(), sessions.current_session()
+    if "new_secret" not in session:
+        session["new_secret"] = two_factor.new_secret(account)
+    secret = session["new_secret"]
+    form = CodeForm()
+    if form.validate_on_submit():
+        account.totp_counter = 0
+        if two_factor.verify_code(account, form.code.data, secret):
+            codes = two_factor.enroll(account, secret)
+            sessions.end_all(account)
+            _doer(account).note("account.second_factor_set", account)
+            _let_in(account, shown=True)
+            return render_template("staff/recovery_codes.html", codes=codes, left=len(codes))
+        db.session.rollback()
+        form.code.errors = [AUTH_ERRORS[AuthResult.INVALID]]
+    width, path = two_factor.qr_modules(account, secret)
+    return render_template(
+        "staff/set_up.html",
+        form=form,
+        width=width,
+        path=path,
+        spelled=two_factor.format_secret(account, secret),
+        email=account.email,
+    )
+
+
+@authentication_views.route("/recovery-codes", methods=["GET", "POST"])
+@access.recently_authenticated
+def recovery_codes() -> str | Response:
+    """How many recovery codes are left; new ones on request, shown this once."""
+    account = current_account()
+    if not account.tf_totp_secret:
+        return _see(url_for(SET_UP))
+    codes: list[str] = []
+    if request.method == "POST":
+        codes = two_factor.new_recovery_codes(account)
+        _doer(account).note("account.recovery_codes_made", account)
+        db.session.commit()
+    return render_template("staff/recovery_codes.html", codes=codes, left=len(account.mf_recovery_codes or ()))
+
+
+@authentication_views.route("/password", methods=["GET", "POST"])
+@access.allow_during_step(PASSWORD)
+def password() -> str | Response:
+    """A new password: instead of a temporary one, or of the present one."""
+    account = _someone()
+    temporary = account.must_change_password
+    form = PasswordForm()
+    if form.validate_on_submit() and _takes(form, account):
+        was_in = account_or_none() is not None
+        accounts.change_password(_doer(account), account, form.password.data)
+        if was_in:
+            _let_in(account, shown=False)
+            return _see(url_for("authentication.own", done="password"))
+        return _let_on(account, sessions.current_session().get("next"))
+    return render_template("staff/password.html", form=form, temporary=temporary)
+
+
+def _takes(form: PasswordForm, account: Account) -> bool:
+    """Whether the form's password becomes the account's; if not, the form says why."""
+    if not account.must_change_password:
+        outcome = authentication.check_password(account, form.current.data or "", current.now())
+        if outcome is not AuthResult.OK:
+            form.current.errors = [AUTH_ERRORS[outcome]]
+            return False
+    clinic = current.clinic().name
+    problem = passwords.password_problem(form.password.data, account.email, account.name, clinic)
+    if problem is not None:
+        form.password.errors = [problem]
+    elif account.verify_and_update_password(form.password.data):
+        form.password.errors = [lazy_gettext("That is the password you have now. Choose another")]
+    elif form.again.data != form.password.data:
+        form.again.errors = [lazy_gettext("The two are not the same")]
+    return not form.errors
+
+
+@authentication_views.get("/you")
+@access.require_login
+def own() -> str:
+    """One's own account."""
+    return render_template("staff/own.html", account=current_account(), changed=request.args.get("done") == "password")
+
+
+@authentication_views.post("/sign-out")
+@access.public
+def sign_out() -> Response:
+    """End the session, in the browser and in the database."""
+    account = account_or_none()
+    if account is not None:
+        _doer(account).note("account.signed_out", account)
+    sessions.end()
+    db.session.commit()
+    return _see(url_for(access.SIGN_IN))
+
+
+def _let_on(account: Account, wanted: str | None) -> Response:
+    """Go on with somebody whose password was accepted: to the next step, or in."""
+    sessions.begin(account)
+    session = sessions.current_session()
+    session["pending"] = account.fs_uniquifier
+    if wanted:
+        session["next"] = wanted
+    db.session.commit()
+    step = access.next_step(account)
+    if step is not None:
+        return _see(url_for(step))
+    _let_in(account, shown=False)
+    return _onward(wanted)
+
+
+def _let_in(account: Account, shown: bool) -> None:
+    """Sign an account in under a new session id; what was signed in already keeps its limits."""
+    session = sessions.current_session()
+    already = account_or_none() is not None
+    wanted, since, was_shown = session.get("next"), session.began if already else None, session.get("shown", 0)
+    sessions.begin(account, since)
+    login_user(account, remember=False)
+    for unused in ("_id", "fs_cc"):  # Flask-Login's hash of address and browser, Flask-Security's cookie mark
+        session.pop(unused, None)
+    session["shown"] = current.now() if shown else was_shown
+    if wanted:
+        session["next"] = wanted
+    if not already:
+        account.last_sign_in = current.now()
+        _doer(account).note("account.signed_in", account)
+    db.session.commit()
+
+
+def _onward(wanted: str | None) -> Response:
+    """To what was asked for before the sign-in came between."""
+    return _see(wanted or sessions.current_session().pop("next", None) or url_for("authentication.home"))
+
+
+def _someone() -> Account:
+    account = access.pending_account()
+    if account is None:
+        raise RuntimeError("the guard lets nobody here who has not given a password")
+    return account
+
+
+def _see(address: str) -> Response:
+    return redirect(address, 303)
+
+
+def _doer(account: Account) -> accounts.Actor:
+    return accounts.Actor(account.id, current.now())

@@ -1,0 +1,34 @@
+"""A visitor's walk through the questionnaire, as one request sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from screening import current
+from screening.draft import Draft, current_draft
+from screening.i18n.locale import current_locale
+from screening.questionnaires import branching
+from screening.questionnaires.model import Answer, Answers, Question, Questionnaire
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One request's view of a walk. ``answers`` are those on the path; ``now`` is in seconds since 1970, UTC."""
+
+    questionnaire: Questionnaire
+    draft: Draft
+    answers: Answers
+    locale: str
+    now: int
+
+    def answer(self, question: Question, given: Answer) -> Walk:
+        """Store an answer in the draft, and return the walk that follows from it."""
+        self.draft.answers = branching.apply_answer(self.questionnaire, self.answers, question, given)
+        return replace(self, answers=branching.answers_on_path(self.questionnaire, self.draft.answers))
+
+
+def current_walk() -> Walk:
+    """Return the walk of the request being answered."""
+    questionnaire, draft = current.questionnaire(), current_draft()
+    answers = branching.answers_on_path(questionnaire, draft.answers)
+    return Walk(questionnaire, draft, answers, current_locale(), current.now())

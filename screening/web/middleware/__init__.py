@@ -1,0 +1,1 @@
+"""WSGI middleware in front of the applications."""

@@ -1,0 +1,81 @@
+"""The handbook's pages: their commands are of known kinds, their links lead somewhere, and one page is run.
+
+The long tests run every page.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from screening.config import ROOT
+from tests.support.handbook import DOCS, PAGES, Checkout, blocks
+
+SMOKE = DOCS / "keys.md"
+
+ELSEWHERE = "sh on-the-server"
+"""The fence of commands that need root or another machine: they are only read."""
+
+FENCES = ("sh", "text", "toml", ELSEWHERE)
+
+ALLOWED_ELSEWHERE = {
+    *("apt-get", "certbot", "chown", "git", "make", "nginx", "rsync", "scp", "ssh", "systemctl", "useradd")
+}
+"""What may stand there: nothing that could as well be run here."""
+
+
+def test_every_command_of_the_keys_page_succeeds(checkout):
+    checkout.run(SMOKE)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("```sh\necho one\n```\n\n```text\none\n```\n\n```sh\nfalse\necho never\n```\n", r"page\.md, box 2"),
+        ("```sh\necho one\n```\n\n```text\ntwo\n```\n", "'two' is not in"),
+    ],
+    ids=["failing command", "missing output"],
+)
+def test_failing_command_or_missing_output_is_detected(tmp_path, text, error):
+    (tmp_path / "bare").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(AssertionError, match=error):
+        Checkout(tmp_path / "bare", lambda: None).run(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_blocks_use_known_fences_and_allowed_programs(page):
+    for block in blocks(page):
+        assert block.fence in FENCES, f"{page.name}: ```{block.fence}"
+        if block.fence == ELSEWHERE:
+            for line in block.text.splitlines():
+                words = [word for word in line.split() if word != "sudo"]
+                program = words[2] if line.startswith("sudo -u ") else words[0]
+                assert program in ALLOWED_ELSEWHERE, f"{page.name}: {line}"
+                assert not re.search(r"[;&|`]|\$\(", line), f"{page.name}: one command a line: {line}"
+
+
+def test_index_lists_every_page():
+    index = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {page.name for page in PAGES}
+
+
+def anchors(file: Path) -> set[str]:
+    """The places of a page that can be linked to, as code hosts name them."""
+    headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / "README.md", ROOT / "SECURITY.md", DOCS / "README.md", *PAGES], ids=lambda file: file.name
+)
+def test_every_relative_link_has_a_target(file):
+    for link in re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8")):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = (file.parent / path).resolve() if path else file
+            assert target.exists(), f"{file.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{file.name}: {link}"

@@ -1,0 +1,47 @@
+"""A migration only adds, so that nodes of the version before go on working until they are restarted."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from screening.database.engines import MIGRATIONS
+
+FILES = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
+ADDING = {"create_table", "create_index", "add_column", "bulk_insert", "execute", "get_bind"}
+"""What of Alembic's operations an upgrade may use; ``execute`` for guards on tables of its own."""
+
+
+def complaints(text):
+    """What an upgrade does beside adding, and each column it adds that the version before could not leave empty."""
+    upgrade = next(node for node in ast.parse(text).body if getattr(node, "name", "") == "upgrade")
+    found = []
+    for call in (node for node in ast.walk(upgrade) if isinstance(node, ast.Call)):
+        if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "op":
+            continue
+        if call.func.attr not in ADDING:
+            found.append(call.func.attr)
+        if call.func.attr == "add_column":
+            options = {option.arg: ast.unparse(option.value) for option in call.args[1].keywords}
+            if options.get("nullable") == "False" and "server_default" not in options:
+                found.append("add_column without a default")
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_migration_contains_only_additive_operations(file):
+    assert complaints(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("op.drop_column('a', 'b')", ["drop_column"]),
+        ("op.alter_column('a', 'b', nullable=False)", ["alter_column"]),
+        ("op.add_column('a', sa.Column('b', sa.Text, nullable=False))", ["add_column without a default"]),
+        ("op.add_column('a', sa.Column('b', sa.Text, nullable=False, server_default=''))", []),
+    ],
+)
+def test_migration_rule_detects_destructive_operations(line, found):
+    assert complaints(f"def upgrade(name):\n    if name == 'main':\n        {line}\n") == found

@@ -1,0 +1,107 @@
+"""Every address of the visitor's application, and of the pages on releases, reviewed here before it exists."""
+
+from __future__ import annotations
+
+ADDRESSES = """
+/ GET
+/.well-known/security.txt GET
+/about GET
+/accessibility GET
+/brand.css GET
+/check/<question_id> GET POST
+/check/review GET POST
+/consultation GET
+/consultation POST
+/consultation/review GET
+/consultation/review POST
+/consultation/sent GET
+/consultation/sent POST
+/consultation/status GET
+/consultation/status POST
+/consultation/status/change POST
+/consultation/status/forget POST
+/consultation/status/withdraw POST
+/healthz GET
+/help-now GET
+/leave POST
+/more-time POST
+/privacy GET
+/readyz GET
+/start-again POST
+/summary GET
+"""
+
+
+ON_RELEASES = """
+/releases GET
+/releases POST
+/releases/<int(max=2147483647):release_id> GET
+/releases/<int(max=2147483647):release_id>/<file> GET
+/releases/<int(max=2147483647):release_id>/check POST
+/trends GET
+"""
+"""All of them for the roles ``responses`` and ``rows``."""
+
+
+ON_CALLBACKS = """
+/callbacks GET
+/callbacks/<id_> GET
+/callbacks/<id_>/call POST
+/callbacks/<id_>/claim POST
+/callbacks/<id_>/close POST
+/callbacks/<id_>/erase POST
+/callbacks/<id_>/hand POST
+/callbacks/<id_>/note POST
+/callbacks/<id_>/put-back POST
+/callbacks/<id_>/reopen POST
+/callbacks/closed-days GET POST
+/callbacks/closed-days/<day>/remove POST
+/callbacks/new GET POST
+/callbacks/next GET
+/callbacks/print GET
+/callbacks/search GET POST
+/callbacks/today GET
+"""
+"""All of them for the role ``callbacks``."""
+
+
+def test_visitor_routes_match_the_reviewed_list(site):
+    found = {
+        f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}" for rule in site.url_map.iter_rules()
+    }
+    assert found == set(ADDRESSES.strip().splitlines())
+
+
+def test_staff_only_process_serves_three_outer_routes(make_site):
+    found = {str(rule.rule) for rule in make_site(SERVE=("staff",)).url_map.iter_rules()}
+    assert found == {"/healthz", "/readyz", "/.well-known/security.txt"}
+
+
+def test_release_routes_match_the_reviewed_list(site):
+    from screening.staff.access import requirement_of
+
+    staff, found = site.extensions["staff"], set()
+    for rule in staff.url_map.iter_rules():
+        if rule.endpoint.startswith(("releases.", "trends.")):
+            found.add(f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}")
+            assert requirement_of(staff, rule.endpoint).roles == {"responses", "rows"}
+    assert found == set(ON_RELEASES.strip().splitlines())
+
+
+def test_callback_routes_match_the_reviewed_list(site):
+    from screening.staff.access import requirement_of
+
+    staff, found = site.extensions["staff"], set()
+    for rule in staff.url_map.iter_rules():
+        if rule.endpoint.startswith(("staff_callbacks.", "dashboard.")):
+            found.add(f"{rule.rule} {' '.join(sorted(rule.methods - {'HEAD', 'OPTIONS'}))}")
+            assert requirement_of(staff, rule.endpoint).roles == {"callbacks"}
+    assert found == set(ON_CALLBACKS.strip().splitlines())
+
+
+def test_only_leave_accepts_a_post_without_token(site):
+    client = site.test_client()
+    for rule in site.url_map.iter_rules():
+        if "POST" in rule.methods:
+            address = rule.rule.replace("<question_id>", "sadness")
+            assert client.post(address).status_code == (303 if address == "/leave" else 400), address

@@ -1,0 +1,64 @@
+"""What SECURITY.md names exists: files and tests; and the code does none of what it says the code never does."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from screening.config import ROOT
+
+TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+CODE = [*(ROOT / "screening").rglob("*.py"), ROOT / "wsgi.py"]
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w/.-]+\.(?:py|md|html|toml))`", TEXT))))
+def test_every_named_file_exists(name):
+    assert (ROOT / name).is_file()
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(tests/[^`]*::[^`]*)`", TEXT))))
+def test_every_named_test_exists(name):
+    file, _, test = name.partition("::")
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    assert test in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def names_used(tree):
+    """Modules that are imported, and names that are called, in a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module).partition(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def users_of(*forbidden):
+    found = {}
+    for file in CODE:
+        used = set(names_used(ast.parse(file.read_text(encoding="utf-8")))) & set(forbidden)
+        if used:
+            found[file.relative_to(ROOT).as_posix()] = used
+    return found
+
+
+def test_code_calls_no_eval_unsafe_loader_or_shell():
+    assert users_of("eval", "exec", "compile", "os.system", "os.popen", "pickle", "marshal", "shelve", "yaml") == {}
+    for file in CODE:
+        named = [
+            node.arg for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.keyword)
+        ]
+        assert "shell" not in named, file
+
+
+def test_code_uses_no_weak_hash_or_weak_random():
+    assert users_of("hashlib.md5", "hashlib.sha1", "hashlib.new", "random.random", "random.choice") == {}
+
+
+def test_only_the_mailer_uses_a_network_client():
+    assert users_of("urllib.request", "http", "requests", "httpx", "ftplib", "telnetlib") == {}
+    assert set(users_of("smtplib")) == {"screening/mail/smtp.py"}

@@ -1,0 +1,211 @@
+"""The promise: never past, never in a closed hour, and exactly the later of the rule and the wish."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from screening.callbacks.business_hours import (
+    Calendar,
+    NeverOpenError,
+    PartOfDay,
+    PreferredTimes,
+    due_at,
+    end_of_next_business_day,
+    first_preferred_time,
+    is_open,
+    parts_within,
+)
+
+DENVER = ZoneInfo("America/Denver")
+OFFICE = (time(8), time(17))
+WEEK = (OFFICE,) * 5 + (None, None)
+THANKSGIVING = date(2026, 11, 26)
+CLINIC = Calendar(WEEK, frozenset({THANKSGIVING}), DENVER)
+
+ZONES = (
+    "America/Denver",
+    "America/Phoenix",
+    "America/Sao_Paulo",
+    "Asia/Kathmandu",
+    "Australia/Lord_Howe",
+    "Europe/Madrid",
+    "Pacific/Apia",
+)
+DAY = timedelta(days=1)
+
+
+def at(text: str, zone: ZoneInfo = DENVER) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wish", "by"),
+    [
+        ("2026-11-23 10:00", PreferredTimes(), "2026-11-24 17:00"),
+        ("2026-11-22 21:41", PreferredTimes(), "2026-11-23 17:00"),
+        ("2026-11-25 16:59", PreferredTimes(), "2026-11-27 17:00"),
+        ("2026-11-27 09:00", PreferredTimes(), "2026-11-30 17:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({1}), frozenset({PartOfDay.MORNING})), "2026-11-24 17:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({2}), frozenset({PartOfDay.MORNING})), "2026-11-25 12:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({3}), frozenset()), "2026-12-03 17:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({0}), frozenset({PartOfDay.AFTERNOON})), "2026-11-24 17:00"),
+        ("2026-11-23 17:00", PreferredTimes(frozenset({0}), frozenset({PartOfDay.MIDDAY})), "2026-11-30 15:00"),
+    ],
+)
+def test_due_time_matches_hand_computed_examples(asked, wish, by):
+    assert due_at(CLINIC, at(asked), wish).astimezone(DENVER) == at(by)
+
+
+@pytest.mark.parametrize(("asked", "by"), [("2027-03-13 12:00", "2027-03-15"), ("2027-11-06 12:00", "2027-11-08")])
+def test_due_time_across_dst_change_is_the_local_closing_time(asked, by):
+    assert due_at(CLINIC, at(asked)).astimezone(DENVER) == at(f"{by} 17:00")
+
+
+def test_closing_time_skipped_by_dst_moves_to_the_next_day():
+    """Clocks go from 2:00 to 3:00 on 14 March 2027: a night desk that shuts at 2:30 has no such moment."""
+    night = Calendar(((time(1), time(2, 30)),) * 7, frozenset(), DENVER)
+    assert due_at(night, at("2027-03-13 12:00")).astimezone(DENVER) == at("2027-03-15 02:30")
+
+
+def test_closing_time_repeated_by_dst_uses_the_first():
+    night = Calendar(((time(0), time(1, 30)),) * 7, frozenset(), DENVER)
+    by = due_at(night, at("2027-11-06 12:00"))
+    assert by == datetime(2027, 11, 7, 7, 30, tzinfo=UTC)
+
+
+def test_calendar_without_open_hours_raises_never_open_error():
+    never = Calendar((None,) * 7, frozenset(), DENVER)
+    with pytest.raises(NeverOpenError):
+        due_at(never, at("2026-11-23 10:00"))
+    with pytest.raises(NeverOpenError):
+        due_at(CLINIC, at("2026-11-23 10:00"), PreferredTimes(frozenset({6}), frozenset()))
+
+
+@pytest.mark.parametrize(
+    ("now", "open_"),
+    [
+        ("2026-11-23 08:00", True),
+        ("2026-11-23 07:59", False),
+        ("2026-11-23 16:59", True),
+        ("2026-11-23 17:00", False),
+        ("2026-11-22 12:00", False),
+        ("2026-11-26 12:00", False),
+    ],
+)
+def test_is_open_follows_hours_weekends_and_holidays(now, open_):
+    assert is_open(CLINIC, at(now)) is open_
+
+
+def test_parts_of_a_day_are_clipped_to_business_hours():
+    assert parts_within((time(9), time(13))) == (
+        (PartOfDay.MORNING, time(9), time(12)),
+        (PartOfDay.MIDDAY, time(12), time(13)),
+    )
+
+
+quarters = st.integers(0, 95).map(lambda n: time(n // 4, n % 4 * 15))
+hours = st.tuples(quarters, quarters).filter(lambda pair: pair[0] < pair[1])
+day_hours = st.tuples(st.integers(16, 94), st.integers(17, 95)).filter(lambda p: p[0] < p[1])
+by_day = day_hours.map(lambda p: (time(p[0] // 4, p[0] % 4 * 15), time(p[1] // 4, p[1] % 4 * 15)))
+dates = st.dates(date(2026, 1, 1), date(2028, 12, 31))
+wishes = st.builds(PreferredTimes, st.frozensets(st.integers(0, 6)), st.frozensets(st.sampled_from(PartOfDay)))
+
+
+@st.composite
+def questions(draw: st.DrawFn, hours_of_day: st.SearchStrategy) -> tuple[Calendar, datetime, PreferredTimes]:
+    """A calendar, a moment near which clocks may change, and a wish."""
+    zone = ZoneInfo(draw(st.sampled_from(ZONES)))
+    week = tuple(draw(st.lists(st.none() | hours_of_day, min_size=7, max_size=7)))
+    changes = [date(2027, 3, 14), date(2027, 11, 7), date(2027, 3, 28), date(2027, 10, 3), date(2027, 4, 4)]
+    around = st.builds(lambda d, n: d + n * DAY, st.sampled_from(changes), st.integers(-4, 2))
+    day = draw(around | dates)
+    shut = draw(st.frozensets(st.builds(lambda n: day + n * DAY, st.integers(0, 20)), max_size=8))
+    asked = datetime.combine(day, draw(st.times()), zone)
+    return Calendar(week, shut, zone), asked, draw(wishes)
+
+
+@given(questions(hours))
+def test_due_time_is_in_the_future_and_within_open_hours(question):
+    calendar, asked, wish = question
+    try:
+        by = due_at(calendar, asked, wish)
+    except NeverOpenError:
+        return
+    assert by > asked
+    local = by.astimezone(calendar.zone)
+    assert local.date() not in calendar.shut
+    open_hours = calendar.week[local.weekday()]
+    assert open_hours is not None and open_hours[0] < local.time() <= open_hours[1]
+
+
+@given(questions(by_day))
+@example((CLINIC, at("2026-11-23 10:00"), PreferredTimes()))
+def test_due_time_is_the_later_of_rule_and_chosen_time(question):
+    """Worked out anew by walking over the quarters of an hour, one by one, on the clinic's clock."""
+    calendar, asked, wish = question
+    try:
+        by = due_at(calendar, asked, wish)
+    except NeverOpenError:
+        assert not any(calendar.week) or not _fits(calendar, wish)
+        return
+    assert by == max(_walked_rule(calendar, asked), _walked_choice(calendar, asked, wish))
+    assert by == max(end_of_next_business_day(calendar, asked), first_preferred_time(calendar, asked, wish))
+
+
+def _fits(calendar: Calendar, wish: PreferredTimes) -> bool:
+    return any(
+        open_hours
+        and (not wish.days or day in wish.days)
+        and (not wish.parts or {part for part, _, _ in parts_within(open_hours)} & wish.parts)
+        for day, open_hours in enumerate(calendar.week)
+    )
+
+
+def _quarters_from(moment: datetime):
+    quarter = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - DAY
+    while True:
+        yield quarter
+        quarter += timedelta(minutes=15)
+
+
+def _open_at(calendar: Calendar, quarter: datetime) -> bool:
+    local = quarter.astimezone(calendar.zone)
+    open_hours = calendar.week[local.weekday()]
+    return (
+        local.date() not in calendar.shut and open_hours is not None and open_hours[0] <= local.time() < open_hours[1]
+    )
+
+
+def _walked_rule(calendar: Calendar, asked: datetime) -> datetime:
+    today, last = asked.astimezone(calendar.zone).date(), None
+    for quarter in _quarters_from(asked):
+        local = quarter.astimezone(calendar.zone)
+        if last and not (_open_at(calendar, quarter) and local.date() == last.astimezone(calendar.zone).date()):
+            return last + timedelta(minutes=15)
+        if _open_at(calendar, quarter) and local.date() > today:
+            last = quarter
+    raise AssertionError
+
+
+def _walked_choice(calendar: Calendar, asked: datetime, wish: PreferredTimes) -> datetime:
+    def chosen(quarter: datetime) -> PartOfDay | bool:
+        local = quarter.astimezone(calendar.zone)
+        if not _open_at(calendar, quarter) or (wish.days and local.weekday() not in wish.days):
+            return False
+        part = PartOfDay.MORNING if local.hour < 12 else PartOfDay.MIDDAY if local.hour < 15 else PartOfDay.AFTERNOON
+        return (part if part in wish.parts else False) if wish.parts else True
+
+    before: PartOfDay | bool = False
+    for quarter in _quarters_from(asked):
+        here = chosen(quarter)
+        day_before = (quarter - timedelta(minutes=15)).astimezone(calendar.zone).date()
+        ended = before and (here != before or quarter.astimezone(calendar.zone).date() != day_before)
+        if ended and quarter > asked:
+            return quarter
+        before = here
+    raise AssertionError

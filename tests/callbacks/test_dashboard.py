@@ -1,0 +1,337 @@
+"""The dashboard of a day: its sections, the next request, outcomes, handover, and the call list on paper."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, insert, select, text
+
+from screening.callbacks import key_rotation
+from screening.callbacks.models import CallbackRequest
+from screening.extensions import db
+from screening.mail.models import OutboxMail
+from tests.support.absence import assert_absent
+from tests.support.clock import NOON
+from tests.support.databases import assert_indexed, plain_engine, statements_of
+from tests.support.queue_pages import press
+from tests.support.sample_patient import FORM, PHONE, SECRETS
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+HOUR, DAY = 3600, 24 * 3600
+SECTIONS = ("first", "overdue", "today", "mine")
+NOTE = "zentinelhandover note"
+
+
+@pytest.fixture
+def folder(keys, tmp_path):
+    """Key files of this test alone, since one test rotates them."""
+    return Path(shutil.copytree(keys, tmp_path / "keys"))
+
+
+@pytest.fixture
+def team(make_site, folder):
+    return Team(make_site(KEYS_DIR=folder, SITE_URL="https://clinic.example.org"))
+
+
+def change(team, name_of_column, value, **where):
+    """Set a column of the requests that match."""
+    with team.app.app_context():
+        table = CallbackRequest.__table__
+        picked = [table.c[column] == wanted for column, wanted in where.items()]
+        db.session.execute(table.update().where(*picked).values({name_of_column: value}))
+        db.session.commit()
+
+
+def ids(team):
+    """The requests in the order they came."""
+    with team.app.app_context():
+        return list(db.session.scalars(select(CallbackRequest.id).order_by(CallbackRequest.asked_at)))
+
+
+def ask_for(team, ask, clock, *names, **fields):
+    """Requests of these names, a moment apart; their ids."""
+    for name in names:
+        clock.forward(5)
+        ask(Visitor(team.site), name=name, **fields)
+    return ids(team)[-len(names) :]
+
+
+def shown(page):
+    """The names in each section of the dashboard."""
+    return {name: [link.get_text() for link in page.main.select(f"#s-{name} ~ ul > li > a")] for name in SECTIONS}
+
+
+def counted(page):
+    return [int(tag.get_text().rstrip("+")) for tag in page.main.select(".app-today__count")]
+
+
+def open_(member, id_):
+    return member.get(f"/staff/callbacks/{id_}")
+
+
+def details_of(team, action):
+    return [event.detail for event in team.events(action)]
+
+
+@pytest.mark.usefixtures("monday_noon")
+class TestMorning:
+    @pytest.mark.each_database
+    def test_request_appears_once_in_the_first_matching_section(self, team, ann, ask, clock):
+        first, late, now, mine, _later = ask_for(team, ask, clock, "First", "Late", "Now", "Mine", "Later")
+        for id_ in (first, late, mine):
+            press(ann, open_(ann, id_), "claim")
+        change(team, "rank", 0, id=first)
+        change(team, "due_at", int(clock()) - DAY, id=late)
+        change(team, "due_at", int(clock()) + HOUR, id=now)
+        before = len(details_of(team, "requests.listed"))
+        page = ann.get("/staff/callbacks/today")
+        assert shown(page) == {"first": ["First"], "overdue": ["Late"], "today": ["Now"], "mine": ["Mine"]}
+        assert counted(page) == [1, 1, 1, 1, 0]
+        assert_absent(SECRETS, page.text)
+        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one page view is one event"
+
+    def test_dashboard_is_staff_home_and_first_menu_entry(self, ann):
+        page = ann.get("/staff/")
+        assert page.address == "/staff/callbacks/today" and page.heading == "Today"
+        entries = page.soup.select(".app-staffnav a")
+        assert entries[0].get_text() == "Today" and entries[0].get("aria-current") == "page"
+        assert len(page.soup.select(".app-staffnav [aria-current]")) == 1
+
+    def test_requests_due_today_sort_by_preferred_time(self, team, ann, ask, clock):
+        chosen = {"Any": {}, "Mornings": {"parts": ["morning"]}, "Midday": {"parts": ["midday"]}}
+        chosen |= {"Tuesdays": {"days": ["1"]}, "Mondays": {"days": ["0"]}}
+        for name, wish in chosen.items():
+            ask_for(team, ask, clock, name, **wish)
+        change(team, "due_at", int(clock()) + HOUR)
+        page = ann.get("/staff/callbacks/today")
+        names = shown(page)["today"]
+        assert (
+            set(names[:2]) == {"Midday", "Mondays"} and names[2] == "Any" and set(names[3:]) == {"Mornings", "Tuesdays"}
+        )
+        assert page.text.count("Good time now") == 2
+
+    @pytest.mark.each_database
+    def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, ask, clock):
+        soon, next_day = ask_for(team, ask, clock, "Tonight", "Tomorrow")
+        midnight = int(NOON) + 12 * HOUR
+        change(team, "due_at", midnight - 1, id=soon)
+        change(team, "due_at", midnight, id=next_day)
+        assert shown(ann.get("/staff/callbacks/today"))["today"] == ["Tonight"]
+
+    @pytest.mark.each_database
+    def test_section_shows_ten_requests_and_a_capped_count(self, team, ann):
+        fill(team, 130)
+        page = ann.get("/staff/callbacks/today")
+        assert len(shown(page)["overdue"]) == 10 and counted(page)[1] == 99 and "99+" in page.words
+        link = page.main.select_one("#s-overdue ~ p a")
+        assert len(ann.get(link["href"]).main.select(".app-queue__name")) == 25
+
+    def test_failed_mail_count_links_to_mail_page(self, team, ann, clock):
+        with team.app.app_context():
+            values = {"kind": "request.waiting", "subject": "1" * 32, "state": "failed", "attempts": 3}
+            db.session.add(OutboxMail(id="2" * 32, posted_at=int(clock()), due_at=0, **values))
+            db.session.commit()
+        page = ann.get("/staff/callbacks/today")
+        assert counted(page)[4] == 1 and page.main.find("a", href="/staff/mail")
+
+    @pytest.mark.each_database
+    def test_query_count_is_bounded_and_queries_use_indexes(self, team, ann):
+        asked = {}
+        for count in (2, 300):
+            fill(team, count)
+            asked[count] = statements_of(team.app, lambda: ann.get("/staff/callbacks/today"))
+        assert len(asked[300]) <= len(asked[2]) + 1, "one more: the count of a long section"
+        assert len(asked[300]) <= 22
+        assert_indexed(team.app, asked[300], "callback_request")
+
+
+def fill(team, count):
+    """Replace all requests by overdue ones that no key decrypts."""
+    table = CallbackRequest.__table__
+    same = {"language": "en", "rank": 1, "asked_at": 0, "attempts": 0, "version": 1, "state": "new"}
+    rows = [{"id": f"{n:032x}", "due_at": 1_000_000 + n, "state_group": "waiting", **same} for n in range(count)]
+    with plain_engine(team.app.config["SETTINGS"]["DATABASE_URL"]) as engine, engine.begin() as connection:
+        connection.execute(delete(table))
+        connection.execute(insert(table), rows)
+
+
+class TestNext:
+    @pytest.mark.each_database
+    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, ask, clock):
+        first, hers, mine, free = ask_for(team, ask, clock, "First", "Hers", "Mine", "Free")
+        change(team, "rank", 0, id=first)
+        for number, id_ in enumerate((hers, mine, free)):
+            change(team, "due_at", int(clock()) + number, id=id_)
+        change(team, "owner", team.id_of(ben), id=hers)
+        change(team, "owner", team.id_of(ann), id=mine)
+        walked, page = [], ann.get("/staff/callbacks/today")
+        for _ in range(3):
+            page = ann.get(page.main.find("a", accesskey="n")["href"])
+            walked.append(page.address.rpartition("/")[2])
+        assert walked == [first, mine, free]
+        page = ann.get(page.main.find("a", accesskey="n")["href"])
+        assert page.address.endswith(first), "all were viewed: the most urgent again"
+
+    @pytest.mark.each_database
+    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, ask, clock):
+        first, second, third = ask_for(team, ask, clock, "One", "Two", "Three")
+        for number, id_ in enumerate((first, second, third)):
+            change(team, "due_at", int(clock()) + number, id=id_)
+        open_(ann, first)
+        page = open_(ann, second)
+        assert ann.get(page.main.find("a", accesskey="n")["href"]).address.endswith(third)
+        clock.forward(31 * 60)
+        ann.sign_in()
+        assert ann.get("/staff/callbacks/next").address.endswith(first)
+
+    def test_next_without_requests_redirects_with_a_notice(self, team, ann, ask, clock):
+        (only,) = ask_for(team, ask, clock, "Only")
+        page = ann.get(open_(ann, only).main.find("a", accesskey="n")["href"])
+        assert page.address == "/staff/callbacks/today" and "Nothing else waits for you" in page.words
+
+    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, ask, clock):
+        (only,) = ask_for(team, ask, clock, "Only")
+        page = press(ann, open_(ann, only), "call", outcome="no_answer")
+        reached = page.main.find_all(["a", "button", "input", "textarea"], limit=1)[0]
+        notice = page.main.find(id="notice")
+        assert notice.has_attr("autofocus") and notice["tabindex"] == "-1" and "The call is noted" in notice.get_text()
+        assert "next" in reached["href"] and "--secondary" not in " ".join(reached["class"])
+        assert len(page.main.select("[accesskey]")) == 1
+
+
+class TestOutcomes:
+    @pytest.mark.parametrize(
+        ("outcome", "said"),
+        [
+            ("no_answer", "Tried once"),
+            ("voicemail", "Tried once"),
+            ("spoke", "Reached"),
+            ("wrong_number", "Tried once"),
+        ],
+    )
+    def test_call_outcome_also_claims_an_unclaimed_request(self, team, ann, ask, clock, outcome, said):
+        (id_,) = ask_for(team, ask, clock, "Rosa", voicemail="yes")
+        page = open_(ann, id_)
+        assert page.main.find("button", value=outcome, attrs={"name": "outcome"})
+        page = press(ann, page, "call", outcome=outcome, note="")
+        assert page.status == 200 and said in page.words and "With Ann." in page.words
+        done = [e.action for e in team.events("request") if e.subject == id_ and e.action != "request.viewed"]
+        assert done[:2] == ["request.received", "request.claimed"] and len(done) == 3
+
+    def test_refused_voicemail_does_not_claim_the_request(self, team, ann, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = open_(ann, id_)
+        assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="spoke")
+        page = press(ann, page, "call", outcome="voicemail", note="typed words")
+        assert page.status == 409 and "typed words" in page.words and "With nobody yet." in page.words
+        assert team.events("request.claimed") == []
+
+    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        mine = open_(ann, id_)
+        press(ben, open_(ben, id_), "claim")
+        assert open_(ann, id_).main.find("button", attrs={"name": "outcome"}) is None
+        page = press(ann, mine, "call", outcome="spoke", note="")
+        assert page.status == 409 and "With Ben." in page.words
+
+    def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = press(ann, open_(ann, id_), "call", note="typed words")
+        assert page.status == 422 and "Pick what happened" in page.words
+        assert page.typed(page.address)["note"] == ["typed words"]
+
+
+class TestHandover:
+    @pytest.mark.each_database
+    def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover=NOTE)
+        assert "The request is handed over" in page.words
+        morning = ben.get("/staff/callbacks/today")
+        assert "Handover note" in morning.words
+        assert_absent([NOTE], morning.text)
+        page = open_(ben, id_)
+        assert page.words.index(NOTE) < page.words.index(PHONE)
+        page = press(ben, page, "call", outcome="no_answer", note="a plain note")
+        assert page.words.index(PHONE) < page.words.index(NOTE), "it is a note like others now"
+        assert "Handover note" not in ben.get("/staff/callbacks/today").words
+
+    def test_handover_to_next_shift_puts_the_request_back(self, team, ann, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = press(ann, open_(ann, id_), "claim")
+        page = press(ann, page, "hand", to="-", handover=NOTE)
+        assert "back in the queue" in page.words and "With nobody yet." in page.words and NOTE in page.words
+
+    def test_put_back_without_ownership_is_refused(self, team, ann, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = press(ann, open_(ann, id_), "hand", to="-", handover="typed words")
+        assert page.status == 422 and page.typed(page.address)["handover"] == ["typed words"]
+
+    def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, ask, clock):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        page = open_(ann, id_)
+        press(ben, open_(ben, id_), "claim")
+        page = press(ann, page, "hand", to=team.id_of(ann), handover="typed words")
+        assert page.status == 409
+        typed = page.typed(page.address)
+        assert typed["handover"] == ["typed words"]
+
+    @pytest.mark.each_database
+    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, ask, clock, folder):
+        (id_,) = ask_for(team, ask, clock, "Rosa")
+        press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
+        with team.app.app_context():
+            assert key_rotation.rotate(folder, clock()).resealed >= 2
+            kind, sealed = db.session.execute(text("SELECT kind, ciphertext FROM callback_note")).one()
+            assert kind == "handover"
+        assert_absent([NOTE], bytes(sealed))
+        assert NOTE in open_(ann, id_).words
+        press(ann, open_(ann, id_), "erase")
+        with team.app.app_context():
+            assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
+
+
+@pytest.mark.usefixtures("monday_noon")
+class TestPaper:
+    def test_print_list_shows_call_data_and_no_health_data(self, team, ann, ask, clock):
+        wishes = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
+        first, second = ask_for(team, ask, clock, "Patient One", **wishes) + ask_for(
+            team, ask, clock, "Patient Two", say=""
+        )
+        change(team, "due_at", int(clock()) + 2 * HOUR, id=first)
+        change(team, "rank", 0, id=first)
+        change(team, "due_at", int(clock()) + HOUR, id=second)
+        page = ann.get("/staff/callbacks/print")
+        rows = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in page.main.select("tr")]
+        assert [row[1] for row in rows[1:]] == ["Patient Two", FORM["say"]], (
+            "by due time: by rank would reveal health data"
+        )
+        assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
+        assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
+        assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
+        assert page.main.find("form") is None, "no random token among the words"
+        for word in ("example.org", "call first", "hopeless", "pain", "summary"):
+            assert word not in str(page.main).lower(), word
+        assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]
+
+    def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, ask, clock):
+        ask_for(team, ask, clock, "Later")
+        change(team, "due_at", int(clock()) + 3 * DAY)
+        known = ids(team)
+        ask_for(team, ask, clock, "Writes", reach_by="email")
+        ask_for(team, ask, clock, "Child", minor="yes", guardian="Parent", guardian_phone="303 555 0155")
+        for id_ in set(ids(team)) - set(known):
+            change(team, "due_at", int(clock()) - DAY, id=id_)
+        page = ann.get("/staff/callbacks/print")
+        assert [row.th.get_text() for row in page.main.select("tbody tr")] == ["Parent"]
+        assert "(303) 555-0155" in page.words
+        assert_absent([PHONE], page.text)
+
+
+def test_dashboard_pages_require_the_callbacks_role(team):
+    member = team.sign_in("eve", "responses", "admin")
+    for address in ("today", "next", "print"):
+        assert member.get(f"/staff/callbacks/{address}").status == 403

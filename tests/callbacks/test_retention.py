@@ -1,0 +1,83 @@
+"""Closed requests go after so many days, withdrawn ones at once, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from screening.callbacks import retention
+from screening.extensions import db
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def retention_settings():
+    """Settings of the site; a test may name its own by ``parametrize``."""
+    return {}
+
+
+@pytest.fixture
+def worked(make_site, ask, retention_settings):
+    """Two requests with notes and hashes, one of them closed."""
+    team = Team(make_site(**retention_settings))
+    ann = team.sign_in("ann", "callbacks")
+    for name in ("Open", "Closed"):
+        ask(Visitor(team.site), name=name)
+    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+        page = ann.get(link["href"])
+        page = ann.fill(page, f"{page.address}/note", note="a note")
+        if link.get_text() == "Closed":
+            page = ann.fill(page, f"{page.address}/claim")
+            ann.fill(page, f"{page.address}/close")
+    return team
+
+
+def counts(team):
+    with team.app.app_context():
+        tables = ("callback_request", "callback_note", "callback_contact")
+        return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables]
+
+
+@pytest.mark.each_database
+def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge_closed(clock() + 29 * DAY) == 0
+        assert retention.purge_closed(clock() + 31 * DAY, dry_run=True) == 1
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge_withdrawn(clock()) == 0
+        assert retention.purge_closed(clock() + 31 * DAY) == 1
+        assert retention.purge_closed(clock() + 31 * DAY) == 0
+    assert counts(worked) == [1, 1, 2]
+
+
+@pytest.mark.each_database
+def test_purge_deletes_withdrawn_requests_immediately(make_site, clock, ask):
+    site = make_site()
+    visitor = Visitor(site)
+    for patient in (visitor, Visitor(site)):
+        ask(patient)
+    visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+    with site.app_context():
+        assert retention.purge_withdrawn(clock(), dry_run=True) == 1
+        assert retention.purge_withdrawn(clock()) == 1
+        assert list(db.session.execute(text("SELECT state FROM callback_request")).scalars()) == ["new"]
+
+
+@pytest.mark.parametrize(("language", "days"), [("en", "for 45 days"), ("es", "45 días")])
+def test_privacy_page_states_the_retention_in_days(make_site, language, days):
+    assert days in Visitor(make_site(CLOSED_REQUEST_RETENTION_DAYS=45)).get(f"/privacy?lang={language}").words
+
+
+@pytest.mark.parametrize("retention_settings", [{"CLOSED_REQUEST_RETENTION_DAYS": 45}])
+def test_retention_setting_moves_the_purge(worked, clock):
+    with worked.app.app_context():
+        assert retention.purge_closed(clock() + 44 * DAY) == 0
+    assert counts(worked) == [2, 2, 4]
+    with worked.app.app_context():
+        assert retention.purge_closed(clock() + 46 * DAY) == 1
+    assert counts(worked) == [1, 1, 2]

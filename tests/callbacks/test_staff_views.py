@@ -1,0 +1,559 @@
+"""Requests at the staff's side: who sees what, who has claimed what, and which audit events are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import event, insert, select, text
+
+from screening.callbacks import patient_service, staff_service, workflow
+from screening.callbacks.models import CallbackRequest
+from screening.callbacks.workflow import NotAllowedError
+from screening.cli.commands_app import create_commands_app
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+from screening.extensions import db
+from tests.support.absence import assert_absent
+from tests.support.databases import assert_indexed, plain_engine, statements_of
+from tests.support.queue_pages import names_in, open_request, press
+from tests.support.sample_patient import FORM, NAME, PHONE, SECRETS, reference_on
+from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
+
+HOUR, DAY = 3600, 24 * 3600
+
+NOTE = "zentinelnotetext"
+
+
+def events(team, action=""):
+    """Action, actor and detail of the audit events whose action begins so."""
+    return [(event.action, event.actor, event.detail) for event in team.events(re.escape(action))]
+
+
+@pytest.mark.each_database
+def test_request_is_claimed_called_closed_and_reopened(team, ann, ask):
+    ask(Visitor(team.site), voicemail="yes", days=["1"], parts=["morning"])
+    page = ann.get("/staff/callbacks")
+    assert names_in(page) == [NAME]
+    assert_absent([PHONE, FORM["email"], "zentinelmessage"], page.text)
+    page = open_request(ann)
+    for shown in (PHONE, FORM["say"], FORM["email"], "zentinelmessage words", "Tuesday; Morning, before 12"):
+        assert shown in page.words, shown
+    assert page.main.find("a", href="tel:+13035550144") and "Allowed: name, number" in page.words
+    page = press(ann, page, "claim")
+    assert "You have this request now" in page.words and "With Ann." in page.words
+    page = press(ann, page, "call", outcome="voicemail", note=f"left it at noon, {NOTE}")
+    assert "Tried once" in page.words and NOTE in page.words
+    page = press(ann, page, "call", outcome="spoke")
+    assert "Reached" in page.words
+    page = press(ann, page, "close")
+    assert "Closed" in page.words
+    assert names_in(ann.get("/staff/callbacks")) == []
+    assert names_in(ann.get("/staff/callbacks?tab=closed")) == [NAME]
+    page = press(ann, open_request(ann, tab="closed"), "reopen")
+    assert "With Ann." in page.words and names_in(ann.get("/staff/callbacks")) == [NAME]
+    done = [action for action, actor, _ in events(team, "request.")]
+    assert [a for a in done if a != "request.viewed"] == [
+        *("request.received", "request.claimed", "request.attempted", "request.reached"),
+        *("request.closed", "request.reopened"),
+    ]
+    assert done.count("request.viewed") == 7, "each view is an event"
+    history = page.main.select("#hist")[0].find_next("ol").get_text(" ", strip=True)
+    assert "Left a voicemail" in history
+
+
+def test_voicemail_without_permission_is_refused(team, ann, ask):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    assert "Do not leave one" in page.words
+    assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="no_answer")
+    page = press(ann, page, "call", outcome="voicemail", note="typed words")
+    assert page.status == 409 and "did not allow a voicemail" in page.words
+    assert page.typed(f"{page.address.rpartition('/')[0]}/call")["note"] == ["typed words"]
+    assert events(team, "request.attempted") == []
+
+
+@pytest.mark.each_database
+def test_concurrent_claim_gives_the_second_a_conflict(team, ann, ben, ask):
+    ask(Visitor(team.site))
+    hers, his = open_request(ann), open_request(ben)
+    press(ann, hers, "claim")
+    page = press(ben, his, "claim")
+    assert page.status == 409 and "Somebody else changed this request a moment ago" in page.words
+    assert "With Ann." in page.words
+    assert len(events(team, "request.claimed")) == 1
+
+
+@pytest.mark.each_database
+def test_claim_of_a_stale_version_raises_not_allowed(team, ann, ask):
+    """The second reads the request before the first stores it."""
+    ask(Visitor(team.site))
+    with team.app.app_context():
+        request = db.session.scalars(select(CallbackRequest)).one()
+        seen = request.version
+        with db.engines[None].begin() as another:
+            another.execute(text("UPDATE callback_request SET owner = 'x', version = version + 1"))
+        with pytest.raises(NotAllowedError, match="changed"):
+            staff_service.transition(request, seen, lambda p: workflow.claim(p, "y"), "request.claimed", "y", 0)
+        assert db.session.scalars(select(CallbackRequest.owner)).one() == "x"
+    assert events(team, "request.claimed") == []
+
+
+def test_call_on_colleagues_request_is_refused_until_handover(team, ann, ben, ask):
+    ask(Visitor(team.site))
+    press(ann, open_request(ann), "claim")
+    page = open_request(ben)
+    assert page.main.find("form", action=f"{page.address}/call") is None
+    fields = {**page.typed(f"{page.address}/hand"), "outcome": "spoke"}
+    refused = ben.post(f"{page.address}/call", fields)
+    assert refused.status == 409 and "A colleague has this request" in refused.words
+    page = press(ben, page, "hand", to=team.id_of(ben))
+    assert "With Ben." in page.words and "The request is handed over" in page.words
+    page = press(ben, page, "put-back")
+    assert "With nobody yet." in page.words
+
+
+@pytest.mark.parametrize("to", ["", "nobody"])
+def test_handover_to_ineligible_account_is_refused(team, ann, ask, to):
+    outsider = team.add("eve", "responses")
+    ask(Visitor(team.site))
+    page = open_request(ann)
+    offered = [o["value"] for o in page.main.select("#to option")]
+    assert team.id_of(ann) in offered and team.id_of(outsider) not in offered
+    page = press(ann, page, "hand", to=to or team.id_of(outsider))
+    assert page.status == 422 and "Pick who shall have the request" in page.words
+
+
+def test_stop_outcome_closes_the_request(team, ann, ask):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    page = press(ann, page, "call", outcome="stop")
+    assert "Closed" in page.words
+    assert events(team, "request.closed")[0][2] == {"reason": "stop"}
+
+
+@pytest.mark.parametrize("outcome", ["", "sang"])
+def test_call_without_valid_outcome_is_refused_preserving_note(team, ann, ask, outcome):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    page = press(ann, page, "call", outcome=outcome, note="my words")
+    assert page.status == 422 and "Pick what happened on the call" in page.words and "my words" in page.words
+
+
+def test_note_is_stored_encrypted_and_shown(team, ann, ask):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "note", note=f"{NOTE} one")
+    assert f"{NOTE} one" in page.words
+    with team.app.app_context():
+        sealed = db.session.execute(text("SELECT ciphertext FROM callback_note")).scalar_one()
+    assert_absent([NOTE], bytes(sealed))
+    page = press(ann, page, "note", note="  ")
+    assert page.status == 422 and "Write the note first" in page.words
+
+
+class TestOrder:
+    @pytest.mark.each_database
+    @pytest.mark.usefixtures("monday_noon")
+    def test_queue_sorts_by_due_time_and_counts_overdue(self, team, ann, ask, clock):
+        ask(Visitor(team.site), name="Late One")
+        clock.forward(3 * DAY)
+        ask(Visitor(team.site), name="Later One", days=["2"])
+        ask(Visitor(team.site), name="Soon One", days=[])
+        clock.forward(60)
+        page = ann.sign_in("/staff/callbacks")
+        assert names_in(page) == ["Late One", "Soon One", "Later One"]
+        row = page.main.select(".app-queue__row--over")
+        assert len(row) == 1 and "Overdue" in row[0].get_text() and "working day late" in row[0].get_text()
+        tab = next(link for link in page.main.select(".app-tabs a") if "Overdue" in link.get_text())
+        assert tab.get_text(" ", strip=True) == "Overdue 1"
+        assert names_in(ann.get(tab["href"])) == ["Late One"]
+
+    @pytest.mark.each_database
+    @pytest.mark.usefixtures("monday_noon")
+    def test_urgent_request_precedes_an_earlier_due_time(self, team, ann, ask, clock):
+        ask(Visitor(team.site), name="First Come")
+        clock.forward(DAY)
+        ann.sign_in()
+        urgent = Visitor(team.site)
+        urgent.walk(hopelessness="3")
+        urgent.disagree()
+        ask(urgent, name="Call First", share="yes")
+        page = ann.get("/staff/callbacks")
+        assert names_in(page) == ["Call First", "First Come"] and "Call first today" in page.words
+        page = open_request(ann, "Call First")
+        assert "Nobody watched these answers live" in page.words and "Offer 988" in page.words
+        assert page.main.find("svg", class_="app-freq")
+
+    def test_shared_summary_matches_the_patients_preview(self, team, ann, ask):
+        visitor = Visitor(team.site)
+        visitor.walk(sadness="2", appetite="declined", pain="1")
+        visitor.disagree()
+        preview = [li.get_text() for li in visitor.get("/consultation").main.select(".app-preview li")]
+        ask(visitor, share="yes")
+        assert [li.get_text() for li in open_request(ann).main.select(".app-preview li")] == preview
+
+    @pytest.mark.each_database
+    def test_filters_select_language_and_owner(self, team, ann, ask):
+        ask(Visitor(team.site), name="English One")
+        ask(Visitor(team.site), name="Spanish One", language="es")
+        press(ann, open_request(ann, "English One"), "claim")
+        found = {
+            query: names_in(ann.get(f"/staff/callbacks?{query}"))
+            for query in ("language=es", "whose=me", "whose=nobody", "language=en&whose=nobody")
+        }
+        assert found == {
+            "language=es": ["Spanish One"],
+            "whose=me": ["English One"],
+            "whose=nobody": ["Spanish One"],
+            "language=en&whose=nobody": [],
+        }
+
+    @pytest.mark.each_database
+    def test_pagination_returns_each_request_exactly_once(self, team, ann):
+        fill(team, 60)
+        seen, page = [], ann.get("/staff/callbacks")
+        for expected in (25, 25, 10):
+            rows = [link["href"] for link in page.main.select(".app-queue__name a")]
+            assert len(rows) == expected
+            seen += rows
+            following = next((link for link in page.main.select(".app-pages a") if "Next" in link.get_text()), None)
+            page = ann.get(following["href"]) if following else page
+        assert len(set(seen)) == 60 and following is None
+
+    @pytest.mark.each_database
+    def test_malformed_page_cursor_shows_the_first_page(self, team, ann):
+        fill(team, 3)
+        first = [link["href"] for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")]
+        for after in ("x", "1.2", "0.99999999999999.x", "1.1.1.1", ".."):
+            page = ann.get(f"/staff/callbacks?after={after}")
+            assert page.status == 200 and len(first) == 3
+            assert [link["href"] for link in page.main.select(".app-queue__name a")] == first, after
+        page = ann.get("/staff/callbacks?after=%00")
+        assert (page.status, page.heading) == (400, "We did not understand that")
+
+    @pytest.mark.each_database
+    def test_queue_queries_use_indexes_without_table_scans(self, team, ann):
+        """No plan reads a whole table: the size of a page and the limit of a count bound what is read."""
+        fill(team, 300)
+        queries = ("", "?tab=overdue", "?tab=closed", "?whose=me", "?language=es", "?tab=withdrawn")
+
+        def open_tabs():
+            for query in queries:
+                assert ann.get(f"/staff/callbacks{query}").status == 200
+
+        asked = statements_of(team.app, open_tabs)
+        assert sum("callback_request" in statement for statement, _ in asked) > 20
+        assert_indexed(team.app, asked, "callback_request")
+
+
+def fill(team, count):
+    """Insert requests that no key decrypts; of more than 100, each fifth is closed."""
+    rows = []
+    for number in range(count):
+        state_group, state = [("waiting", "new"), ("closed", "closed")][number % 5 == 4 and count > 100]
+        rows.append(
+            {
+                "id": f"{number:032x}",
+                "language": "es" if number % 10 == 0 else "en",
+                "rank": 1,
+                "asked_at": 0,
+                "due_at": 2_000_000_000 + number // 3,
+                "attempts": 0,
+                "version": 1,
+                "state": state,
+                "state_group": state_group,
+                "ended_at": number if state_group == "closed" else None,
+            }
+        )
+    with plain_engine(team.app.config["SETTINGS"]["DATABASE_URL"]) as engine, engine.begin() as connection:
+        connection.execute(insert(CallbackRequest.__table__), rows)
+
+
+class TestSamePerson:
+    @pytest.mark.each_database
+    def test_possible_duplicates_match_by_phone_or_email(self, team, ann, ask):
+        ask(Visitor(team.site), name="Rosa One", email="")
+        ask(Visitor(team.site), name="Rosa Two", phone="+1 303.555.0144", email="")
+        ask(Visitor(team.site), name="Rosa Three", phone="303 555 0178", email=FORM["email"].upper())
+        ask(Visitor(team.site), name="Rosa Four", phone="303 555 0179")
+        ann.get("/staff/callbacks")
+        assert len(open_request(ann, "Rosa One").main.select("#same ~ ul li")) == 1
+        assert len(open_request(ann, "Rosa Three").main.select("#same ~ ul li")) == 1
+
+    @pytest.mark.parametrize("typed", [PHONE, "+13035550144", "zentinelapatient@EXAMPLE.org"])
+    def test_contact_search_leaves_no_contact_in_url_or_audit_log(self, team, ann, ask, typed):
+        ask(Visitor(team.site))
+        page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=typed)
+        assert "1 request found" in page.words and NAME in page.words
+        assert not urlsplit(page.response.request.url).query
+        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the ids it found, not what was typed"
+        assert_absent([typed], page.response.request.url, json.dumps(events(team)))
+        page = ann.send(page, "/staff/callbacks/search", contact="303 555 0100")
+        assert "0 requests found" in page.words
+        assert ann.send(page, "/staff/callbacks/search", contact=" ").status == 422
+
+    @pytest.mark.each_database
+    def test_search_after_change_finds_only_the_new_number(self, team, ann, ask, clock):
+        visitor = Visitor(team.site)
+        ask(visitor)
+        ann.get("/staff/callbacks")
+        page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+        page = visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0166"})
+        clock.forward(5)
+        visitor.fill(page, "/consultation/sent")
+        found = {
+            number: ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=number).words
+            for number in ("303 555 0144", "303 555 0166")
+        }
+        assert "0 requests" in found["303 555 0144"] and "1 request" in found["303 555 0166"]
+        assert "Request changed by the patient" in open_request(ann).words
+
+    @pytest.mark.each_database
+    def test_contact_hashes_are_keyed_and_deleted_on_withdrawal(self, team, ann, ask):
+        visitor = Visitor(team.site)
+        ask(visitor)
+        ann.get("/staff/callbacks")
+        with team.app.app_context():
+            hashes = list(db.session.execute(text("SELECT hash FROM callback_contact")).scalars())
+        assert len(hashes) == 2 and hashlib.sha256(b"+13035550144").hexdigest() not in hashes
+        visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+        with team.app.app_context():
+            assert list(db.session.execute(text("SELECT hash FROM callback_contact")).scalars()) == []
+
+
+@pytest.mark.each_database
+def test_withdrawn_request_loses_notes_and_all_actions(team, ann, ask):
+    visitor = Visitor(team.site)
+    ask(visitor)
+    page = press(ann, open_request(ann), "note", note=NOTE)
+    assert NOTE in page.words
+    visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+    page = ann.get(page.address)
+    assert "This request was taken back" in page.words
+    assert_absent([NOTE, *SECRETS], page.text)
+    for what in ("claim", "note", "call", "hand", "close", "reopen", "erase"):
+        assert page.main.find("form", action=f"{page.address}/{what}") is None
+    assert names_in(ann.get("/staff/callbacks")) == []
+    with team.app.app_context():
+        assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
+
+
+def test_note_after_withdrawal_is_refused(team, ann, ask):
+    visitor = Visitor(team.site)
+    ask(visitor)
+    page = open_request(ann)
+    visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
+    page = press(ann, page, "note", note="too late")
+    assert page.status == 409 and "It is erased" in page.words
+
+
+@pytest.mark.each_database
+def test_deletion_by_staff_invalidates_the_reference(team, ann, ask):
+    visitor = Visitor(team.site)
+    reference = reference_on(ask(visitor))
+    page = press(ann, open_request(ann), "erase")
+    assert "The request is erased" in page.words
+    fresh = Visitor(team.site)
+    assert fresh.send(fresh.get("/consultation/status"), "/consultation/status", reference=reference).status == 422
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_request_entered_by_staff_gets_a_working_reference(team, ann, clock):
+    page = ann.fill(ann.get("/staff/callbacks/new"), "/staff/callbacks/new", **FORM)
+    reference = reference_on(page)
+    assert "by 5:00 PM on Tuesday, November 24" in page.words
+    visitor = Visitor(team.site)
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
+    assert "We have your request" in page.words
+    assert "entered for a caller" in open_request(ann).words
+    page = ann.fill(ann.get("/staff/callbacks/new"), "/staff/callbacks/new", **{**FORM, "name": ""})
+    assert page.status == 422 and page.typed("/staff/callbacks/new")["message"] == [FORM["message"]]
+
+
+@pytest.mark.each_database
+@pytest.mark.usefixtures("monday_noon")
+def test_closed_day_moves_due_times_of_new_requests_only(team, ann, ask):
+    ask(Visitor(team.site), name="Before")
+    page = ann.send(ann.get("/staff/callbacks/closed-days"), "/staff/callbacks/closed-days", day="2026-11-24")
+    assert "November 24, 2026" in page.words
+    assert "Wednesday, November 25" in ask(Visitor(team.site), name="After").words
+    with team.app.app_context():
+        due = list(db.session.scalars(select(CallbackRequest.due_at).order_by(CallbackRequest.asked_at)))
+    assert due[0] < due[1]
+    page = ann.send(page, "/staff/callbacks/closed-days/2026-11-24/remove")
+    assert "November 24, 2026" not in page.words
+    assert "Tuesday, November 24" in Visitor(team.site).get("/consultation").words
+    for wrong in ("", "soon", "2026-13-01"):
+        page = ann.send(page, "/staff/callbacks/closed-days", day=wrong)
+        assert page.status == 422 and "Give a day such as" in page.words
+
+
+def test_undecryptable_request_is_listed_and_explained(team, ann, ask):
+    ask(Visitor(team.site))
+    with team.app.app_context():
+        db.session.execute(text("UPDATE callback_request SET key_id = 'ffffffff', index_key_id = NULL"))
+        db.session.commit()
+    page = ann.get("/staff/callbacks")
+    assert names_in(page) == ["Can’t be opened"]
+    page = open_request(ann, "Can’t be opened")
+    assert page.status == 200 and "has no key that opens this request" in page.words
+
+
+def test_unknown_request_returns_404(team, ann):
+    assert ann.get("/staff/callbacks/nothing").status == 404
+
+
+def test_contact_data_is_absent_from_urls_logs_and_events(team, ann, ask, caplog):
+    caplog.set_level(logging.DEBUG)
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    page = press(ann, page, "call", outcome="no_answer", note=NOTE)
+    assert NOTE in page.words and PHONE in page.words
+    ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact="303 555 0144")
+    assert "requests.searched" in [action for action, _, _ in events(team)]
+    assert_absent([*SECRETS, NOTE], caplog.text, json.dumps(events(team)), page.response.request.url)
+
+
+def test_queue_decrypts_requests_of_both_keys_after_rotation(make_site, sqlite_url, keys, tmp_path, ask, clock):
+    own = tmp_path / "keys"
+    shutil.copytree(keys, own)
+    own.chmod(0o700)
+    site = make_site(KEYS_DIR=own)
+    ann = Team(site).sign_in("ann", "callbacks")
+    ask(Visitor(site), name="Before")
+    runner = create_commands_app({"KEYS_DIR": own, "DATABASE_URL": sqlite_url, "CLOCK": clock}).test_cli_runner()
+    for purpose in (CALLBACK, SEARCH):
+        fresh = runner.invoke(args=["keys", "add", purpose]).stdout.strip()
+        assert runner.invoke(args=["keys", "activate", purpose, fresh]).exit_code == 0
+    ask(Visitor(site), name="After")
+    assert set(names_in(ann.get("/staff/callbacks"))) == {"Before", "After"}, "an unknown key is read anew"
+    with site.app_context():
+        key_id = set(db.session.scalars(select(CallbackRequest.key_id)))
+    assert key_id == set(Keyring(own, (CALLBACK,)).derive_all(CALLBACK, "x"))
+
+
+@pytest.mark.each_database
+def test_note_during_withdrawal_is_refused_and_not_stored(team, ann, ask):
+    """The patient withdraws after the request was read here, and before the note is written."""
+    visitor = Visitor(team.site)
+    reference, who = reference_on(ask(visitor)), team.id_of(ann)
+    with team.app.app_context():
+        request = db.session.scalars(select(CallbackRequest)).one()
+        withdrawn = []
+
+        def withdraw(session, context, instances):
+            if not withdrawn:
+                withdrawn.append(True)
+                with team.site.app_context():
+                    patient_service.withdraw(reference, 0)
+
+        event.listen(db.session, "before_flush", withdraw)
+        try:
+            with pytest.raises(NotAllowedError):
+                staff_service.record_note(request, request.version, NOTE, who, 0)
+        finally:
+            event.remove(db.session, "before_flush", withdraw)
+        assert withdrawn
+    with team.app.app_context():
+        assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
+
+
+def test_form_error_and_list_views_are_audited(team, ann, ask):
+    ask(Visitor(team.site))
+    page = open_request(ann)
+    before = len(events(team, "request.viewed"))
+    assert PHONE in press(ann, page, "note", note="").words
+    assert len(events(team, "request.viewed")) == before + 1
+    listed = [detail for _, _, detail in events(team, "requests.listed")]
+    assert {"tab": "waiting"} in listed
+
+
+def test_takeover_conflict_preserves_the_typed_call_note(team, ann, ben, ask):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    press(ben, open_request(ben), "hand", to=team.id_of(ben))
+    page = press(ann, page, "call", outcome="spoke", note="what we said")
+    assert page.status == 409 and "what we said" in page.main.find("textarea").get_text()
+
+
+def test_stop_outcome_is_shown_on_the_request_page(team, ann, ask):
+    ask(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    page = press(ann, page, "call", outcome="stop")
+    assert "Do not call about this any more" in page.words
+    assert "Request closed : Asked us to stop" in page.words.replace("closed:", "closed :")
+
+
+def test_request_entered_by_staff_is_audited_under_their_account(team, ann):
+    page = ann.get("/staff/callbacks/new")
+    for phone in (FORM["phone"], "303 555 0111"):
+        ann.fill(page, "/staff/callbacks/new", **{**FORM, "phone": phone})
+    assert [(action, actor) for action, actor, _ in events(team, "request.")] == [
+        ("request.entered", team.id_of(ann)),
+        ("request.changed", team.id_of(ann)),
+    ]
+
+
+def test_staff_entry_without_public_key_preserves_the_form(team, ann):
+    page = ann.get("/staff/callbacks/new")
+    with team.app.app_context():
+        db.session.execute(text("DELETE FROM callback_key"))
+        db.session.commit()
+    page = ann.fill(page, "/staff/callbacks/new", **FORM)
+    assert page.status == 503 and page.typed("/staff/callbacks/new")["message"] == [FORM["message"]]
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_closed_days_are_excluded_from_overdue_days(team, ann, ask, clock):
+    ask(Visitor(team.site))
+    ann.send(ann.get("/staff/callbacks/closed-days"), "/staff/callbacks/closed-days", day="2026-11-25")
+    clock.forward(2 * DAY)
+    assert "Late today" in ann.sign_in("/staff/callbacks").words
+
+
+@pytest.mark.each_database
+def test_stale_page_cannot_delete_a_changed_request(team, ann, ask, clock):
+    visitor = Visitor(team.site)
+    ask(visitor)
+    page = open_request(ann)
+    changed = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    changed = visitor.fill(changed, "/consultation/review", **FORM, news="yes")
+    clock.forward(5)
+    visitor.fill(changed, "/consultation/sent")
+    page = press(ann, page, "erase")
+    assert page.status == 409 and "The patient changed this request on" in page.words
+    page = press(ann, ann.get(page.address.rpartition("/")[0]), "erase")
+    assert "The request is erased" in page.words
+    assert [action for action, _, _ in events(team, "request.erased")] == ["request.erased"]
+
+
+@pytest.mark.each_database
+def test_malformed_address_is_refused_or_ignored(team):
+    member = team.sign_in("all", "callbacks", "admin")
+    refused = (
+        *("/staff/callbacks/%00", "/staff/callbacks?after=1.2.%00", "/staff/audit?subject=%00", "/staff/audit?who=%00"),
+        *("/staff/accounts/%00", "/staff/sign-in?next=%00"),
+    )
+    ignored = {
+        "/staff/callbacks?after=99999999999.2.x": ("Call-backs", "Sorted by the time we promised"),
+        "/staff/callbacks?tab=closed&after=99999999999.x": ("Call-backs", "The last that ended comes first"),
+        "/staff/audit?until=9999-12-31": ("Audit", "Who did what, newest first"),
+    }
+    for address in refused:
+        page = member.get(address)
+        assert (page.status, page.heading) == (400, "We did not understand that"), address
+    for address, (heading, words) in ignored.items():
+        page = member.get(address)
+        assert (page.status, page.heading) == (200, heading) and words in page.words, address
+
+
+@pytest.mark.each_database
+def test_null_byte_in_sign_in_email_is_refused(team):
+    stranger = team.add("nul")
+    page = stranger.get("/staff/sign-in")
+    assert stranger.send(page, "/staff/sign-in", email="a\x00b@example.org", password="x").status == 400

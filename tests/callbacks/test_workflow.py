@@ -1,0 +1,128 @@
+"""The course of a request: every way of six steps, and what must hold on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from screening.callbacks import workflow
+from screening.callbacks.workflow import OPEN_STATES, Attempt, NotAllowedError, Progress, State
+
+ANN, BEN = "ann", "ben"
+
+STEPS: dict[tuple, Callable[[Progress], Progress]] = {("withdraw",): workflow.withdraw}
+for who in (ANN, BEN):
+    STEPS[("claim", who)] = lambda p, who=who: workflow.claim(p, who)
+    STEPS[("reassign", who)] = lambda p, who=who: workflow.reassign(p, who)
+    STEPS[("put_back", who)] = lambda p, who=who: workflow.put_back(p, who)
+    STEPS[("reach", who)] = lambda p, who=who: workflow.reach(p, who)
+    STEPS[("close", who)] = lambda p, who=who: workflow.close(p, who)
+    STEPS[("reopen", who)] = lambda p, who=who: workflow.reopen(p, who)
+    for how in Attempt:
+        STEPS[("attempt", who, how)] = lambda p, who=who, how=how: workflow.attempt(
+            p, who, how, voicemail_allowed=False
+        )
+
+
+def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
+    """Every allowed step of every way of so many steps: what was, what was done, what is."""
+    if not steps:
+        return
+    for name, step in STEPS.items():
+        try:
+            following = step(progress)
+        except NotAllowedError:
+            continue
+        yield progress, name, following
+        yield from ways(following, steps - 1)
+
+
+def test_every_six_step_sequence_preserves_invariants():
+    count = 0
+    for before, (what, *more), after in ways(Progress(), 6):
+        count += 1
+        who = more[0] if more else None
+        assert before.state is not State.WITHDRAWN, "nothing follows a withdrawal"
+        assert (after.state is State.WITHDRAWN) == (what == "withdraw")
+        assert after.attempts - before.attempts == (what in ("attempt", "reach"))
+        assert after.owner is None or after.state is not State.NEW, "who has it has begun"
+        if after.state is State.CLAIMED:
+            assert after.owner is not None
+        if what in ("attempt", "reach", "close", "put_back"):
+            assert before.owner == who, "only who has it works on it"
+        if what == "claim":
+            assert before.owner is None and after.owner == who, "a claim takes no request from another"
+        if what == "reopen":
+            assert before.state is State.CLOSED
+        elif what != "withdraw":
+            assert before.state in OPEN_STATES
+        if what == "attempt":
+            assert before.state is not State.REACHED and more[1] is not Attempt.VOICEMAIL
+    assert count > 30_000
+
+
+def test_every_state_is_reachable_and_only_withdrawn_is_final():
+    seen = {after.state for _, _, after in ways(Progress(), 4)} | {State.NEW}
+    assert seen == set(State)
+    left = {before.state for before, _, _ in ways(Progress(), 5)}
+    assert left == set(State) - {State.WITHDRAWN}
+
+
+@pytest.mark.parametrize(
+    ("progress", "step", "reason"),
+    [
+        (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, BEN), "taken"),
+        (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, ANN), "yours"),
+        (Progress(), lambda p: workflow.reach(p, ANN), "unclaimed"),
+        (Progress(State.CLOSED, ANN), lambda p: workflow.claim(p, ANN), "closed"),
+        (Progress(State.WITHDRAWN), lambda p: workflow.reopen(p, ANN), "withdrawn"),
+        (Progress(State.CLAIMED, ANN), lambda p: workflow.reopen(p, ANN), "open"),
+        (Progress(State.REACHED, ANN), workflow.change, "reached"),
+    ],
+)
+def test_forbidden_transition_raises_with_its_reason(progress, step, reason):
+    with pytest.raises(NotAllowedError) as refused:
+        step(progress)
+    assert refused.value.reason == reason
+
+
+def test_voicemail_attempt_requires_the_patients_permission():
+    claimed = Progress(State.CLAIMED, ANN)
+    with pytest.raises(NotAllowedError) as refused:
+        workflow.attempt(claimed, ANN, Attempt.VOICEMAIL, voicemail_allowed=False)
+    assert refused.value.reason == "voicemail"
+    assert workflow.attempt(claimed, ANN, Attempt.VOICEMAIL, voicemail_allowed=True).attempts == 1
+
+
+SHOWN_STEPS: dict[str, Callable[[Progress], Progress]] = {
+    "claim": lambda p: workflow.claim(p, ANN),
+    "close": lambda p: workflow.close(p, ANN),
+    "put_back": lambda p: workflow.put_back(p, ANN),
+    "hand_over": lambda p: workflow.reassign(p, BEN),
+    "reopen": lambda p: workflow.reopen(p, ANN),
+    "erase": workflow.withdraw,
+}
+
+
+def succeeds(step: Callable[[Progress], Progress], progress: Progress) -> bool:
+    try:
+        step(progress)
+    except NotAllowedError:
+        return False
+    return True
+
+
+def test_allowed_actions_are_the_steps_that_succeed():
+    reached = {Progress(), *(after for _, _, after in ways(Progress(), 4))}
+    assert {progress.state for progress in reached} == set(State)
+    for progress in reached:
+        actions = workflow.allowed(progress, ANN)
+        assert actions <= {action.value for action in workflow.Action}
+        for name, step in SHOWN_STEPS.items():
+            assert (name in actions) == succeeds(step, progress), (name, progress)
+        claimed = progress if progress.owner else workflow.claim(progress, ANN) if "claim" in actions else progress
+        assert ("call" in actions) == (
+            succeeds(lambda p: workflow.attempt(p, ANN, Attempt.NO_ANSWER, voicemail_allowed=False), claimed)
+        ), progress
+        assert workflow.patient_may_change(progress) == succeeds(workflow.change, progress)

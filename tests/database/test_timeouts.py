@@ -1,0 +1,148 @@
+"""How long the site waits for its database: one at a time tries again, and a server that says nothing is given up."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as WaitedError
+
+from screening.database import timeouts
+from screening.database.timeouts import OPEN_SECONDS, CircuitBreaker
+from screening.extensions import db
+from tests.support.databases import plain_engine
+from tests.support.processes import HANGING
+from tests.support.threads import run_together
+
+
+@pytest.fixture
+def long_pause(monkeypatch):
+    """On a machine of any speed the pause is not over before a test is."""
+    monkeypatch.setattr(timeouts, "OPEN_SECONDS", HANGING)
+
+
+@pytest.fixture
+def turnstile(clock):
+    return CircuitBreaker(clock)
+
+
+def refused(turnstile):
+    try:
+        turnstile.enter()
+    except WaitedError:
+        return True
+    return False
+
+
+def test_closed_circuit_admits_every_request(turnstile):
+    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+
+
+def test_open_circuit_admits_a_single_probe_after_the_pause(turnstile, clock):
+    turnstile.shut()
+    assert refused(turnstile)
+    clock.forward(OPEN_SECONDS)
+    assert [refused(turnstile) for _ in range(3)] == [False, True, True]
+    clock.forward(OPEN_SECONDS)
+    assert not refused(turnstile), "who tried may have died of it"
+    turnstile.shut()
+    assert refused(turnstile)
+    clock.forward(OPEN_SECONDS)
+    assert not refused(turnstile)
+    turnstile.open()
+    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+
+
+def test_silent_database_server_is_asked_only_once(make_site, long_pause, monkeypatch):
+    monkeypatch.setattr("screening.database.engines.CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        site = make_site(DATABASE_URL=f"postgresql://site@127.0.0.1:{listening.getsockname()[1]}/site")
+        for connections in (1, 0, 0):
+            assert site.test_client().get("/consultation").status_code == 200
+            assert [accepted(listening) for _ in range(connections + 1)] == [True] * connections + [False]
+
+
+def accepted(listening):
+    """Whether a connection waits to be accepted."""
+    try:
+        listening.accept()[0].close()
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("lock", ["EXCLUSIVE", "IMMEDIATE"])
+def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_url, long_pause, lock):
+    site = make_site()
+    file = sqlite_url.removeprefix("sqlite:///")
+    with site.app_context():
+        turnstile = db.engine.pool.turnstile
+        with pytest.raises(OperationalError):
+            db.session.execute(text("SELECT * FROM nowhere"))
+        db.session.rollback()
+        assert not refused(turnstile)
+        db.session.execute(text("PRAGMA busy_timeout = 1"))
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute(f"BEGIN {lock}")
+        with pytest.raises(OperationalError):
+            db.session.execute(text("DELETE FROM staff_session"))
+        other.close()
+        db.session.rollback()
+        assert refused(turnstile)
+        turnstile.open()
+
+
+def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
+    """A lock is held until the statement has waited longer than either limit, by the server's own account."""
+    monkeypatch.setattr(timeouts, "OPTIONS", "-c statement_timeout=300ms")
+    url = cluster.copy_of("template_site")
+    site = make_site(DATABASE_URL=url)
+    with ThreadPoolExecutor(1) as pool, plain_engine(url) as others, others.connect() as holder:
+        for marked in (False, True, False):
+            holder.execute(text("SELECT pg_advisory_lock(1)"))
+            waiting = pool.submit(take_lock, site, marked)
+            if marked:
+                assert waited_for(holder, seconds=0.6)
+                assert not waiting.done()
+            else:
+                with pytest.raises(OperationalError):
+                    waiting.result(HANGING)
+            holder.execute(text("SELECT pg_advisory_unlock(1)"))
+            if marked:
+                waiting.result(HANGING)
+
+
+def take_lock(site, marked):
+    """Wait for the lock on a connection of the site, and give it up again."""
+    with site.app_context(), pytest.MonkeyPatch.context() as patch, db.engine.connect() as connection:
+        patch.setattr(timeouts.BoundedConnection, "seconds", 0.5)
+        if marked:
+            timeouts.without_timeouts(connection)
+        try:
+            connection.execute(text("SELECT pg_advisory_lock(1)"))
+            connection.execute(text("SELECT pg_advisory_unlock(1)"))
+        finally:
+            db.engine.pool.turnstile.open()
+
+
+def waited_for(holder, seconds):
+    """Wait until a statement has waited so long for a lock that the holder has; fails when none waits."""
+    waited = text("SELECT clock_timestamp() - query_start > make_interval(secs => :least) FROM pg_stat_activity"
+                  " WHERE wait_event = 'advisory' AND datname = current_database()")  # fmt: skip
+    for _ in range(HANGING * 100):
+        holder.rollback()
+        if holder.execute(waited, {"least": seconds}).scalar():
+            return True
+        holder.execute(text("SELECT pg_sleep(0.01)"))
+    return False
+
+
+def test_open_circuit_admits_a_single_concurrent_thread(turnstile, clock):
+    turnstile.shut()
+    clock.forward(OPEN_SECONDS)
+    assert run_together(8, lambda _: refused(turnstile)).count(False) == 1

@@ -1,0 +1,299 @@
+"""The database fails in every way we could bring about, under people at work: they lose nothing and are told what to do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from screening.callbacks import reference_code
+from screening.callbacks.patient_views import MIN_FORM_SECONDS
+from screening.database.timeouts import OPEN_SECONDS, RESPONSE_TIMEOUT_SECONDS
+from tests.support.databases import close, migrate
+from tests.support.faults import LONGEST, People, Proxy, fill, small_disk
+from tests.support.live_patient import Patient
+from tests.support.live_server import LiveServer
+from tests.support.postgres import Cluster
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.visitor import Visitor
+
+MOST_ROWS_OF_A_PAGE = 40
+"""Of a sealed request a page of PostgreSQL, 8 kB, holds far fewer."""
+
+TABLES = "audit_event, callback_request, callback_contact, callback_key, callback_closed_day, pending_response, staff_session"
+
+
+@pytest.fixture(scope="module")
+def own_cluster(keys):
+    """A server of this proof's own, to be stopped and filled."""
+    with Cluster() as running:
+        running.execute("CREATE DATABASE template_site")
+        migrate(running.url("template_site"), keys)
+        yield running
+
+
+@pytest.fixture
+def proxy(own_cluster):
+    with Proxy(own_cluster.folder / ".s.PGSQL.5432") as running:
+        yield running
+
+
+@contextmanager
+def stopped(cluster, url, proxy):
+    """The server is down."""
+    cluster.stop()
+    yield
+    cluster.start()
+
+
+@contextmanager
+def silent(cluster, url, proxy):
+    """The network takes everything and brings nothing."""
+    proxy.mood = "silent"
+    yield
+    proxy.mood = "pass"
+
+
+@contextmanager
+def locked(cluster, url, proxy):
+    """Somebody holds every table, as a migration may, and every query hangs."""
+    with psycopg.connect(url) as other:
+        other.execute(f"LOCK TABLE {TABLES} IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+@contextmanager
+def read_only(cluster, url, proxy):
+    """The server takes no changes, as one that was made a standby."""
+    name = make_url(url).database
+    cluster.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    _drop_connections(cluster, name)
+    yield
+    cluster.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    _drop_connections(cluster, name)
+
+
+def _drop_connections(cluster, name):
+    cluster.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+
+@pytest.mark.parametrize("fault", [stopped, silent, locked, read_only])
+def test_postgresql_fault_loses_no_answers_and_no_request(fault, own_cluster, proxy, make_site, clock, logged, report):
+    url = own_cluster.copy_of("template_site")
+    people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
+    people.settle()
+    with fault(own_cluster, url, proxy):
+        people.go_through()
+    people.go_on()
+    logged()
+    report(f"postgresql {fault.__name__}: the slowest page took {people.slowest:.1f} s")
+
+
+def through(proxy, url):
+    """The address of a database by way of a proxy."""
+    name = make_url(url).database
+    return f"postgresql://site@127.0.0.1:{proxy.port}/{name}"
+
+
+def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_site, clock, logged, report):
+    """The tables lie on a small disk. Patients ask until it takes no more; who was told a reference is not lost."""
+    with small_disk(24) as disk:
+        place = disk / "tables"
+        place.mkdir()
+        shutil.chown(place, "postgres")
+        own_cluster.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+        own_cluster.execute("CREATE DATABASE on_small TEMPLATE template_site TABLESPACE small")
+        url = own_cluster.url("on_small")
+        site = make_site(DATABASE_URL=url, RATE_LIMIT_REQUESTS="1000 per hour")
+        people, told = People(site, clock), []
+        people.settle()
+        ballast = fill(disk)
+        while (page := people.send()).status == 200 and len(told) < MOST_ROWS_OF_A_PAGE:
+            told.append(reference_on(page))
+            people.patient = Visitor(site)
+            people.review = people.asks(people.patient, FORM["name"])
+            clock.forward(MIN_FORM_SECONDS + 1)
+        people.refused(page)
+        people.walk()
+        assert people.member.get("/staff/callbacks").status in (200, 503)  # it notes who is there at times only
+        ballast.unlink()
+        told.append(reference_on(people.until(people.send, lambda page: page.status == 200)))
+        kept = {kept for (kept,) in rows(url, "SELECT reference FROM callback_request")}
+        assert {reference_code.fingerprint(each) for each in told} < kept and len(kept) == len(told) + 1
+        logged()
+        close(site)
+        own_cluster.execute("DROP DATABASE on_small WITH (FORCE)")
+        own_cluster.execute("DROP TABLESPACE small")
+        report(f"postgresql disk full: {len(told) - 1} told a reference before, none lost")
+
+
+@contextmanager
+def busy(folder):
+    """Another process holds both files for longer than anybody waits."""
+    held = [sqlite3.connect(file, isolation_level=None) for file in sorted(folder.glob("*.sqlite"))]
+    for each in held:
+        each.execute("BEGIN IMMEDIATE")
+    yield
+    for each in held:
+        each.rollback()
+        each.close()
+
+
+@contextmanager
+def filled(folder):
+    """There is no room left on the disk."""
+    ballast = fill(folder)
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def mounted_read_only(folder):
+    """The disk went read-only, as it does after an error."""
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    yield
+    subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("fault", [busy, filled, mounted_read_only])
+def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, make_site, clock, logged, report):
+    with small_disk(8) as disk:
+        for file in sqlite_template.glob("*.sqlite"):
+            shutil.copy(file, disk / file.name)
+        site = make_site(DATABASE_URL=f"sqlite:///{disk}/site.sqlite")
+        people = People(site, clock)
+        people.settle()
+        if fault is mounted_read_only:
+            close(site)  # the kernel remounts no disk on which a file is open for writing
+        with fault(disk):
+            people.go_through()
+            if fault is mounted_read_only:
+                close(site)
+        people.go_on()
+        logged()
+        close(site)
+        report(f"sqlite {fault.__name__}: the slowest page took {people.slowest:.1f} s")
+
+
+@pytest.mark.parametrize("mood", ["cut before", "cut after"])
+def test_connection_lost_during_commit_stores_a_single_request(
+    mood, own_cluster, proxy, make_site, clock, logged, report
+):
+    """Whether it was stored nobody can know; sent again it is one request, under the reference it then had."""
+    url = own_cluster.copy_of("template_site")
+    people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
+    people.settle()
+    proxy.mood = mood
+    people.refused(people.send())
+    proxy.mood = "pass"
+    assert proxy.cut == 1
+    kept = rows(url, "SELECT reference FROM callback_request ORDER BY asked_at")
+    assert len(kept) == (1 if mood == "cut before" else 2)
+    sent = people.until(people.send, lambda page: page.status == 200)
+    shown = reference_on(sent)
+    after = rows(url, "SELECT reference FROM callback_request ORDER BY asked_at")
+    assert len(after) == 2 and after[: len(kept)] == kept and after[1][0] == reference_code.fingerprint(shown)
+    received = rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.received'")
+    assert received == [(2,)] and rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.changed'") == [
+        (0,)
+    ]
+    logged()
+    report(f"postgresql {mood} its COMMIT: {len(kept) - 1} stored, then 1 request under one reference")
+
+
+@pytest.mark.parametrize("mood", ["cut before", "cut after"])
+def test_unconfirmed_response_is_stored_once_or_withdrawn(mood, own_cluster, proxy, make_site, clock):
+    url = own_cluster.copy_of("template_site")
+    site = make_site(DATABASE_URL=through(proxy, url))
+    for wish, left in (("agree", 1), ("disagree", 0)):
+        people = People(site, clock)
+        walker = people.walk()
+        proxy.mood = mood
+        assert "may not have been stored" in people.agree(walker).words
+        proxy.mood = "pass"
+        page = people.until(getattr(walker, wish), lambda page: "may not have been stored" not in page.words)
+        assert page.status == 200
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM pending_response").fetchall() == [(left,)]
+            connection.execute("DELETE FROM pending_response")
+
+
+def test_withdrawal_lost_during_commit_succeeds_on_retry(own_cluster, proxy, make_site, clock):
+    url = own_cluster.copy_of("template_site")
+    people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
+    people.settle()
+    assert people.send().status == 200
+    status = people.patient.get("/consultation/status")
+    proxy.mood = "cut after"
+    page = people.patient.send(status, "/consultation/status/withdraw")
+    proxy.mood = "pass"
+    assert page.status == 503 and page.main.find("a", href=re.compile("^tel:")) is not None
+    page = people.until(
+        lambda: people.patient.post("/consultation/status/withdraw", {"csrf_token": status.token}),
+        lambda page: page.status == 200,
+    )
+    assert "taken back" in page.words
+    assert rows(url, "SELECT count(*) FROM callback_request WHERE ciphertext IS NOT NULL") == [(1,)]
+
+
+def rows(url, statement):
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def test_silent_database_leaves_threads_for_the_walk(own_cluster, proxy, tmp_path, report):
+    """Under the real server with its two threads: many ask for a call, whose pages wait; others walk all the while."""
+    url = own_cluster.copy_of("template_site")
+    settings = {"SCREENING_DATABASE_URL": through(proxy, url)}
+    with LiveServer(tmp_path, **settings) as server:
+        walker = Patient(server, 0)
+        proxy.mood = "silent"
+        done, asked = threading.Event(), []
+
+        def ask_for_calls():
+            while not done.is_set():
+                began = time.monotonic()
+                status, _, body = Patient.ask(visitor_of(server), "GET", "/consultation")
+                asked.append((time.monotonic() - began, status, "tel:988" in body))
+
+        others = [threading.Thread(target=ask_for_calls) for _ in range(6)]
+        for other in others:
+            other.start()
+        steps, refused, first = [], [], time.monotonic()
+        while time.monotonic() < first + 4 * OPEN_SECONDS:
+            began = time.monotonic()
+            status, _, body = walker.ask("GET", "/check/sadness")
+            assert status in (200, 503) and "tel:988" in body
+            (steps if status == 200 else refused).append(time.monotonic() - began)
+            assert status == 200 or began < first + RESPONSE_TIMEOUT_SECONDS + 1, "only while nobody knows yet"
+        done.set()
+        for other in others:
+            other.join()
+        proxy.mood = "pass"
+        slow = [step for step in steps if step > 1]
+        report(
+            f"silent database: {len(steps)} pages of the walk, the slowest {max(steps):.1f} s, {len(slow)} over a second, "
+            f"{len(refused)} refused in the first seconds; "
+            f"{len(asked)} forms for a call, the slowest {max(took for took, _, _ in asked):.1f} s"
+        )
+        assert max(steps) < LONGEST and len(slow) <= 2 and len(steps) > 100
+        assert all(status in (200, 503) and strip for _, status, strip in asked)
+        assert len(refused) <= 3 and [status for _, status, _ in asked].count(200) > 100
+        assert max(took for took, _, _ in asked) < 2 * LONGEST
+        assert "entinel" not in server.log.read_text()
+
+
+def visitor_of(server):
+    """Somebody who has nothing yet."""
+    visitor = Patient.__new__(Patient)
+    visitor.server, visitor.cookie = server, ""
+    return visitor

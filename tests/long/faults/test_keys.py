@@ -1,0 +1,144 @@
+"""Key files go missing, are emptied or replaced: at the start, which then says so, and under people at work."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date
+
+import pytest
+
+from screening.callbacks import key_rotation
+from screening.callbacks.patient_views import MIN_FORM_SECONDS
+from screening.config import SettingsError
+from screening.crypto.key_files import activate_key, add_key, create_ring, ring_file
+from screening.crypto.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, STAFF
+from tests.support.absence import assert_absent
+from tests.support.faults import FIRST, NOTE, SENTINELS, People
+from tests.support.sample_patient import FORM, reference_on
+from tests.support.visitor import Visitor
+
+EVERY = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
+LATER = date(2026, 11, 23)
+DAMAGES = {
+    "missing": lambda file: file.unlink(),
+    "emptied": lambda file: file.write_bytes(b""),
+    "cut short": lambda file: file.write_bytes(file.read_bytes()[:-20]),
+    "of another kind": lambda file: file.write_text("active = 1"),
+}
+
+
+@pytest.fixture
+def folder(keys, tmp_path):
+    """Key files to damage."""
+    shutil.copytree(keys, tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("purpose", EVERY)
+def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, purpose, damage):
+    secret = ring_file(folder, purpose).read_text().partition('secret = "')[2][:20]
+    DAMAGES[damage](ring_file(folder, purpose))
+    with pytest.raises(SettingsError) as stopped:
+        make_site(KEYS_DIR=folder)
+    line = str(stopped.value)
+    assert line.startswith(f"key file {purpose}.toml is ") and "\n" not in line and secret not in line
+    assert line.endswith("run flask keys init" if damage == "missing" else "restore it from a backup")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, clock, caplog, damage):
+    """All six files at once: everybody goes on as if nothing were, and the site that is asked says it is not ready."""
+    site = make_site(KEYS_DIR=folder)
+    people = People(site, clock)
+    people.settle()
+    for purpose in EVERY:
+        DAMAGES[damage](ring_file(folder, purpose))
+    assert site.test_client().get("/readyz").text.splitlines()[1] == "keys missing"
+    people.agree(people.walk())
+    assert reference_on(people.send())
+    opened = people.member.get(people.request_page.address)
+    assert FIRST in opened.text, "what lay open is still to be read"
+    noted = people.member.fill(opened, f"{opened.address}/note", note=NOTE)
+    assert noted.status == 200 and NOTE in noted.main.get_text()
+    assert_absent(SENTINELS, caplog.text)
+
+
+def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
+    """A restart with other keys: who walks begins anew, and is told; what was typed on the page comes back."""
+    site = make_site(KEYS_DIR=folder)
+    people = People(site, clock)
+    people.settle()
+    walker = people.walk()
+    for purpose in (DRAFT, FORMS):
+        ring_file(folder, purpose).unlink()
+        create_ring(folder, purpose, LATER)
+    restarted = make_site(KEYS_DIR=folder)
+    for visitor in (walker, people.patient):
+        cookie = visitor.client.get_cookie("draft")
+        visitor.client = restarted.test_client()
+        visitor.client.set_cookie("draft", cookie.value)
+    page = walker.get("/check/motivation")
+    assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
+    back = people.send()
+    assert back.status == 400 and back.typed("/consultation/sent")["name"] == [FORM["name"]]
+    people.review = back
+    clock.forward(MIN_FORM_SECONDS + 1)
+    page = people.send()
+    if page.status == 422:  # the form counts as opened just now
+        people.review = page
+        clock.forward(MIN_FORM_SECONDS + 1)
+        page = people.send()
+    assert reference_on(page)
+
+
+def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
+    """Drafts, staff sessions and requests sealed by a restarted node open on one that has the old keys in memory."""
+    old = make_site(KEYS_DIR=folder)
+    people = People(old, clock)
+    people.settle()
+    for purpose in (DRAFT, STAFF):
+        activate_key(folder, purpose, add_key(folder, purpose, LATER).id)
+    with old.extensions["staff"].app_context():
+        key_rotation.rotate(folder, clock())
+    new = make_site(KEYS_DIR=folder)
+    visitor = Visitor(new)
+    visitor.walk(sadness="2")
+    cookie = visitor.client.get_cookie("draft")
+    there = Visitor(old)
+    there.client.set_cookie("draft", cookie.value)
+    assert there.get("/check/sadness").chosen() == ["2"]
+    fresh = Visitor(new)
+    review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinelnewer One"})
+    clock.forward(MIN_FORM_SECONDS + 1)
+    fresh.fill(review, "/consultation/sent")
+    names = [link.get_text() for link in people.member.get("/staff/callbacks").main.select(".app-queue__name a")]
+    assert sorted(names) == [FIRST, "Zentinelnewer One"]
+
+
+def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, tmp_path):
+    """An old copy laid over the turned one: requests cannot be opened, none is lost, nothing is sealed to the old key."""
+    site = make_site(KEYS_DIR=folder)
+    people = People(site, clock)
+    people.settle()
+    old = tmp_path / "old"
+    shutil.copytree(folder, old)
+    clock.forward(key_rotation.ENCRYPTION_PERIOD_SECONDS)
+    with site.extensions["staff"].app_context():
+        key_rotation.rotate(folder, clock())
+        clock.forward(key_rotation.EMPTY_KEY_SECONDS + 1)
+        key_rotation.rotate(folder, clock())
+    good = {purpose: ring_file(folder, purpose).read_bytes() for purpose in (CALLBACK, SEARCH)}
+    for purpose in good:
+        shutil.copy(ring_file(old, purpose), ring_file(folder, purpose))
+    restarted = make_site(KEYS_DIR=folder)
+    people.member.client = restarted.test_client()
+    people.member.site = restarted
+    queue = people.member.sign_in("/staff/callbacks")
+    assert queue.status == 200 and FIRST not in queue.text
+    older = r"callback\.toml here is older than the published key"
+    with restarted.extensions["staff"].app_context(), pytest.raises(SettingsError, match=older):
+        key_rotation.rotate(folder, clock())
+    for purpose, text in good.items():
+        ring_file(folder, purpose).write_bytes(text)
+    assert FIRST in people.member.get("/staff/callbacks").text

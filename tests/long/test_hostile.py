@@ -1,0 +1,248 @@
+"""100,000 requests nobody meant well, over every address: no crash, nothing reflected, nowhere off-site."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import re
+import socket
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from tests.support.hostile_input import MARK, NASTY
+from tests.support.live_server import LiveServer
+from tests.support.visitor import Visitor
+
+REQUESTS = 100_000
+SEED = 7391
+MOST_GROWTH = 24.0
+"""MB the process may grow between the 20,000th and the last request: what is kept for each language and answer."""
+
+ADDRESSES = [
+    *("/", "/check/review", "/summary", "/leave", "/start-again", "/more-time", "/help-now", "/about", "/privacy"),
+    *("/accessibility", "/brand.css", "/healthz", "/static/x.css", "/staff/", "/staff/callbacks"),
+    *("/consultation", "/consultation/review", "/consultation/sent", "/consultation/status"),
+    *("/consultation/status/change", "/consultation/status/withdraw", "/consultation/status/forget"),
+    *(
+        f"/check/{q}"
+        for q in ("sadness", "hopelessness", "pain", "pain_duration", "pain_average", "stress", "age", "consent")
+    ),
+]
+METHODS = ["GET"] * 6 + ["POST"] * 6 + ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", ""]
+LEADS_AWAY = re.compile(rb"""(?:href|src|action|formaction|content)=["']?(?:\w+:)?//evil""")
+FIELDS = [
+    "name",
+    "phone",
+    "days",
+    "secret",
+    "reference",
+    "share",
+    "sadness",
+    "hopelessness",
+    "pain",
+    "stress",
+    "consent",
+    "age",
+    "csrf_token",
+    "after_help",
+    "lang",
+    "from",
+    MARK,
+]
+
+
+def latin(value: str) -> str:
+    """A text as WSGI hands bytes on."""
+    return value.encode("utf-8", "surrogatepass").decode("latin-1")
+
+
+class Attacker:
+    """Makes one odd request after another, the same ones for the same seed."""
+
+    def __init__(self, cookie: str, token: str) -> None:
+        self.dice = random.Random(SEED)
+        self.cookie, self.token = cookie, token
+
+    def word(self) -> str:
+        return self.dice.choice(NASTY)
+
+    def environ(self) -> dict[str, object]:
+        dice = self.dice
+        body = self.body()
+        path = dice.choice(ADDRESSES)
+        if dice.random() < 0.25:
+            path += dice.choice(["/", "//", "/" + self.word(), self.word(), "/..", "%00", "/" + MARK])
+        environ: dict[str, object] = {
+            "REQUEST_METHOD": dice.choice(METHODS),
+            "SCRIPT_NAME": "",
+            "PATH_INFO": latin(path),
+            "QUERY_STRING": latin(self.query()),
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": dice.choice(["127.0.0.1", "::1", "", "not an address"]),
+            "wsgi.url_scheme": dice.choice(["http", "https"]),
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": io.StringIO(),
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            "CONTENT_LENGTH": dice.choice([str(len(body))] * 8 + ["", "-1", "abc", "99999999999", "0"]),
+            "CONTENT_TYPE": latin(self.kind()),
+            "HTTP_HOST": latin(
+                dice.choice(["localhost"] * 8 + ["evil.example", "", "[::1", "localhost:99999", MARK, "a" * 300])
+            ),
+        }
+        for header in (
+            "COOKIE",
+            "ACCEPT_LANGUAGE",
+            "REFERER",
+            "ORIGIN",
+            "X_FORWARDED_FOR",
+            "X_FORWARDED_HOST",
+            "USER_AGENT",
+        ):
+            if dice.random() < 0.5:
+                environ[f"HTTP_{header}"] = latin(self.word())
+        if dice.random() < 0.6:
+            environ["HTTP_COOKIE"] = latin(self.draft())
+        return environ
+
+    def query(self) -> str:
+        pairs = [
+            f"{self.dice.choice(['lang', 'notice', 'from', 'x'])}={quote(self.word(), errors='replace')}"
+            for _ in range(self.dice.randrange(3))
+        ]
+        return "&".join(pairs) if self.dice.random() < 0.8 else self.word()
+
+    def kind(self) -> str:
+        form = "application/x-www-form-urlencoded"
+        return self.dice.choice(
+            [form] * 6 + ["multipart/form-data; boundary=x", "multipart/form-data", "application/json", MARK, ""]
+        )
+
+    def draft(self) -> str:
+        name = self.dice.choice(["draft", "draft", "draft", "lang", "staff", MARK])
+        value = self.dice.choice(
+            [self.cookie, self.cookie, self.cookie[:50], self.cookie + "x", self.word(), "A" * 6000]
+        )
+        return f"{name}={value}" if self.dice.random() < 0.9 else f"{self.word()};;{name}={value};="
+
+    def body(self) -> bytes:
+        dice = self.dice
+        way = dice.random()
+        if way < 0.02:
+            return b"sadness=" + b"x" * 1_000_000
+        if way < 0.1:
+            return dice.randbytes(dice.randrange(200))
+        if way < 0.16:
+            return b'--x\r\nContent-Disposition: form-data; name="sadness"\r\n\r\n3\r\n--x' + dice.choice(
+                [b"--", b"", b"\r\n"]
+            )
+        if way < 0.2:
+            return b"&".join(b"sadness=1" for _ in range(dice.randrange(2000)))
+        pairs = [
+            f"{quote(dice.choice(FIELDS))}={quote(self.word(), errors='replace')}" for _ in range(dice.randrange(5))
+        ]
+        if dice.random() < 0.7:
+            pairs.append(f"csrf_token={self.token}")
+        return "&".join(pairs).encode("utf-8", "replace")
+
+
+def resident() -> float:
+    """MB this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_hostile_requests_cause_no_error_or_injection(make_site, report):
+    site = make_site()
+    visitor = Visitor(site)
+    page = visitor.walk(pain="2")
+    attacker = Attacker(visitor.client.get_cookie("draft").value, page.token)
+    statuses: dict[int, int] = {}
+    before = 0.0
+    for number in range(REQUESTS):
+        if number == REQUESTS // 5:
+            before = resident()
+        environ = attacker.environ()
+        what = f"request {number}: {environ['REQUEST_METHOD']} {environ['PATH_INFO']!r}"
+        answered: list[tuple[str, list[tuple[str, str]]]] = []
+        answer = site.wsgi_app(
+            environ, lambda status, headers, error=None, into=answered: into.append((status, headers))
+        )
+        body = b"".join(answer)
+        if hasattr(answer, "close"):
+            answer.close()
+        (status, headers) = answered[-1]
+        code = int(status[:3])
+        statuses[code] = statuses.get(code, 0) + 1
+        assert code < 500, what
+        assert b"<zqx" not in body and b"X-Injected" not in body, f"{what} is reflected"
+        assert not LEADS_AWAY.search(body), f"{what} leads to another site"
+        for name, value in headers:
+            assert "\n" not in value and "\r" not in value and name.lower() != "x-injected", what
+            if name.lower() == "location":
+                inside = value.startswith(("/", "http://localhost/", "https://localhost/")) and not value.startswith(
+                    "//"
+                )
+                assert inside or value == "https://www.weather.gov/", f"{what} leads to {value}"
+    grown = resident() - before
+    report(
+        f"{REQUESTS} requests: {dict(sorted(statuses.items()))}; memory grew by {grown:.1f} MB over the last four fifths"
+    )
+    assert grown < MOST_GROWTH
+    assert set(statuses) >= {200, 303, 400, 404, 405, 413}
+
+
+@pytest.fixture
+def wire(tmp_path):
+    with LiveServer(tmp_path, "--log-level", "debug") as server:
+        yield server
+
+
+def talk(server: LiveServer, data: bytes) -> bytes:
+    """Send bytes as they are; gives what comes back first."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(data)
+        return connection.recv(65536)
+
+
+def test_large_content_length_is_refused_before_the_body(wire, report):
+    head = b"POST /check/sadness HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    answer = talk(wire, head + b"Content-Length: 100000000\r\n\r\nsadness=")
+    report(f"100 MB announced, 8 bytes sent: {answer[:34]!r}")
+    assert answer.startswith(b"HTTP/1.1 413") and b"tel:988" in answer
+
+
+@pytest.mark.parametrize(
+    ("name", "request_bytes"),
+    [
+        ("another host", b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+        ("two hosts", b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"),
+        ("whole address", b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+        ("forwarded host", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-Host: evil.example\r\n\r\n"),
+        ("split header", b"GET /?lang=es%0d%0aX-Injected:%20yes HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("bare newline", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\nX-Injected: yes\r\n\r\n"),
+        ("two lengths", b"POST /leave HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        ("null in path", b"GET /check/\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+        ("no sense", b"\x16\x03\x01 nonsense\r\n\r\n"),
+    ],
+)  # fmt: skip
+def test_malformed_requests_cause_no_error_or_injection(wire, report, name, request_bytes):
+    answer = talk(wire, request_bytes)
+    first = answer.partition(b"\r\n")[0].decode("latin-1")
+    report(f"{name}: {first or 'closed'}")
+    assert not answer.startswith(b"HTTP/1.1 5")
+    assert b"evil.example" not in answer and b"x-injected" not in answer.lower()
+    assert talk(wire, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_page_is_no_store_for_any_request_header(wire):
+    """Nothing of a page may be stored on the way, whatever the request says."""
+    for headers in (b"X-Forwarded-Host: evil.example\r\n", b"Cookie: lang=es\r\n", b"X-Original-URL: /summary\r\n"):
+        answer = talk(wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
+        assert b"cache-control: no-store" in answer.lower() and b"evil" not in answer

@@ -1,0 +1,67 @@
+"""Releases by command, as a person on the server makes, reads and checks them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+
+from screening.cli.commands_app import create_commands_app
+from tests.support import sample_responses
+from tests.support.absence import assert_absent
+from tests.support.databases import close
+
+
+@pytest.fixture
+def run(sqlite_url, clock):
+    """Runs a command where six hundred responses of two months of 2025 wait."""
+    app = create_commands_app({"DATABASE_URL": sqlite_url, "CLOCK": clock})
+    with app.app_context():
+        sample_responses.store(sample_responses.generate(600, months=("2025-08", "2025-09")))
+    runner = app.test_cli_runner()
+    yield lambda *arguments: runner.invoke(args=arguments)
+    close(app)
+
+
+def test_release_commands_preview_create_list_and_export(run, tmp_path):
+    stated = json.loads(run("release", "preview").stdout)
+    assert stated["rows"] == 600 and stated["k"]["asked"] == 11
+    assert run("release", "create").stdout == "R-0001\n"
+    number, _, questionnaire, version, rows = run("release", "list").stdout.rstrip("\n").split("\t")
+    assert (number, questionnaire, version, rows) == ("R-0001", "warning_signs", "1", "600")
+    first = run("release", "export", "R-0001")
+    assert first.exit_code == 0 and first.stdout.startswith("period,age_band,") and first.stdout.count("\n") == 601
+    assert run("release", "export", "1").stdout == first.stdout
+    target = tmp_path / "R-0001-full.zip"
+    for _ in range(2):
+        done = run("release", "export", "1", "--detail", "full", "--format", "zip", "--to", str(target))
+        assert (done.exit_code, done.stdout) == (0, "")
+        assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
+
+
+def test_verify_command_passes_a_release_and_reports_tampering(run, tmp_path):
+    assert run("release", "create").exit_code == 0
+    done = run("release", "verify", "R-0001")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "Nothing found\n")
+    file = tmp_path / "full.csv"
+    assert run("release", "export", "1", "--detail", "full", "--to", str(file)).exit_code == 0
+    rows = file.read_bytes().decode().split("\r\n")
+    file.write_text("\r\n".join([rows[0], rows[1] + ",zentinelapatient@example.org", *rows[2:]]), newline="")
+    done = run("release", "verify", str(file))
+    assert done.exit_code == 1 and "full.csv" in done.stdout
+    assert_absent(["zentinelapatient"], done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("number", ["R-0002", "two", "²", "1" * 40])
+def test_export_of_an_unknown_release_is_refused_without_a_file(run, tmp_path, number):
+    done = run("release", "export", number, "--to", str(tmp_path / "file.csv"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"There is no release {number}.\n"
+    assert not (tmp_path / "file.csv").exists()
+
+
+def test_export_to_a_missing_directory_reports_the_error(run, tmp_path):
+    assert run("release", "create").exit_code == 0
+    done = run("release", "export", "1", "--to", str(tmp_path / "nowhere" / "file.csv"))
+    assert done.exit_code == 1 and done.stderr.endswith("nowhere: No such file or directory\n")

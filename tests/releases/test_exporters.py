@@ -1,0 +1,377 @@
+"""The files of a release: the same cells in each, explained in full, and nothing that tells who or when."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import time
+import zipfile
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import frictionless
+import openpyxl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from screening.releases import exporters, file_store, hierarchies, service
+from screening.releases.exporters import cells, codebook, xlsx
+from screening.releases.policy import ReleasePolicy
+from tests.support import release_factory, sample_responses
+from tests.support.clock import NOVEMBER
+
+texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.from_regex(
+    "[=+@\t\r-].{0,5}|[+-]?[0-9.,e]{1,6}", fullmatch=True
+)
+
+REDCAP = (
+    "Variable / Field Name,Form Name,Section Header,Field Type,Field Label,"
+    '"Choices, Calculations, OR Slider Labels",Field Note,Text Validation Type OR Show Slider Number,'
+    "Text Validation Min,Text Validation Max,Identifier?,Branching Logic (Show field only if...),Required Field?,"
+    "Custom Alignment,Question Number (surveys only),Matrix Group Name,Matrix Ranking?,Field Annotation\r\n"
+)
+
+
+@pytest.fixture
+def release(commands, questionnaire):
+    return release_factory.release(questionnaire)
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Builds a file of a release; gives where it lies."""
+
+    def built(release, name, folder="built", **options):
+        target = tmp_path / folder / name
+        target.parent.mkdir(exist_ok=True)
+        exporters.build(release, name, target, **options)
+        return target
+
+    return built
+
+
+def stored(release, name) -> list[list[str]]:
+    content = b"".join(file_store.read_file(release.id, name)).decode()
+    return list(csv.reader(io.StringIO(content, newline="")))
+
+
+def entries(target) -> dict[str, bytes]:
+    with zipfile.ZipFile(target) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def sheet_cells(sheet) -> list[list[str | None]]:
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+# Cells
+
+
+def test_record_is_written_as_rfc_4180_csv():
+    assert cells.csv_record(["a", "b,c", 'd"e', "f\r\ng", "", "é"]) == 'a,"b,c","d""e","f\r\ng",,é\r\n'
+
+
+@given(st.lists(st.lists(texts, min_size=1, max_size=5), max_size=5))
+@example([["=1+1", "+1", "-1.5e3", "-x", "@a", "\ta", "\ra", ""]])
+def test_written_cells_round_trip_and_contain_no_formula(rows):
+    content = cells.write_csv(rows)
+    read = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    assert read == [[cells.escape_formula(cell) for cell in row] for row in rows]
+    for row, original in zip(read, rows, strict=True):
+        for cell, was in zip(row, original, strict=True):
+            assert cell in (was, f"'{was}")
+            if cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+                float(cell)
+
+
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["", "+"]))
+def test_numbers_are_not_escaped(number, sign):
+    text = f"{number}" if number < 0 or str(number).startswith("-") else f"{sign}{number}"
+    assert cells.escape_formula(text) == text
+
+
+@given(st.lists(st.lists(texts, min_size=1, max_size=4), max_size=5), st.integers(1, 7))
+def test_csv_reader_accepts_bytes_split_anywhere(rows, size):
+    content = cells.write_csv(rows)
+    parts = [content[at : at + size] for at in range(0, len(content), size)]
+    assert list(cells.parse_csv(parts)) == list(csv.reader(io.StringIO(content.decode(), newline="")))
+
+
+def test_csv_reader_refuses_a_truncated_file():
+    with pytest.raises(csv.Error):
+        list(cells.parse_csv([b'a,"b']))
+
+
+# Codebook
+
+ALL_LEVELS = [
+    {"period": "month", "age_band": "as_asked", "pain_duration": "as_asked"},
+    release_factory.LEVELS,
+    {"period": "quarter", "age_band": "any", "pain_duration": "pain_or_none"},
+    {"period": "any", "age_band": "four_groups", "pain_duration": "any"},
+]
+
+
+def columns(questionnaire, levels=release_factory.LEVELS, suppressed=12, detail="full"):
+    manifest = release_factory.stated(questionnaire, {}, 300, levels, suppressed)
+    return {
+        column.name: column
+        for column in codebook.columns(manifest, questionnaire, hierarchies.load(questionnaire), detail)
+    }
+
+
+def codes(column) -> list[str]:
+    return [code.code for code in column.codes]
+
+
+@pytest.mark.parametrize("detail", ["signs", "full"])
+@pytest.mark.parametrize("levels", ALL_LEVELS, ids=lambda levels: "-".join(levels.values()))
+@pytest.mark.parametrize("suppressed", [0, 12])
+def test_codebook_explains_every_code_in_the_rows(commands, questionnaire, levels, suppressed, detail):
+    header, *rows = stored(release_factory.release(questionnaire, 300, levels, suppressed), f"{detail}.csv")
+    explained = columns(questionnaire, levels, suppressed, detail)
+    assert list(explained) == header
+    for column, found in zip(explained.values(), zip(*rows, strict=True), strict=True):
+        assert set(found) <= set(codes(column)), column.name
+        assert len(set(codes(column))) == len(column.codes)
+
+
+@pytest.mark.parametrize(
+    ("name", "levels", "suppressed", "detail", "listed"),
+    [
+        ("period", release_factory.LEVELS, 0, "full", ["2025", "2026"]),
+        ("period", ALL_LEVELS[3], 12, "full", ["any", "masked"]),
+        ("age_band", release_factory.LEVELS, 0, "full", ["18_to_24", "25_to_44", "45_to_64", "65_or_over", "declined", "not_answered"]),
+        ("age_band", ALL_LEVELS[2], 0, "full", ["any"]),
+        ("pain_duration", release_factory.LEVELS, 12, "full", ["up_to_a_year", "over_a_year", "declined", "not_shown", "not_answered", "masked"]),
+        ("pain_duration", ALL_LEVELS[2], 0, "full", ["pain", "not_shown"]),
+        ("sleep", release_factory.LEVELS, 12, "full", ["0", "1", "2", "3", "declined", "not_answered"]),
+        ("sleep", release_factory.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered"]),
+        ("pain", release_factory.LEVELS, 12, "signs", ["not_noticed", "noticed", "declined", "not_answered", "masked"]),
+        ("pain", ALL_LEVELS[3], 0, "full", ["masked"]),
+        ("pain_average", release_factory.LEVELS, 0, "full", [*map(str, range(11)), "declined", "not_shown", "not_answered"]),
+        ("pain_average", ALL_LEVELS[3], 0, "full", ["masked"]),
+    ],
+)  # fmt: skip
+def test_codebook_lists_only_codes_that_can_occur(questionnaire, name, levels, suppressed, detail, listed):
+    assert codes(columns(questionnaire, levels, suppressed, detail)[name]) == listed
+
+
+def test_codes_have_a_label_in_every_language(questionnaire):
+    explained = columns(questionnaire, ALL_LEVELS[0]) | {"grouped": columns(questionnaire)["pain_duration"]}
+    named = {(column, code.code): code.text for column, about in explained.items() for code in about.codes}
+    assert named["period", "2026-11"] == {"en": "November 2026", "es": "noviembre de 2026"}
+    assert named["age_band", "85_or_over"]["es"] == "85 o más"
+    assert named["grouped", "up_to_a_year"] == {"en": "Up to a year", "es": "Hasta un año"}
+    assert named["sleep", "3"]["en"] == "Nearly every day"
+    special = [named["pain_average", code] for code in ("declined", "not_shown", "not_answered", "masked")]
+    for locale in questionnaire.locales:
+        assert len({text[locale] for text in special}) == 4
+    assert all(text["en"] != text["es"] for text in special)
+
+
+def test_codebook_question_includes_its_time_frame_and_hint(questionnaire):
+    explained = columns(questionnaire)
+    assert (
+        explained["sleep"].question["en"].startswith("Over the last 2 weeks: How often have you had trouble sleeping")
+    )
+    assert explained["pain_average"].question["en"] == (
+        "Over the last week: How bad was your pain on average? "
+        "0 means no pain. 10 means the worst pain you can think of."
+    )
+    assert explained["age_band"].question["es"].startswith("¿Cuántos años tiene?")
+
+
+# Workbook
+
+
+@pytest.mark.parametrize("detail", ["signs", "full"])
+def test_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail):
+    book = openpyxl.load_workbook(build(release, f"{detail}.xlsx"))
+    assert book.sheetnames == ["responses", "codebook"]
+    assert sheet_cells(book["responses"]) == stored(release, f"{detail}.csv")
+    explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode()
+    assert sheet_cells(book["codebook"]) == list(csv.reader(io.StringIO(explained, newline="")))
+    for sheet in book:
+        assert sheet.freeze_panes == "A2" and all(cell.font.bold for cell in sheet[1])
+        assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
+
+
+def test_rows_over_the_sheet_limit_continue_on_the_next_sheet(release, build, monkeypatch):
+    monkeypatch.setattr(xlsx, "MAX_SHEET_ROWS", 100)
+    book = openpyxl.load_workbook(build(release, "signs.xlsx"))
+    assert book.sheetnames == ["responses", "responses 2", "responses 3", "codebook"]
+    header, *rows = stored(release, "signs.csv")
+    assert [sheet_cells(book[name]) for name in book.sheetnames[:3]] == [
+        [header, *rows[at : at + 100]] for at in (0, 100, 200)
+    ]
+
+
+def test_workbook_contains_no_author_and_no_creation_time(release, build):
+    target = build(release, "signs.xlsx")
+    found = entries(target)
+    assert list(ElementTree.fromstring(found["docProps/core.xml"])) == []  # noqa: S314
+    assert {date for content in found.values() for date in re.findall(rb"\d{4}-\d\d-\d\d", content)} <= {b"1980-01-01"}
+    with zipfile.ZipFile(target) as archive:
+        assert {(entry.date_time, entry.extra) for entry in archive.infolist()} == {((1980, 1, 1, 0, 0, 0), b"")}
+
+
+def rows_that_fail():
+    yield ["a", "b"]
+    yield ["1", "2"]
+    raise OSError("gone")
+
+
+def test_failed_workbook_leaves_no_partial_file(tmp_path):
+    with pytest.raises(OSError, match="gone"):
+        xlsx.write_workbook(tmp_path / "a.xlsx", rows_that_fail(), 5, iter([["c"], ["d"]]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_more_rows_than_announced_raise_value_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(xlsx, "MAX_SHEET_ROWS", 1)
+    with pytest.raises(ValueError, match="more than 1 rows"):
+        xlsx.write_workbook(tmp_path / "a.xlsx", iter([["a"], ["1"], ["2"]]), 1, iter([["c"], ["d"]]))
+
+
+# Package
+
+
+@pytest.mark.parametrize("detail", ["signs", "full"])
+def test_package_contains_the_stored_release_unchanged(release, build, detail):
+    target = build(release, f"{detail}.zip")
+    found = entries(target)
+    assert list(found) == [
+        f"R-0001-{detail}.csv", "codebook.csv", "redcap_data_dictionary.csv",
+        "datapackage.json", "tables.json", "manifest.json", "README.md",
+    ]  # fmt: skip
+    assert found[f"R-0001-{detail}.csv"] == b"".join(file_store.read_file(release.id, f"{detail}.csv"))
+    assert found["manifest.json"].decode() == release.manifest
+    assert json.loads(found["tables.json"]) == release.tables
+    with zipfile.ZipFile(target) as archive:
+        assert {(e.date_time, e.extra, e.comment) for e in archive.infolist()} == {((1980, 1, 1, 0, 0, 0), b"", b"")}
+
+
+@pytest.mark.parametrize("detail", ["signs", "full"])
+def test_frictionless_accepts_the_package(release, build, tmp_path, detail):
+    target = build(release, f"{detail}.zip")
+    assert frictionless.validate(str(target), type="package").flatten(["type", "note"]) == []
+    with zipfile.ZipFile(target) as archive:
+        archive.extractall(tmp_path / "out")
+    report = frictionless.validate(str(tmp_path / "out" / "datapackage.json"))
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+
+
+@pytest.mark.parametrize("name", ["signs.zip", "full.zip"])
+def test_frictionless_accepts_a_release_of_sample_responses(commands, policy, build, name):
+    sample_responses.store(sample_responses.generate(1500))
+    release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
+    report = frictionless.validate(str(build(release, name)), type="package")
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [(b"18_to_24", b"19_to_24", "constraint-error"), (b"\r\n2026,", b"\r\n2025,", "hash-count")],
+)
+def test_frictionless_reports_a_changed_row(release, build, tmp_path, old, new, fault):
+    with zipfile.ZipFile(build(release, "full.zip")) as archive:
+        archive.extractall(tmp_path / "out")
+    rows = tmp_path / "out" / "R-0001-full.csv"
+    assert old in rows.read_bytes()
+    rows.write_bytes(rows.read_bytes().replace(old, new, 1))
+    report = frictionless.validate(str(tmp_path / "out" / "datapackage.json"))
+    assert fault in {found for (found,) in report.flatten(["type"])}
+
+
+@pytest.fixture
+def dictionary(release, build):
+    """The data dictionary's fields by name, for a detail."""
+
+    def read(detail="full"):
+        content = entries(build(release, f"{detail}.zip"))["redcap_data_dictionary.csv"].decode()
+        assert content.startswith(REDCAP)
+        return {row["Variable / Field Name"]: row for row in csv.DictReader(io.StringIO(content, newline=""))}
+
+    return read
+
+
+def test_redcap_dictionary_describes_every_column(release, dictionary):
+    for detail in ("signs", "full"):
+        fields = dictionary(detail)
+        assert list(fields) == ["record_id", *stored(release, f"{detail}.csv")[0]]
+        assert fields["record_id"]["Field Type"] == fields["period"]["Field Type"] == "text"
+        assert {field["Field Type"] for name, field in fields.items() if name not in ("record_id", "period")} == {
+            "radio"
+        }
+        assert {field["Form Name"] for field in fields.values()} == {"warning_signs"}
+
+
+def test_redcap_dictionary_has_choices_and_branching_logic(dictionary):
+    choices, branching = "Choices, Calculations, OR Slider Labels", "Branching Logic (Show field only if...)"
+    full, signs = dictionary("full"), dictionary("signs")
+    assert full["sleep"][choices] == (
+        "0, Not at all | 1, Several days | 2, More than half the days | 3, Nearly every day | "
+        "declined, Prefer not to say | not_answered, Asked and left open"
+    )
+    asked = "[pain] = '1' or [pain] = '2' or [pain] = '3' or [pain] = 'masked'"
+    assert full["pain_duration"][branching] == full["pain_average"][branching] == asked
+    assert signs["pain_duration"][branching] == "[pain] = 'noticed' or [pain] = 'masked'"
+    assert not any(field[branching] for name, field in full.items() if name not in ("pain_duration", "pain_average"))
+
+
+def test_suppressed_pain_column_has_no_redcap_branching(commands, questionnaire, build):
+    target = build(release_factory.release(questionnaire, 300, ALL_LEVELS[3]), "full.zip")
+    assert b"[pain]" not in entries(target)["redcap_data_dictionary.csv"]
+
+
+def test_readme_describes_the_rows_and_their_limits(release, build):
+    found = entries(build(release, "signs.zip"))
+    text = found["README.md"].decode()
+    manifest = json.loads(release.manifest)
+    assert all(manifest[sentence] in text for sentence in ("rows_are", "self_selected", "limits"))
+    assert "at least 14 rows (asked: 11)" in text and "In 12 of 300 rows" in text and "$" not in text
+    assert "7 of 300 rows have a pattern of answers that no other row here has" in text
+    assert all(f"`{name}`" in text for name in found if name != "README.md")
+    assert "not a validated instrument" in text and "Do not pool releases" in text
+
+
+# All of them
+
+
+@pytest.mark.parametrize("name", [name for name in exporters.NAMES if not name.endswith(".csv")])
+def test_same_release_gives_identical_bytes(release, build, monkeypatch, name):
+    first = build(release, name).read_bytes()
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
+    assert build(release, name, "later").read_bytes() == first
+
+
+@pytest.mark.parametrize("name", ["signs.xlsx", "full.zip"])
+def test_progress_counts_every_row(release, build, name):
+    done = []
+    build(release, name, progress=done.append)
+    assert sum(done) == 300
+
+
+def test_codebook_uses_the_questionnaire_of_the_release(commands, questionnaire, build):
+    """What columns and codes mean is frozen with the release."""
+    sample_responses.store(sample_responses.generate(400))
+    asked = replace(questionnaire.signs[0], text={"en": "An earlier wording?", "es": "¿Otra redacción?"})
+    earlier = replace(questionnaire, questions=(asked, *questionnaire.questions[1:]))
+    policy = ReleasePolicy.of(commands.config["SETTINGS"], earlier)
+    release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
+    with zipfile.ZipFile(build(release, "full.zip")) as archive:
+        explained = archive.read("codebook.csv").decode()
+    assert "An earlier wording?" in explained and "¿Otra redacción?" in explained
+    assert questionnaire.signs[0].text["en"] not in explained
+
+
+def test_download_names_begin_with_the_release_number():
+    assert [exporters.download_name("R-0001", name) for name in exporters.NAMES][:2] == [
+        "R-0001-signs.csv",
+        "R-0001-signs.xlsx",
+    ]
+    assert exporters.media_type("full.csv") == "text/csv" and exporters.media_type("full.zip") == "application/zip"

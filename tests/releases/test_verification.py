@@ -1,0 +1,74 @@
+"""The verifier on releases as they are really made."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from screening.extensions import db
+from screening.releases import downloads, exporters, service, verification
+from screening.releases.models import Release, ReleaseChunk
+from screening.releases.policy import ReleasePolicy
+from tests.support.clock import NOVEMBER
+from tests.support.sample_responses import generate, store
+
+
+def made(policy: ReleasePolicy, number: int, **options: object) -> Release:
+    store(generate(number, **options))  # type: ignore[arg-type]
+    return service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
+
+
+@pytest.mark.parametrize(
+    ("database_kind", "number"), [("sqlite", 40), ("sqlite", 300), ("sqlite", 4000), ("postgresql", 300)]
+)
+def test_created_release_passes_verification_in_every_format(commands, policy, tmp_path: Path, number: int):
+    release = made(policy, number, seed=number)
+    assert verification.check_release(release) == []
+    for name in exporters.NAMES:
+        file = tmp_path / exporters.download_name(release.number, name)
+        _, pieces = downloads.open_file(release, name)
+        with file.open("wb") as target:
+            target.writelines(pieces)
+        assert verification.check_files(file, policy.spec()) == [], name
+    manifest = tmp_path / "R-0001-manifest.json"
+    manifest.write_text(release.manifest)
+    assert verification.check_files(tmp_path / "R-0001-full.csv", policy.spec(), manifest) == []
+
+
+def test_release_by_month_passes_verification(commands, policy):
+    by_month = replace(policy, determination=date(2026, 10, 1))
+    release = made(by_month, 4000)
+    assert '"period": "month"' in release.manifest
+    assert verification.check_release(release) == []
+
+
+def test_release_is_verified_against_its_own_k(commands, policy):
+    release = made(replace(policy, k=5), 60)
+    assert verification.check_release(release) == []
+
+
+def test_release_is_verified_against_its_own_policy(commands, policy, tmp_path: Path):
+    narrow = replace(policy, hierarchies=replace(policy.hierarchies, age_band=policy.hierarchies.age_band[-1:]))
+    release = made(policy, 4000)
+    assert json.loads(release.manifest)["levels"]["age_band"] not in {level.id for level in narrow.hierarchies.age_band}
+    assert verification.check_release(release) == []
+    file = tmp_path / "R-0001-full.csv"
+    with file.open("wb") as target:
+        target.writelines(downloads.open_file(release, "full.csv")[1])
+    assert verification.check_files(file, release.spec) == []
+    assert verification.check_files(file, narrow.spec())
+
+
+@pytest.mark.each_database
+def test_changed_chunk_of_a_stored_file_is_reported(commands, policy):
+    first, second = made(policy, 300), made(policy, 300, seed=2)
+    other = db.session.get_one(ReleaseChunk, (second.id, "full.csv", 0)).data
+    db.session.execute(update(ReleaseChunk).where(ReleaseChunk.release_id == first.id).values(data=other))
+    db.session.commit()
+    found = verification.check_release(first)
+    assert any("full.csv.sha256" in line for line in found)

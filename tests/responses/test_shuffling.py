@@ -1,0 +1,169 @@
+"""Copies leave the holding file together or not at all, and none is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from screening.cli.commands_app import create_commands_app
+from screening.extensions import db
+from screening.questionnaires.model import Questionnaire
+from screening.responses import StoreResult, record, shuffling, withdraw
+from tests.support.absence import assert_absent
+from tests.support.databases import close
+from tests.support.threads import run_together
+from tests.support.visitor import SIGNS
+
+K = 11
+
+
+def agree(questionnaire: Questionnaire, number: int) -> str:
+    """One visitor's copy; its average pain tells the copies apart."""
+    response_id = f"{number:032x}"
+    answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "over_a_year", "pain_average": str(number % 11)}
+    outcome = record(
+        response_id, questionnaire, {**answers, "consent": "yes", "age": "declined"}, "2026-11", kept_before=False
+    )
+    assert outcome is StoreResult.PENDING
+    return response_id
+
+
+def stored(table: str, bind: str | None) -> list[tuple[str, str]]:
+    with db.engines[bind].connect() as connection:
+        rows = connection.execute(text(f"SELECT id, answers FROM {table}")).all()
+    return [(id_, answers if isinstance(answers, str) else json.dumps(answers)) for id_, answers in rows]
+
+
+def mixed() -> list[tuple[str, str]]:
+    return stored("shuffled_response", None)
+
+
+def waiting() -> list[tuple[str, str]]:
+    return stored("pending_response", "pending")
+
+
+def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
+    for number in range(K - 1):
+        agree(questionnaire, number)
+    assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, waiting=K - 1, wiped=True)
+    assert len(waiting()) == K - 1 and mixed() == []
+
+
+@pytest.mark.each_database
+def test_k_responses_are_shuffled_together_under_fresh_ids(commands, questionnaire):
+    ids = {agree(questionnaire, number) for number in range(K)}
+    before = sorted(answers for _, answers in waiting())
+    assert shuffling.shuffle(K).moved == K
+    assert waiting() == []
+    after = mixed()
+    assert sorted(answers for _, answers in after) == before
+    assert not ids & {id_ for id_, _ in after} and len({id_ for id_, _ in after}) == K
+
+
+def test_second_shuffle_moves_nothing(commands, questionnaire):
+    for number in range(K):
+        agree(questionnaire, number)
+    shuffling.shuffle(K)
+    assert shuffling.shuffle(K).moved == 0 and len(mixed()) == K
+
+
+@pytest.mark.parametrize("step", ["_move", "_clear", "scrub"])
+@pytest.mark.each_database
+def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, monkeypatch, step):
+    class KilledError(Exception):
+        pass
+
+    def killed(*arguments, **options):
+        raise KilledError
+
+    for number in range(K):
+        agree(questionnaire, number)
+    calls = {"count": 0}
+    whole = getattr(shuffling, step)
+
+    def second_time(*arguments, **options):
+        calls["count"] += 1
+        # _clear runs once before anything is claimed; the second is the one that matters.
+        return killed() if step != "_clear" or calls["count"] == 2 else whole(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shuffling, step, second_time)
+        with pytest.raises(KilledError):
+            shuffling.shuffle(K)
+    agree(questionnaire, 100)
+    shuffling.shuffle(K)
+    assert len(mixed()) == K and len(waiting()) == 1
+
+
+@pytest.mark.each_database
+def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, monkeypatch):
+    ids = [agree(questionnaire, number) for number in range(K)]
+    monkeypatch.setattr(shuffling, "_move", lambda *arguments: 0)
+    shuffling.shuffle(K)
+    monkeypatch.undo()
+    assert withdraw(ids[0], kept_before=True) is StoreResult.SHUFFLED
+    answers = {**dict.fromkeys(SIGNS, "3"), "consent": "yes"}
+    for before in (True, False):
+        assert record(ids[1], questionnaire, answers, "2026-11", kept_before=before) is StoreResult.SHUFFLED
+    shuffling.shuffle(K)
+    assert len(mixed()) == K and not [
+        answers for _, answers in mixed() if '"3"' in answers.replace('"pain_average": "3"', "")
+    ]
+
+
+@pytest.mark.each_database
+def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire, database_url, clock):
+    for number in range(5 * K):
+        agree(questionnaire, number)
+    before = sorted(answers for _, answers in waiting())
+
+    def run(_):
+        app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
+        with app.app_context():
+            try:
+                shuffling.shuffle(K)
+            except Exception as error:  # a locked database is an answer too: the next run goes on
+                assert "locked" in str(error), error
+        close(app)
+
+    run_together(4, run)
+    shuffling.shuffle(K)
+    assert sorted(answers for _, answers in mixed()) == before and waiting() == []
+
+
+def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire, tmp_path):
+    ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
+    everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
+    assert shuffling.shuffle(K).wiped
+    assert_absent(ids, tmp_path)
+    one = agree(questionnaire, 10**31)
+    withdraw(one, kept_before=True)
+    shuffling.shuffle(K)
+    assert_absent([one], tmp_path)
+
+
+@pytest.mark.each_database
+def test_pending_table_is_unlogged_or_without_rowid(commands):
+    engine = db.engines["pending"]
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            kind = connection.execute(
+                text("SELECT relpersistence FROM pg_class WHERE relname = 'pending_response'")
+            ).scalar()
+            assert kind == "u"
+        else:
+            sql = connection.execute(text("SELECT sql FROM sqlite_master WHERE name = 'pending_response'")).scalar()
+            assert "WITHOUT ROWID" in str(sql)
+
+
+@pytest.mark.each_database
+def test_failed_response_insert_logs_no_values(commands, questionnaire, caplog):
+    answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "under_3_months", "consent": "yes", "age": "declined"}
+    with db.engines["pending"].begin() as connection:
+        connection.execute(text("DROP TABLE pending_response"))
+    assert record("f" * 32, questionnaire, answers, "zentinelperiod", kept_before=False) is StoreResult.UNAVAILABLE
+    assert "pending responses cannot be reached" in caplog.text
+    assert_absent(["zentinelperiod", "under_3_months", "f" * 32], caplog.text)

@@ -1,0 +1,328 @@
+"""What the pages say: nothing banned, in plain words, and within their weight."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from itertools import product
+
+import brotli
+import pytest
+import textstat
+from flask import render_template
+from hypothesis import HealthCheck, given, settings
+
+from screening import current
+from screening.app import create_app
+from screening.callbacks.notifications import REQUEST_WAITING, TYPES
+from screening.config import ROOT
+from screening.mail.rendering import render
+from screening.questionnaires.loader import LIBRARY, load
+from screening.questionnaires.scoring import score
+from tests.support.absence import assert_absent
+from tests.support.clock import Clock
+from tests.support.databases import close
+from tests.support.mail_server import plain
+from tests.support.mail_site import FROM, TEAM, MailSite
+from tests.support.sample_patient import ROSA, SECRETS
+from tests.support.strategies import complete_answers
+from tests.support.visitor import SIGNS, TELLING, Page, Visitor
+from tests.support.wording import GRADE, LANGUAGES, found_banned
+
+Q = load(LIBRARY / "warning_signs.toml")
+
+FIRST_VIEW = 10_000
+SUMMARY_VIEW = 14_000
+"""Bytes of page and style sheet together, compressed with brotli."""
+
+STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
+
+
+def visible(page: Page) -> str:
+    """All words of a page in its own language, as they are read: title, labels of pictures and regions included."""
+    for foreign in page.soup.find_all(lang=True):
+        if foreign.name != "html" and foreign["lang"] != page.soup.html["lang"]:  # type: ignore[index]
+            foreign.decompose()
+    labels = [str(tag["aria-label"]) for tag in page.soup.find_all(attrs={"aria-label": True})]
+    return " ".join([page.soup.get_text(" "), *labels])
+
+
+def pages_of_a_walk(visitor: Visitor, **answers: str):
+    """Every page a walk shows, help and mistakes included."""
+    for address in STATIC_PAGES:
+        yield visitor.get(address)
+    yield visitor.send(visitor.get("/check/sadness"), "/check/sadness")
+    visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), **answers)
+    for question in Q.questions:
+        if question.id != Q.roles.consent:
+            yield visitor.get(f"/check/{question.id}")
+    page = visitor.send(visitor.get("/check/hopelessness"), "/check/hopelessness", hopelessness="3")
+    yield page
+    yield visitor.send(visitor.get("/check/review"), "/check/review")
+    yield visitor.agree()
+    yield visitor.agree()
+
+
+def pages_of_a_consultation(visitor: Visitor, clock, **fields: str):
+    """Every page on the way to a call and after it: mistakes, closed hours, all states of a request."""
+    page = visitor.get("/consultation")
+    yield page
+    yield visitor.fill(page, "/consultation/review")
+    page = visitor.fill(page, "/consultation/review", **{**PATIENT, **fields})
+    assert page.status == 200
+    yield page
+    yield visitor.fill(page, "/consultation/sent")
+    clock.forward(10)
+    page = visitor.fill(page, "/consultation/sent")
+    assert page.status == 200
+    yield page
+    yield visitor.get("/consultation/status")
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    yield page
+    clock.forward(60 * 60 * 12)
+    yield visitor.get("/consultation")
+    page = visitor.get("/consultation/status")
+    yield page
+    yield visitor.send(page, "/consultation/status", reference="slip")
+
+
+PATIENT = {"name": "Demo", "patient": "new", "phone": "303 555 0144", "email": "demo@example.org", "message": "Demo."}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("value", ["0", "1", "3", "declined"])
+def test_pages_contain_no_banned_words(site, clock, lang, value):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    for page in (
+        *pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, value)),
+        *pages_of_a_consultation(visitor, clock, share="yes"),
+    ):
+        assert page.soup.html["lang"] == lang  # type: ignore[index]
+        assert found_banned(visible(page), lang) == [], page.address
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_banned_word_search_finds_only_banned_phrases(lang):
+    samples = {
+        "en": "You’ve got it. You have depression. Diagnosed? A proven cure. Normal. Nothing to worry about.",
+        "es": "Tiene señales. Sufre. Se encuentra deprimido. Usted tiene depresión. Diagnosticado. Una cura comprobada. Normal. Nada de qué preocuparse.",
+    }
+    assert len(found_banned(samples[lang], lang)) >= 6
+    harmless = {"en": "It is not a diagnosis. You haven’t abnormal.", "es": "No es un diagnóstico. Procura descansar."}
+    assert found_banned(harmless[lang], lang) == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_questionnaire_definition_contains_no_banned_words(lang):
+    texts = re.findall(rf'\b{lang} = "([^"]*)"', (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8"))
+    assert len(texts) > 50
+    assert found_banned(" | ".join(texts), lang) == []
+
+
+class TestEverySummary:
+    """All summaries differ only in what ``Summary`` holds; each kind of it is drawn and read."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def drawn(cls, keys, sqlite_template):
+        site = create_app(
+            {"KEYS_DIR": keys, "CLOCK": Clock(), "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"}
+        )
+        yield site
+        close(site)
+
+    @settings(suppress_health_check=[HealthCheck.differing_executors])
+    @given(answers=complete_answers(Q))
+    def test_summary_names_a_physician_without_banned_words(self, drawn, answers):
+        for lang in LANGUAGES:
+            words = summary_words(drawn, lang, answers)
+            assert found_banned(words, lang) == []
+            assert ("speak with a physician" if lang == "en" else "hable con un médico") in words
+            at_least = "At least" if lang == "en" else "Al menos"
+            assert (at_least in words) == (score(Q, answers).level is None)
+
+    def test_summary_says_at_least_for_every_uncertain_count(self, drawn):
+        for noticed, declined in (n for n in product(range(8), range(8)) if sum(n) <= 7):
+            words = summary_words(drawn, "en", answers_with(noticed, declined))
+            assert f"{noticed} of 7 signs noticed" in words, (noticed, declined)
+            assert (f"At least {noticed} of 7" in words) == (not is_certain(noticed, declined)), (noticed, declined)
+
+
+def summary_words(site, lang: str, answers) -> str:
+    """The words of the summary that a template makes of answers."""
+    with site.test_request_context(f"/summary?lang={lang}"):
+        text = render_template(
+            "screener/summary.html",
+            summary=score(Q, answers),
+            response_outcome=None,
+            shared=False,
+            today=current.today(),
+        )
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+def test_summary_advises_a_physician_with_and_without_signs(site):
+    for value, count in (("1", "7 of 7"), ("0", "0 of 7")):
+        visitor = Visitor(site)
+        visitor.walk(**dict.fromkeys(SIGNS, value))
+        page = visitor.disagree()
+        assert count in page.words and "speak with a physician" in page.words
+        assert "even if you don’t think it is a problem" in page.words.lower()
+
+
+def grade(page: Page) -> float:
+    """Flesch-Kincaid grade of the words of main; a block of text ends like a sentence."""
+    for tag in page.main.find_all(
+        ["p", "li", "h1", "h2", "h3", "dt", "dd", "td", "th", "label", "legend", "button", "text"]
+    ):
+        tag.append(". ")
+    for tag in page.main.find_all(["svg", "table", "input"]):
+        tag.decompose()
+    words = re.sub(r"[\s.:?]*\.(\s*\.)*", ". ", page.words)
+    return textstat.flesch_kincaid_grade(words)
+
+
+def test_english_pages_read_at_grade_6_or_lower(site, clock):
+    visitor = Visitor(site)
+    grades = {}
+    for page in (
+        *pages_of_a_walk(visitor, pain="3", hopelessness="2", sadness="2", sleep="declined"),
+        *pages_of_a_consultation(visitor, clock, share="yes", minor="yes", guardian="Ana", guardian_phone="3035550144"),
+        *pages_of_a_consultation(Visitor(site), clock, reach_by="email", voicemail="yes"),
+    ):
+        for foreign in page.main.find_all(lang="es"):
+            foreign.decompose()
+        grades[f"{page.address} {page.heading}"] = grade(page)
+    assert len(grades) >= 24
+    assert {page: value for page, value in grades.items() if value > GRADE} == {}
+
+
+def compressed_size(name: str) -> int:
+    """Bytes of a built file as browsers load it."""
+    folder = ROOT / "static" / "dist"
+    built = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))[name]
+    return (folder / f"{built}.br").stat().st_size
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_walk_pages_stay_within_the_size_limits(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    limits = {"/summary": SUMMARY_VIEW}
+    weights = {}
+    for page in pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, "3")):
+        weight = len(brotli.compress(page.response.data)) + compressed_size("visitor.css")
+        weights[page.address] = weight
+        assert weight <= limits.get(
+            page.address, FIRST_VIEW if page.address in ("/", "/check/sadness") else SUMMARY_VIEW
+        )
+    assert set(weights) >= {"/", "/check/sadness", "/summary"}
+
+
+def test_summary_chart_and_table_match_the_answers(site):
+    visitor = Visitor(site)
+    answers = dict(zip(SIGNS, ("0", "1", "2", "3", "declined", "0", "3"), strict=True))
+    visitor.walk(**answers)
+    page = visitor.disagree()
+    chart = page.soup.select_one("svg.app-freq")
+    assert chart is not None and chart["role"] == "img"
+    rows = page.soup.select("table.nhsuk-table tbody tr")
+    drawn = chart.select("text.app-chart__value")
+    cells = chart.find_all("rect")
+    described = chart.find("desc").get_text()  # type: ignore[union-attr]
+    for number, (sign, code) in enumerate(answers.items()):
+        question = Q.by_id[sign]
+        choice = question.by_code[code]
+        assert choice.brief is not None and question.short is not None
+        told = "Not answered" if code == "declined" else choice.text["en"]
+        assert rows[number].td.get_text() == told  # type: ignore[union-attr]
+        assert drawn[number].get_text() == choice.brief["en"]
+        assert f"{question.short['en']}: {choice.brief['en']}" in described
+        kinds = [cell["class"][-1] for cell in cells[3 * number : 3 * number + 3]]
+        filled = {"declined": ["app-chart__cell--declined"] * 3}.get(code) or (
+            ["app-chart__cell"] * int(code) + ["app-chart__cell--empty"] * (3 - int(code))
+        )
+        assert kinds == filled
+
+
+def answers_with(noticed: int, declined: int) -> dict[str, str]:
+    values = ["2"] * noticed + ["declined"] * declined + ["0"] * (7 - noticed - declined)
+    return dict(zip(SIGNS, values, strict=True))
+
+
+def is_certain(noticed: int, declined: int) -> bool:
+    """Whether the level is the same whatever the declined answers would have been."""
+    return declined == 0 or noticed >= 3 or (noticed in (1, 2) and noticed + declined <= 2)
+
+
+def test_summary_page_says_at_least_only_when_uncertain(site):
+    for noticed, declined in ((1, 1), (2, 1), (3, 4)):
+        visitor = Visitor(site)
+        visitor.walk(**answers_with(noticed, declined))
+        words = visitor.disagree().words
+        assert f"{noticed} of 7 signs noticed" in words
+        assert (f"At least {noticed} of 7" in words) == (not is_certain(noticed, declined))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_consultation_pages_stay_within_the_size_limit(site, clock, lang):
+    visitor = Visitor(site)
+    visitor.walk(**dict.fromkeys(SIGNS, "3"))
+    visitor.disagree()
+    visitor.get(f"/?lang={lang}")
+    styles = compressed_size("visitor.css") + compressed_size("consultation.css")
+    for page in pages_of_a_consultation(visitor, clock, share="yes"):
+        assert len(brotli.compress(page.response.data)) + styles <= SUMMARY_VIEW, page.address
+
+
+@pytest.fixture
+def letters(make_site, clock):
+    """Every mail there is, by kind and whether the promise is over, in a language: its message."""
+    mail_site = MailSite(
+        make_site(MAIL_HOST="127.0.0.1", MAIL_FROM=FROM, MAIL_TO_STAFF=TEAM, SITE_URL="https://check.example"), clock
+    )
+
+    def written(lang):
+        mail_site.ask(replace(ROSA, language=lang))
+        (subject,) = {mail.subject for mail in mail_site.mails()}
+        for late in (False, True):
+            clock.forward(late * 7 * 24 * 3600)
+            with mail_site.app.app_context():
+                for name, kind in TYPES.items():
+                    yield (name, late), render(kind.compose(subject), "1")
+
+    return written
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_mail_contains_no_banned_health_or_patient_words(letters, lang):
+    health = re.compile(r"pain|spine|dolor|columna|health|salud|clinic|clínica|call back", re.IGNORECASE)
+    seen = 0
+    for (kind, _), message in letters(lang):
+        said = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
+        words = said.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
+        assert found_banned(re.sub(r"<[^>]+>", " ", said), lang) == [], kind
+        assert not TELLING.search(said) and not health.search(words), kind
+        assert_absent(SECRETS, said)
+        seen += 1
+    assert seen == 6
+
+
+def test_english_mail_reads_at_grade_6_or_lower(letters):
+    for (kind, late), message in letters("en"):
+        sentences = re.sub(r"https://\S+", "", plain(message)).replace("\n\n", ". ")
+        assert textstat.flesch_kincaid_grade(re.sub(r"[\s.:?]*\.(\s*\.)*", ". ", sentences)) <= GRADE, (kind, late)
+
+
+def test_mail_links_lead_only_to_the_site_without_a_token(letters):
+    for (kind, _), message in letters("en"):
+        links = set(re.findall(r"https?://[^\s<\"]+", plain(message) + message.get_body(("html",)).get_content()))
+        (link,) = links
+        assert re.fullmatch(
+            r"https://check\.example/staff/callbacks/[0-9a-f]{32}"
+            if kind == REQUEST_WAITING
+            else r"https://check\.example/consultation/status",
+            link,
+        )

@@ -1,0 +1,23 @@
+"""The commands' application on a migrated database."""
+
+from __future__ import annotations
+
+import pytest
+
+from screening.cli.commands_app import create_commands_app
+from screening.releases.policy import ReleasePolicy
+from tests.support.databases import close
+
+
+@pytest.fixture
+def commands(database_url, clock):
+    """The commands' application, in its context."""
+    app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
+    with app.app_context():
+        yield app
+    close(app)
+
+
+@pytest.fixture
+def policy(commands):
+    return ReleasePolicy.of(commands.config["SETTINGS"])

@@ -1,0 +1,79 @@
+"""The clinic file."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from screening.clinic import DEMO, contrast, load
+from screening.config import SettingsError
+from tests.support.visitor import Visitor
+
+SOURCE = DEMO.read_text(encoding="utf-8")
+
+MISTAKES = {
+    "unknown field": ("demo = true", "demo = true\nfax = 1", r"fax: is not a field"),
+    "no name": ('name = "Demo Spine and Pain Clinic"', "", r"name: is missing"),
+    "phone": ('phone = "+1 303 555 0100"', 'phone = "call us"', r"phone: must be a phone number"),
+    "country": ('country = "US"', 'country = "USA"', r"country: must be a two-letter"),
+    "time zone": ("America/Denver", "Mars/Olympus", r"time_zone: must be a name such as"),
+    "hours": ('monday = ["08:00", "17:00"]', 'monday = ["17:00", "08:00"]', r"hours\.monday: must open before"),
+    "hours text": ('monday = ["08:00", "17:00"]', 'monday = "morning"', r"hours\.monday: must be two times"),
+    "day": ('monday = ["08', 'moonday = ["08', r"hours\.moonday: is not one of monday"),
+    "holiday": ('"2026-11-26"', '"Thanksgiving"', r"holidays: must be a list of dates"),
+    "site": ("https://www.weather.gov/", "http://www.weather.gov/", r"neutral_site: must be an address"),
+    "policy breaker": ("https://www.weather.gov/", "https://a.example/; script-src *", r"neutral_site: must be an address"),
+    "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a colour"),
+    "pale by day": ('day = "#0e525c"', 'day = "#5fa8b0"', r"accent\.day: #5fa8b0 has a contrast of \d\.\d with"),
+    "dark by night": ('night = "#8ccfd4"', 'night = "#0e525c"', r"accent\.night: #0e525c has a contrast of"),
+    "contact": ('security_contact = ""', 'security_contact = "call us"', r"security_contact: must be an address such as"),
+    "http contact": ('security_contact = ""', 'security_contact = "http://a.example/"', r"security_contact: must be"),
+    "bare mail": ('security_contact = ""', 'security_contact = "a@clinic.example"', r"security_contact: must be"),
+    "bad mail": ('security_contact = ""', 'security_contact = "mailto:a clinic"', r"security_contact: must be"),
+    "more lines": ('security_contact = ""', 'security_contact = "tel:+13035\\nPolicy: x"', r"security_contact: must be"),
+    "number": ('security_contact = ""', "security_contact = 5", r"security_contact: must be"),
+    "rules": ('security_policy = ""', 'security_policy = "SECURITY.md"', r"security_policy: must be an address"),
+    "not TOML": ("demo = true", "demo = ", r"clinic\.toml: "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_clinic_file_error_names_the_field_in_a_single_line(tmp_path, mistake):
+    old, new, message = MISTAKES[mistake]
+    assert old in SOURCE
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace(old, new, 1))
+    with pytest.raises(SettingsError) as refusal:
+        load(file)
+    assert re.search(message, str(refusal.value)), str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_clinic_file_shows_demo_clinic_with_notice(visitor):
+    page = visitor.get("/")
+    assert "Demo" in page.title and "This is a demo" in page.text
+
+
+def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
+    file = tmp_path / "clinic.toml"
+    text = SOURCE.replace("demo = true", "").replace("Demo Spine and Pain Clinic", "Clinic <of> Tests")
+    file.write_text(text.replace("#0e525c", "#5a2a6b").replace("303 555 0100", "303 555 0199"))
+    visitor = Visitor(make_site(CLINIC_FILE=file))
+    page = visitor.get("/")
+    assert "Clinic <of> Tests" in page.title and "Clinic &lt;of&gt; Tests" in page.text
+    assert "This is a demo" not in page.text
+    assert visitor.get("/consultation").soup.find("a", href="tel:+13035550199")
+    assert page.soup.find("link", href="/brand.css")
+    brand = visitor.client.get("/brand.css")
+    assert "--accent:#5a2a6b" in brand.text and brand.mimetype == "text/css"
+
+
+def test_about_page_states_opening_hours_in_both_languages(visitor):
+    assert "Monday to Friday, 8:00" in visitor.get("/about").words
+    assert "De lunes a viernes, de 8:00 a 17:00" in visitor.get("/about?lang=es").words.replace("\u202f", " ")
+
+
+@pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])
+def test_contrast_ratio_matches_wcag_values(one, other, ratio):
+    assert contrast(one, other) == pytest.approx(ratio, abs=0.01) == contrast(other, one)
