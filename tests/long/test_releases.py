@@ -159,15 +159,15 @@ def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url
         rows = {name: rows_of(release, name) for name in ("full.csv", "signs.csv")}
     only = sum(before[tuple(person[sign] for sign in FOUR)] == 1 for person in everyone)
     report(f"knowing four answers: {only} of {PEOPLE} people match one mixed copy ({only / PEOPLE:.1%})")
-    generalized = json.loads(release.manifest)
+    stated = json.loads(release.manifest)
     for name, words in (("full.csv", {}), ("signs.csv", {"0": "not_noticed"} | dict.fromkeys("123", "noticed"))):
         found = Counter(tuple(row[sign] for sign in FOUR) for row in rows[name])
         only = sum(found[tuple(words.get(person[sign], person[sign]) for sign in FOUR)] == 1 for person in everyone)
         detail = name.partition(".")[0]
-        share = generalized["unique_patterns"][detail]["share"]
+        share = stated["unique_patterns"][detail]["share"]
         report(f"the same in {name}: {only} ({only / PEOPLE:.1%}); the manifest states {share:.1%} unique patterns")
         patterns = Counter(tuple(value for key, value in row.items() if key not in QI) for row in rows[name])
-        assert generalized["unique_patterns"][detail]["unique"] == sum(number == 1 for number in patterns.values())
+        assert stated["unique_patterns"][detail]["unique"] == sum(number == 1 for number in patterns.values())
 
 
 QI = ["period", "age_band", "pain_duration"]
@@ -200,8 +200,8 @@ def test_pycanon_confirms_k_and_l_diversity(make_site, database_url, report: Rep
         named=table.pain_average.map(lambda code: {"masked": code, "not_shown": code}.get(code, "named"))
     )
     assert k_anonymity(with_pain, [*QI, "named"]) == found[0], "whether pain was named splits no group"
-    generalized = signs[signs.hopelessness.isin(["noticed", "not_noticed"])].reset_index(drop=True)
-    assert k_anonymity(signs, QI) == found[0] and l_diversity(generalized, QI, ["hopelessness"]) == 2
+    answered = signs[signs.hopelessness.isin(["noticed", "not_noticed"])].reset_index(drop=True)
+    assert k_anonymity(signs, QI) == found[0] and l_diversity(answered, QI, ["hopelessness"]) == 2
 
 
 def test_killed_release_is_complete_or_absent(make_site, database_url, report: Report):
