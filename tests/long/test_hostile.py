@@ -205,10 +205,15 @@ def wire(tmp_path):
 
 
 def talk(server: LiveServer, data: bytes) -> bytes:
-    """Send bytes as they are; gives what comes back first."""
+    """Send bytes as they are; return the first response, whole."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(data)
-        return connection.recv(65536)
+        answer = more = connection.recv(65536)
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", answer)
+        while more and length and len(answer.partition(b"\r\n\r\n")[2]) < int(length[1]):
+            more = connection.recv(65536)
+            answer += more
+        return answer
 
 
 def test_large_content_length_is_refused_before_the_body(wire, report):
