@@ -230,7 +230,7 @@ SETTINGS = (
     Setting("MAIL_USER", "", str, "who signs in to the mail server; empty: nobody does"),
     Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that holds the password, and nothing else"),
     Setting("MAIL_FROM", "", _address, "the address mails come from"),
-    Setting("MAIL_TO_STAFF", "", _address, "the team's address: there it is told that a request waits"),
+    Setting("MAIL_TO_STAFF", "", _address, "address of the staff, who get a mail when a request waits"),
     Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "how failures and warnings are logged: `text`, or `json`"),
     Setting(
         "METRICS_ADDRESS",

@@ -1,4 +1,4 @@
-"""The Flask extensions that the wings share, unbound until the factory binds them."""
+"""The Flask extensions that all packages share, unbound until the factory binds them."""
 
 from flask_babel import Babel
 from flask_migrate import Migrate

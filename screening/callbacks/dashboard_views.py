@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
 @dashboard_views.get("/today")
 @require_role(CALLBACKS)
 def show() -> str:
-    """What needs somebody today, the most urgent first."""
+    """Show the requests of today's work, the most urgent first."""
     me, now = current_account().id, current.now()
     db.session.add(audit.event("requests.listed", now, me, tab="today"))
     db.session.commit()
@@ -65,7 +65,7 @@ def show() -> str:
 @dashboard_views.get("/next")
 @require_role(CALLBACKS)
 def following() -> Response:
-    """To the most urgent request that nobody else has."""
+    """Redirect to the most urgent request that no colleague has claimed."""
     found = dashboard.following(current_account().id, current.now(), request.args.get("after", "")[:32])
     address = url_for("staff_callbacks.show", id_=found) if found else url_for("dashboard.show", done="nothing")
     return redirect(address, 303)

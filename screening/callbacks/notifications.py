@@ -50,7 +50,7 @@ def compose_for_staff(id_: str) -> Message | None:
 
 
 def compose_for_patient(template: str, id_: str) -> Message | None:
-    """What is promised; None when nobody waits, or no longer wants e-mail. Raises DecryptionError without the key."""
+    """Return the due time and a link; None when the request is closed or e-mail not wanted. Raises DecryptionError."""
     request = _waiting(id_)
     if request is None:
         return None

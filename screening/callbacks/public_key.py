@@ -24,7 +24,8 @@ class StaleKeysError(SettingsError):
 
     def __init__(self, key_id: str) -> None:
         super().__init__(
-            f"callback.toml here is older than the published key {key_id}: copy it from the machine that turned the key"
+            f"callback.toml here is older than the published key {key_id}: "
+            "copy it from the machine that rotated the key"
         )
 
 

@@ -45,8 +45,8 @@ from screening.web.form_fields import select_choices
 
 
 @dataclass(frozen=True)
-class Event:
-    """What somebody typed to go with a step, and the kind of note it becomes."""
+class StepNote:
+    """A note that goes with a step, and its kind."""
 
     text: str = ""
     kind: str = NOTE
@@ -103,7 +103,7 @@ def hand(id_: str) -> AnyResponse:
     form, me = _hand_form(found, request.form), current_account().id
     if not form.validate():
         return make_response(_request_page(found, hand=form), UNPROCESSABLE)
-    to, handover = form.to.data, Event(form.handover.data, HANDOVER)
+    to, handover = form.to.data, StepNote(form.handover.data, HANDOVER)
     if to == NEXT_SHIFT:
         back = lambda progress: workflow.put_back(progress, me)  # noqa: E731
         return _take(found, form.version, back, "request.put_back", "put_back", handover)
@@ -122,7 +122,7 @@ def call(id_: str) -> AnyResponse:
     if not form.validate():
         return make_response(_request_page(found, call=form), UNPROCESSABLE)
     step, action, detail = _call_step(form.outcome.data, voicemail)
-    return _take(found, form.version, step, action, "called", Event(form.note.data), called=True, **detail)
+    return _take(found, form.version, step, action, "called", StepNote(form.note.data), called=True, **detail)
 
 
 @staff_callbacks.post("/<id_>/note")
@@ -135,7 +135,7 @@ def note(id_: str) -> AnyResponse:
     try:
         staff_service.record_note(found, form.version, form.note.data, current_account().id, current.now())
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error, Event(form.note.data))
+        return _refused(id_, error, StepNote(form.note.data))
     return redirect(url_for("staff_callbacks.show", id_=id_, done="noted"), 303)
 
 
@@ -165,7 +165,7 @@ def _take(
     step: Callable[[Progress], Progress],
     action: str,
     done: str,
-    words: Event = Event(),
+    words: StepNote = StepNote(),
     called: bool = False,
     **detail: str,
 ) -> AnyResponse:
@@ -199,7 +199,7 @@ def _taken(progress: Progress) -> Progress:
     return workflow.claim(progress, current_account().id) if progress.owner is None else progress
 
 
-def _refused(id_: str, error: Exception, words: Event = Event()) -> AnyResponse:
+def _refused(id_: str, error: Exception, words: StepNote = StepNote()) -> AnyResponse:
     """The request as it now stands, why what was wished for was not done, and the words that were typed."""
     db.session.rollback()
     reason = error.reason if isinstance(error, NotAllowedError) else "away"

@@ -6,7 +6,7 @@ from screening.database.secure_delete import delete_where
 from screening.durations import DAY_SECONDS
 
 KEY_LIVES = 7 * DAY_SECONDS
-"""Seconds that a private call-back key lives (see ``turning``): then nothing can be read of what was erased before."""
+"""Lifetime of a private call-back key in seconds (see ``key_rotation``): deleted requests are unreadable after it."""
 
 
 def purge_closed(now: float, dry_run: bool = False) -> int:

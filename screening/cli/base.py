@@ -1,4 +1,4 @@
-"""What the wings' commands share: what cannot be done is told in one line, without a traceback."""
+"""Base classes of commands: a refusal is one line on stderr, without a traceback."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from screening.questionnaires.table_reader import DefinitionError
 
 
 class _OneLine:
-    """Ends with a line on stderr where a refusal is raised; ``refusals`` are a wing's own, beside the settings'."""
+    """Ends with a line on stderr where a refusal is raised; ``refusals`` are exceptions of the group's own."""
 
     def __init__(self, *arguments: Any, refusals: tuple[type[Exception], ...] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)

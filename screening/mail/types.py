@@ -32,7 +32,7 @@ class MailType:
 
 def add_type(app: Flask, name: str, kind: MailType) -> None:
     """Let an application deliver mails of this kind."""
-    app.extensions.setdefault("mail_kinds", {})[name] = kind
+    app.extensions.setdefault("mail_types", {})[name] = kind
 
 
 def label(name: str) -> str:
@@ -43,5 +43,5 @@ def label(name: str) -> str:
 
 def mail_types() -> Mapping[str, MailType]:
     """Every kind this application can deliver, by name."""
-    found: Mapping[str, MailType] = current_app.extensions.get("mail_kinds", {})
+    found: Mapping[str, MailType] = current_app.extensions.get("mail_types", {})
     return found

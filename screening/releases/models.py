@@ -31,7 +31,7 @@ class Release(db.Model):  # type: ignore[name-defined]
     """The counts that charts may show, fixed when the release was made; None where a count is hidden."""
 
     codebook: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What the columns and codes mean, by detail (see ``files.codebook``): definitions change, a release does not."""
+    """The meaning of columns and codes by detail (see ``exporters.codebook``), as it was when the release was made."""
 
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     """What may stand in the rows by the terms it was made on (see ``ReleasePolicy.spec``), for the verifier."""

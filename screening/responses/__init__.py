@@ -1,7 +1,4 @@
-"""Anonymous copies: how one comes in, is changed, and is taken back.
-
-``record`` and ``withdraw`` are the one door through which other wings may reach this one.
-"""
+"""Anonymous responses; other packages use ``record``, ``withdraw`` and ``models`` only."""
 
 from screening.responses.pending import StoreResult, record, withdraw
 

@@ -32,7 +32,7 @@ NOT_TYPED = ("csrf_token", "next", "seen", "secret")
 
 def recoverable(app: Flask, *forms: str) -> None:
     """Keep what is typed into these forms (endpoints), whose pages ask ``recover_form``. None that takes a password."""
-    app.extensions.setdefault("unsaved_forms", set()).update(forms)
+    app.extensions.setdefault("recoverable_forms", set()).update(forms)
 
 
 def save_form() -> tuple[str | None, bool]:
@@ -125,7 +125,7 @@ def _page_of(path: str) -> str | None:
 
 
 def _forms() -> set[str]:
-    found: set[str] = current_app.extensions.get("unsaved_forms", set())
+    found: set[str] = current_app.extensions.get("recoverable_forms", set())
     return found
 
 

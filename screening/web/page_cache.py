@@ -27,7 +27,7 @@ def cached_page(template: str, **values: Any) -> str:
     """
     site = PageFrame()
     place = (site.locale, request.args.get("from") == "review", site.urgent, site.clears_in is not None)
-    kept: str = current_app.extensions["kept_pages"](template, place, tuple(values.items()))
+    kept: str = current_app.extensions["cached_pages"](template, place, tuple(values.items()))
     return kept.replace(TOKEN, draft.form_token()).replace(str(CLEARS_IN), str(site.clears_in))
 
 
@@ -40,4 +40,4 @@ def _drawn(template: str, place: tuple[str, bool, bool, bool], values: tuple[tup
 
 def init_app(app: Flask) -> None:
     """Give an application its kept pages."""
-    app.extensions["kept_pages"] = lru_cache(MAX_PAGES)(_drawn)
+    app.extensions["cached_pages"] = lru_cache(MAX_PAGES)(_drawn)

@@ -416,7 +416,7 @@ class TestSeveralMachines:
         clock.forward(ENCRYPTION_PERIOD_SECONDS)
         turn(site, folder, clock())
         with site.app_context():
-            with pytest.raises(public_key.StaleKeysError, match="copy it from the machine that turned the key"):
+            with pytest.raises(public_key.StaleKeysError, match="copy it from the machine that rotated the key"):
                 key_rotation.rotate(other, clock())
             with pytest.raises(public_key.StaleKeysError):
                 public_key.publish(Keyring(other, (CALLBACK,)), clock())

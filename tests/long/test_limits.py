@@ -66,4 +66,3 @@ def test_unavailable_rate_limit_storage_refuses_no_form(nodes, store, how, repor
     late = time.monotonic() + 3 * RECONNECT_SECONDS
     while send(nodes[0]) == 303:
         assert time.monotonic() < late, "it counts again"
-        time.sleep(0.1)

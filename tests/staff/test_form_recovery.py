@@ -126,7 +126,7 @@ def test_passwords_and_codes_are_never_stored(team, ann, clock):
     sign_in_on(ann, page, clock)
     too_late(ann, clock)
     assert words(ann), "the control: a form without a password is stored"
-    assert not {form for form in team.app.extensions["unsaved_forms"] if form.startswith(("sign_in.", "accounts."))}
+    assert not {form for form in team.app.extensions["recoverable_forms"] if form.startswith(("sign_in.", "accounts."))}
 
 
 def test_oversized_form_is_reported_and_not_stored(team, ann, clock):

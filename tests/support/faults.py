@@ -261,7 +261,7 @@ class People:
         assert noted.status == 200 and noted.main.get_text().count(NOTE) == 1
 
     def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:
-        """A step again and again until the database is asked again."""
+        """Repeat a step until it is done. The circuit breaker must close within four of its periods (long tests only)."""
         end = time.monotonic() + 4 * OPEN_SECONDS
         while not done(page := step()):
             assert time.monotonic() < end, (page.status, page.words)

@@ -13,7 +13,7 @@ from screening.crypto.keyring import CALLBACK, PURPOSES, SEARCH
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 
 MAX_KEY_AGE = timedelta(days=366)
-"""How long a key is used; the call-back key has a term of its own (see ``callback.turning``)."""
+"""How long a key is used; the call-back key has a term of its own (see ``callbacks.key_rotation``)."""
 
 
 def key_files(given: CheckInputs) -> Iterator[Finding]:
