@@ -93,10 +93,10 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
     """
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
-    settings = config.read(overrides)
+    settings = config.read_settings(overrides)
     logs.configure(settings["LOG_FORMAT"])
     if serving:
-        config_checks.check(settings)
+        config_checks.check_settings(settings)
     else:
         smtp.check_settings(settings)
         settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # it takes no forms

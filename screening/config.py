@@ -242,7 +242,9 @@ SETTINGS = (
 )
 
 
-def read(overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+def read_settings(
+    overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """All settings as ``{name: value}``; ``overrides`` (values, not texts) win, for tests and tools.
 
     Relative paths are seen from the project's folder. Raises SettingsError.

@@ -27,7 +27,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
 """Names under which only this machine reaches the site."""
 
 
-def check(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
     """Raise SettingsError with a line for each rule that is broken, if one is."""
     found = problems(settings, (*RULES, key_files))
     if found:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from screening import config
-from screening.config import ROOT, SETTINGS, SettingsError, read
+from screening.config import ROOT, SETTINGS, SettingsError, read_settings
 
 
 def test_environment_overrides_file_and_file_overrides_default(tmp_path, monkeypatch):
@@ -16,7 +16,7 @@ def test_environment_overrides_file_and_file_overrides_default(tmp_path, monkeyp
     (tmp_path / "instance" / "settings.toml").write_text(
         'https = true\ntrusted_proxy_count = 1\nallowed_hosts = ["a.example", "b.example"]'
     )
-    values = read(environ={"SCREENING_TRUSTED_PROXY_COUNT": "2"})
+    values = read_settings(environ={"SCREENING_TRUSTED_PROXY_COUNT": "2"})
     assert (values["HTTPS"], values["TRUSTED_PROXY_COUNT"], values["ALLOWED_HOSTS"]) == (
         True,
         2,
@@ -46,7 +46,7 @@ def test_environment_overrides_file_and_file_overrides_default(tmp_path, monkeyp
 )
 def test_invalid_setting_error_names_the_expected_value(name, value, message):
     with pytest.raises(SettingsError, match=message) as error:
-        read(environ={name: value})
+        read_settings(environ={name: value})
     assert "\n" not in str(error.value)
 
 

@@ -27,7 +27,7 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     """
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
-    settings = config.read(overrides)
+    settings = config.read_settings(overrides)
     logs.configure(settings["LOG_FORMAT"])
     app = Flask("screening", root_path=str(config.ROOT), instance_path=str(config.ROOT / "instance"))
     app.config["SETTINGS"] = settings

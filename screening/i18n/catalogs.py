@@ -14,7 +14,7 @@ from screening.config import SettingsError
 CATALOGS = Path(__file__).resolve().parent / "translations"
 
 
-def check(locales: tuple[str, ...], folder: Path = CATALOGS) -> None:
+def check_catalogs(locales: tuple[str, ...], folder: Path = CATALOGS) -> None:
     """Refuse a language whose catalog lacks a message: gettext would fall back to English in silence."""
     with (folder / "messages.pot").open("rb") as file:
         template = read_po(file)
@@ -28,8 +28,8 @@ def check(locales: tuple[str, ...], folder: Path = CATALOGS) -> None:
                 raise SettingsError(f"translations: {locale}: no translation, or other %(names)s in it: {source!r}")
 
 
-check_once = lru_cache(check)
-"""``check`` once for both applications of a process: reading the catalogs is most of a start."""
+check_catalogs_once = lru_cache(check_catalogs)
+"""``check_catalogs`` once for both applications of a process: reading the catalogs is most of a start."""
 
 
 def _catalog(folder: Path, locale: str) -> Catalog:

@@ -12,7 +12,7 @@ from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
 from screening.extensions import babel
-from screening.i18n.catalogs import CATALOGS, check_once
+from screening.i18n.catalogs import CATALOGS, check_catalogs_once
 from screening.questionnaires.model import Texts
 
 COOKIE = "lang"
@@ -23,7 +23,7 @@ MAX_ACCEPT_LANGUAGE = 200
 
 def init_app(app: Flask, locales: tuple[str, ...]) -> None:
     """Bind the languages to an application. Raises SettingsError when a translation is incomplete."""
-    check_once(locales)
+    check_catalogs_once(locales)
     app.extensions["locales"] = locales
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGS)
     babel.init_app(app, locale_selector=current_locale, timezone_selector=lambda: None)

@@ -22,7 +22,7 @@ def check_release(release: Release) -> list[str]:
             for piece in file_store.read_file(release.id, f"{detail}.csv"):
                 file.write(piece)
             file.seek(0)
-            found += verify.check(name, file, expected, release.manifest.encode())  # type: ignore[arg-type]
+            found += verify.check_open_file(name, file, expected, release.manifest.encode())  # type: ignore[arg-type]
     return [str(finding) for finding in found]
 
 

@@ -10,7 +10,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from screening.config import ROOT, SettingsError
-from screening.i18n.catalogs import CATALOGS, check
+from screening.i18n.catalogs import CATALOGS, check_catalogs
 
 
 def extracted() -> set[str]:
@@ -36,7 +36,7 @@ def test_uncompiled_translation_stops_startup(tmp_path):
     po = tmp_path / "translations" / "es" / "LC_MESSAGES" / "messages.po"
     po.write_text(po.read_text(encoding="utf-8").replace("Empezar el chequeo", "Comenzar"), encoding="utf-8")
     with pytest.raises(SettingsError, match="written but not compiled: run make translations"):
-        check(("en", "es"), tmp_path / "translations")
+        check_catalogs(("en", "es"), tmp_path / "translations")
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_missing_or_broken_translation_stops_startup(tmp_path, old, new):
     with po.open("rb") as file, po.with_suffix(".mo").open("wb") as compiled:
         write_mo(compiled, read_po(file, locale="es"))
     with pytest.raises(SettingsError, match="translations: es: no translation"):
-        check(("en", "es"), tmp_path / "translations")
+        check_catalogs(("en", "es"), tmp_path / "translations")
 
 
 def test_locale_without_catalog_stops_startup():
     with pytest.raises(SettingsError, match="translations: fr: cannot be read"):
-        check(("en", "fr"))
+        check_catalogs(("en", "fr"))

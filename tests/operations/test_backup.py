@@ -22,7 +22,7 @@ from screening.crypto.key_files import Ring, activate_key, add_key, read_ring, w
 from screening.crypto.keyring import BACKUP, PURPOSES, Keyring
 from screening.extensions import db
 from screening.operations.backup import BackupError, create, encryption, file_format, restore
-from screening.operations.backup.tables import BACKED_UP, EXCLUDED, TABLES
+from screening.operations.backup.table_lists import BACKED_UP, EXCLUDED, TABLES
 from screening.staff.models import StaffSession
 from tests.support import release_factory
 from tests.support.absence import assert_absent

@@ -15,7 +15,7 @@ from screening import audit
 from screening.callbacks import clinic_calendar, contact_index, patient_service, staff_service
 from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
 from screening.cli.commands_app import create_commands_app
-from screening.config import SettingsError, read
+from screening.config import SettingsError, read_settings
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.database import engines
 from screening.extensions import db
@@ -172,7 +172,7 @@ def test_database_refuses_to_delete_recent_audit_events(team):
 @pytest.mark.parametrize("name", ["AUDIT_RETENTION_DAYS", "CLOSED_REQUEST_RETENTION_DAYS"])
 def test_retention_under_the_minimum_is_refused(name):
     with pytest.raises(SettingsError, match=rf"SCREENING_{name} is '0', but it must be at least \d+"):
-        read(environ={f"SCREENING_{name}": "0"})
+        read_settings(environ={f"SCREENING_{name}": "0"})
 
 
 def personal(team, ring):

@@ -33,7 +33,7 @@ DETAILS = ("signs", "full")
 def found(name, data, manifest=None):
     """The findings on a file, as text; each must be one line that a log can hold."""
     raw = manifest if manifest is None or isinstance(manifest, bytes) else plain.manifest_bytes(manifest)
-    lines = [str(finding) for finding in verify.check(name, io.BytesIO(data), EXPECTED, raw)]
+    lines = [str(finding) for finding in verify.check_open_file(name, io.BytesIO(data), EXPECTED, raw)]
     assert all(len(line.splitlines()) == 1 and line.isprintable() and len(line) < 250 for line in lines)
     return lines
 
@@ -390,7 +390,7 @@ def test_months_require_an_expert_determination():
 
 def test_k_comes_from_the_caller_and_not_from_the_manifest():
     data = plain.csv_bytes(plain.table(ROWS))
-    lines = verify.check("R-0001.csv", io.BytesIO(data), verify.ReleaseSpec(**(vars(EXPECTED) | {"k": 11})))
+    lines = verify.check_open_file("R-0001.csv", io.BytesIO(data), verify.ReleaseSpec(**(vars(EXPECTED) | {"k": 11})))
     assert_told(map(str, lines), "fewer than 11 rows, least 5")
 
 
@@ -897,7 +897,7 @@ def test_memory_grows_only_with_distinct_rows():
     data = plain.csv_bytes([header, *(row for row in rows for _ in range(300))])
     file = io.BytesIO(data)
     tracemalloc.start()
-    assert verify.check("R-0001.csv", file, EXPECTED) == []
+    assert verify.check_open_file("R-0001.csv", file, EXPECTED) == []
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert Counter(data)[10] > 45_000

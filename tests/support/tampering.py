@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, text
 
 from screening.cli.commands_app import create_commands_app
 from screening.extensions import db
-from screening.operations.backup.tables import TABLES
+from screening.operations.backup.table_lists import TABLES
 from tests.support.databases import close
 
 

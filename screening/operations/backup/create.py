@@ -17,7 +17,7 @@ from screening.extensions import db
 from screening.operations import migration_state
 from screening.operations.backup import BACKUP_CREATED, BackupError, Progress, file_format
 from screening.operations.backup.file_format import BackupHeader, Batch
-from screening.operations.backup.tables import TABLES
+from screening.operations.backup.table_lists import TABLES
 
 BATCH_ROWS = 50
 """Rows read at once: a piece of a release can have a megabyte."""

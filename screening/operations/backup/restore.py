@@ -17,7 +17,7 @@ from screening.extensions import db
 from screening.operations import migration_state
 from screening.operations.backup import BACKUP_RESTORED, BackupError, Progress, file_format
 from screening.operations.backup.file_format import BackupHeader, Batch
-from screening.operations.backup.tables import TABLES
+from screening.operations.backup.table_lists import TABLES
 
 NEXT_STEPS = """Next, in this order:
 1. flask keys publish  so that requests are sealed to a key that is here

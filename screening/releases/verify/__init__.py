@@ -20,7 +20,7 @@ from screening.releases.verify.rows import Figures, Tally, count
 from screening.releases.verify.spec import Finding, ReleaseSpec, UnreadableError, detail_of
 from screening.releases.verify.workbook import Workbook
 
-__all__ = ["Finding", "ReleaseSpec", "check", "check_file"]
+__all__ = ["Finding", "ReleaseSpec", "check_file", "check_open_file"]
 
 DAMAGE = (
     UnreadableError,
@@ -48,12 +48,12 @@ def check_file(path: Path, expected: ReleaseSpec, manifest: Path | None = None) 
         manifest = beside
     try:
         with path.open("rb") as file:
-            return check(path.name, file, expected, None if manifest is None else manifest.read_bytes())
+            return check_open_file(path.name, file, expected, None if manifest is None else manifest.read_bytes())
     except OSError as error:
         return [Finding(path.name, f"cannot be opened ({error.strerror})")]
 
 
-def check(name: str, file: BinaryIO, expected: ReleaseSpec, manifest: bytes | None = None) -> list[Finding]:
+def check_open_file(name: str, file: BinaryIO, expected: ReleaseSpec, manifest: bytes | None = None) -> list[Finding]:
     """Verify a release's file, open for reading at its start and seekable; ``name`` names it in findings."""
     try:
         start = file.read(4)
@@ -86,7 +86,7 @@ def of_rows(
     name: str, lines: Iterator[str], tally: Tally, expected: ReleaseSpec, manifest: bytes | None
 ) -> tuple[Figures, list[Finding]]:
     """The figures of a data file and what is wrong with its rows and its manifest."""
-    generalized = {} if manifest is None else manifests.read(manifest)
+    generalized = {} if manifest is None else manifests.parse_manifest(manifest)
     figures, found = count(name, lines, expected, manifests.claimed(generalized))
     found = [*tally.findings(name), *found]
     if figures.complete:
@@ -101,7 +101,7 @@ def of_workbook(name: str, archive: Archive, expected: ReleaseSpec, manifest: by
     """What is wrong with an XLSX file."""
     tally, book = Tally(), Workbook(name, archive)
     figures, found = of_rows(name, book.rows(tally), tally, expected, manifest)
-    generalized = {} if manifest is None else manifests.read(manifest)
+    generalized = {} if manifest is None else manifests.parse_manifest(manifest)
     known = [*manifests.generalized(generalized), *manifests.hashes(generalized)]
     return [*found, *of_name(name, figures), *book.findings(lambda cell: pii_patterns.of_cell(cell, known))]
 
@@ -128,5 +128,5 @@ def of_package(name: str, archive: Archive, expected: ReleaseSpec, manifest: byt
             figures, wrong = of_rows(entry, csv_reader.csv_lines(file, tally), tally, expected, manifest)
             found += [*wrong, *of_name(entry, figures)]
     if figures is not None and figures.complete and TABLES in archive.names:
-        found += tables.findings(tables.read(archive.read(TABLES)), figures, expected)
-    return [*found, *package.texts({} if manifest is None else manifests.read(manifest))]
+        found += tables.findings(tables.parse_tables(archive.read(TABLES)), figures, expected)
+    return [*found, *package.texts({} if manifest is None else manifests.parse_manifest(manifest))]

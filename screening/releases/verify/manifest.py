@@ -101,7 +101,7 @@ KEYS: dict[str, Any] = {
 }
 
 
-def read(raw: bytes) -> Manifest:
+def parse_manifest(raw: bytes) -> Manifest:
     """The manifest's object; UnreadableError when it is none."""
     if len(raw) > LARGEST:
         raise UnreadableError("the manifest is larger than one can be")
@@ -116,7 +116,7 @@ def read(raw: bytes) -> Manifest:
 
 def findings(raw: bytes, expected: ReleaseSpec) -> Iterator[Finding]:
     """What is wrong with the manifest in itself, whatever the rows are."""
-    manifest = read(raw)
+    manifest = parse_manifest(raw)
     right = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
     if raw.decode().removesuffix("\n") != right:
         yield Finding("manifest", "not written as releases write it (sorted keys, each once, indent 1)")

@@ -115,7 +115,7 @@ def differing(counts: Counts, right: Counter[str], names: Mapping[str, str]) -> 
     return sum(1 for name, generalized in sums.items() if name not in hidden and generalized != right[name])
 
 
-def read(raw: bytes) -> Any:
+def parse_tables(raw: bytes) -> Any:
     """The tables as they are stored, None when they are not JSON."""
     try:
         return json.loads(raw.decode())
