@@ -20,19 +20,20 @@ from werkzeug.sansio.utils import host_is_trusted
 from screening import clinic, config, config_checks, draft
 from screening.callbacks import patient_views, template_filters  # noqa: F401  the routes
 from screening.callbacks.patient_blueprint import patient_callbacks
-from screening.crypto.keyring import FORMS, PURPOSES, Keyring
+from screening.crypto.keyring import PURPOSES, Keyring
 from screening.database import engines
-from screening.extensions import csrf
 from screening.i18n import locale
 from screening.mail import smtp
 from screening.operations import health
 from screening.questionnaires import loader
 from screening.questionnaires.model import Questionnaire
-from screening.screener import forms, information_views, urgent_help, views
+from screening.screener import draft_views, forms, information_views, urgent_help, views  # noqa: F401  the routes
+from screening.screener.blueprint import screener
 from screening.web import (
     assets,
     crisis,
     errors,
+    form_token,
     logs,
     macros,
     origin,
@@ -150,24 +151,20 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     keyring = Keyring(settings["KEYS_DIR"], PURPOSES["visitor"])
     app.extensions["keyring"] = keyring
     app.session_interface = draft.DraftSessionInterface(keyring, clock)
-    app.config["WTF_CSRF_SECRET_KEY"] = keyring.derive_rotating(FORMS, "form tokens")
-    app.config["WTF_CSRF_TIME_LIMIT"] = None  # the draft has its own limits, and the token lives in it
     app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], exempt="screener.leave")
-    app.config["WTF_CSRF_SSL_STRICT"] = False  # it refuses browsers that hide the Referer; ours does not
     origin.init_app(app)  # before the tokens: a form from elsewhere is not even shown again
-    csrf.init_app(app)
-    app.jinja_env.globals["form_token"] = draft.form_token
-    page_cache.init_app(app)
-    csrf.exempt(views.leave)
+    form_token.init_app(app)
+    app.jinja_env.globals["form_token"] = lambda: draft.current_draft().form_token
 
     engines.init_app(app, settings["DATABASE_URL"], serving)
     app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
-    app.register_blueprint(views.screener)
+    app.register_blueprint(screener)
     app.register_blueprint(patient_callbacks)
     app.register_blueprint(information_views.information_views)
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
+    page_cache.init_app(app)
     errors.init_app(app, "errors/page.html", last_resort)
     return app
 
@@ -235,7 +232,7 @@ def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any)
     app.extensions["headers"] = same
     app.jinja_env.globals["brand"] = information_views.has_own_accent(content.clinic)
     page_frame.init_app(app)
-    template_filters.init_app(app)
+    template_filters.init_app(app, content.clinic, settings, clock)
     macros.init_app(app)
     return app
 

@@ -15,12 +15,9 @@ from typing import Any, cast
 
 from flask import Flask, Request, Response, session
 from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
-from flask_wtf.csrf import generate_csrf
 
-from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import DRAFT, Keyring
-from screening.questionnaires.branching import answers_on_path
 from screening.questionnaires.model import Answer
 
 log = logging.getLogger(__name__)
@@ -44,24 +41,30 @@ PADDING_BLOCK = 1024
 MAX_COOKIE = 3000
 """A longer cookie is not ours and is not even opened."""
 
+FORM_COOKIE, FORM_PATH = "consultation", "/consultation"
+"""Name and path of the cookie that holds the call-back form (see ``callbacks.form_state``). It ends with the draft."""
+
 
 class Draft(SecureCookieSession):
-    """One visitor's draft. ``lost`` tells that a cookie came with the request and could not be used."""
+    """One visitor's draft.
 
-    def __init__(self, values: Mapping[str, Any], lost: bool = False) -> None:
+    ``new``: no cookie came with the request. ``lost``: one came and cannot be used. ``ended``: the call-back form's
+    cookie is deleted with the response.
+    """
+
+    def __init__(self, values: Mapping[str, Any], new: bool = False, lost: bool = False) -> None:
         super().__init__(values)
-        self.lost = lost
+        self.new, self.lost, self.ended = new, lost, lost
 
     @classmethod
-    def fresh(cls, now: int, lost: bool = False) -> Draft:
-        """An empty draft that begins now."""
-        return cls({"began": now, "seen": now, "response": secrets.token_hex(16)}, lost)
+    def fresh(cls, now: int, new: bool = False, lost: bool = False) -> Draft:
+        """Return an empty draft that begins now."""
+        return cls(_beginning(now), new, lost)
 
     @property
     def answers(self) -> Mapping[str, Answer]:
         """What was answered, question id to answer."""
-        stored = self.get("answers", {})
-        return {id_: tuple(answer) if isinstance(answer, list) else answer for id_, answer in stored.items()}
+        return {id_: _as_answer(answer) for id_, answer in self.get("answers", {}).items()}
 
     @answers.setter
     def answers(self, answers: Mapping[str, Answer]) -> None:
@@ -90,6 +93,28 @@ class Draft(SecureCookieSession):
     def shared(self, shared: bool) -> None:
         self["shared"] = shared
 
+    @property
+    def form_token(self) -> str:
+        """The random token of this draft's forms, made when the first form is shown."""
+        if "form_token" not in self:
+            self["form_token"] = secrets.token_urlsafe(16)
+        return str(self["form_token"])
+
+    def refuse(self, question_id: str, sent: Answer | None, error: str) -> None:
+        """Store what was sent to a question and the name of what is wrong with it, until the question is answered."""
+        self["refused"] = {**self.get("refused", {}), question_id: [sent, error]}
+
+    def refused(self, question_id: str) -> tuple[Answer | None, str] | None:
+        """Return what was last sent to a question and refused, and the error's name."""
+        found = self.get("refused", {}).get(question_id)
+        return None if found is None else (_as_answer(found[0]), found[1])
+
+    def accept(self, question_id: str, answers: Mapping[str, Answer]) -> None:
+        """Store the answers that follow from answering a question."""
+        self.answers = answers
+        if question_id in self.get("refused", {}):
+            self["refused"] = {id_: found for id_, found in self["refused"].items() if id_ != question_id}
+
     def handle_clock_skew(self, now: int) -> None:
         """Mind a clock that was put back since the draft was last sealed."""
         if max(self["began"], self["seen"]) > now + SKEW_SECONDS:
@@ -101,6 +126,30 @@ class Draft(SecureCookieSession):
             (EXTENDED_SECONDS, EXTENDED_SECONDS) if self.get("longer") else (IDLE_SECONDS, ABSOLUTE_SECONDS)
         )
         return int(min(self["seen"] + idle, self["began"] + absolute)) - now
+
+    def extend(self, now: int) -> None:
+        """Keep the draft for a day from now, by both limits."""
+        self.update(longer=True, began=now)
+
+    def renew(self) -> None:
+        """Save the draft with the response, although nothing in it changed: a call-back form is bound to it."""
+        self.modified, self.ended = True, False
+
+    def start_again(self, now: int) -> None:
+        """Forget the answers and all that belongs to them; time once asked for stays granted."""
+        longer = self.get("longer")
+        self.clear()
+        if longer:
+            self.update(_beginning(now), longer=True)
+        self.ended = True
+
+
+def _beginning(now: int) -> dict[str, Any]:
+    return {"began": now, "seen": now, "response": secrets.token_hex(16)}
+
+
+def _as_answer(stored: Any) -> Any:
+    return tuple(stored) if isinstance(stored, list) else stored
 
 
 class DraftSessionInterface(SessionInterface):
@@ -115,7 +164,7 @@ class DraftSessionInterface(SessionInterface):
         now = int(self.clock())
         sealed = request.cookies.get(self.get_cookie_name(app))
         if sealed is None:
-            return Draft.fresh(now)
+            return Draft.fresh(now, new=True)
         try:
             draft = self._opened(app, sealed)
             draft.handle_clock_skew(now)
@@ -131,6 +180,8 @@ class DraftSessionInterface(SessionInterface):
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Send the draft back if it changed. A draft emptied of everything takes its cookie away."""
         draft = cast(Draft, session)
+        if draft.ended:
+            delete_form_cookie(response, self.get_cookie_secure(app))
         if not draft.modified:
             return
         name, secure = self.get_cookie_name(app), self.get_cookie_secure(app)
@@ -155,42 +206,15 @@ class DraftSessionInterface(SessionInterface):
 
 
 def current_draft() -> Draft:
-    """The draft of the request being answered."""
+    """Return the draft of the request being answered."""
     return cast(Draft, session._get_current_object())  # type: ignore[attr-defined]
 
 
-def current_answers() -> dict[str, Answer]:
-    """The current draft's answers, as far as the present questionnaire knows them."""
-    return answers_on_path(current.questionnaire(), current_draft().answers)
+def form_cookie_name(secure: bool) -> str:
+    """Return the name of the call-back form's cookie. ``__Host-`` would need the path ``/``."""
+    return f"__Secure-{FORM_COOKIE}" if secure else FORM_COOKIE
 
 
-def form_token() -> str:
-    """The token of this draft's forms: signed once and kept with the draft."""
-    draft = current_draft()
-    if "form_token" not in draft:
-        draft["form_token"] = generate_csrf()
-    return str(draft["form_token"])
-
-
-def renew_form_token() -> None:
-    """Let the next form have a new token, since the one kept was refused."""
-    current_draft().pop("form_token", None)
-
-
-def seconds_left() -> int:
-    """Until the current draft is forgotten."""
-    return current_draft().seconds_left(current.now())
-
-
-def extend() -> None:
-    """Give the current draft a day from now, by both limits."""
-    current_draft().update(longer=True, began=current.now())
-
-
-def start_again() -> None:
-    """Forget the answers and all that belongs to them; time once asked for stays granted."""
-    draft = current_draft()
-    longer = draft.get("longer")
-    draft.clear()
-    if longer:
-        draft.update(Draft.fresh(current.now()), longer=True)
+def delete_form_cookie(response: Response, secure: bool) -> None:
+    """Delete the call-back form's cookie, which browsers send to its own pages only."""
+    response.delete_cookie(form_cookie_name(secure), path=FORM_PATH, secure=secure, httponly=True, samesite="Lax")

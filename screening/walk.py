@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from flask import g
+
 from screening import current
 from screening.draft import Draft, current_draft
 from screening.i18n.locale import current_locale
@@ -23,12 +25,20 @@ class Walk:
 
     def answer(self, question: Question, given: Answer) -> Walk:
         """Store an answer in the draft, and return the walk that follows from it."""
-        self.draft.answers = branching.apply_answer(self.questionnaire, self.answers, question, given)
+        self.draft.accept(question.id, branching.apply_answer(self.questionnaire, self.answers, question, given))
         return replace(self, answers=branching.answers_on_path(self.questionnaire, self.draft.answers))
+
+    @property
+    def open_question(self) -> Question | None:
+        """The first question that is still to be answered; None when all are."""
+        return branching.first_unanswered(self.questionnaire, self.answers)
 
 
 def current_walk() -> Walk:
-    """Return the walk of the request being answered."""
-    questionnaire, draft = current.questionnaire(), current_draft()
-    answers = branching.answers_on_path(questionnaire, draft.answers)
-    return Walk(questionnaire, draft, answers, current_locale(), current.now())
+    """Return the walk of the request being answered, for views, the page frame and error handlers."""
+    if "walk" not in g:
+        questionnaire, draft = current.questionnaire(), current_draft()
+        answers = branching.answers_on_path(questionnaire, draft.answers)
+        g.walk = Walk(questionnaire, draft, answers, current_locale(), current.now())
+    found: Walk = g.walk
+    return found

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import g
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening import current
 from screening.callbacks import clinic_calendar, patient_service
 from screening.callbacks.business_hours import Calendar, is_open
 from screening.callbacks.patient_blueprint import roll_back
 from screening.callbacks.patient_service import GoneError
+from screening.clinic import Clinic
 
 
 @dataclass(frozen=True)
@@ -21,21 +20,18 @@ class Opening:
     certain: bool
 
 
-def opening() -> Opening:
-    """Return the calendar; it is read once a request."""
-    if "opening" not in g:
-        try:
-            g.opening = Opening(clinic_calendar.current_calendar(current.clinic()), certain=True)
-        except SQLAlchemyError as error:
-            roll_back(error)
-            g.opening = Opening(clinic_calendar.regular_calendar(current.clinic()), certain=False)
-    found: Opening = g.opening
-    return found
+def read_opening(clinic: Clinic) -> Opening:
+    """Return the calendar as it now stands."""
+    try:
+        return Opening(clinic_calendar.current_calendar(clinic), certain=True)
+    except SQLAlchemyError as error:
+        roll_back(error)
+        return Opening(clinic_calendar.regular_calendar(clinic), certain=False)
 
 
-def is_closed_now() -> bool:
+def is_closed(calendar: Calendar, now: float) -> bool:
     """Return whether the clinic is closed at this moment."""
-    return not is_open(opening().calendar, datetime.fromtimestamp(current.now(), UTC))
+    return not is_open(calendar, datetime.fromtimestamp(now, UTC))
 
 
 def due_at_of(made: str) -> int | None:

@@ -1,16 +1,39 @@
-"""What a consultation form carries in an encrypted hidden field: its secret, when it was opened, what it replaces."""
+"""What the call-back form holds between two pages, in an encrypted cookie of its own and in hidden fields.
+
+The cookie lets every page of the form be fetched again. It is bound to the draft, sent to the form's own pages only,
+and useless 30 minutes after the last post. What does not fit a cookie, or has none, travels in the form alone.
+"""
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
 
 from screening.callbacks.patient_service import fresh_secret
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import DRAFT, Keyring
 
 ASSOCIATED_DATA = b"consultation form"
-MAX_CHARACTERS = 1000
+MAX_FIELD = 1000
+"""Characters of the hidden field: a longer one is not ours."""
+
+SECONDS = 30 * 60
+"""Seconds after the last post when the cookie is useless."""
+
+PADDING_STEP, MAX_BYTES = 256, 2900
+"""The compressed form is padded to a multiple of the first and at most to the second. Browsers store 4,096 bytes of a
+cookie with its name; encrypted and in base64, 2,900 bytes become 3,967."""
+
+MAX_COOKIE = 4000
+"""Characters of the cookie's value: a longer one is not ours."""
+
+Typed = Mapping[str, "str | list[str]"]
+"""What was typed, field by field, as a form sends it."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +50,59 @@ class FormState:
         return cls(fresh_secret(), now, replaces)
 
     @classmethod
-    def read(cls, keyring: Keyring, sealed: str, now: int) -> FormState:
-        """What a sent form carried; as of a form opened only now, when that is none of ours."""
+    def read(cls, keyring: Keyring, field: str, now: int) -> FormState:
+        """Return what the hidden field of a form says; the state of a fresh form when it is none of ours."""
         try:
-            return cls(**json.loads(keyring.decrypt(DRAFT, sealed[:MAX_CHARACTERS], ASSOCIATED_DATA)))
+            return cls(**json.loads(keyring.decrypt(DRAFT, field[:MAX_FIELD], ASSOCIATED_DATA)))
         except DecryptionError:
             return cls.fresh(now)
 
-    def sealed(self, keyring: Keyring) -> str:
-        """For the hidden field of a form."""
+    def encrypted(self, keyring: Keyring) -> str:
+        """Return the value of the form's hidden field."""
         return keyring.encrypt(DRAFT, json.dumps(asdict(self)).encode(), ASSOCIATED_DATA)
+
+
+@dataclass(frozen=True)
+class StoredForm:
+    """The form as its cookie holds it. ``checked``: its page shows what is wrong. ``at``: when it was sent."""
+
+    state: FormState
+    typed: Typed
+    checked: bool
+    at: int
+
+    def encrypted(self, keyring: Keyring, draft_id: str) -> str | None:
+        """Return the value of the cookie, bound to a draft; None when the form does not fit."""
+        text = json.dumps(asdict(self), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        packed = zlib.compress(text, 9)
+        if len(packed) > MAX_BYTES:
+            return None
+        padded = packed.ljust(min(-len(packed) // PADDING_STEP * -PADDING_STEP, MAX_BYTES), b"\0")
+        return keyring.encrypt(DRAFT, padded, _associated_data(draft_id))
+
+    @classmethod
+    def read(cls, keyring: Keyring, cookie: str, draft_id: str, now: int) -> StoredForm | None:
+        """Return the form in a cookie of this draft; None when there is none, or its time is over."""
+        if not cookie or len(cookie) > MAX_COOKIE:
+            return None
+        try:
+            padded = keyring.decrypt(DRAFT, cookie, _associated_data(draft_id))
+        except DecryptionError:
+            return None
+        stored = json.loads(zlib.decompressobj().decompress(padded))
+        form = cls(**{**stored, "state": FormState(**stored["state"])})
+        return form if form.at <= now < form.at + SECONDS else None
+
+    @property
+    def fields(self) -> MultiDict[str, Any] | None:
+        """What was typed, as a form's data; None when nothing was."""
+        pairs = [(name, item) for name, value in self.typed.items() for item in _items(value)]
+        return MultiDict(pairs) if pairs else None
+
+
+def _items(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _associated_data(draft_id: str) -> bytes:
+    return b"consultation cookie " + draft_id.encode()

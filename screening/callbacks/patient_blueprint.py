@@ -5,14 +5,19 @@ import logging
 from flask import Blueprint
 from flask_babel import lazy_gettext
 
-from screening.draft import current_draft
+from screening.clinic import Clinic
+from screening.draft import Draft
 from screening.extensions import db
 
 log = logging.getLogger(__name__)
 
 patient_callbacks = Blueprint("patient_callbacks", __name__, url_prefix="/consultation")
 
-CONFLICT, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 409, 422, 429, 503
+BAD_REQUEST, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 422, 429, 503
+
+FORM, REVIEW = "patient_callbacks.consultation", "patient_callbacks.review"
+SENT, STATUS = "patient_callbacks.sent", "patient_callbacks.status"
+"""The pages of the consultation, by endpoint: where its forms lead to."""
 
 NOTICES = {
     "again": lazy_gettext("Please press the button once more."),
@@ -36,13 +41,20 @@ NOTICES = {
     "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
     "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
     "find": lazy_gettext("Please give your reference to see how your request stands."),
+    "no-cookies": lazy_gettext(
+        "Cookies are off in this browser. You can still send the form from here: what you typed stays on this page. "
+        "Or call us at %(number)s."
+    ),
+    "cookies-needed": lazy_gettext(
+        "Cookies are off in this browser, so we can’t show your request here. Call us at %(number)s."
+    ),
 }
 
 
-def forget_request() -> None:
-    """Delete the request's reference from the draft; the request stays."""
-    for name in ("request", "changing"):
-        current_draft().pop(name, None)
+def forget_request(draft: Draft) -> None:
+    """Delete the request's reference from the draft, and the form that would change it; the request stays."""
+    draft.pop("request", None)
+    draft.ended = True
 
 
 def roll_back(error: Exception) -> None:
@@ -51,6 +63,6 @@ def roll_back(error: Exception) -> None:
     log.error("requests for a call cannot be stored or read: %s", type(error).__name__)
 
 
-def notice_text(name: str | None) -> str | None:
+def notice_text(name: str | None, clinic: Clinic) -> str | None:
     """Return what the notice of this name says, if there is one."""
-    return str(NOTICES[name]) if name in NOTICES else None
+    return str(NOTICES[name] % {"number": clinic.phone_spoken}) if name in NOTICES else None

@@ -1,7 +1,6 @@
 """How a request stands: found by its reference, changed, withdrawn."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from flask import make_response, redirect, render_template, request, url_for
 from flask_babel import gettext, lazy_gettext, ngettext
@@ -9,12 +8,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
-from screening.callbacks import patient_service, reference_code
+from screening.callbacks import form_cookie, patient_service, reference_code
+from screening.callbacks.form_state import FormState, StoredForm
 from screening.callbacks.forms import single_line
 from screening.callbacks.patient_blueprint import (
+    BAD_REQUEST,
+    FORM,
+    STATUS,
     TOO_MANY,
     UNAVAILABLE,
-    UNPROCESSABLE,
     forget_request,
     notice_text,
     patient_callbacks,
@@ -23,12 +25,19 @@ from screening.callbacks.patient_blueprint import (
 from screening.callbacks.patient_service import GoneError
 from screening.callbacks.workflow import NotAllowedError, State, patient_may_change
 from screening.draft import current_draft
+from screening.walk import Walk, current_walk
 from screening.web import rate_limits
 
-NOT_FOUND = lazy_gettext("We can’t find a request with this reference. It may have been erased. Check it, or call us")
-MISTYPED = lazy_gettext("There is a slip in this reference. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC")
-LOOKUP_FORM = lazy_gettext("Many references were tried from your network. Try again in an hour, or call us")
-
+ERRORS = {
+    "not-found": lazy_gettext(
+        "We can’t find a request with this reference. It may have been erased. Check it, or call us"
+    ),
+    "mistyped": lazy_gettext(
+        "There is a slip in this reference. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
+    ),
+    "many-lookups": lazy_gettext("Many references were tried from your network. Try again in an hour, or call us"),
+}
+"""What is wrong with a reference. Only the name travels in an address."""
 
 STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
     State.NEW: lambda attempts: (gettext("We have your request."), ""),
@@ -47,81 +56,102 @@ STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
 @patient_callbacks.get("/status")
 def status() -> AnyResponse | str:
     """How a request stands, for who has given its reference."""
-    kept = current_draft().get("request")
-    if not kept:
-        return find_page("", notice=request.args.get("notice"))
+    walk, notice = current_walk(), request.args.get("notice")
+    kept = walk.draft.get("request")
+    if not kept or notice in ERRORS:
+        return find_page(walk, notice)
     try:
         receipt = patient_service.find_by_id(kept["reference"])
     except GoneError:
-        forget_request()
-        return find_page("", error=NOT_FOUND)
+        return find_page(walk, "not-found")
     except SQLAlchemyError as error:
         roll_back(error)
-        return make_response(find_page("", notice="status-away"), UNAVAILABLE)
-    late = receipt.due_at < current.now()
+        return make_response(find_page(walk, "status-away"), UNAVAILABLE)
     return render_template(
         "callbacks/status.html",
         receipt=receipt,
         text=STATUS_TEXTS[receipt.progress.state](receipt.progress.attempts),
         promises=receipt.progress.state in (State.NEW, State.CLAIMED),
         may_change=patient_may_change(receipt.progress),
-        late=late,
-        notice=notice_text(request.args.get("notice")),
+        late=receipt.due_at < walk.now,
+        notice=notice_text(notice, current.clinic()),
     )
 
 
 @patient_callbacks.post("/status")
-def find() -> AnyResponse | str:
+def find() -> AnyResponse:
     """Take a reference. It stays in the draft and stands in no address."""
-    typed = single_line(request.form.get("reference"))[:40]
+    walk, typed = current_walk(), typed_reference(request.form)
     if not rate_limits.allow("lookups", current.settings()["RATE_LIMIT_LOOKUPS"]):
-        return make_response(find_page(typed, error=LOOKUP_FORM), TOO_MANY)
+        return make_response(find_page(walk, "many-lookups", typed), TOO_MANY)
     try:
         receipt = patient_service.find_by_id(reference_code.parse(typed))
     except reference_code.BadReferenceError:
-        return make_response(find_page(typed, error=MISTYPED), UNPROCESSABLE)
+        return find_again(walk, typed, "mistyped")
     except GoneError:
-        return make_response(find_page(typed, error=NOT_FOUND), UNPROCESSABLE)
+        return find_again(walk, typed, "not-found")
     except SQLAlchemyError as error:
         roll_back(error)
-        return make_response(find_page(typed, notice="status-away"), UNAVAILABLE)
-    current_draft()["request"] = {"reference": receipt.reference}
-    current_draft().pop("changing", None)
-    return redirect(url_for("patient_callbacks.status"), 303)
+        return make_response(find_page(walk, "status-away", typed), UNAVAILABLE)
+    walk.draft.pop("sought", None)
+    if walk.draft.get("request", {}).get("reference") != receipt.reference:
+        forget_request(walk.draft)
+        walk.draft["request"] = {"reference": receipt.reference}
+    return redirect(url_for(STATUS), 303)
 
 
 @patient_callbacks.post("/status/change")
 def change() -> AnyResponse:
     """Fill the form in anew; what is sent then replaces the request."""
-    if "request" in current_draft():
-        current_draft()["changing"] = True
-    return redirect(url_for("patient_callbacks.consultation"), 303)
+    walk = current_walk()
+    response = redirect(url_for(FORM), 303)
+    if "request" in walk.draft:
+        state = FormState.fresh(walk.now, replaces=walk.draft["request"]["reference"])
+        form, secure = StoredForm(state, {}, checked=False, at=walk.now), current.settings()["HTTPS"]
+        form_cookie.store(response, form, current.keyring(), walk.draft, secure)
+    return response
 
 
 @patient_callbacks.post("/status/withdraw")
-def withdraw() -> AnyResponse | str:
+def withdraw() -> AnyResponse:
     """Take the request back; it is erased at once."""
-    kept = current_draft().get("request")
+    walk = current_walk()
+    kept = walk.draft.get("request")
     if not kept:
-        return redirect(url_for("patient_callbacks.status", notice="find"), 303)
+        return redirect(url_for(STATUS, notice="find"), 303)
     try:
-        patient_service.withdraw(kept["reference"], current.now())
+        patient_service.withdraw(kept["reference"], walk.now)
     except GoneError:
         pass  # taken back before: what was wished for is so
     except (SQLAlchemyError, NotAllowedError) as error:
         roll_back(error)
-        return make_response(find_page("", notice="status-away"), UNAVAILABLE)
-    forget_request()
-    return redirect(url_for("patient_callbacks.status", notice="withdrawn"), 303)
+        return make_response(find_page(walk, "status-away"), UNAVAILABLE)
+    forget_request(walk.draft)
+    return redirect(url_for(STATUS, notice="withdrawn"), 303)
 
 
 @patient_callbacks.post("/status/forget")
 def forget() -> AnyResponse:
     """Forget the reference in this browser; the request stays."""
-    forget_request()
-    return redirect(url_for("patient_callbacks.status"), 303)
+    forget_request(current_draft())
+    return redirect(url_for(STATUS), 303)
 
 
-def find_page(typed: str, notice: str | None = None, error: Any = None) -> str:
-    """Return the page that asks for a reference."""
-    return render_template("callbacks/find.html", typed=typed, notice=notice_text(notice), error=error)
+def typed_reference(fields: Mapping[str, str]) -> str:
+    """Return the reference that was typed into a form."""
+    return single_line(fields.get("reference"))[:40]
+
+
+def find_again(walk: Walk, typed: str, name: str) -> AnyResponse:
+    """Back to the page that asks for a reference, which says what is wrong; a browser without cookies gets the page."""
+    if walk.draft.new:
+        return make_response(find_page(walk, "cookies-needed", typed), BAD_REQUEST)
+    walk.draft["sought"] = typed
+    return redirect(url_for(STATUS, notice=name), 303)
+
+
+def find_page(walk: Walk, name: str | None, typed: str | None = None) -> str:
+    """Return the page that asks for a reference. ``name`` is one of ``ERRORS`` or of ``NOTICES``."""
+    sought = walk.draft.get("sought", "") if typed is None else typed
+    error = str(ERRORS[name]) if name in ERRORS else None
+    return render_template("callbacks/find.html", typed=sought, notice=notice_text(name, current.clinic()), error=error)

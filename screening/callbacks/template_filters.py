@@ -1,19 +1,22 @@
 """Times, days and wishes in the words of the page's language, always in the clinic's own time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 from flask import Flask
 from flask_babel import get_locale, gettext, ngettext
 
-from screening import current
 from screening.callbacks.business_hours import PartOfDay
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.forms import PARTS, day_names
 from screening.callbacks.retention import KEY_LIVES
 from screening.callbacks.workflow import Progress, State
+from screening.clinic import Clinic
 from screening.durations import DAY_SECONDS, format_duration
 
 STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
@@ -27,12 +30,16 @@ STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
 """The tag of a state (class ``app-tag--<tag>``), and what it is called after so many attempts."""
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, clinic: Clinic, settings: Mapping[str, Any], clock: Callable[[], float]) -> None:
     """Give the templates of an application these filters."""
-    for word in (clock_time, weekday, day_and_time, language_name, preferred_times, state_label):
+    zone, retention = clinic.time_zone, settings["CLOSED_REQUEST_RETENTION_DAYS"] * DAY_SECONDS
+    app.add_template_filter(partial(clock_time, zone=zone), "clock_time")
+    app.add_template_filter(partial(weekday, zone=zone), "weekday")
+    app.add_template_filter(lambda moment: day_and_time(moment, zone, clock()), "day_and_time")
+    for word in (language_name, preferred_times, state_label):
         app.add_template_filter(word)
-    app.add_template_global(closed_request_retention)
-    app.add_template_global(backup_key_lifetime)
+    app.add_template_global(lambda: format_duration(retention), "closed_request_retention")
+    app.add_template_global(lambda: format_duration(KEY_LIVES), "backup_key_lifetime")
 
 
 def state_label(progress: Progress) -> tuple[str, str]:
@@ -41,38 +48,27 @@ def state_label(progress: Progress) -> tuple[str, str]:
     return tag, text(progress.attempts)
 
 
-def closed_request_retention() -> str:
-    """How long a closed request is kept: ``30 days``."""
-    days: int = current.settings()["CLOSED_REQUEST_RETENTION_DAYS"]
-    return format_duration(days * DAY_SECONDS)
-
-
-def backup_key_lifetime() -> str:
-    """For how long at most an old copy of the database still tells what was erased since: ``7 days``."""
-    return format_duration(KEY_LIVES)
-
-
-def clinic_time(moment: datetime | float) -> datetime:
+def clinic_time(moment: datetime | float, zone: ZoneInfo) -> datetime:
     """A moment (aware, or seconds since 1970) on the clinic's clock."""
     moment = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
-    return moment.astimezone(current.clinic().time_zone)
+    return moment.astimezone(zone)
 
 
-def clock_time(moment: datetime | float) -> str:
+def clock_time(moment: datetime | float, zone: ZoneInfo) -> str:
     """The time of day."""
-    return format_time(clinic_time(moment), "short", locale=get_locale())
+    return format_time(clinic_time(moment, zone), "short", locale=get_locale())
 
 
-def weekday(moment: datetime | float) -> str:
+def weekday(moment: datetime | float, zone: ZoneInfo) -> str:
     """The day with its name, without the year."""
-    return format_date(clinic_time(moment), gettext("EEEE, MMMM d"), locale=get_locale())
+    return format_date(clinic_time(moment, zone), gettext("EEEE, MMMM d"), locale=get_locale())
 
 
-def day_and_time(moment: datetime | float) -> str:
-    """The day, short, and the time."""
-    local = clinic_time(moment)
+def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
+    """The day, short, and the time; with the year where it is not this year."""
+    local = clinic_time(moment, zone)
     day = format_skeleton("MMMEd", local, locale=get_locale())
-    if local.year != clinic_time(current.now()).year:
+    if local.year != clinic_time(now, zone).year:
         day = format_date(local, "medium", locale=get_locale())
     return f"{day}, {format_time(local, 'short', locale=get_locale())}"
 

@@ -66,13 +66,16 @@ def localized(texts: Texts) -> str:
 
 def locale_names() -> list[tuple[str, str]]:
     """The languages, the page's first: code, and the name each gives itself."""
-    codes = sorted(current_app.extensions["locales"], key=lambda code: code != current_locale())
-    return [(code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in codes]
+    language = current_locale()
+    names = other_languages(current_app.extensions["locales"], "")
+    return sorted(names, key=lambda name: name[0] != language)
 
 
-def other_locales() -> list[tuple[str, str]]:
-    """The languages the page could be in instead."""
-    return locale_names()[1:]
+@lru_cache(16)
+def other_languages(locales: tuple[str, ...], language: str) -> tuple[tuple[str, str], ...]:
+    """Return the languages that a page in ``language`` could be in instead: code, and the name each gives itself."""
+    others = (code for code in locales if code != language)
+    return tuple((code, (Locale.parse(code).get_display_name(code) or code).capitalize()) for code in others)
 
 
 def _cookie_name() -> str:

@@ -1,20 +1,27 @@
 """The form of each question, made once at the start from the definition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext
-from flask_babel.speaklater import LazyString
 from flask_wtf import FlaskForm
 from wtforms import Field, RadioField, SelectMultipleField, ValidationError
 
 from screening.questionnaires.model import DECLINED, Answer, Question, Questionnaire
 
-PICK_ONE = lazy_gettext("Pick the answer that fits best, or “Prefer not to say”")
-PICK_ANY = lazy_gettext("Tick at least one answer, or “Prefer not to say”")
-PICK_ALONE = lazy_gettext("Tick “None of these” or “Prefer not to say” on its own, or untick it")
-PICK_YES_OR_NO = lazy_gettext("Choose yes or no. Your summary is the same either way")
+STALE = "stale"
+"""The error of a form whose token was refused; its answer may be right."""
+
+ERRORS = {
+    "one": lazy_gettext("Pick the answer that fits best, or “Prefer not to say”"),
+    "any": lazy_gettext("Tick at least one answer, or “Prefer not to say”"),
+    "alone": lazy_gettext("Tick “None of these” or “Prefer not to say” on its own, or untick it"),
+    "yes_or_no": lazy_gettext("Choose yes or no. Your summary is the same either way"),
+    STALE: lazy_gettext(
+        "This page was open for a long time, or cookies are off. Your choice is still here: press the button again"
+    ),
+}
+"""What is wrong with an answer, by the name under which the draft stores it."""
 
 
 class QuestionForm(FlaskForm):
@@ -25,7 +32,7 @@ class QuestionForm(FlaskForm):
     class Meta:
         """What WTForms would do at every form and need not.
 
-        Its own messages are never shown, and CSRFProtect checks the token of every post before a form is made.
+        Its own messages are never shown, and ``web.form_token`` checks the token before a form is made.
         """
 
         csrf = False
@@ -51,22 +58,13 @@ class QuestionForm(FlaskForm):
 
     @property
     def error(self) -> str | None:
-        """What to say about the answer, None when it is fine."""
+        """The name of what is wrong with the answer (see ``ERRORS``), None when it is fine."""
         return str(self.field.errors[0]) if self.field.errors else None
 
 
 def _known(question: Question, data: Any) -> tuple[str, ...]:
     sent = data if isinstance(data, list) else [data]
     return tuple(code for code in sent if code in question.by_code)
-
-
-@dataclass(frozen=True)
-class EmptyForm:
-    """A question as it is shown before its form is sent: what a page needs of a form, without making one."""
-
-    question: Question
-    answer: Answer | None
-    error: None = None
 
 
 def forms_for(questionnaire: Questionnaire) -> Mapping[str, type[QuestionForm]]:
@@ -78,7 +76,7 @@ def _form_class(question: Question) -> type[QuestionForm]:
     def check(form: FlaskForm, field: Field) -> None:
         answer = tuple(field.data or ()) if question.kind == "many" else field.data
         if not question.accepts(answer):
-            raise ValidationError(_complaint(question, answer))
+            raise ValidationError(_error(question, answer))
 
     kind = SelectMultipleField if question.kind == "many" else RadioField
     codes = [choice.code for choice in question.choices]
@@ -86,10 +84,10 @@ def _form_class(question: Question) -> type[QuestionForm]:
     return type(f"{question.id.title()}Form", (QuestionForm,), {"question": question, question.id: field})
 
 
-def _complaint(question: Question, answer: object) -> LazyString:
+def _error(question: Question, answer: object) -> str:
     if DECLINED not in question.by_code:
-        return PICK_YES_OR_NO
+        return "yes_or_no"
     if question.kind != "many":
-        return PICK_ONE
+        return "one"
     known = isinstance(answer, tuple) and answer and all(code in question.by_code for code in answer)
-    return PICK_ALONE if known else PICK_ANY
+    return "alone" if known else "any"

@@ -3,20 +3,22 @@
 import logging
 
 from flask import Flask, Response, current_app, make_response, render_template, request
-from flask_wtf.csrf import validate_csrf
 from werkzeug.exceptions import HTTPException
-from wtforms import ValidationError
 
 from screening import current
-from screening.draft import current_answers, current_draft
-from screening.questionnaires.branching import apply_answer
 from screening.questionnaires.model import Questionnaire
+from screening.walk import Walk, current_walk
+from screening.web import form_token
 from screening.web.errors import origin_of
+from screening.web.page_frame import frame_of
 
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = "after_help"
 """The field by which the help page's Continue sends the answer again, to be taken like any other."""
+
+CACHE_CONTROL = "private, no-cache"
+"""The browser may store the page for its own Back button, which cannot fetch the answer of a form again."""
 
 
 def init_app(app: Flask, last_resort: str) -> None:
@@ -30,13 +32,14 @@ def init_app(app: Flask, last_resort: str) -> None:
         answer = _urgent_answer()
         if answer is None:
             return None
-        crises = current_app.extensions["crisis"]
         try:
-            _keep(answer)
-            return make_response(render_template("screener/help.html", answer=answer, seen=ACKNOWLEDGED, crises=crises))
+            page = _help_page(_stored(current_walk(), answer), answer)
         except Exception as error:  # help is shown, whatever is broken
             log.error("the help page failed: %s", origin_of(error))
-            return make_response(last_resort)
+            page = last_resort
+        response = make_response(page)
+        response.headers["Cache-Control"] = CACHE_CONTROL
+        return response
 
 
 def question_path(questionnaire: Questionnaire) -> str:
@@ -59,12 +62,20 @@ def _urgent_answer() -> str | None:
     return next(iter(given & rule.urgent), None)
 
 
-def _keep(answer: str) -> None:
-    """Put the answer in the draft when the form is truly ours; help does not hang on it."""
-    questionnaire = current.questionnaire()
-    try:
-        validate_csrf(request.form.get("csrf_token"))
-    except ValidationError:
-        return
-    question = questionnaire.by_id[questionnaire.help.question]
-    current_draft().answers = apply_answer(questionnaire, current_answers(), question, answer)
+def _stored(walk: Walk, answer: str) -> Walk:
+    """Return the walk with the answer stored if the form carried the draft's token; help does not depend on it."""
+    if not form_token.is_valid(walk.draft):
+        return walk
+    return walk.answer(walk.questionnaire.by_id[walk.questionnaire.help.question], answer)
+
+
+def _help_page(walk: Walk, answer: str) -> str:
+    return render_template(
+        "screener/help.html",
+        site=frame_of(walk),
+        question_id=walk.questionnaire.help.question,
+        answer=answer,
+        seen=ACKNOWLEDGED,
+        crises=current_app.extensions["crisis"],
+        changing=request.args.get("from") == "review",
+    )

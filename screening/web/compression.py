@@ -6,17 +6,18 @@ size of a compressed page could reveal its form token (BREACH, https://breachatt
 
 import gzip
 
-from flask import Response, make_response, request
+from flask import Response, make_response
+from werkzeug.datastructures import Accept
 
 COMPRESSION_LEVEL = 5
 """Of gzip's 1 to 9: from here on more work saves next to nothing on our pages."""
 
 
-def with_compression(page: str) -> Response:
-    """A page, compressed for a browser that takes gzip."""
+def with_compression(page: str, accepted: Accept) -> Response:
+    """Return a response with the page, compressed for a browser that accepts gzip (``Accept-Encoding``)."""
     response = make_response(page)
     response.vary.add("Accept-Encoding")
-    if request.accept_encodings["gzip"]:
+    if accepted["gzip"]:
         response.set_data(gzip.compress(response.get_data(), COMPRESSION_LEVEL, mtime=0))
         response.content_encoding = "gzip"
     return response

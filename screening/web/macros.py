@@ -1,38 +1,50 @@
 """Every macro of ``templates/components``, loaded once as ``ui.<macro>``: imports cost a tenth of a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import SimpleNamespace
 
 from flask import Flask
+from jinja2 import Environment
 from markupsafe import Markup
 
 from screening.i18n import locale
 
 COMPONENTS_DIR = "components/"
 
-
-CACHED_MACROS = ("care", "choices", "cycle", "dots", "icon", "ketamine", "limits", "steps", "support", "treatments")
-"""Macros whose result hangs on nothing but their arguments and the language, and costs more than to keep it."""
+CACHED_MACROS = (
+    *("care", "choices", "cycle", "dots", "footer", "head", "icon", "ketamine", "limits", "steps", "support"),
+    *("top", "treatments"),
+)
+"""Macros whose result depends on nothing but their arguments and the language, and costs more to render than to
+store."""
 
 MAX_CACHED = 1024
 
 
 def init_app(app: Flask) -> None:
     """Load the macros. Raises ValueError when two files give one name to a macro."""
+    files = app.jinja_env.list_templates(filter_func=lambda name: name.startswith(COMPONENTS_DIR))
+    ui = load(app.jinja_env, files)
+    for name in CACHED_MACROS:
+        setattr(ui, name, _cached(getattr(ui, name)))
+    app.jinja_env.globals["ui"] = ui
+
+
+def load(environment: Environment, files: Iterable[str]) -> SimpleNamespace:
+    """Return the macros of these files by name. Raises ValueError when two files give one name to a macro."""
     macros: dict[str, object] = {}
-    for file in app.jinja_env.list_templates(filter_func=lambda name: name.startswith(COMPONENTS_DIR)):
-        module = app.jinja_env.get_template(file).module
-        for name, macro in vars(module).items():
+    for file in files:
+        for name, macro in vars(environment.get_template(file).module).items():
             if name.startswith("_") or not callable(macro):
                 continue
             if name in macros:
                 raise ValueError(f"{file}: there is another macro {name}")
-            macros[name] = _kept(macro) if name in CACHED_MACROS else macro
-    app.jinja_env.globals["ui"] = SimpleNamespace(**macros)
+            macros[name] = macro
+    return SimpleNamespace(**macros)
 
 
-def _kept(macro: Callable[..., Markup]) -> Callable[..., Markup]:
+def _cached(macro: Callable[..., Markup]) -> Callable[..., Markup]:
     """A macro whose results are cached; its arguments must be hashable. Its ``cache_info`` is that of ``lru_cache``."""
 
     @lru_cache(MAX_CACHED)

@@ -9,7 +9,7 @@ from flask import Flask, abort, request
 
 
 def init_app(app: Flask) -> None:
-    """Refuse posts whose ``Origin`` or ``Referer`` names another scheme or host."""
+    """Refuse posts whose ``Origin``, ``Referer`` or ``Sec-Fetch-Site`` names another site."""
 
     @app.before_request
     def check_origin() -> None:
@@ -18,8 +18,14 @@ def init_app(app: Flask) -> None:
 
 
 def is_own() -> bool:
-    """Whether nothing says that this request was sent from another site."""
-    return all(map(_is_ours, ("Origin", "Referer")))
+    """Return whether no header says that this request was sent from another site."""
+    return request.headers.get("Sec-Fetch-Site") != "cross-site" and all(map(_is_ours, ("Origin", "Referer")))
+
+
+def is_proven() -> bool:
+    """Return whether the browser says that this request was sent from this site, and nothing says otherwise."""
+    named = request.headers.get("Origin", "null") != "null" or request.headers.get("Sec-Fetch-Site") == "same-origin"
+    return named and is_own()
 
 
 def _is_ours(header: str) -> bool:

@@ -1,43 +1,98 @@
 """Cached pages of the walk, which differ between visitors in form token and seconds left only.
 
-These two are rendered as marks and replaced for each request; rendering is a third of the cost of a page.
+These two are rendered as marks and replaced for each request. The pages are rendered by an environment of their own
+that has no ``request``, ``session``, ``g`` or ``config``, so a cached page cannot hold a visitor's data.
 """
 
 import secrets
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache, lru_cache
 from typing import Any
 
-from flask import Flask, current_app, render_template, request
+from flask import Flask
+from jinja2 import Environment, meta
 
-from screening import draft
+from screening.web import macros
 from screening.web.page_frame import PageFrame
 
 MAX_PAGES = 2048
-"""Pages, of about 7 kB each: one kept longest unused goes first, so memory ends at about 15 MB a process."""
+"""Pages, of about 7 kB each: the least recently used goes first, so memory ends at about 15 MB a process."""
 
 TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
-"""What stands in a kept page for a visitor's own values. Random, so that no text can hold them."""
+"""Marks for a visitor's own values in a cached page. Random, so that no text can hold them."""
+
+GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
+"""Globals of the application that depend on nothing but their arguments and the page's language."""
+
+COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps")
+"""Files of ``templates/components`` that cached pages draw from."""
+
+PAGES: Mapping[str, frozenset[str]] = {
+    "screener/start.html": frozenset({"first", "signs", "began", "notice"}),
+    "screener/question.html": frozenset(
+        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "changing"}
+    ),
+}
+"""The cached pages, and the values that each is rendered from, beside the frame and the form token."""
+
+FRAME_VALUES = frozenset({"site", "form_token", "typing", "lang_address", "changing"})
+"""What the layout reads. The last three are optional."""
 
 
-def cached_page(template: str, **values: Any) -> str:
-    """A page of the walk, drawn once for everyone to whom the same values are shown.
+class PageCache:
+    """Renders the pages of ``PAGES``, each once for all visitors to whom the same values are shown."""
 
-    Everything the template hangs on must be among ``values``, hashable, and never what a visitor
-    wrote: beside them it knows the language, ``?from=review`` and what ``Site`` tells of a draft.
-    """
-    site = PageFrame()
-    place = (site.locale, request.args.get("from") == "review", site.urgent, site.clears_in is not None)
-    kept: str = current_app.extensions["cached_pages"](template, place, tuple(values.items()))
-    return kept.replace(TOKEN, draft.form_token()).replace(str(CLEARS_IN), str(site.clears_in))
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.rendered = lru_cache(MAX_PAGES)(self.render)
 
+    def page(self, template: str, frame: PageFrame, token: str, **values: Any) -> str:
+        """Return a page. Its values must be hashable, and never what a visitor typed."""
+        marked = frame if frame.clears_in is None else replace(frame, clears_in=CLEARS_IN)
+        page = self.rendered(template, marked, tuple(values.items()))
+        return page.replace(TOKEN, token).replace(str(CLEARS_IN), str(frame.clears_in))
 
-def _drawn(template: str, place: tuple[str, bool, bool, bool], values: tuple[tuple[str, Any], ...]) -> str:
-    site = PageFrame()
-    _, _, site.urgent, has_answers = place
-    site.clears_in = CLEARS_IN if has_answers else None
-    return render_template(template, **dict(values), site=site, form_token=lambda: TOKEN)
+    def render(self, template: str, frame: PageFrame, values: tuple[tuple[str, Any], ...]) -> str:
+        """Return a page with marks in place of a visitor's own values. ``frame`` holds the language."""
+        return self._environment.get_template(template).render(dict(values), site=frame, form_token=lambda: TOKEN)
 
 
 def init_app(app: Flask) -> None:
-    """Give an application its kept pages."""
-    app.extensions["cached_pages"] = lru_cache(MAX_PAGES)(_drawn)
+    """Add the page cache. Raises ValueError when a cached page reads a value that it is not given."""
+    addresses = app.url_map.bind("localhost")
+    environment = app.jinja_env.overlay()
+    environment.globals = {name: app.jinja_env.globals[name] for name in GLOBALS}
+    environment.globals["url_for"] = lambda endpoint, **values: addresses.build(endpoint, values)
+    environment.globals["ui"] = macros.load(environment, [f"{macros.COMPONENTS_DIR}{name}.html" for name in COMPONENTS])
+    for page, values in PAGES.items():
+        unknown = undeclared(environment, page) - values - FRAME_VALUES
+        if unknown:
+            raise ValueError(f"{page}: a cached page cannot read {', '.join(sorted(unknown))}")
+    app.extensions["page_cache"] = PageCache(environment)
+
+
+def undeclared(environment: Environment, page: str) -> set[str]:
+    """Return the names that a page, what it extends or includes, and the components read from outside."""
+    files, seen = [page, *(f"{macros.COMPONENTS_DIR}{name}.html" for name in COMPONENTS)], set[str]()
+    found = set[str]()
+    while files:
+        file = files.pop()
+        if file not in seen:
+            seen.add(file)
+            source = environment.loader.get_source(environment, file)[0]  # type: ignore[union-attr]
+            names, references = _names_in(source, frozenset(environment.filters))
+            found |= names
+            files.extend(references)
+    return found - environment.globals.keys()
+
+
+@cache
+def _names_in(source: str, filters: frozenset[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the names that a template reads, and the templates it refers to. Cached: a parse takes milliseconds."""
+    environment = Environment(autoescape=True)
+    environment.globals.clear()
+    environment.filters.update(dict.fromkeys(filters, str))
+    tree = environment.parse(source)
+    references = tuple(name for name in meta.find_referenced_templates(tree) if name is not None)
+    return frozenset(meta.find_undeclared_variables(tree)), references

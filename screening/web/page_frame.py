@@ -1,88 +1,70 @@
-"""What every page's frame needs: the clinic, crisis help, the languages, the state of the draft."""
+"""What every page's frame shows: clinic, crisis help, languages, and the state of the draft."""
 
 import logging
+from dataclasses import dataclass
 from datetime import time
-from functools import cached_property
 
 from babel.dates import format_time, get_day_names
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
-from markupsafe import Markup
 
-from screening import current, draft
+from screening import current
 from screening.clinic import Clinic
-from screening.draft import current_answers, current_draft
+from screening.draft import EXTENDED_SECONDS, Draft, current_draft
 from screening.i18n import locale
 from screening.questionnaires.scoring import Help, help_level
+from screening.walk import Walk, current_walk
 from screening.web.crisis import Crisis
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
 class PageFrame:
-    """One request's view of the site, for templates. Nothing here raises when the draft is broken."""
+    """The values of a page's frame. ``urgent``: an answer in the draft calls for urgent help.
 
-    @property
-    def clinic(self) -> Clinic:
-        """Whose site it is."""
-        return current.clinic()
+    ``clears_in``: seconds until the answers expire; None when there are none.
+    """
 
-    @cached_property
-    def locale(self) -> str:
-        """The page's language."""
-        return locale.current_locale()
+    clinic: Clinic
+    crisis: Crisis
+    locale: str
+    other_languages: tuple[tuple[str, str], ...]
+    urgent: bool = False
+    clears_in: int | None = None
+    longer: int = EXTENDED_SECONDS
 
-    @property
-    def crisis(self) -> Crisis:
-        """Crisis help in the page's language."""
-        crisis: Crisis = current_app.extensions["crisis"][self.locale]
-        return crisis
 
-    @property
-    def other_languages(self) -> list[tuple[str, str]]:
-        """The languages to switch to: code and own name."""
-        return locale.other_locales()
-
-    @cached_property
-    def urgent(self) -> bool:
-        """Whether an answer that calls for urgent help stands in the draft."""
-        try:
-            return help_level(current.questionnaire(), current_answers()) is Help.URGENT
-        except Exception as error:  # the frame of an error page must not fail
-            log.error("help level cannot be read: %s", type(error).__name__)
-            return False
-
-    @cached_property
-    def clears_in(self) -> int | None:
-        """Seconds until the answers are forgotten; None when there are none."""
-        try:
-            return draft.seconds_left() if current_draft().answers else None
-        except Exception as error:  # as above
-            log.error("draft cannot be read: %s", type(error).__name__)
-            return None
-
-    @property
-    def longer(self) -> int:
-        """Seconds a draft lasts once more time was asked for."""
-        return draft.EXTENDED_SECONDS
-
-    def frame(self, part: str) -> Markup:
-        """A part of the page's frame, which is the same for everyone who reads this language."""
-        frames: dict[tuple[str, str], Markup] = current_app.extensions["frames"]
-        if (self.locale, part) not in frames:
-            frames[self.locale, part] = getattr(current_app.jinja_env.globals["ui"], part)(self)
-        return frames[self.locale, part]
-
-    @property
-    def opening_hours(self) -> str:
-        """The clinic's hours as one phrase in the page's language."""
-        return "; ".join(_hours(first, last, h.opens, h.closes) for first, last, h in self.clinic.week)
+def frame_of(walk: Walk | None) -> PageFrame:
+    """Return the frame of a page of this walk; without one, the frame of a page that knows no answers."""
+    language = locale.current_locale() if walk is None else walk.locale
+    languages = locale.other_languages(current_app.extensions["locales"], language)
+    urgent, clears_in = False, None
+    if walk is not None and walk.draft.get("answers"):
+        urgent = help_level(walk.questionnaire, walk.answers) is Help.URGENT
+        clears_in = walk.draft.seconds_left(walk.now)
+    crisis: Crisis = current_app.extensions["crisis"][language]
+    return PageFrame(current.clinic(), crisis, language, languages, urgent, clears_in)
 
 
 def init_app(app: Flask) -> None:
-    """Give every template of an application its ``site``."""
-    app.extensions["frames"] = {}
-    app.context_processor(lambda: {"site": PageFrame()})
+    """Give every template of an application its ``site``, and a filter for opening hours."""
+    app.context_processor(lambda: {"site": _current_frame()})
+    app.add_template_filter(opening_hours)
+
+
+def _current_frame() -> PageFrame:
+    """Return the frame of the page being made. Error pages have one, too, so a damaged draft raises nothing."""
+    try:
+        return frame_of(current_walk() if isinstance(current_draft(), Draft) else None)
+    except Exception as error:
+        log.error("the draft cannot be read: %s", type(error).__name__)
+        return frame_of(None)
+
+
+def opening_hours(clinic: Clinic) -> str:
+    """Return the clinic's hours as one phrase in the page's language."""
+    return "; ".join(_hours(first, last, hours.opens, hours.closes) for first, last, hours in clinic.week)
 
 
 def _hours(first: int, last: int, opens: time, closes: time) -> str:

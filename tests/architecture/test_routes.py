@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from tests.support.sample_patient import FORM
+from tests.support.visitor import Visitor
+
 ADDRESSES = """
 / GET
 /.well-known/security.txt GET
 /about GET
 /accessibility GET
 /brand.css GET
-/check/<question_id> GET POST
-/check/review GET POST
+/check/<question_id> GET
+/check/<question_id> POST
+/check/review GET
+/check/review POST
 /consultation GET
 /consultation POST
 /consultation/review GET
@@ -99,9 +104,36 @@ def test_callback_routes_match_the_reviewed_list(site):
     assert found == set(ON_CALLBACKS.strip().splitlines())
 
 
+def posts(site):
+    """Every address of the visitor application that takes a form."""
+    rules = (rule for rule in site.url_map.iter_rules() if "POST" in rule.methods)
+    return [rule.rule.replace("<question_id>", "sadness") for rule in rules]
+
+
 def test_only_leave_accepts_a_post_without_token(site):
-    client = site.test_client()
-    for rule in site.url_map.iter_rules():
-        if "POST" in rule.methods:
-            address = rule.rule.replace("<question_id>", "sadness")
-            assert client.post(address).status_code == (303 if address == "/leave" else 400), address
+    client = site.test_client(use_cookies=False)
+    for address in posts(site):
+        assert client.post(address).status_code == (303 if address == "/leave" else 400), address
+
+
+def test_post_without_token_changes_no_draft(site, ask):
+    visitor = Visitor(site)
+    visitor.walk()
+    visitor.disagree()
+    ask(visitor)
+    token = visitor.get("/summary").token
+    before = [visitor.get(address).words for address in ("/check/review", "/consultation/status")]
+    fields = {"sadness": "3", "consent": "yes", "reference": "2222-22222-22222", **FORM}
+    for address in set(posts(site)) - {"/leave"}:
+        for sent in (fields, {**fields, "csrf_token": "x" + token[1:]}):
+            assert visitor.post(address, sent).status == 200, address
+    visitor.send(visitor.get("/check/sadness"), "/check/sadness", sadness="0")
+    visitor.disagree()
+    assert [visitor.get(address).words for address in ("/check/review", "/consultation/status")] == before
+
+
+def test_leave_is_refused_from_another_site(visitor):
+    visitor.walk()
+    response = visitor.client.post("/leave", base_url=visitor.base, headers={"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 400
+    assert visitor.get("/check/review").address == "/check/review", "nothing was deleted"

@@ -83,7 +83,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
 )
 def test_validation_error_is_shown_and_preserves_typed_values(visitor, stored, site, fields, words):
     page = review(visitor, **fields)
-    assert page.status == 422 and page.title.startswith("Error: ")
+    assert page.status == 200 and page.title.startswith("Error: ")
     assert words in page.soup.find(class_="nhsuk-error-summary").get_text()
     typed = page.typed("/consultation/review")
     for name, value in {**FORM, **fields}.items():
@@ -161,7 +161,7 @@ def test_expired_draft_on_send_preserves_form_and_retry_works(visitor, site, clo
     page = review(visitor)
     clock.forward(3 * 60 * 60)
     page = visitor.fill(page, "/consultation/sent")
-    assert page.status == 400 and "What you typed is still here" in page.words and NAME in page.words
+    assert page.status == 200 and "What you typed is still here" in page.words and NAME in page.words
     page = visitor.fill(page, "/consultation/sent")
     assert "We got your request" in page.heading
     assert len(stored(site)) == 1
@@ -171,7 +171,7 @@ def test_expired_draft_on_review_preserves_typed_values(visitor, clock):
     page = form_of(visitor)
     clock.forward(3 * 60 * 60)
     page = visitor.fill(page, "/consultation/review", **FORM)
-    assert page.status == 400 and page.typed("/consultation/review")["message"] == [FORM["message"]]
+    assert page.address == "/consultation" and page.typed("/consultation/review")["message"] == [FORM["message"]]
     assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
 
 
@@ -202,7 +202,7 @@ def test_unreachable_database_shows_form_without_due_hour(make_site, clock):
     clock.forward(10)
     assert visitor.fill(page, "/consultation/sent").status == 503
     assert visitor.get("/consultation/status").status == 200
-    for reference, status in ((derive("0" * 32), 503), ("ZSD2-8JEKJ-HUP89", 422)):
+    for reference, status in ((derive("0" * 32), 503), ("ZSD2-8JEKJ-HUP89", 200)):
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
         assert page.status == status and page.typed("/consultation/status")["reference"] == [reference]
 
@@ -314,11 +314,11 @@ class TestSharing:
         page = review(visitor, share="yes")
         clock.forward(3 * 60 * 60)
         page = visitor.fill(page, "/consultation/sent")
-        assert page.status == 400 and "there is no summary to share" in page.words and stored(site) == []
+        assert page.status == 200 and "there is no summary to share" in page.words and stored(site) == []
         page = visitor.fill(page, "/consultation/review")
         assert page.title.startswith("Check your request") and NAME in page.words
         page = visitor.fill(page, "/consultation/sent", share="yes")
-        assert page.status == 422 and "there is no summary to share" in page.words and stored(site) == []
+        assert page.status == 200 and "there is no summary to share" in page.words and stored(site) == []
 
     def test_incomplete_walk_offers_no_summary_to_share(self, visitor):
         visitor.answer("sadness", "1")
@@ -338,16 +338,17 @@ def test_patient_under_18_is_reached_through_the_guardian(visitor, site, ask, st
 class TestBots:
     def test_filled_honeypot_field_refuses_the_form(self, visitor, site, clock, stored):
         page = review(visitor, website="https://spam.example")
-        assert page.status == 422 and page.typed("/consultation/review")["website"] == [""]
+        assert page.status == 200 and page.typed("/consultation/review")["website"] == [""]
         assert visitor.fill(page, "/consultation/review").title.startswith("Check your request")
         good = review(visitor)
         clock.forward(10)
-        assert visitor.fill(good, "/consultation/sent", website="x").status == 422 and stored(site) == []
+        page = visitor.fill(good, "/consultation/sent", website="x")
+        assert "press the button once more" in page.words and stored(site) == []
 
     def test_too_fast_submission_is_refused_until_retry(self, visitor, site, clock, stored):
         page = review(visitor)
         page = visitor.fill(page, "/consultation/sent")
-        assert page.status == 422 and "press the button once more" in page.words and stored(site) == []
+        assert page.status == 200 and "press the button once more" in page.words and stored(site) == []
         clock.forward(5)
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
 
@@ -393,14 +394,15 @@ class TestStatus:
             ("2222-22222-22222", "We can’t find a request with this reference"),
         ],
     )
-    def test_unmatched_reference_returns_422_with_reason(self, site, typed, words):
+    def test_unmatched_reference_is_refused_with_its_reason(self, site, typed, words):
         _, page = self.find_request(site, typed)
-        assert page.status == 422 and words in page.words and page.title.startswith("Error: ")
+        assert page.address == "/consultation/status" and words in page.words and page.title.startswith("Error: ")
+        assert page.typed("/consultation/status")["reference"] == [typed]
 
     def test_lookup_rate_limit_returns_429(self, make_site):
         site = make_site(RATE_LIMIT_LOOKUPS="2 per hour")
         pages = [self.find_request(site, "2222-22222-22222")[1] for _ in range(3)]
-        assert [page.status for page in pages] == [422, 422, 429]
+        assert [page.status for page in pages] == [200, 200, 429]
 
     @pytest.mark.each_database
     def test_withdrawal_deletes_details_and_reference(self, make_site, ask, stored):
@@ -411,7 +413,7 @@ class TestStatus:
         assert "Your request is taken back" in page.words
         [(request, details)] = stored(site)
         assert (request.state, request.ciphertext, request.reference, details) == ("withdrawn", None, None, None)
-        assert self.find_request(site, reference)[1].status == 422
+        assert "We can’t find a request" in self.find_request(site, reference)[1].words
 
     @pytest.mark.usefixtures("monday_noon")
     def test_change_replaces_the_earlier_request(self, visitor, site, clock, ask, stored):
@@ -426,13 +428,13 @@ class TestStatus:
         [(request, details)] = stored(site)
         assert details.phone == "+13035550188" and request.changed_at
 
-    def test_resubmission_after_withdrawal_returns_409(self, visitor, site, clock, stored):
+    def test_resubmission_after_withdrawal_shows_the_reason(self, visitor, site, clock, stored):
         old = review(visitor)
         clock.forward(10)
         visitor.fill(old, "/consultation/sent")
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
         page = visitor.fill(old, "/consultation/sent")
-        assert page.status == 409 and "You took this request back" in page.words
+        assert page.address == "/consultation" and "You took this request back" in page.words
         page = visitor.fill(page, "/consultation/review")
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
         assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]
@@ -541,7 +543,7 @@ class TestChanging:
         page = self.changing(visitor)
         clock.forward(3 * 60 * 60)
         page = visitor.fill(page, "/consultation/sent")
-        assert page.status == 400
+        assert page.address == "/consultation/review" and "press the button again" in page.words
         visitor.fill(page, "/consultation/sent")
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
@@ -635,7 +637,7 @@ def test_submission_without_opening_the_form_is_refused(site, stored):
     page = bot.post(
         "/consultation/sent", {**FORM, "csrf_token": token, "language": "en", "reach_by": "phone", "voicemail": "no"}
     )
-    assert page.status == 422 and stored(site) == []
+    assert page.title.startswith("Error: ") and stored(site) == []
 
 
 def test_long_form_with_full_draft_preserves_answers(visitor, ask):

@@ -107,8 +107,7 @@ class Fleet:
         self.worker.terminate()
         self.worker.wait(60)
         for node in self.all:
-            if node.process.poll() is None:
-                node.kill()
+            node.__exit__()
 
 
 def stop(node: LiveServer) -> None:

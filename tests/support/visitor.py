@@ -115,7 +115,15 @@ class Visitor:
         response = self.client.post(
             address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
         )
+        first = response.history[0] if response.history else response
+        assert self.answers_by_redirect(first), f"{address}: a form is answered by a page: Back cannot fetch it again"
         return self._checked(Page(response))
+
+    def answers_by_redirect(self, response: TestResponse) -> bool:
+        """Whether a form was answered by a page that can be fetched again, or may be answered directly."""
+        without_cookie = "Cookie" not in response.request.headers
+        direct = response.status_code in (400, 404, 405, 413, 429) or response.status_code >= 500
+        return response.status_code == 303 or direct or "after_help" in response.text or without_cookie
 
     def fill(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
         """Change these fields of a page's form, leave the others as they are, and press its button."""

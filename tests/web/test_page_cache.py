@@ -24,7 +24,8 @@ def test_cached_page_has_each_visitors_own_token_and_expiry(site, clock):
 
 
 def test_cached_page_equals_a_fresh_render(site):
-    chance, cached = Random(7), site.extensions["cached_pages"]
+    chance, cache = Random(7), site.extensions["page_cache"]
+    cached = cache.rendered
     for language, hopelessness in product(("en", "es"), ("3", "0")):
         visitor = Visitor(site)
         visitor.get(f"/?lang={language}")
@@ -32,7 +33,7 @@ def test_cached_page_equals_a_fresh_render(site):
             visitor.answer(sign, hopelessness if sign == "hopelessness" else chance.choice(["0", "3", "declined"]))
             for address in ("/", f"/check/{sign}", f"/check/{sign}?from=review", f"/check/{sign}?notice=order"):
                 text = visitor.client.get(address).text
-                site.extensions["cached_pages"] = cached.__wrapped__
+                cache.rendered = cached.__wrapped__
                 assert visitor.client.get(address).text == text
-                site.extensions["cached_pages"] = cached
+                cache.rendered = cached
     assert cached.cache_info().hits > 10

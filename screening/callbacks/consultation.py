@@ -1,0 +1,113 @@
+"""The call-back form as one request sees it, and its two pages: the form, and the review before it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import render_template
+from werkzeug.datastructures import MultiDict
+
+from screening.callbacks import patient_service
+from screening.callbacks.business_hours import due_at
+from screening.callbacks.contact_details import ContactDetails, group_digits
+from screening.callbacks.due_times import Opening, due_at_of, is_closed
+from screening.callbacks.form_state import FormState
+from screening.callbacks.forms import ConsultationForm
+from screening.callbacks.patient_blueprint import notice_text
+from screening.callbacks.summary_sharing import shareable_summary, shared_answers
+from screening.clinic import Clinic
+from screening.crypto.keyring import Keyring
+from screening.questionnaires.scoring import Summary
+from screening.walk import Walk
+
+
+@dataclass(frozen=True)
+class Consultation:
+    """A form being filled in. ``summary`` is what may be shared with it, None while questions are open."""
+
+    walk: Walk
+    clinic: Clinic
+    opening: Opening
+    state: FormState
+    form: ConsultationForm
+    summary: Summary | None
+
+    @classmethod
+    def of(
+        cls,
+        walk: Walk,
+        clinic: Clinic,
+        opening: Opening,
+        state: FormState,
+        fields: MultiDict[str, Any] | None,
+        languages: list[tuple[str, str]],
+    ) -> Consultation:
+        """Return the form filled with ``fields``; without them, with what the walk says."""
+        moment = datetime.fromtimestamp(walk.now, UTC)
+        form = ConsultationForm(opening.calendar, clinic.country, languages, moment, formdata=fields)
+        roles = walk.questionnaire.roles
+        if fields is None and walk.answers.get(roles.age) == roles.minor:
+            form.minor.data = True
+        return cls(walk, clinic, opening, state, form, shareable_summary(walk))
+
+    @property
+    def lacks_summary(self) -> bool:
+        """Whether a summary is to be shared that is no more: its answers were cleared."""
+        return self.form.share.data and self.summary is None
+
+    @property
+    def details(self) -> ContactDetails:
+        """What a valid form asks for."""
+        return self.form.details(shared_answers(self.walk), self.walk.questionnaire.version)
+
+    @property
+    def promised(self) -> datetime | None:
+        """By when a valid form is answered that is sent now; None when that can't be said, as the database is away."""
+        now, calendar, details = self.walk.now, self.opening.calendar, self.details
+        if not self.opening.certain:
+            return None
+        due = due_at_of(self.state.replaces)
+        if due is not None:
+            return datetime.fromtimestamp(patient_service.due_at_after_change(due, details, calendar, now), UTC)
+        return due_at(calendar, datetime.fromtimestamp(now, UTC), details.wish)
+
+    @property
+    def replaced_is_overdue(self) -> bool:
+        """Whether the request that is being changed was to be answered by now."""
+        due = due_at_of(self.state.replaces)
+        return due is not None and due < self.walk.now
+
+
+def form_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+    """Return the form's page. ``notice`` is one of ``NOTICES``."""
+    asked.form.website.data = ""
+    calendar, now = asked.opening.calendar, asked.walk.now
+    return render_template(
+        "callbacks/consultation.html",
+        form=asked.form,
+        carried=asked.state.encrypted(keyring),
+        replaces=asked.state.replaces,
+        by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if asked.opening.certain else None,
+        closed_now=is_closed(calendar, now),
+        summary=asked.summary,
+        notice=notice_text(notice, asked.clinic),
+    )
+
+
+def review_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+    """Return the page that shows what will be sent by a valid form."""
+    details, country = asked.details, asked.clinic.country
+    return render_template(
+        "callbacks/review.html",
+        form=asked.form,
+        details=details,
+        phone=group_digits(details.phone, country),
+        guardian_phone=group_digits(details.guardian_phone, country),
+        summary=asked.summary if asked.form.share.data else None,
+        carried=asked.state.encrypted(keyring),
+        by=asked.promised,
+        late=asked.replaced_is_overdue,
+        notice=notice_text(notice, asked.clinic),
+    )

@@ -1,0 +1,41 @@
+"""The blueprint of the walk, and what its modules share."""
+
+from typing import Any
+
+from flask import Blueprint, url_for
+from flask_babel import lazy_gettext
+
+from screening.questionnaires.model import Question
+from screening.walk import Walk
+
+screener = Blueprint("screener", __name__)
+
+NOTICES = {
+    "order": lazy_gettext("This question comes first. Then you can go on."),
+    "not-asked": lazy_gettext("That page does not go with your answers, so we brought you here."),
+    "lost": lazy_gettext(
+        "We don’t have your earlier answers any more. They are cleared after a while to keep them private."
+    ),
+    "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
+    "cleared": lazy_gettext("Your answers are cleared from this browser."),
+    "again": lazy_gettext("Please press the button once more."),
+}
+"""What a page may say on top. Only the name travels in an address."""
+
+
+def consent_question(walk: Walk) -> Question:
+    """Return the question whether an anonymous response may be stored, which the review asks."""
+    return walk.questionnaire.by_id[walk.questionnaire.roles.consent]
+
+
+def reason(walk: Walk, why: str) -> str:
+    """Return the notice for a visitor who is led elsewhere: a lost draft explains more than the order of questions."""
+    return "lost" if walk.draft.lost else why
+
+
+def address(walk: Walk, asked: Question, notice: str | None = None, changing: bool = False) -> str:
+    """Return where a question is asked. ``changing``: the visitor came from the review, and goes back there."""
+    if asked.id == consent_question(walk).id:
+        return url_for("screener.review", notice=notice)
+    query: dict[str, Any] = {"notice": notice, "from": "review" if changing else None}
+    return url_for("screener.question", question_id=asked.id, **query)
