@@ -238,12 +238,12 @@ def _store(form: ConsultationForm) -> Receipt:
     details = form.details(shared_answers(), current.questionnaire().version)
     summary = shareable_summary()
     urgent = details.answers is not None and summary is not None and summary.help is Help.URGENT
-    carried = _carried()
+    carried, mails = _carried(), bool(current.settings()["MAIL_HOST"])
     if carried.replaces:
         return patient_service.change(
-            carried.replaces, details, opening().calendar, current.now(), urgent, carried.secret
+            carried.replaces, details, opening().calendar, current.now(), urgent, carried.secret, mails=mails
         )
-    return patient_service.submit(carried.secret, details, opening().calendar, current.now(), urgent)
+    return patient_service.submit(carried.secret, details, opening().calendar, current.now(), urgent, mails=mails)
 
 
 def _take_receipt(form: ConsultationForm, receipt: Receipt) -> None:
