@@ -6,7 +6,6 @@ A trigger refuses every change, and deletion within a year. An event names reque
 from sqlalchemy import JSON, BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from screening import current
 from screening.database.secure_delete import delete_where
 from screening.durations import DAY_SECONDS
 from screening.extensions import db
@@ -49,10 +48,9 @@ def event(action: str, at: float, actor: str, subject: str = "", **detail: str) 
     return AuditEvent(action=action, at=int(at), actor=actor, subject=subject, detail=detail)
 
 
-def purge(now: float, dry_run: bool = False) -> int:
-    """Delete the events older than ``SCREENING_AUDIT_RETENTION_DAYS``, or count them; how many.
+def purge(now: float, dry_run: bool = False, *, retention_days: int) -> int:
+    """Delete the events older than ``retention_days``, or count them; how many.
 
     Commits. Raises SQLAlchemyError, also where by the database's own clock one is younger than a year.
     """
-    kept: int = current.settings()["AUDIT_RETENTION_DAYS"]
-    return delete_where(AuditEvent, AuditEvent.at < int(now) - kept * DAY_SECONDS, dry_run=dry_run)
+    return delete_where(AuditEvent, AuditEvent.at < int(now) - retention_days * DAY_SECONDS, dry_run=dry_run)

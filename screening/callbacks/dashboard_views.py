@@ -1,6 +1,6 @@
 """The front desk's day: the morning view, one press to the next request, and the call list for paper."""
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response
 
@@ -54,7 +54,10 @@ def show() -> str:
         handed_over=staff_service.last_handover([row.request.id for section in found for row in section.rows]),
         fits_now=lambda details: dashboard.preferred_now(calendar, now, details),
         failed=queries.counts()["failed"],
-        mails=[(types.label(mail.kind), mail.posted_at) for mail in queries.failed(dashboard.MAX_ROWS)],
+        mails=[
+            (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
+            for mail in queries.failed(dashboard.MAX_ROWS)
+        ],
         names=display_names.account_names(),
         me=me,
         now=now,

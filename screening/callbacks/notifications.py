@@ -3,16 +3,18 @@
 They hold no name and nothing about health. The request is decrypted at delivery; withdrawn requests get no mail.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_babel import lazy_gettext
 
-from screening import current
 from screening.callbacks import public_key
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import WAITING, CallbackRequest
+from screening.crypto.keyring import Keyring
 from screening.extensions import db
 from screening.mail import outbox, types
 from screening.mail.types import MailType, Message
@@ -38,30 +40,32 @@ def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float) ->
         outbox.enqueue(PROMISED if moved else CONFIRMED, id_, now)
 
 
-def compose_for_staff(id_: str) -> Message | None:
-    """That a request waits, and by when it was promised an answer; None when it waits no more."""
-    request = _waiting(id_)
-    if request is None:
-        return None
-    settings = current.settings()
-    staff: str = settings["STAFF_URL"] or settings["SITE_URL"] + "/staff"
-    values = {"due": request.due_at, "link": staff + STAFF_PAGE + id_}
-    return Message(settings["MAIL_TO_STAFF"], current_app.extensions["locales"][0], "waiting", values)
+@dataclass(frozen=True)
+class Composer:
+    """Composes letters about requests, which ``keyring`` decrypts; those to staff are in ``staff_language``."""
 
+    settings: Mapping[str, Any]
+    keyring: Keyring
+    staff_language: str
 
-def compose_for_patient(template: str, id_: str) -> Message | None:
-    """Return the due time and a link; None when the request is closed or e-mail not wanted. Raises DecryptionError."""
-    request = _waiting(id_)
-    if request is None:
-        return None
-    keyring = current.keyring()
-    details = ContactDetails.read(public_key.decrypt(keyring, request.id, request.ciphertext, request.key_id))
-    return Message(details.write_to, request.language, template, _promise(request)) if details.write_to else None
+    def for_staff(self, id_: str, now: int) -> Message | None:
+        """That a request waits, and by when it was promised an answer; None when it waits no more."""
+        request = _waiting(id_)
+        if request is None:
+            return None
+        staff: str = self.settings["STAFF_URL"] or self.settings["SITE_URL"] + "/staff"
+        values = {"due": request.due_at, "link": staff + STAFF_PAGE + id_}
+        return Message(self.settings["MAIL_TO_STAFF"], self.staff_language, "waiting", values)
 
-
-def _promise(request: CallbackRequest) -> dict[str, Any]:
-    late = request.due_at < current.now()
-    return {"due": request.due_at, "late": late, "link": current.settings()["SITE_URL"] + STATUS_PAGE}
+    def for_patient(self, template: str, id_: str, now: int) -> Message | None:
+        """The due time and a link; None when the request is closed or e-mail not wanted. Raises DecryptionError."""
+        request = _waiting(id_)
+        if request is None:
+            return None
+        opened = public_key.decrypt(self.keyring, request.id, request.ciphertext, request.key_id)
+        details, link = ContactDetails.read(opened), self.settings["SITE_URL"] + STATUS_PAGE
+        values = {"due": request.due_at, "late": request.due_at < now, "link": link}
+        return Message(details.write_to, request.language, template, values) if details.write_to else None
 
 
 def _waiting(id_: str) -> CallbackRequest | None:
@@ -70,19 +74,12 @@ def _waiting(id_: str) -> CallbackRequest | None:
     return found if found is not None and found.state_group == WAITING else None
 
 
-STAFF_TYPES = "staff_callbacks.show"
-TYPES = {
-    REQUEST_WAITING: MailType(lazy_gettext("To the team: a request waits"), compose_for_staff, STAFF_TYPES),
-    CONFIRMED: MailType(
-        lazy_gettext("To the patient: we got it"), partial(compose_for_patient, "confirmed"), STAFF_TYPES
-    ),
-    PROMISED: MailType(
-        lazy_gettext("To the patient: a new time"), partial(compose_for_patient, "promised"), STAFF_TYPES
-    ),
-}
-
-
 def init_app(app: Flask) -> None:
     """Let the staff's application, which may open requests, write these mails."""
-    for name, kind in TYPES.items():
-        types.add_type(app, name, kind)
+    composer = Composer(app.config["SETTINGS"], app.extensions["keyring"], app.extensions["locales"][0])
+    for name, label, compose in (
+        (REQUEST_WAITING, lazy_gettext("To the team: a request waits"), composer.for_staff),
+        (CONFIRMED, lazy_gettext("To the patient: we got it"), partial(composer.for_patient, "confirmed")),
+        (PROMISED, lazy_gettext("To the patient: a new time"), partial(composer.for_patient, "promised")),
+    ):
+        types.add_type(app, name, MailType(label, compose, "staff_callbacks.show"))

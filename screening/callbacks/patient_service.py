@@ -44,18 +44,26 @@ def fresh_secret() -> str:
 
 
 def submit(
-    secret: str, details: ContactDetails, calendar: Calendar, now: float, urgent: bool, by: str | None = None
+    secret: str,
+    details: ContactDetails,
+    calendar: Calendar,
+    now: float,
+    urgent: bool,
+    by: str | None = None,
+    *,
+    mails: bool,
 ) -> Receipt:
     """Store a request, once however often it is sent; sent again with other contents, it is changed.
 
     ``urgent``: the shared summary calls for a call first of all. ``by``: the account that entered it for a
-    patient on the phone. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError when
-    the request has gone on meanwhile.
+    patient on the phone. ``mails``: whether mails about it are queued, which a site without a mail server
+    does not do. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError when the request has
+    gone on meanwhile.
     """
     id_, made = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
     request = db.session.get(CallbackRequest, id_)
     if request is not None:
-        return change(made, details, calendar, now, urgent, secret, by)
+        return change(made, details, calendar, now, urgent, secret, by, mails=mails)
     due = due_at(calendar, _moment(now), details.wish)
     request = CallbackRequest(id=id_, reference=reference_code.fingerprint(made), asked_at=int(now), due_at=_whole(due))
     request.digest, request.entered_by, request.progress = _digest(secret, details), by, Progress()
@@ -63,7 +71,8 @@ def submit(
     _fill(request, details, urgent)
     db.session.add(request)
     db.session.add(audit.event("request.entered" if by else "request.received", now, by or audit.VISITOR, id_))
-    notifications.queue_received(id_, details, now)
+    if mails:
+        notifications.queue_received(id_, details, now)
     try:
         db.session.commit()
     except IntegrityError:  # the same form, sent at the same time
@@ -78,13 +87,22 @@ def find_by_id(made: str) -> Receipt:
 
 
 def change(
-    made: str, details: ContactDetails, calendar: Calendar, now: float, urgent: bool, secret: str, by: str | None = None
+    made: str,
+    details: ContactDetails,
+    calendar: Calendar,
+    now: float,
+    urgent: bool,
+    secret: str,
+    by: str | None = None,
+    *,
+    mails: bool,
 ) -> Receipt:
     """Replace what was asked; sent again unchanged (with the form's same ``secret``), it is no change.
 
     The promise stays, or moves as ``due_at_after_change`` says. A summary that was shared stays, and so
-    does "call first", unless a new one is shared. Raises GoneError, NotAllowedError when the patient was
-    reached meanwhile or a colleague was quicker, NoKeyError, SQLAlchemyError.
+    does "call first", unless a new one is shared. ``mails`` as in ``submit``. Raises GoneError,
+    NotAllowedError when the patient was reached meanwhile or a colleague was quicker, NoKeyError,
+    SQLAlchemyError.
     """
     request = find_by_reference(made)
     if request.digest == _digest(secret, details):
@@ -97,7 +115,8 @@ def change(
     flush()
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
-    notifications.queue_changed(request.id, details, request.due_at != promised, now)
+    if mails:
+        notifications.queue_changed(request.id, details, request.due_at != promised, now)
     db.session.commit()
     return _receipt(made, request)
 

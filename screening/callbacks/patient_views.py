@@ -203,9 +203,10 @@ def _show(asked: Consultation, endpoint: str, notice: str | None = None, checked
 def _store(asked: Consultation) -> Receipt:
     details, state, calendar, now = asked.details, asked.state, asked.opening.calendar, asked.walk.now
     urgent = details.answers is not None and asked.summary is not None and asked.summary.help is Help.URGENT
+    mails = bool(current.settings()["MAIL_HOST"])
     if state.replaces:
-        return patient_service.change(state.replaces, details, calendar, now, urgent, state.secret)
-    return patient_service.submit(state.secret, details, calendar, now, urgent)
+        return patient_service.change(state.replaces, details, calendar, now, urgent, state.secret, mails=mails)
+    return patient_service.submit(state.secret, details, calendar, now, urgent, mails=mails)
 
 
 def _confirm(asked: Consultation, receipt: Receipt) -> AnyResponse:

@@ -51,6 +51,7 @@ def enter() -> AnyResponse | str:
             current.now(),
             urgent=False,
             by=current_account().id,
+            mails=bool(current.settings()["MAIL_HOST"]),
         )
     except (NotAllowedError, patient_service.GoneError):
         return _form_again(form, patient_service.fresh_secret(), "changed", CONFLICT)

@@ -1,6 +1,5 @@
 """How long what is done with is kept."""
 
-from screening import current
 from screening.callbacks.models import CLOSED, WITHDRAWN, CallbackRequest
 from screening.database.secure_delete import delete_where
 from screening.durations import DAY_SECONDS
@@ -9,13 +8,12 @@ KEY_LIVES = 7 * DAY_SECONDS
 """Lifetime of a private call-back key in seconds (see ``key_rotation``): deleted requests are unreadable after it."""
 
 
-def purge_closed(now: float, dry_run: bool = False) -> int:
-    """Delete requests closed ``CLOSED_REQUEST_RETENTION_DAYS`` ago with their notes and hashes; return how many.
+def purge_closed(now: float, dry_run: bool = False, *, retention_days: int) -> int:
+    """Delete requests closed ``retention_days`` ago with their notes and hashes; return how many.
 
     Commits. Raises SQLAlchemyError; then nothing is deleted. A ``dry_run`` only counts.
     """
-    kept: int = current.settings()["CLOSED_REQUEST_RETENTION_DAYS"]
-    over = (CallbackRequest.state_group == CLOSED, CallbackRequest.ended_at < int(now) - kept * DAY_SECONDS)
+    over = (CallbackRequest.state_group == CLOSED, CallbackRequest.ended_at < int(now) - retention_days * DAY_SECONDS)
     return delete_where(CallbackRequest, *over, dry_run=dry_run)
 
 

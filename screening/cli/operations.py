@@ -16,7 +16,7 @@ def purge(dry_run: bool) -> None:
     """Erase what is done with, and its bytes; print how many of each kind. The worker does it daily."""
     from screening.operations import purge as purging  # it takes half a second to load
 
-    purged = purging.purge(current.now(), dry_run)
+    purged = purging.purge(current.settings(), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
     if not purged.wiped and not dry_run:

@@ -4,24 +4,26 @@ A mail is claimed by moving its ``due_at`` ahead, so it falls due again when the
 when the server accepted it and the worker could not store that; both copies have one ``Message-ID``.
 """
 
+from __future__ import annotations
+
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening import current
 from screening.durations import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 from screening.extensions import db
 from screening.mail import smtp
 from screening.mail.models import DROPPED, FAILED, PENDING, SENT, OutboxMail
-from screening.mail.rendering import render
+from screening.mail.rendering import Renderer
 from screening.mail.smtp import MailError
-from screening.mail.types import mail_types
+from screening.mail.types import MailType, mail_types
 from screening.web import errors
 
 log = logging.getLogger(__name__)
@@ -58,27 +60,46 @@ class Claim:
     attempts: int
 
 
-def deliver(go_on: Callable[[], bool] = lambda: True) -> int:
+@dataclass(frozen=True)
+class Mailer:
+    """What delivery uses of an application: settings, mail types, renderer, and a clock that is read at each step."""
+
+    settings: Mapping[str, Any]
+    types: Mapping[str, MailType]
+    renderer: Renderer
+    clock: Callable[[], float]
+
+    @classmethod
+    def of(cls, app: Flask) -> Mailer:
+        """Return that of the staff application, which has the keys to read requests."""
+        return cls(app.config["SETTINGS"], mail_types(app), Renderer(app), app.extensions["clock"])
+
+    def now(self) -> int:
+        """The time in seconds since 1970, UTC."""
+        return int(self.clock())
+
+
+def deliver(mailer: Mailer, go_on: Callable[[], bool] = lambda: True) -> int:
     """Send every mail that is due, one after another, while ``go_on`` says so; how many the server accepted.
 
-    Nothing where no mail server is set. Needs an application context with the staff's keys. Raises
-    SQLAlchemyError when the database is away.
+    Nothing where no mail server is set. Needs an application context, for the database. Raises SQLAlchemyError
+    when the database is away.
     """
     sent = 0
-    while current.settings()["MAIL_HOST"] and go_on():
-        claim = claim_next()
+    while mailer.settings["MAIL_HOST"] and go_on():
+        claim = claim_next(mailer.now())
         if claim is None:
             break
-        sent += _attempt(claim) == SENT
+        sent += _attempt(mailer, claim) == SENT
     return sent
 
 
-def claim_next() -> Claim | None:
+def claim_next(now: int) -> Claim | None:
     """Take the mail that is due longest; None when none is. Commits.
 
     One that would wait longer than any does was put off before the clock was put back, and is due.
     """
-    now, claim = current.now(), secrets.token_hex(16)
+    claim = secrets.token_hex(16)
     due = (table.c.state == PENDING, or_(table.c.due_at <= now, table.c.due_at > now + max(RETRY_DELAYS)))
     first = select(table.c.id).where(*due).order_by(table.c.due_at, table.c.id).limit(1)
     taken = (
@@ -92,38 +113,38 @@ def claim_next() -> Claim | None:
     return Claim(*row) if row else None
 
 
-def _attempt(claim: Claim) -> str:
+def _attempt(mailer: Mailer, claim: Claim) -> str:
     """Try a mail once; where it stands then."""
     if claim.attempts > MAX_ATTEMPTS:  # each time the worker ended in the midst of it
-        return _mark(claim, FAILED, error=smtp.INTERRUPTED, ended_at=current.now())
+        return _mark(claim, FAILED, error=smtp.INTERRUPTED, ended_at=mailer.now())
     try:
-        letter = mail_types()[claim.kind].compose(claim.subject)
-        message = render(letter, claim.id) if letter else None
+        letter = mailer.types[claim.kind].compose(claim.subject, mailer.now())
+        message = mailer.renderer.render(letter, claim.id, mailer.now()) if letter else None
     except SQLAlchemyError:
         raise
     except Exception as error:  # whatever is wrong with one letter must not hold up the others
         log.error("a mail cannot be written: %s", errors.origin_of(error))
-        return _put_off(claim, MailError(smtp.UNWRITABLE))
+        return _put_off(mailer, claim, MailError(smtp.UNWRITABLE))
     if message is None:
-        return _mark(claim, DROPPED, ended_at=current.now())
-    return _send(claim, message)
+        return _mark(claim, DROPPED, ended_at=mailer.now())
+    return _send(mailer, claim, message)
 
 
-def _send(claim: Claim, message: EmailMessage) -> str:
+def _send(mailer: Mailer, claim: Claim, message: EmailMessage) -> str:
     try:
-        with smtp.session(current.settings()) as session:
+        with smtp.session(mailer.settings) as session:
             session.send(message)
-            return _mark(claim, SENT, error=None, ended_at=current.now())
+            return _mark(claim, SENT, error=None, ended_at=mailer.now())
     except MailError as error:
-        return _put_off(claim, error)
+        return _put_off(mailer, claim, error)
 
 
-def _put_off(claim: Claim, error: MailError) -> str:
+def _put_off(mailer: Mailer, claim: Claim, error: MailError) -> str:
     """Try again later, or give up."""
     log.warning("a mail was not sent: %s", error.kind)
     if error.lasting or claim.attempts == MAX_ATTEMPTS:
-        return _mark(claim, FAILED, error=error.kind, ended_at=current.now())
-    return _mark(claim, PENDING, error=error.kind, due_at=current.now() + RETRY_DELAYS[claim.attempts - 1])
+        return _mark(claim, FAILED, error=error.kind, ended_at=mailer.now())
+    return _mark(claim, PENDING, error=error.kind, due_at=mailer.now() + RETRY_DELAYS[claim.attempts - 1])
 
 
 def _mark(claim: Claim, state: str, **values: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from flask_babel.speaklater import LazyString
 
 
@@ -22,11 +22,11 @@ class Message:
 class MailType:
     """A kind of mail. ``label`` names it to staff; ``endpoint`` is the staff page of what it is about (``id_``).
 
-    ``compose`` is given that id and writes the letter; None when there is nothing to say any more.
+    ``compose`` takes that id and the time, and returns the letter; None when there is nothing to say any more.
     """
 
     label: LazyString
-    compose: Callable[[str], Message | None]
+    compose: Callable[[str, int], Message | None]
     endpoint: str
 
 
@@ -35,13 +35,13 @@ def add_type(app: Flask, name: str, kind: MailType) -> None:
     app.extensions.setdefault("mail_types", {})[name] = kind
 
 
-def label(name: str) -> str:
-    """What a kind of mail is called; its own name where this application does not know it."""
-    kind = mail_types().get(name)
-    return str(kind.label) if kind else name
-
-
-def mail_types() -> Mapping[str, MailType]:
-    """Every kind this application can deliver, by name."""
-    found: Mapping[str, MailType] = current_app.extensions.get("mail_types", {})
+def mail_types(app: Flask) -> Mapping[str, MailType]:
+    """Every kind an application can deliver, by name."""
+    found: Mapping[str, MailType] = app.extensions.get("mail_types", {})
     return found
+
+
+def label(known: Mapping[str, MailType], name: str) -> str:
+    """What a kind of mail is called; its own name where it is not among the ``known`` types."""
+    kind = known.get(name)
+    return str(kind.label) if kind else name

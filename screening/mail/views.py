@@ -5,7 +5,7 @@ A mail is shown by its kind. Whom it goes to is not known here: that is found wh
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Flask, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response
@@ -92,7 +92,8 @@ def _retry(mail_id: str | None = None) -> Response:
 
 
 def _row(mail: OutboxMail) -> Row:
-    kind = mail_types().get(mail.kind)
+    known = mail_types(current_app)
+    kind = known.get(mail.kind)
     may_open = kind is not None and CALLBACKS in current_account().role_names
     about = url_for(kind.endpoint, id_=mail.subject) if kind and may_open else None
-    return Row(mail, label(mail.kind), str(REASONS.get(mail.error, mail.error)), about)
+    return Row(mail, label(known, mail.kind), str(REASONS.get(mail.error, mail.error)), about)

@@ -7,10 +7,10 @@ from datetime import date, datetime
 from random import Random
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import func, insert, select
 
-from screening import audit, current
+from screening import audit
 from screening.callbacks import clinic_calendar, patient_service, public_key, staff_service, workflow
 from screening.callbacks.business_hours import PartOfDay
 from screening.callbacks.contact_details import ContactDetails
@@ -23,11 +23,13 @@ from screening.extensions import db
 from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Questionnaire
 from screening.releases import service
+from screening.releases.policy import ReleasePolicy
 from screening.responses.models import ShuffledResponse
 from screening.responses.pending import pending_row
-from screening.staff import accounts, passwords, two_factor
+from screening.staff import accounts, passwords
 from screening.staff.accounts import Actor
 from screening.staff.models import Account
+from screening.staff.two_factor import SecondFactor
 
 REQUESTS = 40
 RESPONSES = 3000
@@ -72,25 +74,26 @@ def fill(site: Flask) -> list[Login]:
         )  # first: a demo that was cut short is one too
         db.session.commit()
         public_key.publish(staff.extensions["keyring"], now)
-        logins = list(_team(now))
+        logins = list(_team(staff.extensions["second_factor"], now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
-        _requests(dice, clinic, now)
-        _copies(dice, staff.extensions["questionnaire"], datetime.fromtimestamp(now, clinic.time_zone).date())
-        _release(now - RELEASE_AGE_SECONDS)
+        questionnaire: Questionnaire = staff.extensions["questionnaire"]
+        _requests(dice, clinic, questionnaire, now, mails=bool(staff.config["SETTINGS"]["MAIL_HOST"]))
+        _copies(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
+        _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
     return logins
 
 
-def _team(now: int) -> Iterator[Login]:
+def _team(second_factor: SecondFactor, now: int) -> Iterator[Login]:
     for name, roles in ACCOUNTS.items():
         account, _ = accounts.add(Actor(audit.COMMAND, now), f"{name}@example.org", f"Demo {name}", roles)
-        password, secret = passwords.temporary_password(), two_factor.new_secret(account)
+        password, secret = passwords.temporary_password(), second_factor.new_secret(account)
         account.password, account.must_change_password = passwords.hash_password(password), False
-        two_factor.enroll(account, secret)
+        second_factor.enroll(account, secret)
         db.session.commit()
-        yield Login(account.email, password, two_factor.format_secret(account, secret))
+        yield Login(account.email, password, second_factor.format_secret(account, secret))
 
 
-def _requests(dice: Random, clinic: Clinic, now: int) -> None:
+def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, mails: bool) -> None:
     """Requests of the last days, each taken a part of the way."""
     team = [account.id for account in accounts.list_accounts() if "callbacks" in account.role_names]
     calendar = clinic_calendar.current_calendar(clinic)
@@ -98,9 +101,10 @@ def _requests(dice: Random, clinic: Clinic, now: int) -> None:
     for number in range(REQUESTS):
         course = courses[number % len(courses)]
         asked = now - (len(course) + dice.randrange(3)) * DAY_SECONDS - dice.randrange(DAY_SECONDS)
-        details = _details(dice, number, answers=number % 5 == 0)
+        details = _details(dice, questionnaire, number, answers=number % 5 == 0)
         urgent = bool(details.answers and details.answers["hopelessness"] == "3")
-        receipt = patient_service.submit(patient_service.fresh_secret(), details, calendar, asked, urgent)
+        secret = patient_service.fresh_secret()
+        receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=mails)
         _go(receipt.reference, course, dice.choice(team), asked)
 
 
@@ -137,8 +141,7 @@ def _attempt(who: str, how: Attempt) -> Callable[[workflow.Progress], workflow.P
     return lambda progress: workflow.attempt(progress, who, how, voicemail_allowed=True)
 
 
-def _details(dice: Random, number: int, answers: bool) -> ContactDetails:
-    questionnaire: Questionnaire = current.questionnaire()
+def _details(dice: Random, questionnaire: Questionnaire, number: int, answers: bool) -> ContactDetails:
     by_mail = number % 7 == 3
     return ContactDetails(
         name=f"Demo patient {number + 1}",
@@ -180,10 +183,10 @@ def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
     db.session.commit()
 
 
-def _release(at: int) -> None:
+def _release(policy: ReleasePolicy, at: int) -> None:
     """A release of what was sealed then, by whoever looks after the numbers."""
     who = next(account.id for account in accounts.list_accounts() if "rows" in account.role_names)
-    seen = service.preview(current_app.extensions["release_policy"], at)
+    seen = service.preview(policy, at)
     db.session.commit()
     service.create(seen, at, who)
 

@@ -1,5 +1,8 @@
 """``/healthz``: the process answers, for a balancer. ``/readyz``: database, keys and migrations are in order."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, Flask, Response, current_app, make_response
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,16 +26,16 @@ def healthz() -> Response:
 @health.get("/readyz")
 def readyz() -> Response:
     """Database, keys and migrations, a line each with one word; 503 unless all are well."""
-    parts = {"database": _database(), "keys": _keys(), "migrations": UNKNOWN}
+    parts = {"database": _database(current_app), "keys": _keys(current.settings()), "migrations": UNKNOWN}
     if parts["database"] == OK:
-        parts["migrations"] = _migrations()
+        parts["migrations"] = _migrations(current_app)
     ready = set(parts.values()) == {OK}
     return _told("".join(f"{name} {word}\n" for name, word in parts.items()), 200 if ready else 503)
 
 
-def _database() -> str:
+def _database(app: Flask) -> str:
     try:
-        with application_with_database(current_app).app_context():
+        with application_with_database(app).app_context():
             for engine in db.engines.values():
                 engine.connect().close()
     except SQLAlchemyError:
@@ -40,8 +43,7 @@ def _database() -> str:
     return OK
 
 
-def _keys() -> str:
-    settings = current.settings()
+def _keys(settings: Mapping[str, Any]) -> str:
     try:
         Keyring(settings["KEYS_DIR"], tuple(p for surface in settings["SERVE"] for p in PURPOSES[surface]))
     except SettingsError:
@@ -49,9 +51,9 @@ def _keys() -> str:
     return OK
 
 
-def _migrations() -> str:
+def _migrations(app: Flask) -> str:
     try:
-        with application_with_database(current_app).app_context():
+        with application_with_database(app).app_context():
             return OK if migration_state.is_current() else BEHIND
     except SQLAlchemyError:
         return UNKNOWN

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask import current_app
+
 from screening import current
 from screening.callbacks import key_rotation
 from screening.durations import DAY_SECONDS, HOUR_SECONDS
@@ -29,13 +31,18 @@ class Job:
     run: Callable[[Continue], object]
 
 
+def _deliver(go_on: Continue) -> object:
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return delivery.deliver(delivery.Mailer.of(app), go_on)
+
+
 def _rotate_key(go_on: Continue) -> object:
     return key_rotation.rotate_when_due(current.settings()["KEYS_DIR"], current.now(), go_on)
 
 
 JOBS = (
-    Job("deliver", EACH_ROUND, delivery.deliver),
+    Job("deliver", EACH_ROUND, _deliver),
     Job("shuffle", DAY_SECONDS, lambda go_on: shuffling.shuffle(current.settings()["MIN_GROUP_SIZE"])),
-    Job("purge", DAY_SECONDS, lambda go_on: purge(current.now())),
+    Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.now())),
     Job("rotate", HOUR_SECONDS, _rotate_key),
 )

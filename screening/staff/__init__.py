@@ -2,13 +2,14 @@
 
 import secrets
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Flask, abort, request
 from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 
-from screening import current
 from screening.clinic import Clinic
 from screening.crypto.keyring import STAFF, Keyring
 from screening.extensions import csrf, db
@@ -53,7 +54,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
     app.jinja_env.globals["role_meanings"] = MEANINGS
-    app.add_template_filter(day)
+    app.add_template_filter(partial(day, zone=clinic.time_zone), "day")
     nav.init_app(app)
     nav.add(app, "audit.show", lazy_gettext("Audit"), ADMIN, place=80)
     nav.add(app, "accounts.index", lazy_gettext("Accounts"), ADMIN, place=90)
@@ -71,10 +72,9 @@ def _refuse_nulls(app: Flask) -> None:
             abort(400)
 
 
-def day(at: int) -> str:
-    """The day of a time (seconds since 1970, UTC) at the clinic, as a page shows it."""
-    clinic: Clinic = current.clinic()
-    return str(format_date(datetime.fromtimestamp(at, clinic.time_zone), rebase=False))
+def day(at: int, zone: ZoneInfo) -> str:
+    """The day of a time (seconds since 1970, UTC) in a time zone, as a page shows it."""
+    return str(format_date(datetime.fromtimestamp(at, zone), rebase=False))
 
 
 def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
@@ -109,3 +109,4 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
     security = Security(app, datastore, register_blueprint=False, totp_cls=codes)  # type: ignore[arg-type]
     security.login_manager.request_loader(lambda request: None)
     security.login_manager.user_loader(Account.in_session)
+    app.extensions["second_factor"] = two_factor.SecondFactor(keyring, security)

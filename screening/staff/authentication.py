@@ -5,8 +5,9 @@ from enum import Enum
 
 from screening import audit
 from screening.extensions import db
-from screening.staff import lockout, passwords, two_factor
+from screening.staff import lockout, passwords
 from screening.staff.models import Account
+from screening.staff.two_factor import SecondFactor
 
 
 class AuthResult(Enum):
@@ -17,8 +18,8 @@ class AuthResult(Enum):
     LOCKED_OUT = "locked_out"
 
 
-CodeProof = Callable[[Account, str, int], AuthResult]
-"""How a code is proved: account, code, and the time in seconds since 1970, UTC."""
+CodeProof = Callable[[SecondFactor, Account, str, int], AuthResult]
+"""How a code is proved: second factor, account, code, and the time in seconds since 1970, UTC."""
 
 
 def find_account(email: str, password: str, now: int) -> Account | None:
@@ -50,14 +51,14 @@ def check_password(account: Account, password: str, now: int) -> AuthResult:
     return AuthResult.OK
 
 
-def check_code(account: Account, code: str, now: int) -> AuthResult:
+def check_code(second_factor: SecondFactor, account: Account, code: str, now: int) -> AuthResult:
     """Whether a code is what the account's app shows now. A right one is used up, and forgives wrong tries."""
-    return _by(account, lambda: two_factor.verify_code(account, code), now)
+    return _by(account, lambda: second_factor.verify_code(account, code), now)
 
 
-def check_recovery_code(account: Account, code: str, now: int) -> AuthResult:
+def check_recovery_code(second_factor: SecondFactor, account: Account, code: str, now: int) -> AuthResult:
     """Whether a recovery code is one of the account's. It works this once, and forgives wrong tries."""
-    return _by(account, lambda: two_factor.verify_recovery_code(account, code), now)
+    return _by(account, lambda: second_factor.verify_recovery_code(account, code), now)
 
 
 def _by(account: Account, is_right: Callable[[], bool], now: int) -> AuthResult:

@@ -1,6 +1,6 @@
 """Getting in and out: password, second factor, the steps of a first sign-in, and one's own account."""
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_security.utils import login_user
@@ -8,12 +8,13 @@ from werkzeug.wrappers import Response
 
 from screening import current
 from screening.extensions import db
-from screening.staff import access, accounts, authentication, nav, passwords, sessions, two_factor
+from screening.staff import access, accounts, authentication, nav, passwords, sessions
 from screening.staff.access import PASSWORD, SECOND_FACTOR, SET_UP
 from screening.staff.authentication import AuthResult
 from screening.staff.current_account import account_or_none, current_account
 from screening.staff.forms import CodeForm, PasswordForm, SignInForm
 from screening.staff.models import Account
+from screening.staff.two_factor import SecondFactor
 
 authentication_views = Blueprint("authentication", __name__)
 
@@ -81,7 +82,7 @@ def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Respo
         return _see(url_for("authentication.home"))
     form = CodeForm()
     if form.validate_on_submit():
-        outcome = proof(account, form.code.data, current.now())
+        outcome = proof(_second_factor(), account, form.code.data, current.now())
         if outcome is AuthResult.OK:
             _let_in(account, shown=True)
             return _onward(access.safe_next_url(request.form.get("next", "")))
@@ -96,26 +97,26 @@ def set_up() -> str | Response:
     """Tie an app to the account: its secret as picture and text, then a code to see that it works."""
     account, session = _someone(), sessions.current_session()
     if "new_secret" not in session:
-        session["new_secret"] = two_factor.new_secret(account)
+        session["new_secret"] = _second_factor().new_secret(account)
     secret = session["new_secret"]
     form = CodeForm()
     if form.validate_on_submit():
         account.totp_counter = 0
-        if two_factor.verify_code(account, form.code.data, secret):
-            codes = two_factor.enroll(account, secret)
+        if _second_factor().verify_code(account, form.code.data, secret):
+            codes = _second_factor().enroll(account, secret)
             sessions.end_all(account)
             _doer(account).note("account.second_factor_set", account)
             _let_in(account, shown=True)
             return render_template("staff/recovery_codes.html", codes=codes, left=len(codes))
         db.session.rollback()
         form.code.errors = [AUTH_ERRORS[AuthResult.INVALID]]
-    width, path = two_factor.qr_modules(account, secret)
+    width, path = _second_factor().qr_modules(account, secret)
     return render_template(
         "staff/set_up.html",
         form=form,
         width=width,
         path=path,
-        spelled=two_factor.format_secret(account, secret),
+        spelled=_second_factor().format_secret(account, secret),
         email=account.email,
     )
 
@@ -129,7 +130,7 @@ def recovery_codes() -> str | Response:
         return _see(url_for(SET_UP))
     codes: list[str] = []
     if request.method == "POST":
-        codes = two_factor.new_recovery_codes(account)
+        codes = _second_factor().new_recovery_codes(account)
         _doer(account).note("account.recovery_codes_made", account)
         db.session.commit()
     return render_template("staff/recovery_codes.html", codes=codes, left=len(account.mf_recovery_codes or ()))
@@ -184,15 +185,15 @@ def sign_out() -> Response:
     account = account_or_none()
     if account is not None:
         _doer(account).note("account.signed_out", account)
-    sessions.end()
+    sessions.end(sessions.current_session(), current.now())
     db.session.commit()
     return _see(url_for(access.SIGN_IN))
 
 
 def _let_on(account: Account, wanted: str | None) -> Response:
     """Go on with somebody whose password was accepted: to the next step, or in."""
-    sessions.begin(account)
     session = sessions.current_session()
+    sessions.begin(session, account, current.now())
     session["pending"] = account.fs_uniquifier
     if wanted:
         session["next"] = wanted
@@ -209,7 +210,7 @@ def _let_in(account: Account, shown: bool) -> None:
     session = sessions.current_session()
     already = account_or_none() is not None
     wanted, since, was_shown = session.get("next"), session.began if already else None, session.get("shown", 0)
-    sessions.begin(account, since)
+    sessions.begin(session, account, current.now(), since)
     login_user(account, remember=False)
     for unused in ("_id", "fs_cc"):  # Flask-Login's hash of address and browser, Flask-Security's cookie mark
         session.pop(unused, None)
@@ -232,6 +233,11 @@ def _someone() -> Account:
     if account is None:
         raise RuntimeError("the guard lets nobody here who has not given a password")
     return account
+
+
+def _second_factor() -> SecondFactor:
+    found: SecondFactor = current_app.extensions["second_factor"]
+    return found
 
 
 def _see(address: str) -> Response:

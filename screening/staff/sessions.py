@@ -13,7 +13,6 @@ from flask.sessions import SecureCookieSession, SessionInterface, SessionMixin
 from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF, Keyring
 from screening.database.secure_delete import delete_where
@@ -147,12 +146,11 @@ def current_session() -> Session:
     return cast(Session, flask_session._get_current_object())  # type: ignore[attr-defined]
 
 
-def begin(account: Account, since: int | None = None) -> None:
-    """Go on under a new id, with nothing kept from before. The caller commits.
+def begin(session: Session, account: Account, now: int, since: int | None = None) -> None:
+    """Go on with an account under a new id, with nothing kept from before. The caller commits.
 
     ``since`` is when the sign-in was, if it was not now: seconds since 1970, UTC.
     """
-    session, now = current_session(), current.now()
     _forget_old(session, now)
     session.clear()
     session.id, session.fresh, session.whose = secrets.token_urlsafe(32), True, account.id
@@ -161,10 +159,9 @@ def begin(account: Account, since: int | None = None) -> None:
     db.session.add(row)
 
 
-def end() -> None:
-    """End the session of the request being answered. The caller commits."""
-    session = current_session()
-    _forget_old(session, current.now())
+def end(session: Session, now: int) -> None:
+    """End a session. The caller commits."""
+    _forget_old(session, now)
     session.clear()
     session.id = None
 

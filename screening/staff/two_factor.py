@@ -3,15 +3,14 @@
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app
 from flask_security import Security
 from flask_security.totp import Totp
 from passlib.totp import TOTP
 from qrcode.main import QRCode
 
-from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF, Keyring
 from screening.staff.models import Account
@@ -44,7 +43,7 @@ class Codes(Totp):
         return int(user.totp_counter) or None
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
-        """Use up a code, and all before it. The account is held meanwhile (see ``proofs``)."""
+        """Use up a code, and all before it. The account is held meanwhile (see ``authentication``)."""
         user.totp_counter = tmatch.counter
 
 
@@ -53,36 +52,65 @@ def recovery_keys(keyring: Keyring) -> list[bytes]:
     return [base64.urlsafe_b64encode(key) for key in keyring.derive_all(STAFF, "recovery codes").values()]
 
 
-def new_secret(account: Account) -> str:
-    """A secret to share with an account's phone, sealed."""
-    return current.keyring().encrypt(STAFF, _codes().generate_totp_secret().encode(), _place(account))
+@dataclass(frozen=True)
+class SecondFactor:
+    """Issues and verifies codes. Secrets are encrypted, each bound to its account; ``security`` is Flask-Security's."""
 
+    keyring: Keyring
+    security: Security
 
-def verify_code(account: Account, code: str, secret: str | None = None) -> bool:
-    """Whether a code is the app's and was not used; it is used now. ``secret`` is the account's, or one to come."""
-    try:
-        plain = _opened(account, secret or account.tf_totp_secret or "")
-    except DecryptionError:
-        return False
-    return _codes().verify_totp(code.strip(), plain, account, window=PERIOD_SECONDS)
+    def new_secret(self, account: Account) -> str:
+        """A secret to share with an account's phone, sealed."""
+        return self.keyring.encrypt(STAFF, self._codes.generate_totp_secret().encode(), _place(account))
 
+    def verify_code(self, account: Account, code: str, secret: str | None = None) -> bool:
+        """Whether a code is the app's and was not used; it is used now.
 
-def verify_recovery_code(account: Account, code: str) -> bool:
-    """Whether a recovery code is one of the account's; it is taken off its list."""
-    util = _security().mf_recovery_codes_util
-    plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", code.lower())))
-    return util.check_recovery_code(account, plain) and util.delete_recovery_code(account, plain)
+        ``secret`` is the account's, or one to come.
+        """
+        try:
+            plain = self._opened(account, secret or account.tf_totp_secret or "")
+        except DecryptionError:
+            return False
+        return self._codes.verify_totp(code.strip(), plain, account, window=PERIOD_SECONDS)
 
+    def verify_recovery_code(self, account: Account, code: str) -> bool:
+        """Whether a recovery code is one of the account's; it is taken off its list."""
+        util = self.security.mf_recovery_codes_util
+        plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", code.lower())))
+        return util.check_recovery_code(account, plain) and util.delete_recovery_code(account, plain)
 
-def enroll(account: Account, secret: str) -> list[str]:
-    """Let a secret be the account's from now on; gives its recovery codes, which are readable this once."""
-    account.tf_primary_method, account.tf_totp_secret = METHOD, secret
-    return new_recovery_codes(account)
+    def enroll(self, account: Account, secret: str) -> list[str]:
+        """Let a secret be the account's from now on; gives its recovery codes, which are readable this once."""
+        account.tf_primary_method, account.tf_totp_secret = METHOD, secret
+        return self.new_recovery_codes(account)
 
+    def new_recovery_codes(self, account: Account) -> list[str]:
+        """Replace the recovery codes; they are readable this once."""
+        return list(self.security.mf_recovery_codes_util.create_recovery_codes(account))
 
-def new_recovery_codes(account: Account) -> list[str]:
-    """Replace the recovery codes; they are readable this once."""
-    return list(_security().mf_recovery_codes_util.create_recovery_codes(account))
+    def format_secret(self, account: Account, secret: str) -> str:
+        """A secret as it is typed into an app: groups of four letters. Raises DecryptionError."""
+        return str(self._codes.get_totp_pretty_key(self._opened(account, secret))).replace("-", " ")
+
+    def qr_modules(self, account: Account, secret: str) -> tuple[int, str]:
+        """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path.
+
+        Raises DecryptionError.
+        """
+        code = QRCode()
+        code.add_data(self._codes.get_totp_uri(account.email, self._opened(account, secret)))
+        matrix = code.get_matrix()
+        path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark)
+        return len(matrix), path
+
+    @property
+    def _codes(self) -> Totp:
+        codes: Totp = self.security.totp_factory
+        return codes
+
+    def _opened(self, account: Account, secret: str) -> str:
+        return self.keyring.decrypt(STAFF, secret, _place(account)).decode()
 
 
 def delete_second_factor(account: Account) -> None:
@@ -91,36 +119,5 @@ def delete_second_factor(account: Account) -> None:
     account.totp_counter = 0
 
 
-def format_secret(account: Account, secret: str) -> str:
-    """A secret as it is typed into an app: groups of four letters. Raises DecryptionError."""
-    return str(_codes().get_totp_pretty_key(_opened(account, secret))).replace("-", " ")
-
-
-def qr_modules(account: Account, secret: str) -> tuple[int, str]:
-    """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path.
-
-    Raises DecryptionError.
-    """
-    code = QRCode()
-    code.add_data(_codes().get_totp_uri(account.email, _opened(account, secret)))
-    matrix = code.get_matrix()
-    path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark)
-    return len(matrix), path
-
-
-def _opened(account: Account, secret: str) -> str:
-    return current.keyring().decrypt(STAFF, secret, _place(account)).decode()
-
-
 def _place(account: Account) -> bytes:
     return f"second factor {account.id}".encode()
-
-
-def _codes() -> Totp:
-    codes: Totp = _security().totp_factory
-    return codes
-
-
-def _security() -> Security:
-    security: Security = current_app.extensions["security"]
-    return security

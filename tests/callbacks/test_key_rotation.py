@@ -62,7 +62,9 @@ def patients(site, folder, clock):
         for name in ("Ann", "Bea", "Cleo"):
             shared = {"answers": {"sadness": "3"}, "version": 1} if name == "Bea" else {}
             details = replace(ROSA, name=name, **shared)
-            receipt = patient_service.submit(patient_service.fresh_secret(), details, calendar, clock(), False)
+            receipt = patient_service.submit(
+                patient_service.fresh_secret(), details, calendar, clock(), False, mails=False
+            )
             references[name] = receipt.reference
             request = patient_service.find_by_reference(receipt.reference)
             staff_service.record_note(request, request.version, f"note {name}", "ann", clock())
@@ -309,7 +311,9 @@ def check_killed_rotation(site, folder, clock, monkeypatch, module, name, number
     assert opened(site, folder) == ALL and old not in ids(folder)
     with site.app_context():
         calendar = clinic_calendar.current_calendar(site.extensions["clinic"])
-        patient_service.submit(patient_service.fresh_secret(), replace(ROSA, name="Dora"), calendar, clock(), False)
+        patient_service.submit(
+            patient_service.fresh_secret(), replace(ROSA, name="Dora"), calendar, clock(), False, mails=False
+        )
     assert "Dora" in [name for name, *_ in opened(site, folder)]
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from screening.callbacks import retention
 from screening.extensions import db
+from screening.operations.purge import purge
 from tests.support.staff_client import Team
 from tests.support.visitor import Visitor
 
@@ -45,13 +46,13 @@ def counts(team):
 def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
-        assert retention.purge_closed(clock() + 29 * DAY) == 0
-        assert retention.purge_closed(clock() + 31 * DAY, dry_run=True) == 1
+        assert retention.purge_closed(clock() + 29 * DAY, retention_days=30) == 0
+        assert retention.purge_closed(clock() + 31 * DAY, dry_run=True, retention_days=30) == 1
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
         assert retention.purge_withdrawn(clock()) == 0
-        assert retention.purge_closed(clock() + 31 * DAY) == 1
-        assert retention.purge_closed(clock() + 31 * DAY) == 0
+        assert retention.purge_closed(clock() + 31 * DAY, retention_days=30) == 1
+        assert retention.purge_closed(clock() + 31 * DAY, retention_days=30) == 0
     assert counts(worked) == [1, 1, 2]
 
 
@@ -76,8 +77,8 @@ def test_privacy_page_states_the_retention_in_days(make_site, language, days):
 @pytest.mark.parametrize("retention_settings", [{"CLOSED_REQUEST_RETENTION_DAYS": 45}])
 def test_retention_setting_moves_the_purge(worked, clock):
     with worked.app.app_context():
-        assert retention.purge_closed(clock() + 44 * DAY) == 0
+        assert purge(worked.app.config["SETTINGS"], clock() + 44 * DAY).counts["closed requests"] == 0
     assert counts(worked) == [2, 2, 4]
     with worked.app.app_context():
-        assert retention.purge_closed(clock() + 46 * DAY) == 1
+        assert purge(worked.app.config["SETTINGS"], clock() + 46 * DAY).counts["closed requests"] == 1
     assert counts(worked) == [1, 1, 2]

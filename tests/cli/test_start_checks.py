@@ -110,7 +110,7 @@ def test_readable_key_file_is_reported_with_the_other_problems(make_site, public
 
 @pytest.mark.each_database
 def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, database_url, monkeypatch):
-    def die(*arguments):
+    def die(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "_requests", die)

@@ -356,8 +356,9 @@ def send_and_die(*arguments):
 
 smtp.Session.send = send_and_die
 settings = {"DATABASE_URL": url, "KEYS_DIR": Path(keys), "CLOCK": lambda: float(now)}
-with create_app(settings | mail_settings(int(port))).extensions["staff"].app_context():
-    delivery.deliver()
+staff = create_app(settings | mail_settings(int(port))).extensions["staff"]
+with staff.app_context():
+    delivery.deliver(delivery.Mailer.of(staff))
 """
 
 
@@ -389,7 +390,7 @@ class TestWorkersThatDie:
         mail_site.ask(CALLED)
         with mail_site.app.app_context():
             for _ in range(delivery.MAX_ATTEMPTS):
-                assert delivery.claim_next() is not None
+                assert delivery.claim_next(int(clock())) is not None
                 clock.forward(LEASE_SECONDS)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, FAILED, smtp.INTERRUPTED)]

@@ -81,10 +81,10 @@ def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann
 
 
 @pytest.mark.each_database
-def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann):
+def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann, clock):
     mail_site.ask()
     with mail_site.app.app_context():
-        claim = delivery.claim_next()
+        claim = delivery.claim_next(int(clock()))
     ann.send(ann.get("/staff/mail"), f"/staff/mail/{claim.id}/retry")
     assert mail_site.deliver() == 1, "only the other"
 

@@ -159,11 +159,11 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
     visitor.walk()
     visitor.agree()
     purged = []
-    monkeypatch.setattr(jobs, "purge", purged.append)
+    monkeypatch.setattr(jobs, "purge", lambda *given: purged.append(given))
     Worker(site.extensions["staff"], QuietSignals(clock)).work()
     with site.app_context():
         assert db.session.query(ShuffledResponse).count() == 1
-    assert purged == [clock() - POLL_SECONDS]
+    assert purged == [(site.config["SETTINGS"], clock() - POLL_SECONDS)]
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 
 from screening import current
 from screening.app import create_app
-from screening.callbacks.notifications import REQUEST_WAITING, TYPES
+from screening.callbacks.notifications import REQUEST_WAITING
 from screening.config import ROOT
-from screening.mail.rendering import render
+from screening.mail.rendering import Renderer
+from screening.mail.types import mail_types
 from screening.questionnaires.loader import LIBRARY, load
 from screening.questionnaires.scoring import score
 from tests.support.absence import assert_absent
@@ -295,8 +296,9 @@ def letters(make_site, clock):
         for late in (False, True):
             clock.forward(late * 7 * 24 * 3600)
             with mail_site.app.app_context():
-                for name, kind in TYPES.items():
-                    yield (name, late), render(kind.compose(subject), "1")
+                for name, kind in mail_types(mail_site.app).items():
+                    letter = kind.compose(subject, int(clock()))
+                    yield (name, late), Renderer(mail_site.app).render(letter, "1", int(clock()))
 
     return written
 

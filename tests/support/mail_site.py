@@ -11,6 +11,7 @@ from screening.callbacks import clinic_calendar, patient_service
 from screening.callbacks.contact_details import ContactDetails
 from screening.extensions import db
 from screening.mail import delivery
+from screening.mail.delivery import Mailer
 from screening.mail.models import OutboxMail
 from tests.support.clock import Clock
 from tests.support.sample_patient import ROSA
@@ -36,18 +37,22 @@ class MailSite:
     def __init__(self, site: Flask, clock: Clock) -> None:
         self.site, self.clock = site, clock
         self.app: Flask = site.extensions["staff"]
+        self.sends_mail = bool(self.app.config["SETTINGS"]["MAIL_HOST"])
 
     def ask(self, details: ContactDetails = ROSA, secret: str = "") -> str:
         """A request comes in; its reference."""
         with self.app.app_context():
             calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])
             secret = secret or patient_service.fresh_secret()
-            return patient_service.submit(secret, details, calendar, self.clock(), False).reference
+            return patient_service.submit(
+                secret, details, calendar, self.clock(), False, mails=self.sends_mail
+            ).reference
 
     def change(self, made: str, details: ContactDetails) -> None:
         with self.app.app_context():
             calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])
-            patient_service.change(made, details, calendar, self.clock(), False, patient_service.fresh_secret())
+            secret = patient_service.fresh_secret()
+            patient_service.change(made, details, calendar, self.clock(), False, secret, mails=self.sends_mail)
 
     def withdraw(self, made: str) -> None:
         with self.app.app_context():
@@ -56,7 +61,7 @@ class MailSite:
     def deliver(self) -> int:
         """Deliver what is due now."""
         with self.app.app_context():
-            return delivery.deliver()
+            return delivery.deliver(Mailer.of(self.app))
 
     def mails(self) -> list[OutboxMail]:
         """The outbox as it lies in the database, the oldest first."""

@@ -127,10 +127,10 @@ class Team:
         with self.app.app_context():
             account, _ = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             account.password, account.must_change_password = _hashed(), False
-            account.tf_primary_method = two_factor.METHOD
-            account.tf_totp_secret = sealed = two_factor.new_secret(account)
+            account.tf_primary_method, second_factor = two_factor.METHOD, self.app.extensions["second_factor"]
+            account.tf_totp_secret = sealed = second_factor.new_secret(account)
             db.session.commit()
-            secret = two_factor.format_secret(account, sealed).replace(" ", "")
+            secret = second_factor.format_secret(account, sealed).replace(" ", "")
             return StaffClient(self.site, account.email, secret=secret, https=https)
 
     def sign_in(self, name: str, *roles: str) -> StaffClient:
