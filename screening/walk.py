@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from flask import g
 
@@ -36,9 +37,9 @@ class Walk:
 
 def current_walk() -> Walk:
     """Return the walk of the request being answered, for views, the page frame and error handlers."""
-    if "walk" not in g:
-        questionnaire, draft = current.questionnaire(), current_draft()
+    draft, found = current_draft(), g.get("walk")
+    if found is None or found.draft is not draft:  # an application context may outlast a request, as in tests
+        questionnaire = current.questionnaire()
         answers = branching.answers_on_path(questionnaire, draft.answers)
-        g.walk = Walk(questionnaire, draft, answers, current_locale(), current.now())
-    found: Walk = g.walk
-    return found
+        found = g.walk = Walk(questionnaire, draft, answers, current_locale(), current.now())
+    return cast(Walk, found)
