@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import fastGlob from "fast-glob";
 import { transform } from "lightningcss";
 import postcss from "postcss";
 import { PurgeCSS } from "purgecss";
@@ -26,17 +27,17 @@ const unmet = /:has\(\s*\+/;
 const given = /^(link|visited|active)text$/i;
 
 // One style sheet is written; each page loads what its templates use of it. A sheet that is ``on`` another
-// holds only what that one lacks.
+// holds only what that one lacks. ``named`` are class names that Python gives to a template.
 const fields = ["components/{consultation,errors,fields,notice}"];
 const sheets = {
   "visitor.css": {
-    templates: ["layouts/visitor", "components/{advice,charts,choices,crisis,errors,frame,icons,notice,steps}", "visit/*", "pages/*", "errors/{page,last_resort}"],
+    templates: ["layouts/visitor", "components/{advice,charts,choices,crisis,errors,frame,icons,notice,steps}", "screener/*", "errors/{page,last_resort}"],
   },
   "consultation.css": {
-    templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callback/*"], on: "visitor.css",
+    templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callbacks/*"], on: "visitor.css",
   },
   "staff.css": {
-    templates: [...fields, "layouts/staff", "components/{account_state,charts,columns,desk,hatch,icons,over_time,parts,shares,token,told}", "staff/*", "callback/desk/*", "responses/*", "errors/staff"],
+    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [/^app-tag--/],
   },
 };
 
@@ -48,9 +49,11 @@ const compiled = sass.compile(join(source, "app.scss"), {
 const words = (content) => [...(content.match(/[\w-]+/g) ?? []), ...[...content.matchAll(/arrange="(\w+)"/g)].map(([, name]) => `app-choices--${name}`)];
 const extractors = [{ extensions: ["html"], extractor: words }];
 
-async function purge(templates) {
+async function purge({ templates, named = [] }) {
   const content = templates.map((name) => join(root, "templates", `${name}.html`));
-  const [purged] = await new PurgeCSS().purge({ content, css: [{ raw: compiled }], extractors, safelist: { standard: composed } });
+  const missing = content.filter((pattern) => !fastGlob.sync(pattern).length);
+  if (missing.length) throw new Error(`no template: ${missing.join(", ")}`);
+  const [purged] = await new PurgeCSS().purge({ content, css: [{ raw: compiled }], extractors, safelist: { standard: [...composed, ...named] } });
   const sheet = postcss.parse(purged.css);
   sheet.walkRules(unmet, (rule) => rule.remove());
   sheet.walkDecls("color", (declaration) => { if (given.test(declaration.value)) declaration.remove(); });
@@ -59,11 +62,12 @@ async function purge(templates) {
 
 const place = (rule) => `${rule.parent.type === "atrule" ? rule.parent.params : ""}{${rule}}`;
 
-async function css({ templates, on }) {
-  const sheet = await purge(templates);
+async function css(wanted) {
+  const { on } = wanted;
+  const sheet = await purge(wanted);
   if (on) {
     const there = new Set();
-    (await purge(sheets[on].templates)).walkRules((rule) => { there.add(place(rule)); });
+    (await purge(sheets[on])).walkRules((rule) => { there.add(place(rule)); });
     sheet.walkRules((rule) => { if (there.has(place(rule))) rule.remove(); });
     sheet.walkAtRules((rule) => { if (rule.nodes && !rule.nodes.length) rule.remove(); });
   }

@@ -4,8 +4,11 @@
   "use strict";
   const $ = (selector) => document.querySelector(selector);
 
-  // A page brought back by the Back button could show answers that are gone.
-  window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
+  // A page brought back by the Back button could show answers that are gone. The help page shows none, and it answers
+  // a form: to load it again, the browser would ask whether to send the form again.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && !$("input[name=after_help]")) window.location.reload();
+  });
 
   // Leave: hide the page at the press, not when the next one arrives. Shift three times does the same.
   const leave = $(".app-leave");
@@ -38,7 +41,7 @@
       const form = event.target;
       try {
         const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-        if (!answer.ok) throw new Error("refused");
+        if (!answer.ok || /notice=(again|lost)/.test(answer.url)) throw new Error("refused");
         dialog.close();
         wait(Number(document.body.dataset.longer));
       } catch {
