@@ -29,7 +29,7 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def check_form_token() -> None:
-        if request.method in SAFE_METHODS or request.endpoint in WITHOUT_TOKEN:
+        if request.method in SAFE_METHODS or request.endpoint is None or request.endpoint in WITHOUT_TOKEN:
             return
         draft = current_draft()
         if is_valid(draft) or (draft.new and request.endpoint in WITHOUT_COOKIE and origin.is_proven()):

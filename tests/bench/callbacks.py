@@ -47,8 +47,8 @@ Ready = tuple[dict[bytes, bytes], bytes]
 def ready_at_site(server: LiveServer) -> Ready:
     """A request for a call, filled in and read through."""
     patient = Patient(server, 0)
-    name, _, value = patient.cookie.partition("=")
-    return {name.encode(): value.encode()}, urlencode(patient.form, doseq=True).encode()
+    cookies = {name.encode(): value.encode() for name, value in patient.cookies.items()}
+    return cookies, urlencode(patient.form, doseq=True).encode()
 
 
 def ready_at_minimal(server: LiveServer) -> Ready:

@@ -1,4 +1,4 @@
-"""How fast the walk is, beside its peers: the minimal app, the bare callable, an empty route.
+"""How fast the walk is, beside its peers: the minimal app, the bare callable, an empty route, the site uncached.
 
 Every server is granian with the same flags. The rounds go through the servers in turn, so that a
 noisy machine disturbs all alike; what is stated are ratios and their spread. The CPU is that of the
@@ -20,16 +20,17 @@ from tests.support.live_server import LiveServer
 
 VISITORS = 16
 TARGETS = {"site": "wsgi:app", "bare": "tests.bench.peers:bare", "minimal": "tests.bench.peers:minimal"}
-TARGETS["empty"] = "tests.bench.peers:empty"
+TARGETS |= {"empty": "tests.bench.peers:empty", "uncached": "tests.bench.uncached:app"}
 COMPARED = (
     ("journeys", "journeys_per_second", ("minimal", "bare")),
-    ("CPU a request", "cpu_ms_per_request", ("minimal", "empty")),
+    ("CPU a request", "cpu_ms_per_request", ("minimal", "empty", "uncached")),
 )
 
 
 def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
     """Let the visitors loose, in a process of their own."""
-    command = [sys.executable, "-m", "tests.bench.load", str(port), str(VISITORS), str(seconds), str(journeys), what]
+    kind = "site" if what == "uncached" else what
+    command = [sys.executable, "-m", "tests.bench.load", str(port), str(VISITORS), str(seconds), str(journeys), kind]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result

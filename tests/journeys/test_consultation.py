@@ -50,7 +50,7 @@ def test_language_button_preserves_fields_and_enter_submits(browser_visitor, scr
     page.locator("#name").focus()
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    assert patient.path == "/consultation/review" and page.locator(".nhsuk-error-summary").count() == 1
+    assert patient.path == "/consultation" and page.locator(".nhsuk-error-summary").count() == 1
 
 
 def test_guardian_fields_are_visible_only_for_minors(browser_visitor):

@@ -19,11 +19,12 @@ class Patient:
 
     def __init__(self, server: LiveServer, number: int) -> None:
         self.server, self.name = server, f"Patient {number}"
-        self.cookie = ""
+        self.cookies: dict[str, str] = {}
         form = self.ask("GET", "/consultation")
         fields = Page.typed(_page(form[2]), "/consultation/review")
-        review = self.ask("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
-        assert review[0] == 200, review[0]
+        checked = self.ask("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
+        assert checked[0] == 303, checked[0]
+        review = self.ask("GET", "/consultation/review")
         self.form = Page.typed(_page(review[2]), "/consultation/sent")
 
     def send(self) -> str | None:
@@ -38,9 +39,10 @@ class Patient:
             return None
 
     def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
-        """One request with this patient's cookie: status, headers, body."""
+        """One request with this patient's cookies: status, headers, body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
-        headers = {"Cookie": self.cookie} if self.cookie else {}
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        headers = {"Cookie": cookies} if cookies else {}
         if fields is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
@@ -49,8 +51,9 @@ class Patient:
             body = answer.read().decode()
         finally:
             connection.close()
-        fresh = answer.headers.get("Set-Cookie", "")
-        self.cookie = fresh.partition(";")[0] if fresh.startswith("draft=") else self.cookie
+        for fresh in answer.headers.get_all("Set-Cookie", []):
+            name, _, value = fresh.partition(";")[0].partition("=")
+            self.cookies[name] = value
         return answer.status, dict(answer.headers), body
 
 

@@ -174,7 +174,7 @@ class Patient(Pressing, Visitor):
         self.begun.append((time.monotonic(), name, self.client, page))
         while self.begun and (time.monotonic() - self.begun[0][0] > LEAST_SECONDS or len(self.begun) > 8):
             _, name, self.client, page = self.begun.pop(0)
-            while (sent := self.fill(page, "/consultation/sent")).status == 422:
+            while (sent := self.fill(page, "/consultation/sent")).address == "/consultation/review":
                 with self.crowd.changed:
                     self.crowd.changed.wait(BREATH)
             assert sent.status == 200, (sent.status, sent.words[:200])
