@@ -1,24 +1,26 @@
-"""A form sent after the session ended: saved for 15 minutes in an encrypted cookie, restored once after sign-in.
+"""Forms that a page shows again: refused ones (``sent_forms``), and those sent after the session ended.
 
-A second encrypted cookie, bound to the session's, holds the account. Nothing is stored on the server.
+The latter are saved for 15 minutes in an encrypted cookie and restored once after sign-in. A second encrypted cookie,
+bound to the session's, holds the account. Nothing of them is stored on the server.
 """
 
-import json
-import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from flask import Flask, Response, current_app, g, request
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+from wtforms import Form
 
 from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF
-from screening.staff import sessions
+from screening.staff import sent_forms, sessions
 from screening.staff.current_account import account_or_none
+from screening.staff.sent_forms import SentForm, Texts
 from screening.web import origin
+from screening.web.errors import ERROR_TEXTS
 
 RECOVERY_SECONDS = 15 * 60
 """Seconds that it is kept."""
@@ -26,8 +28,15 @@ RECOVERY_SECONDS = 15 * 60
 MAX_COOKIE = 3900
 """Bytes of a cookie's value: browsers take 4096 with its name."""
 
-NOT_TYPED = ("csrf_token", "next", "seen", "secret")
-"""Fields that nobody types, and that the form has anew."""
+SIGNED_OUT = "signed_out"
+"""The reason of a form that was sent after the session ended."""
+
+SIGNED_OUT_TEXT = lazy_gettext(
+    "You were signed out before this was saved. Your words are here: press the button again."
+)
+NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")
+
+AnyForm = TypeVar("AnyForm", bound=Form)
 
 
 def recoverable(app: Flask, *forms: str) -> None:
@@ -42,36 +51,62 @@ def save_form() -> tuple[str | None, bool]:
     """
     if request.method != "POST" or request.endpoint not in _forms() or not sessions.current_session().ended:
         return None, False
-    page, account_id = _page_of(request.path), _whose()
-    fields = [(k, v) for k, v in request.form.items(multi=True) if k not in NOT_TYPED and v.strip("\r\n\t ")]
+    page, account_id = sent_forms.page_of_form(), _whose()
+    fields = [(name, value) for name, value in sent_forms.typed_fields() if value.strip("\r\n\t ")]
     if account_id is None or not origin.is_own() or not fields or any("\0" in k + v for k, v in fields):
         return page, False
-    text = json.dumps({"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields})
-    sealed = current.keyring().encrypt(STAFF, zlib.compress(text.encode(), 9), _place())
+    form = {"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields}
+    sealed = sent_forms.encrypt(form, _name("words"))
     if len(sealed) > MAX_COOKIE:
         return page, True
     g.unsaved_cookie = sealed
     return page, False
 
 
-def recover_form(*forms: str) -> MultiDict[str, str] | None:
-    """What the account that is signed in typed into one of these forms (endpoints) before it was signed out.
+def recover_form(*forms: str) -> SentForm | None:
+    """Return what this account typed into one of these forms (endpoints; none: any form of this page).
 
-    None when there is nothing, it is another's, another page's, or too old. What is given back is gone afterwards.
+    That is the refused form the address names; else the form sent after the session ended, which is given once, within
+    15 minutes, to the same account on the same page.
     """
+    sent = sent_forms.find(*forms)
+    if sent is not None:
+        return sent
     kept, account = _opened(), account_or_none()
     if kept is None or account is None or request.method != "GET" or kept["account"] != account.id:
         return None
-    if kept["form"] not in forms or kept["page"] != request.path:
+    if (forms and kept["form"] not in forms) or kept["page"] != request.path:
         return None
     g.unsaved_shown = True
-    return MultiDict([(str(k), str(v)) for k, v in kept["fields"]])
+    return SentForm(kept["form"], MultiDict([(str(k), str(v)) for k, v in kept["fields"]]), SIGNED_OUT)
+
+
+def fill(make: Callable[..., AnyForm], texts: Texts | None = None) -> AnyForm:
+    """Return the form of this page: as sent by a POST, as typed before with its errors, or empty."""
+    if request.method == "POST":
+        return make(formdata=request.form)
+    sent = recover_form(request.endpoint or "")
+    form = make(formdata=sent.fields if sent else None)
+    if sent is not None:
+        sent.show_errors(form, texts)
+    return form
+
+
+def form_notice() -> LazyString | None:
+    """Return why the page shows a form again, or no longer shows a result; None for other pages."""
+    if g.get("unsaved_shown"):
+        return SIGNED_OUT_TEXT
+    sent = sent_forms.find()
+    without_session = sent_forms.FORM in request.args and not sessions.current_session()
+    if without_session or (sent is not None and sent.reason == sent_forms.EXPIRED_TOKEN):
+        return ERROR_TEXTS["csrf"].text
+    return NO_LONGER_SHOWN if sent_forms.RESULT in request.args and sent_forms.find_result() is None else None
 
 
 def init_app(app: Flask) -> None:
-    """Set and take away the two cookies, and tell templates when a form was filled again."""
+    """Set and delete the two cookies, and give templates the notice of a form shown again."""
     app.after_request(_set_cookies)
-    app.jinja_env.globals["form_was_recovered"] = lambda: bool(g.get("unsaved_shown"))
+    app.jinja_env.globals["form_notice"] = form_notice
 
 
 def _set_cookies(response: Response) -> Response:
@@ -96,11 +131,8 @@ def _opened() -> Mapping[str, Any] | None:
     sealed = request.cookies.get(_name("words"), "")
     if not sealed or len(sealed) > MAX_COOKIE:
         return None
-    try:
-        kept: Mapping[str, Any] = json.loads(zlib.decompress(current.keyring().decrypt(STAFF, sealed, _place())))
-    except DecryptionError:
-        return None
-    return kept if kept["at"] <= _now() < kept["at"] + RECOVERY_SECONDS else None
+    kept: Mapping[str, Any] | None = sent_forms.decrypt(sealed, _name("words"))
+    return kept if kept and kept["at"] <= _now() < kept["at"] + RECOVERY_SECONDS else None
 
 
 def _whose() -> str | None:
@@ -112,18 +144,6 @@ def _whose() -> str | None:
         return None
 
 
-def _page_of(path: str) -> str | None:
-    """The page a form belongs to: what it is sent to, or the next address above that can be looked at."""
-    addresses = current_app.url_map.bind("")
-    while path.strip("/"):
-        try:
-            addresses.match(path, method="GET")
-            return path
-        except (HTTPException, RequestRedirect):
-            path = path.rpartition("/")[0]
-    return None
-
-
 def _forms() -> set[str]:
     found: set[str] = current_app.extensions.get("recoverable_forms", set())
     return found
@@ -131,10 +151,6 @@ def _forms() -> set[str]:
 
 def _name(what: str) -> str:
     return f"{current_app.config['SESSION_COOKIE_NAME']}-{what}"
-
-
-def _place() -> bytes:
-    return _name("words").encode()
 
 
 def _bound(session_id: str) -> bytes:
