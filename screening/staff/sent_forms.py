@@ -8,7 +8,7 @@ import json
 import secrets
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -125,15 +125,13 @@ def typed_fields() -> list[tuple[str, str]]:
 
 def page_of_form() -> str | None:
     """Return the page the form of this request belongs to: its own address, or the next above that answers a GET."""
-    addresses, path = current_app.url_map.bind(""), request.path
-    if request.url_rule is not None and "GET" not in (request.url_rule.methods or ()):
-        path = path.rpartition("/")[0]
+    addresses, path, sent_to = current_app.url_map.bind(""), request.path, request.url_rule
     while path.strip("/"):
-        try:
-            addresses.match(path, method="GET")
-            return path
-        except (HTTPException, RequestRedirect):
-            path = path.rpartition("/")[0]
+        with suppress(HTTPException, RequestRedirect):
+            rule, _ = addresses.match(path, method="GET", return_rule=True)
+            if path != request.path or sent_to is None or rule.rule == sent_to.rule:  # else a file of that name
+                return path
+        path = path.rpartition("/")[0]
     return None
 
 

@@ -8,6 +8,7 @@ import hmac
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask
 from sqlalchemy import select
@@ -112,6 +113,11 @@ class StaffClient(Visitor):
         """Type the key of the page into the app, and the app's code into the page."""
         self.secret = shown_key(page)
         return self.send(page, "/staff/set-up", code=self.code)
+
+
+def was_refused(page: Page) -> bool:
+    """Whether a page shows a form again that was sent and not accepted."""
+    return page.status == 200 and "sent" in parse_qs(urlsplit(page.response.request.url).query)
 
 
 def shown_key(page: Page) -> str:
