@@ -9,7 +9,7 @@ from screening.staff import nav, roles
 from screening.staff.access import require_role, requirement_of
 from screening.staff.current_account import current_account
 from tests.support.staff_client import Team
-from tests.support.visitor import Page, Visitor, check_page
+from tests.support.visitor import Page, check_page
 
 ADDRESSES = """
 / GET signed in
