@@ -262,6 +262,10 @@ class TestOneRelease:
             db.session.commit()
         page = rita.send(page, "/staff/releases/1/check")
         assert "Nothing found" not in page.words and page.main.find(role="alert")
+        query = page.response.request.query_string.decode()
+        again = rita.get(f"/staff/releases/1?{query}")
+        assert again.main.find(role="alert").get_text() == page.main.find(role="alert").get_text()
+        assert rita.get("/staff/releases/1").main.find(role="alert") is None
         assert [(subject, detail["findings"] == "0") for _, _, subject, detail in events(team, "release.checked")] == [
             ("R-0001", True),
             ("R-0001", False),
