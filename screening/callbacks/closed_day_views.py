@@ -10,7 +10,7 @@ from screening.callbacks.models import ClosedDay
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import ClosedDayForm
 from screening.extensions import db
-from screening.staff import form_recovery, sent_forms
+from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -20,7 +20,7 @@ from screening.staff.roles import CALLBACKS
 @require_role(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
-    form = form_recovery.fill(ClosedDayForm)
+    form = sent_forms.fill(ClosedDayForm)
     if request.method == "POST":
         if not form.validate():
             return sent_forms.send_back(form)

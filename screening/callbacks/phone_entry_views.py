@@ -17,7 +17,7 @@ from screening.callbacks.staff_texts import REFUSED
 from screening.callbacks.workflow import NotAllowedError
 from screening.extensions import db
 from screening.i18n import locale
-from screening.staff import form_recovery, sent_forms
+from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -55,7 +55,7 @@ def _form_or_receipt() -> str:
     receipt = sent_forms.find_result()
     if receipt is not None:
         return render_template("callbacks/staff/entered.html", receipt=receipt)
-    sent = form_recovery.recover_form("staff_callbacks.enter")
+    sent = sent_forms.find("staff_callbacks.enter")
     form = _form(sent.fields if sent else None)
     if sent is not None:
         sent.show_errors(form)

@@ -30,7 +30,7 @@ from screening.callbacks.staff_texts import DONE, EVENTS, REFUSED
 from screening.callbacks.workflow import Attempt, NotAllowedError, Progress
 from screening.extensions import db
 from screening.questionnaires.scoring import Help, Summary, score
-from screening.staff import display_names, form_recovery, sent_forms
+from screening.staff import display_names, sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -51,7 +51,7 @@ class StepNote:
 def show(id_: str) -> str:
     """One request."""
     done = DONE.get(request.args.get("done", ""))
-    return _request_page(_found(id_), form_recovery.recover_form(), notice=done)
+    return _request_page(_found(id_), sent_forms.find(), notice=done)
 
 
 @staff_callbacks.post("/<id_>/claim")

@@ -9,7 +9,7 @@ from screening.callbacks import staff_service
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import SearchForm
 from screening.extensions import db
-from screening.staff import display_names, form_recovery, sent_forms
+from screening.staff import display_names, sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -21,7 +21,7 @@ def search() -> AnyResponse | str:
     """Find requests by a phone number or e-mail address. A GET looks for what the last POST stored."""
     if request.method == "POST":
         return sent_forms.send_back(SearchForm())
-    sent, rows = form_recovery.recover_form("staff_callbacks.search"), None
+    sent, rows = sent_forms.find("staff_callbacks.search"), None
     form = SearchForm(formdata=sent.fields if sent else None)
     if sent is not None and not sent.reason and form.validate():
         rows = staff_service.find_by_contact(current.keyring(), _contact(form.contact.data))

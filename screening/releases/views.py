@@ -19,7 +19,7 @@ from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL
 from screening.releases.service import MultipleVersionsError, Preview, RefusedError
-from screening.staff import display_names, form_recovery, nav, sent_forms
+from screening.staff import display_names, nav, sent_forms
 from screening.staff.access import refuse, require_role
 from screening.staff.current_account import current_account
 from screening.staff.forms import StaffForm
@@ -95,7 +95,7 @@ def init_app(app: Flask) -> None:
 @require_role(RESPONSES, ROWS)
 def index() -> str:
     """The next release, and those made so far."""
-    sent = form_recovery.recover_form("releases.make")
+    sent = sent_forms.find("releases.make")
     changed = sent is not None and sent.reason == "changed"
     form = MakeForm(formdata=sent.fields if sent and not changed else None)
     if sent is not None:

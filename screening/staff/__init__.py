@@ -69,7 +69,7 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
 def _send_back_without_token(error: CSRFError) -> Response:
     """Show the form again with a new token: the session was renewed, or had expired, since the page was opened."""
     wanted = access.safe_next_url(request.form.get("next", ""))
-    return sent_forms.send_back(reason=sent_forms.EXPIRED_TOKEN, next=wanted)
+    return sent_forms.send_back(reason=sent_forms.STALE_FORM, next=wanted)
 
 
 def _refuse_nulls(app: Flask) -> None:

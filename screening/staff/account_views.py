@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from screening import current
 from screening.extensions import db
-from screening.staff import accounts, form_recovery, sent_forms
+from screening.staff import accounts, sent_forms
 from screening.staff.access import RECENT_SECONDS, require_role
 from screening.staff.accounts import PROBLEMS, AccountError, Actor
 from screening.staff.current_account import current_account
@@ -35,7 +35,7 @@ def index() -> str:
 @require_role(ADMIN)
 def add() -> str | Response:
     """Add an account; its page shows the temporary password for some minutes."""
-    form = form_recovery.fill(AccountForm, PROBLEMS)
+    form = sent_forms.fill(AccountForm, PROBLEMS)
     if request.method == "GET":
         return render_template("staff/account_new.html", form=form)
     try:

@@ -64,7 +64,7 @@ def show() -> str | Response:
     """E-mail and password."""
     if account_or_none():
         return _see(url_for("authentication.home"))
-    form, wanted = form_recovery.fill(SignInForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
+    form, wanted = sent_forms.fill(SignInForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
     if request.method == "POST":
         if form.validate():
             account = authentication.find_account(form.email.data, form.password.data, current.now())
@@ -99,7 +99,7 @@ def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Respo
     account = _someone()
     if not account.tf_totp_secret:
         return _see(url_for("authentication.home"))
-    form, wanted = form_recovery.fill(CodeForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
+    form, wanted = sent_forms.fill(CodeForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
     if request.method == "POST":
         if form.validate():
             outcome = proof(account, form.code.data, current.now())
@@ -119,7 +119,7 @@ def set_up() -> str | Response:
     if "new_secret" not in session:
         session["new_secret"] = two_factor.new_secret(account)
     secret = session["new_secret"]
-    form = form_recovery.fill(CodeForm, ERRORS)
+    form = sent_forms.fill(CodeForm, ERRORS)
     if request.method == "POST":
         if form.validate():
             account.totp_counter = 0
@@ -170,7 +170,7 @@ def password() -> str | Response:
     """A new password: instead of a temporary one, or of the present one."""
     account = _someone()
     temporary = account.must_change_password
-    form = form_recovery.fill(PasswordForm, ERRORS)
+    form = sent_forms.fill(PasswordForm, ERRORS)
     if request.method == "POST":
         if not form.validate() or not _takes(form, account):
             return sent_forms.send_back(form, ERRORS)
@@ -255,7 +255,10 @@ def _let_in(account: Account, shown: bool) -> None:
 
 
 def _onward(wanted: str | None) -> Response:
-    """To what was asked for before the sign-in came between."""
+    """To the form that was sent after the last session ended, or to what was asked for before the sign-in."""
+    recovered = form_recovery.recover_form()
+    if recovered is not None:
+        return recovered
     return _see(wanted or sessions.current_session().pop("next", None) or url_for("authentication.home"))
 
 

@@ -1,26 +1,20 @@
-"""Forms that a page shows again: refused ones (``sent_forms``), and those sent after the session ended.
+"""A form sent after the session ended: saved for 15 minutes in an encrypted cookie, restored once after sign-in.
 
-The latter are saved for 15 minutes in an encrypted cookie and restored once after sign-in. A second encrypted cookie,
-bound to the session's, holds the account. Nothing of them is stored on the server.
+A second encrypted cookie, bound to the session's, holds the account. The server stores nothing before the sign-in.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from flask_babel import lazy_gettext
-from flask_babel.speaklater import LazyString
-from werkzeug.datastructures import MultiDict
-from wtforms import Form
+from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF
 from screening.staff import sent_forms, sessions
 from screening.staff.current_account import account_or_none
-from screening.staff.sent_forms import SentForm, Texts
 from screening.web import origin
-from screening.web.errors import ERROR_TEXTS
 
 RECOVERY_SECONDS = 15 * 60
 """Seconds that it is kept."""
@@ -28,19 +22,9 @@ RECOVERY_SECONDS = 15 * 60
 MAX_COOKIE = 3900
 """Bytes of a cookie's value: browsers take 4096 with its name."""
 
-SIGNED_OUT = "signed_out"
-"""The reason of a form that was sent after the session ended."""
-
-SIGNED_OUT_TEXT = lazy_gettext(
-    "You were signed out before this was saved. Your words are here: press the button again."
-)
-NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")
-
-AnyForm = TypeVar("AnyForm", bound=Form)
-
 
 def recoverable(app: Flask, *forms: str) -> None:
-    """Keep what is typed into these forms (endpoints), whose pages ask ``recover_form``. None that takes a password."""
+    """Save what is typed into these forms (endpoints), whose pages ask ``sent_forms``. None that takes a password."""
     app.extensions.setdefault("recoverable_forms", set()).update(forms)
 
 
@@ -63,50 +47,21 @@ def save_form() -> tuple[str | None, bool]:
     return page, False
 
 
-def recover_form(*forms: str) -> SentForm | None:
-    """Return what this account typed into one of these forms (endpoints; none: any form of this page).
+def recover_form() -> AnyResponse | None:
+    """Move what this account typed before its session ended into its new session; return a redirect to that form.
 
-    That is the refused form the address names; else the form sent after the session ended, which is given once, within
-    15 minutes, to the same account on the same page.
+    None when there is nothing, it is another account's, or it is older than 15 minutes.
     """
-    sent = sent_forms.find(*forms)
-    if sent is not None:
-        return sent
     kept, account = _opened(), account_or_none()
-    if kept is None or account is None or request.method != "GET" or kept["account"] != account.id:
+    if kept is None or account is None or kept["account"] != account.id:
         return None
-    if (forms and kept["form"] not in forms) or kept["page"] != request.path:
-        return None
-    g.unsaved_shown = True
-    return SentForm(kept["form"], MultiDict([(str(k), str(v)) for k, v in kept["fields"]]), SIGNED_OUT)
-
-
-def fill(make: Callable[..., AnyForm], texts: Texts | None = None) -> AnyForm:
-    """Return the form of this page: as sent by a POST, as typed before with its errors, or empty."""
-    if request.method == "POST":
-        return make(formdata=request.form)
-    sent = recover_form(request.endpoint or "")
-    form = make(formdata=sent.fields if sent else None)
-    if sent is not None:
-        sent.show_errors(form, texts)
-    return form
-
-
-def form_notice() -> LazyString | None:
-    """Return why the page shows a form again, or no longer shows a result; None for other pages."""
-    if g.get("unsaved_shown"):
-        return SIGNED_OUT_TEXT
-    sent = sent_forms.find()
-    without_session = sent_forms.FORM in request.args and not sessions.current_session()
-    if without_session or (sent is not None and sent.reason == sent_forms.EXPIRED_TOKEN):
-        return ERROR_TEXTS["csrf"].text
-    return NO_LONGER_SHOWN if sent_forms.RESULT in request.args and sent_forms.find_result() is None else None
+    g.unsaved_moved = True
+    return sent_forms.show_later(kept["form"], request.script_root + kept["page"], kept["fields"])
 
 
 def init_app(app: Flask) -> None:
-    """Set and delete the two cookies, and give templates the notice of a form shown again."""
+    """Set and delete the two cookies."""
     app.after_request(_set_cookies)
-    app.jinja_env.globals["form_notice"] = form_notice
 
 
 def _set_cookies(response: Response) -> Response:
@@ -119,7 +74,7 @@ def _set_cookies(response: Response) -> Response:
     }
     if "unsaved_cookie" in g:
         response.set_cookie(_name("words"), g.unsaved_cookie, max_age=RECOVERY_SECONDS, **options)
-    elif g.get("unsaved_shown"):
+    elif g.get("unsaved_moved"):
         response.delete_cookie(_name("words"), **options)
     if session.fresh and session.id is not None and session.whose:
         sealed = current.keyring().encrypt(STAFF, session.whose.encode(), _bound(session.id))

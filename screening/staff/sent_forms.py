@@ -7,13 +7,15 @@ writes nothing, so Back and reload repeat nothing.
 import json
 import secrets
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, redirect, request, url_for
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
@@ -25,12 +27,22 @@ from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF
 from screening.staff import sessions
 from screening.staff.current_account import account_or_none
+from screening.web.errors import ERROR_TEXTS
 
 FORM, RESULT = "sent", "result"
 """Keys in the session, and parameters of the address."""
 
-EXPIRED_TOKEN = "expired_token"  # noqa: S105  a reason, no secret
+STALE_FORM = "stale_form"
 """The reason of a form whose token belongs to an earlier session."""
+
+SIGNED_OUT = "signed_out"
+"""The reason of a form that was sent after the session ended."""
+
+NOTICES = {
+    STALE_FORM: ERROR_TEXTS["csrf"].text,
+    SIGNED_OUT: lazy_gettext("You were signed out before this was saved. Your words are here: press the button again."),
+}
+NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")
 
 NOT_STORED = ("csrf_token", "next", "seen", "secret", "password", "current", "again", "code")
 """Fields of the page rather than of its reader, passwords and codes."""
@@ -38,6 +50,7 @@ NOT_STORED = ("csrf_token", "next", "seen", "secret", "password", "current", "ag
 MAX_IN_COOKIE = 300
 """Letters of a form stored before a password is accepted: the session is a cookie until then, and holds an e-mail."""
 
+AnyForm = TypeVar("AnyForm", bound=Form)
 Texts = Mapping[str, Any]
 """Texts of errors by their code."""
 
@@ -77,12 +90,17 @@ def send_back(
     fields = typed_fields()
     if sessions.current_session().id is None and sum(map(len, sum(fields, ()))) > MAX_IN_COOKIE:
         fields = []
-    return _store(FORM, page, [fields, reason, errors], None, query)
+    return _store(FORM, page, [fields, reason, errors], query=query)
 
 
 def send_result(page: str, seconds: int | None = None, **values: Any) -> AnyResponse:
     """Store what a page shows once it is opened; return a redirect to it. After ``seconds`` it is shown no more."""
-    return _store(RESULT, page, values, None if seconds is None else current.now() + seconds, {})
+    return _store(RESULT, page, values, until=None if seconds is None else current.now() + seconds)
+
+
+def show_later(form: str, page: str, fields: list[tuple[str, str]]) -> AnyResponse:
+    """Store a form that was sent after the session ended; return a redirect to its page."""
+    return _store(FORM, page, [fields, SIGNED_OUT, {}], form=form)
 
 
 def find(*forms: str) -> SentForm | None:
@@ -101,6 +119,27 @@ def find_result() -> Mapping[str, Any] | None:
     return None if entry is None or _over(entry) else _decrypted(RESULT, entry)
 
 
+def fill(make: Callable[..., AnyForm], texts: Texts | None = None) -> AnyForm:
+    """Return the form of this page: as sent by a POST, as typed before, with its errors, or empty."""
+    if request.method == "POST":
+        return make(formdata=request.form)
+    sent = find(request.endpoint or "")
+    form = make(formdata=sent.fields if sent else None)
+    if sent is not None:
+        sent.show_errors(form, texts)
+    return form
+
+
+def form_notice() -> LazyString | None:
+    """Return why the page shows a form again, or no longer shows a result; None for other pages."""
+    sent = find()
+    if sent is not None:
+        return NOTICES.get(sent.reason)
+    if FORM in request.args and not sessions.current_session():
+        return NOTICES[STALE_FORM]
+    return NO_LONGER_SHOWN if RESULT in request.args and find_result() is None else None
+
+
 @contextmanager
 def carried_over() -> Iterator[None]:
     """Encrypt what is stored anew when the session gets another id inside the block."""
@@ -114,8 +153,9 @@ def carried_over() -> Iterator[None]:
 
 
 def init_app(app: Flask) -> None:
-    """Remove stored forms and results with later posts."""
+    """Remove stored forms and results with later posts, and give templates the notice of a form shown again."""
     app.after_request(_remove)
+    app.jinja_env.globals["form_notice"] = form_notice
 
 
 def typed_fields() -> list[tuple[str, str]]:
@@ -149,11 +189,18 @@ def decrypt(sealed: str, associated_data: str) -> Any:
         return None
 
 
-def _store(slot: str, page: str, value: Any, until: int | None, query: Mapping[str, str | None]) -> AnyResponse:
+def _store(
+    slot: str,
+    page: str,
+    value: Any,
+    form: str | None = None,
+    until: int | None = None,
+    query: Mapping[str, str | None] | None = None,
+) -> AnyResponse:
     id_, data = secrets.token_urlsafe(9), encrypt(value, _associated_data(slot, page))
-    entry = {"id": id_, "form": request.endpoint, "page": page, "until": until, "data": data}
+    entry = {"id": id_, "form": form or request.endpoint, "page": page, "until": until, "data": data}
     sessions.current_session()[slot] = entry
-    parameters = {name: text for name, text in query.items() if text}
+    parameters = {name: text for name, text in (query or {}).items() if text}
     return redirect(f"{page}?{urlencode({**parameters, slot: id_})}", 303)
 
 
