@@ -220,6 +220,22 @@ def test_back_after_stale_token_keeps_the_words(site_tab, team):
     tab.send("/closed-days", "December 24, 2026")
 
 
+def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
+    tab, ann = site_tab, team.add("ann", "callbacks")
+    enter(tab, ann)
+    tab.open("/staff/callbacks/new")
+    clock.forward(15 * 60)
+    tab.page.locator("#message").fill(FORM["message"])
+    with tab.page.expect_navigation():
+        tab.page.locator("main form button.nhsuk-button").click()
+    assert "You were signed out" in tab.text()
+    tab.go_away_and_back()
+    tab.send("/sign-in", "Enter your code", email=ann.email, password=ann.password)
+    clock.forward(30)
+    tab.send("/second-factor", "Your words are here", code=ann.code)
+    assert tab.page.locator("#message").input_value() == FORM["message"]
+
+
 def test_page_that_answers_a_post_directly_is_detected(page):
     """The control: such a page is what Back fails on."""
     app = Flask("control")

@@ -304,3 +304,23 @@ def prove_together(count, team, member, code):
             return authentication.check_code(account, code, now).value
 
     return sorted(run_together(count, prove))
+
+
+@pytest.mark.each_database
+def test_page_keeps_what_another_request_stored_meanwhile(team, clock):
+    """A page that was opened before a form was sent, and is answered after it, stores no older copy of the session."""
+
+    def slow():
+        with db.engines[None].begin() as another:
+            another.execute(text("UPDATE staff_session SET data = REPLACE(data, '{', '{\"sentinel\": 1, ')"))
+        return "slow"
+
+    team.app.add_url_rule("/slow", "slow", require_login(slow))
+    member = team.add("dana", "admin")
+    member.sign_in()
+    member.get("/staff/you")
+    clock.forward(MINUTE)
+    assert member.client.get("/staff/slow").status_code == 200
+    with team.app.app_context():
+        row = db.session.execute(select(StaffSession.data, StaffSession.seen)).one()
+    assert "sentinel" in row.data and row.seen == int(clock())
