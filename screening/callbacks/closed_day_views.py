@@ -2,14 +2,15 @@
 
 from datetime import date
 
-from flask import make_response, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
 from screening.callbacks.models import ClosedDay
-from screening.callbacks.staff_blueprint import UNPROCESSABLE, staff_callbacks, submitted_or_recovered
+from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import ClosedDayForm
 from screening.extensions import db
+from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -19,21 +20,22 @@ from screening.staff.roles import CALLBACKS
 @require_role(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
-    form = ClosedDayForm(formdata=submitted_or_recovered())
-    if request.method == "POST" and form.validate():
+    form = sent_forms.fill(ClosedDayForm)
+    if request.method == "POST":
+        if not form.validate():
+            return sent_forms.send_back(form)
         day = form.day.data.isoformat()
         if db.session.get(ClosedDay, day) is None:
             db.session.add(ClosedDay(day=day))
             db.session.add(audit.event("closed_day.added", current.now(), current_account().id, day))
             db.session.commit()
         return redirect(url_for("staff_callbacks.closed_days"), 303)
-    page = render_template(
+    return render_template(
         "callbacks/staff/closed_days.html",
         form=form,
         added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
         fixed=sorted(current.clinic().holidays),
     )
-    return make_response(page, UNPROCESSABLE if form.errors else 200)
 
 
 @staff_callbacks.post("/closed-days/<day>/remove")

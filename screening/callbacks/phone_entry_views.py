@@ -3,25 +3,21 @@
 import re
 from datetime import UTC, datetime
 
-from flask import make_response, render_template, request
+from flask import make_response, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
 from screening.callbacks import clinic_calendar, patient_service
 from screening.callbacks.forms import ConsultationForm
 from screening.callbacks.public_key import NoKeyError
-from screening.callbacks.staff_blueprint import (
-    CONFLICT,
-    UNAVAILABLE,
-    UNPROCESSABLE,
-    staff_callbacks,
-    submitted_or_recovered,
-)
+from screening.callbacks.staff_blueprint import UNAVAILABLE, staff_callbacks
 from screening.callbacks.staff_texts import REFUSED
 from screening.callbacks.workflow import NotAllowedError
 from screening.extensions import db
 from screening.i18n import locale
+from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -30,19 +26,13 @@ from screening.staff.roles import CALLBACKS
 @staff_callbacks.route("/new", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def enter() -> AnyResponse | str:
-    """Enter a request for somebody on the phone. The reference is shown this once, to be read out."""
-    form = ConsultationForm(
-        clinic_calendar.current_calendar(current.clinic()),
-        current.clinic().country,
-        locale.locale_names(),
-        datetime.fromtimestamp(current.now(), UTC),
-        formdata=submitted_or_recovered(),
-    )
-    sent = request.form.get("secret", "")
+    """Enter a request for a caller on the phone. Its reference is shown afterwards, to be read out."""
+    if request.method == "GET":
+        return _form_or_receipt()
+    form, sent = _form(request.form), request.form.get("secret", "")
     secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else patient_service.fresh_secret()
-    if request.method == "GET" or not form.validate():
-        code = UNPROCESSABLE if form.errors else 200
-        return make_response(render_template("callbacks/staff/new.html", form=form, secret=secret, notice=None), code)
+    if not form.validate():
+        return sent_forms.send_back(form)
     try:
         receipt = patient_service.submit(
             secret,
@@ -54,14 +44,34 @@ def enter() -> AnyResponse | str:
             mails=bool(current.settings()["MAIL_HOST"]),
         )
     except (NotAllowedError, patient_service.GoneError):
-        return _form_again(form, patient_service.fresh_secret(), "changed", CONFLICT)
+        return sent_forms.send_back(reason="changed")
     except (NoKeyError, SQLAlchemyError):
         db.session.rollback()
-        return _form_again(form, secret, "away", UNAVAILABLE)
-    return render_template("callbacks/staff/entered.html", receipt=receipt)
+        return make_response(_page(form, secret, "away"), UNAVAILABLE)
+    page = url_for("staff_callbacks.enter")
+    return sent_forms.send_result(page, reference=receipt.reference, due_at=receipt.due_at)
 
 
-def _form_again(form: ConsultationForm, secret: str, why: str, code: int) -> AnyResponse:
-    return make_response(
-        render_template("callbacks/staff/new.html", form=form, secret=secret, notice=REFUSED[why]), code
+def _form_or_receipt() -> str:
+    receipt = sent_forms.find_result()
+    if receipt is not None:
+        return render_template("callbacks/staff/entered.html", receipt=receipt)
+    sent = sent_forms.find("staff_callbacks.enter")
+    form = _form(sent.fields if sent else None)
+    if sent is not None:
+        sent.show_errors(form)
+    return _page(form, patient_service.fresh_secret(), sent.reason if sent else "")
+
+
+def _form(fields: MultiDict[str, str] | None) -> ConsultationForm:
+    return ConsultationForm(
+        clinic_calendar.current_calendar(current.clinic()),
+        current.clinic().country,
+        locale.locale_names(),
+        datetime.fromtimestamp(current.now(), UTC),
+        formdata=fields,
     )
+
+
+def _page(form: ConsultationForm, secret: str, reason: str) -> str:
+    return render_template("callbacks/staff/new.html", form=form, secret=secret, notice=REFUSED.get(reason))

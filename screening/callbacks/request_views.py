@@ -16,14 +16,7 @@ from screening.callbacks import clinic_calendar, contact_index, patient_service,
 from screening.callbacks.contact_details import ContactDetails, group_digits
 from screening.callbacks.models import HANDOVER, NOTE, CallbackRequest
 from screening.callbacks.public_key import NoKeyError
-from screening.callbacks.staff_blueprint import (
-    CONFLICT,
-    UNAVAILABLE,
-    UNPROCESSABLE,
-    days_overdue,
-    due_today,
-    staff_callbacks,
-)
+from screening.callbacks.staff_blueprint import UNAVAILABLE, days_overdue, due_today, staff_callbacks
 from screening.callbacks.staff_forms import (
     DO_NOT_CALL,
     NEXT_SHIFT,
@@ -37,10 +30,11 @@ from screening.callbacks.staff_texts import DONE, EVENTS, REFUSED
 from screening.callbacks.workflow import Attempt, NotAllowedError, Progress
 from screening.extensions import db
 from screening.questionnaires.scoring import Help, Summary, score
-from screening.staff import display_names, form_recovery
+from screening.staff import display_names, sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
+from screening.staff.sent_forms import SentForm
 from screening.web.form_fields import select_choices
 
 
@@ -56,15 +50,8 @@ class StepNote:
 @require_role(CALLBACKS)
 def show(id_: str) -> str:
     """One request."""
-    found = _found(id_)
-    call, note, hand = (form_recovery.recover_form(f"staff_callbacks.{form}") for form in ("call", "note", "hand"))
-    return _request_page(
-        found,
-        notice=DONE.get(request.args.get("done", "")),
-        call=CallForm(formdata=call) if call else None,
-        note=NoteForm(formdata=note) if note else None,
-        hand=_hand_form(found, hand) if hand else None,
-    )
+    done = DONE.get(request.args.get("done", ""))
+    return _request_page(_found(id_), sent_forms.find(), notice=done)
 
 
 @staff_callbacks.post("/<id_>/claim")
@@ -102,7 +89,7 @@ def hand(id_: str) -> AnyResponse:
     found = _found(id_)
     form, me = _hand_form(found, request.form), current_account().id
     if not form.validate():
-        return make_response(_request_page(found, hand=form), UNPROCESSABLE)
+        return sent_forms.send_back(form)
     to, handover = form.to.data, StepNote(form.handover.data, HANDOVER)
     if to == NEXT_SHIFT:
         back = lambda progress: workflow.put_back(progress, me)  # noqa: E731
@@ -120,7 +107,7 @@ def call(id_: str) -> AnyResponse:
     voicemail = bool(details and details.voicemail)
     form.offer(voicemail)
     if not form.validate():
-        return make_response(_request_page(found, call=form), UNPROCESSABLE)
+        return sent_forms.send_back(form)
     step, action, detail = _call_step(form.outcome.data, voicemail)
     return _take(found, form.version, step, action, "called", StepNote(form.note.data), called=True, **detail)
 
@@ -131,11 +118,11 @@ def note(id_: str) -> AnyResponse:
     """Add a note."""
     found, form = _found(id_), NoteForm()
     if not form.validate():
-        return make_response(_request_page(found, note=form), UNPROCESSABLE)
+        return sent_forms.send_back(form)
     try:
         staff_service.record_note(found, form.version, form.note.data, current_account().id, current.now())
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error, StepNote(form.note.data))
+        return _refused(id_, error)
     return redirect(url_for("staff_callbacks.show", id_=id_, done="noted"), 303)
 
 
@@ -178,7 +165,7 @@ def _take(
             staff_service.add_note(found, words.text, me, now, words.kind)
         staff_service.transition(found, seen, step, action, me, now, **detail)
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error, words)
+        return _refused(id_, error)
     return redirect(url_for("staff_callbacks.show", id_=id_, done=done), 303)
 
 
@@ -199,28 +186,27 @@ def _taken(progress: Progress) -> Progress:
     return workflow.claim(progress, current_account().id) if progress.owner is None else progress
 
 
-def _refused(id_: str, error: Exception, words: StepNote = StepNote()) -> AnyResponse:
-    """The request as it now stands, why what was wished for was not done, and the words that were typed."""
+def _refused(id_: str, error: Exception) -> AnyResponse:
+    """Back to the request as it now stands, with the reason and what was typed."""
     db.session.rollback()
-    reason = error.reason if isinstance(error, NotAllowedError) else "away"
-    found = _found(id_)
-    call, note, hand = CallForm(formdata=None), NoteForm(formdata=None), _hand_form(found, None)
-    if words.kind == HANDOVER:
-        hand.handover.data = words.text
-    else:
-        call.note.data = note.note.data = words.text
-    page = _request_page(found, notice=REFUSED[reason], call=call, note=note, hand=hand, failed=True)
-    return make_response(page, UNAVAILABLE if reason == "away" else CONFLICT)
+    if isinstance(error, NotAllowedError):
+        return sent_forms.send_back(reason=error.reason)
+    sent = SentForm(str(request.endpoint), request.form, "away")
+    return make_response(_request_page(_found(id_), sent), UNAVAILABLE)
 
 
-def _request_page(
-    found: CallbackRequest,
-    notice: Any = None,
-    call: CallForm | None = None,
-    note: NoteForm | None = None,
-    hand: HandOverForm | None = None,
-    failed: bool = False,
-) -> str:
+def _request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = None) -> str:
+    """The page of a request. After a conflict the words are in each form: the one they were sent by may be gone."""
+    failed = sent is not None and sent.reason in REFUSED
+
+    def fields(form: str) -> MultiDict[str, str] | None:
+        return sent.fields if sent and (failed or sent.form == f"staff_callbacks.{form}") else None
+
+    call, note = CallForm(formdata=fields("call")), NoteForm(formdata=fields("note"))
+    hand = _hand_form(found, fields("hand"))
+    for name, form in (("call", call), ("note", note), ("hand", hand)):
+        if sent is not None and sent.form == f"staff_callbacks.{name}":
+            sent.show_errors(form)
     db.session.add(audit.event("request.viewed", current.now(), current_account().id, found.id))
     db.session.commit()
     details, past = staff_service.decrypt(current.keyring(), found), staff_service.history(found)
@@ -244,12 +230,12 @@ def _request_page(
         duplicates=contact_index.duplicates(found),
         names=display_names.account_names(),
         me=current_account().id,
-        call=(call or CallForm(formdata=None)).offer(bool(details and details.voicemail)),
-        note=note or NoteForm(formdata=None),
-        hand=hand or _hand_form(found, None),
+        call=call.offer(bool(details and details.voicemail)),
+        note=note,
+        hand=hand,
         late=days_overdue(found, clinic_calendar.current_calendar(current.clinic())),
         due_today=due_today(found),
-        notice=notice,
+        notice=REFUSED[sent.reason] if sent is not None and failed else notice,
         failed=failed,
         outcomes=OUTCOMES,
         stopped=any(event.detail.get("reason") == DO_NOT_CALL for event in past),

@@ -1,15 +1,15 @@
 """Search for requests by a phone number or e-mail address, which stands in no address of a page."""
 
 import phonenumbers
-from flask import make_response, render_template, request
+from flask import render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
 from screening.callbacks import staff_service
-from screening.callbacks.staff_blueprint import UNPROCESSABLE, staff_callbacks, submitted_or_recovered
+from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import SearchForm
 from screening.extensions import db
-from screening.staff import display_names
+from screening.staff import display_names, sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -18,20 +18,16 @@ from screening.staff.roles import CALLBACKS
 @staff_callbacks.route("/search", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def search() -> AnyResponse | str:
-    """Find requests by a phone number or e-mail address."""
-    form = SearchForm(formdata=submitted_or_recovered())
-    if request.method == "GET":
-        return _search_page(form)
-    if not form.validate():
-        return make_response(_search_page(form), UNPROCESSABLE)
-    rows = staff_service.find_by_contact(current.keyring(), _contact(form.contact.data))
-    found = " ".join(row.request.id for row in rows)
-    db.session.add(audit.event("requests.searched", current.now(), current_account().id, found=found))
-    db.session.commit()
-    return _search_page(form, rows)
-
-
-def _search_page(form: SearchForm, rows: list[staff_service.Row] | None = None) -> str:
+    """Find requests by a phone number or e-mail address. A GET looks for what the last POST stored."""
+    if request.method == "POST":
+        return sent_forms.send_back(SearchForm())
+    sent, rows = sent_forms.find("staff_callbacks.search"), None
+    form = SearchForm(formdata=sent.fields if sent else None)
+    if sent is not None and not sent.reason and form.validate():
+        rows = staff_service.find_by_contact(current.keyring(), _contact(form.contact.data))
+        found = " ".join(row.request.id for row in rows)
+        db.session.add(audit.event("requests.searched", current.now(), current_account().id, found=found))
+        db.session.commit()
     return render_template("callbacks/staff/search.html", form=form, rows=rows, names=display_names.account_names())
 
 

@@ -2,22 +2,15 @@
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, request
-from werkzeug.datastructures import MultiDict
+from flask import Blueprint
 
 from screening import current
 from screening.callbacks.business_hours import Calendar, business_days_overdue
 from screening.callbacks.models import CallbackRequest
-from screening.staff import form_recovery
 
 staff_callbacks = Blueprint("staff_callbacks", __name__, url_prefix="/callbacks")
 
-CONFLICT, UNPROCESSABLE, UNAVAILABLE = 409, 422, 503
-
-
-def submitted_or_recovered() -> MultiDict[str, str] | None:
-    """Return what a form of this page was sent, or what was recovered after its session had ended."""
-    return request.form if request.method == "POST" else form_recovery.recover_form(request.endpoint or "")
+UNAVAILABLE = 503
 
 
 def days_overdue(found: CallbackRequest, calendar: Calendar) -> int | None:

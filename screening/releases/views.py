@@ -6,18 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import (
-    Blueprint,
-    Flask,
-    Response,
-    abort,
-    current_app,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Flask, Response, abort, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import BooleanField, HiddenField
@@ -30,15 +19,13 @@ from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL
 from screening.releases.service import MultipleVersionsError, Preview, RefusedError
-from screening.staff import display_names, nav
+from screening.staff import display_names, nav, sent_forms
 from screening.staff.access import refuse, require_role
 from screening.staff.current_account import current_account
 from screening.staff.forms import StaffForm
 from screening.staff.roles import RESPONSES, ROWS
 
 release_views = Blueprint("releases", __name__, url_prefix="/releases")
-
-CONFLICT, UNPROCESSABLE = 409, 422
 
 FILE_TYPES = {"csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel"), "zip": lazy_gettext("Package (zip)")}
 """The forms in which the rows can be had, by the ending of the file."""
@@ -108,7 +95,12 @@ def init_app(app: Flask) -> None:
 @require_role(RESPONSES, ROWS)
 def index() -> str:
     """The next release, and those made so far."""
-    return _overview(_look(), MakeForm(formdata=None))
+    sent = sent_forms.find("releases.make")
+    changed = sent is not None and sent.reason == "changed"
+    form = MakeForm(formdata=sent.fields if sent and not changed else None)
+    if sent is not None:
+        sent.show_errors(form)
+    return _overview(_look(), form, CHANGED if changed else None)
 
 
 @release_views.post("")
@@ -117,15 +109,15 @@ def make() -> AnyResponse:
     """Make the release that was seen; if it would be another now, show that instead."""
     form, look = MakeForm(), _look()
     if look.preview is None or form.seen.data != look.mark:
-        return _changed(look)
+        return _changed(form)
     if not form.validate():
-        return make_response(_overview(look, form), UNPROCESSABLE)
+        return sent_forms.send_back(form, version=form.version.data)
     me = current_account().id
     db.session.commit()  # what is still being read here would keep PostgreSQL from wiping the old pages
     try:
         made = service.create(look.preview, current.now(), me)
     except RefusedError:
-        return _changed(_look())
+        return _changed(form)
     return redirect(url_for("releases.show", release_id=made.id, done="made"), 303)
 
 
@@ -133,17 +125,19 @@ def make() -> AnyResponse:
 @require_role(RESPONSES, ROWS)
 def show(release_id: int) -> str:
     """One release: all that its manifest states, and its files."""
-    return _release_page(_found(release_id), notice=DONE.get(request.args.get("done", "")))
+    checked = sent_forms.find_result() or {}
+    done = DONE.get(request.args.get("done", ""))
+    return _release_page(_found(release_id), notice=done, findings=checked.get("findings"))
 
 
 @release_views.post("/<int(max=2147483647):release_id>/check")
 @require_role(RESPONSES, ROWS)
-def check(release_id: int) -> str:
-    """Read a release again, and say whether it is what its manifest states."""
+def check(release_id: int) -> AnyResponse:
+    """Read a release again; its page then says whether it is what its manifest states."""
     release = _found(release_id)
     found = verification.check_release(release)
     _note("release.checked", release, findings=str(len(found)))
-    return _release_page(release, findings=found)
+    return sent_forms.send_result(url_for("releases.show", release_id=release.id), findings=found)
 
 
 @release_views.get("/<int(max=2147483647):release_id>/<file>")
@@ -178,8 +172,8 @@ def _look() -> PreviewPage:
         return PreviewPage(refusal=refusal)
 
 
-def _changed(look: PreviewPage) -> AnyResponse:
-    return make_response(_overview(look, MakeForm(formdata=None), notice=CHANGED), CONFLICT)
+def _changed(form: MakeForm) -> AnyResponse:
+    return sent_forms.send_back(reason="changed", version=form.version.data)
 
 
 def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:

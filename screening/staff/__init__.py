@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from flask import Flask, abort, request
 from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
+from flask_wtf.csrf import CSRFError
+from werkzeug.wrappers import Response
 
 from screening.clinic import Clinic
 from screening.crypto.keyring import STAFF, Keyring
@@ -21,6 +23,7 @@ from screening.staff import (
     form_recovery,
     nav,
     passwords,
+    sent_forms,
     sessions,
     two_factor,
 )
@@ -46,10 +49,12 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         WTF_I18N_ENABLED=False,
     )
     app.session_interface = sessions.StaffSessions(keyring, clock)
+    sent_forms.init_app(app)
     form_recovery.init_app(app)
     access.init_app(app)
     origin.init_app(app)
     csrf.init_app(app)
+    app.register_error_handler(CSRFError, _send_back_without_token)
     _refuse_nulls(app)
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
@@ -60,6 +65,12 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     nav.add(app, "accounts.index", lazy_gettext("Accounts"), ADMIN, place=90)
     for blueprint in (authentication_views.authentication_views, account_views.account_views, audit_views.audit_views):
         app.register_blueprint(blueprint)
+
+
+def _send_back_without_token(error: CSRFError) -> Response:
+    """Show the form again with a new token: the session was renewed, or had expired, since the page was opened."""
+    wanted = access.safe_next_url(request.form.get("next", ""))
+    return sent_forms.send_back(reason=sent_forms.STALE_FORM, next=wanted)
 
 
 def _refuse_nulls(app: Flask) -> None:

@@ -7,9 +7,9 @@ from werkzeug.wrappers import Response
 
 from screening import current
 from screening.extensions import db
-from screening.staff import accounts
-from screening.staff.access import require_role
-from screening.staff.accounts import AccountError, Actor
+from screening.staff import accounts, sent_forms
+from screening.staff.access import RECENT_SECONDS, require_role
+from screening.staff.accounts import PROBLEMS, AccountError, Actor
 from screening.staff.current_account import current_account
 from screening.staff.forms import AccountForm, RolesForm
 from screening.staff.models import Account
@@ -33,54 +33,68 @@ def index() -> str:
 
 @account_views.route("/new", methods=["GET", "POST"])
 @require_role(ADMIN)
-def add() -> str:
-    """Add an account; its temporary password is shown this once."""
-    form = AccountForm()
-    if form.validate_on_submit():
-        try:
+def add() -> str | Response:
+    """Add an account; its page shows the temporary password for some minutes."""
+    form = sent_forms.fill(AccountForm, PROBLEMS)
+    if request.method == "GET":
+        return render_template("staff/account_new.html", form=form)
+    try:
+        if form.validate():
             account, password = accounts.add(_doer(), form.email.data, form.name.data, form.roles.data)
             db.session.commit()
-            return render_template("staff/handover.html", account=account, password=password)
-        except AccountError as error:
-            db.session.rollback()
-            form.email.errors = [error.message]
-    return render_template("staff/account_new.html", form=form)
+            return _hand_over(account, password)
+    except AccountError as error:
+        db.session.rollback()
+        form.email.errors = [error.message]
+    return sent_forms.send_back(form, PROBLEMS)
 
 
 @account_views.get("/<account_id>")
 @require_role(ADMIN)
 def show(account_id: str) -> str:
-    """One account."""
-    account = _account(account_id)
-    return _shown(account, RolesForm(roles=sorted(account.role_names)))
+    """One account; its temporary password first, where one was just made."""
+    account, made = _account(account_id), sent_forms.find_result()
+    if made is not None:
+        return render_template("staff/handover.html", account=account, password=made["password"])
+    sent = sent_forms.find("accounts.roles")
+    form = RolesForm(formdata=sent.fields if sent else None, roles=sorted(account.role_names))
+    if sent is not None:
+        sent.show_errors(form, PROBLEMS)
+    return render_template(
+        "staff/account.html",
+        account=account,
+        form=form,
+        now=current.now(),
+        own=account.id == current_account().id,
+        done=DONE.get(request.args.get("done", "")),
+    )
 
 
 @account_views.post("/<account_id>/roles")
 @require_role(ADMIN)
-def roles(account_id: str) -> str | Response:
+def roles(account_id: str) -> Response:
     """Change what an account may do."""
     account, form = _account(account_id), RolesForm()
     try:
-        if form.validate():
-            accounts.set_roles(_doer(), account, form.roles.data)
-            db.session.commit()
-            return _done(account_id, "roles")
+        accounts.set_roles(_doer(), account, form.roles.data)
+        db.session.commit()
     except AccountError as error:
         db.session.rollback()
         form.roles.errors = [error.message]
-    return _shown(_account(account_id), form)
+        return sent_forms.send_back(form, PROBLEMS)
+    return _done(account_id, "roles")
 
 
 @account_views.post("/<account_id>/reset")
 @require_role(ADMIN)
-def reset(account_id: str) -> str:
-    """Start an account over; its temporary password is shown this once."""
+def reset(account_id: str) -> Response:
+    """Start an account over; its page shows the temporary password for some minutes."""
     account = _account(account_id)
     if account.id == current_account().id:
         abort(403)
     password = accounts.reset(_doer(), account)
     db.session.commit()
-    return render_template("staff/handover.html", account=account, password=password)
+    return _hand_over(account, password)
 
 
 @account_views.post("/<account_id>/disable")
@@ -104,15 +118,9 @@ def enable(account_id: str) -> Response:
     return _done(account_id, "enabled")
 
 
-def _shown(account: Account, form: RolesForm) -> str:
-    return render_template(
-        "staff/account.html",
-        account=account,
-        form=form,
-        now=current.now(),
-        own=account.id == current_account().id,
-        done=DONE.get(request.args.get("done", "")),
-    )
+def _hand_over(account: Account, password: str) -> Response:
+    page = url_for("accounts.show", account_id=account.id)
+    return sent_forms.send_result(page, RECENT_SECONDS, password=password)
 
 
 def _done(account_id: str, what: str) -> Response:

@@ -24,6 +24,16 @@ class AccountError(ValueError):
 
 NO_ACCOUNT = lazy_gettext("There is no account with this e-mail address.")
 
+PROBLEMS: dict[str, LazyString] = {
+    **roles.PROBLEMS,
+    "email": lazy_gettext("That is not an e-mail address."),
+    "name": lazy_gettext("Give a name, so that others know who it is."),
+    "taken": lazy_gettext("There is an account with this e-mail address."),
+    "own": lazy_gettext("You cannot disable your own account. Ask another admin."),
+    "last_admin": lazy_gettext("Somebody must stay admin. Give the role to another account first."),
+}
+"""Why something cannot be done with an account, by code."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -48,11 +58,11 @@ def add(doer: Actor, email: str, name: str, names: Collection[str]) -> tuple[Acc
     try:
         address = validate_email(email, check_deliverability=False).normalized.lower()
     except EmailNotValidError:
-        raise AccountError(lazy_gettext("That is not an e-mail address.")) from None
+        raise AccountError(PROBLEMS["email"]) from None
     if not name.strip():
-        raise AccountError(lazy_gettext("Give a name, so that others know who it is."))
+        raise AccountError(PROBLEMS["name"])
     if Account.with_email(address):
-        raise AccountError(lazy_gettext("There is an account with this e-mail address."))
+        raise AccountError(PROBLEMS["taken"])
     password = passwords.temporary_password()
     account = Account(
         email=address, name=name.strip(), password=passwords.hash_password(password), roles=_as_rows(names)
@@ -92,7 +102,7 @@ def reset(doer: Actor, account: Account) -> str:
 def disable(doer: Actor, account: Account) -> None:
     """Shut an account and sign it out. Raises AccountError."""
     if account.id == doer.actor:
-        raise AccountError(lazy_gettext("You cannot disable your own account. Ask another admin."))
+        raise AccountError(PROBLEMS["own"])
     if not account.active:
         return
     _hold_accounts()
@@ -141,4 +151,4 @@ def _check_admin_left(doer: Actor) -> None:
     db.session.flush()
     left = select(Account.id).join(Role).where(Account.active.is_(True), Role.name == roles.ADMIN).limit(1)
     if doer.actor != audit.COMMAND and db.session.scalar(left) is None:
-        raise AccountError(lazy_gettext("Somebody must stay admin. Give the role to another account first."))
+        raise AccountError(PROBLEMS["last_admin"])

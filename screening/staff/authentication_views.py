@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from screening import current
 from screening.extensions import db
-from screening.staff import access, accounts, authentication, nav, passwords, sessions
+from screening.staff import access, accounts, authentication, form_recovery, nav, passwords, sent_forms, sessions
 from screening.staff.access import PASSWORD, SECOND_FACTOR, SET_UP
 from screening.staff.authentication import AuthResult
 from screening.staff.current_account import account_or_none, current_account
@@ -31,6 +31,15 @@ AUTH_ERRORS: dict[AuthResult, LazyString] = {
     ),
 }
 
+ERRORS: dict[str, LazyString] = {
+    "refused": REFUSED,
+    **{outcome.value: text for outcome, text in AUTH_ERRORS.items()},
+    **passwords.PROBLEMS,
+    "same": lazy_gettext("That is the password you have now. Choose another"),
+    "differs": lazy_gettext("The two are not the same"),
+}
+"""Errors of these forms by the code that the session stores."""
+
 
 @authentication_views.get("/")
 @access.require_login
@@ -46,13 +55,14 @@ def show() -> str | Response:
     """E-mail and password."""
     if account_or_none():
         return _see(url_for("authentication.home"))
-    form = SignInForm()
-    if form.validate_on_submit():
-        account = authentication.find_account(form.email.data, form.password.data, current.now())
-        if account is not None:
-            return _let_on(account, access.safe_next_url(request.form.get("next", "")))
-        form.password.errors = [REFUSED]
-    wanted = access.safe_next_url(request.values.get("next", ""))
+    form, wanted = sent_forms.fill(SignInForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
+    if request.method == "POST":
+        if form.validate():
+            account = authentication.find_account(form.email.data, form.password.data, current.now())
+            if account is not None:
+                return _let_on(account, wanted)
+            form.password.errors = [REFUSED]
+        return sent_forms.send_back(form, ERRORS, next=wanted)
     return render_template(
         "staff/sign_in.html",
         form=form,
@@ -80,14 +90,15 @@ def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Respo
     account = _someone()
     if not account.tf_totp_secret:
         return _see(url_for("authentication.home"))
-    form = CodeForm()
-    if form.validate_on_submit():
-        outcome = proof(_second_factor(), account, form.code.data, current.now())
-        if outcome is AuthResult.OK:
-            _let_in(account, shown=True)
-            return _onward(access.safe_next_url(request.form.get("next", "")))
-        form.code.errors = [AUTH_ERRORS[outcome]]
-    wanted = access.safe_next_url(request.values.get("next", ""))
+    form, wanted = sent_forms.fill(CodeForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
+    if request.method == "POST":
+        if form.validate():
+            outcome = proof(_second_factor(), account, form.code.data, current.now())
+            if outcome is AuthResult.OK:
+                _let_in(account, shown=True)
+                return _onward(wanted)
+            form.code.errors = [AUTH_ERRORS[outcome]]
+        return sent_forms.send_back(form, ERRORS, next=wanted)
     return render_template(template, form=form, next=wanted, again=account_or_none() is not None)
 
 
@@ -99,17 +110,19 @@ def set_up() -> str | Response:
     if "new_secret" not in session:
         session["new_secret"] = _second_factor().new_secret(account)
     secret = session["new_secret"]
-    form = CodeForm()
-    if form.validate_on_submit():
-        account.totp_counter = 0
-        if _second_factor().verify_code(account, form.code.data, secret):
-            codes = _second_factor().enroll(account, secret)
-            sessions.end_all(account)
-            _doer(account).note("account.second_factor_set", account)
-            _let_in(account, shown=True)
-            return render_template("staff/recovery_codes.html", codes=codes, left=len(codes))
-        db.session.rollback()
-        form.code.errors = [AUTH_ERRORS[AuthResult.INVALID]]
+    form = sent_forms.fill(CodeForm, ERRORS)
+    if request.method == "POST":
+        if form.validate():
+            account.totp_counter = 0
+            if _second_factor().verify_code(account, form.code.data, secret):
+                codes = _second_factor().enroll(account, secret)
+                sessions.end_all(account)
+                _doer(account).note("account.second_factor_set", account)
+                _let_in(account, shown=True)
+                return _show_codes(codes)
+            db.session.rollback()
+            form.code.errors = [AUTH_ERRORS[AuthResult.INVALID]]
+        return sent_forms.send_back(form, ERRORS)
     width, path = _second_factor().qr_modules(account, secret)
     return render_template(
         "staff/set_up.html",
@@ -124,16 +137,22 @@ def set_up() -> str | Response:
 @authentication_views.route("/recovery-codes", methods=["GET", "POST"])
 @access.recently_authenticated
 def recovery_codes() -> str | Response:
-    """How many recovery codes are left; new ones on request, shown this once."""
+    """How many recovery codes are left; new ones on request, shown for some minutes."""
     account = current_account()
     if not account.tf_totp_secret:
         return _see(url_for(SET_UP))
-    codes: list[str] = []
     if request.method == "POST":
         codes = _second_factor().new_recovery_codes(account)
         _doer(account).note("account.recovery_codes_made", account)
         db.session.commit()
-    return render_template("staff/recovery_codes.html", codes=codes, left=len(account.mf_recovery_codes or ()))
+        return _show_codes(codes)
+    made = (sent_forms.find_result() or {}).get("codes")
+    return render_template("staff/recovery_codes.html", codes=made, left=len(account.mf_recovery_codes or ()))
+
+
+def _show_codes(codes: list[str]) -> Response:
+    """Redirect to the page that shows new recovery codes."""
+    return sent_forms.send_result(url_for("authentication.recovery_codes"), access.RECENT_SECONDS, codes=codes)
 
 
 @authentication_views.route("/password", methods=["GET", "POST"])
@@ -142,8 +161,10 @@ def password() -> str | Response:
     """A new password: instead of a temporary one, or of the present one."""
     account = _someone()
     temporary = account.must_change_password
-    form = PasswordForm()
-    if form.validate_on_submit() and _takes(form, account):
+    form = sent_forms.fill(PasswordForm, ERRORS)
+    if request.method == "POST":
+        if not form.validate() or not _takes(form, account):
+            return sent_forms.send_back(form, ERRORS)
         was_in = account_or_none() is not None
         accounts.change_password(_doer(account), account, form.password.data)
         if was_in:
@@ -165,9 +186,9 @@ def _takes(form: PasswordForm, account: Account) -> bool:
     if problem is not None:
         form.password.errors = [problem]
     elif account.verify_and_update_password(form.password.data):
-        form.password.errors = [lazy_gettext("That is the password you have now. Choose another")]
+        form.password.errors = [ERRORS["same"]]
     elif form.again.data != form.password.data:
-        form.again.errors = [lazy_gettext("The two are not the same")]
+        form.again.errors = [ERRORS["differs"]]
     return not form.errors
 
 
@@ -210,7 +231,8 @@ def _let_in(account: Account, shown: bool) -> None:
     session = sessions.current_session()
     already = account_or_none() is not None
     wanted, since, was_shown = session.get("next"), session.began if already else None, session.get("shown", 0)
-    sessions.begin(session, account, current.now(), since)
+    with sent_forms.carried_over():
+        sessions.begin(session, account, current.now(), since)
     login_user(account, remember=False)
     for unused in ("_id", "fs_cc"):  # Flask-Login's hash of address and browser, Flask-Security's cookie mark
         session.pop(unused, None)
@@ -224,7 +246,10 @@ def _let_in(account: Account, shown: bool) -> None:
 
 
 def _onward(wanted: str | None) -> Response:
-    """To what was asked for before the sign-in came between."""
+    """To the form that was sent after the last session ended, or to what was asked for before the sign-in."""
+    recovered = form_recovery.recover_form()
+    if recovered is not None:
+        return recovered
     return _see(wanted or sessions.current_session().pop("next", None) or url_for("authentication.home"))
 
 

@@ -1,22 +1,18 @@
 """A form sent after the session ended: saved for 15 minutes in an encrypted cookie, restored once after sign-in.
 
-A second encrypted cookie, bound to the session's, holds the account. Nothing is stored on the server.
+A second encrypted cookie, bound to the session's, holds the account. The server stores nothing before the sign-in.
 """
 
-import json
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from werkzeug.datastructures import MultiDict
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import RequestRedirect
+from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF
-from screening.staff import sessions
+from screening.staff import sent_forms, sessions
 from screening.staff.current_account import account_or_none
 from screening.web import origin
 
@@ -26,12 +22,9 @@ RECOVERY_SECONDS = 15 * 60
 MAX_COOKIE = 3900
 """Bytes of a cookie's value: browsers take 4096 with its name."""
 
-NOT_TYPED = ("csrf_token", "next", "seen", "secret")
-"""Fields that nobody types, and that the form has anew."""
-
 
 def recoverable(app: Flask, *forms: str) -> None:
-    """Keep what is typed into these forms (endpoints), whose pages ask ``recover_form``. None that takes a password."""
+    """Save what is typed into these forms (endpoints), whose pages ask ``sent_forms``. None that takes a password."""
     app.extensions.setdefault("recoverable_forms", set()).update(forms)
 
 
@@ -42,36 +35,33 @@ def save_form() -> tuple[str | None, bool]:
     """
     if request.method != "POST" or request.endpoint not in _forms() or not sessions.current_session().ended:
         return None, False
-    page, account_id = _page_of(request.path), _whose()
-    fields = [(k, v) for k, v in request.form.items(multi=True) if k not in NOT_TYPED and v.strip("\r\n\t ")]
+    page, account_id = sent_forms.page_of_form(), _whose()
+    fields = [(name, value) for name, value in sent_forms.typed_fields() if value.strip("\r\n\t ")]
     if account_id is None or not origin.is_own() or not fields or any("\0" in k + v for k, v in fields):
         return page, False
-    text = json.dumps({"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields})
-    sealed = current.keyring().encrypt(STAFF, zlib.compress(text.encode(), 9), _place())
+    form = {"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields}
+    sealed = sent_forms.encrypt(form, _name("words"))
     if len(sealed) > MAX_COOKIE:
         return page, True
     g.unsaved_cookie = sealed
     return page, False
 
 
-def recover_form(*forms: str) -> MultiDict[str, str] | None:
-    """What the account that is signed in typed into one of these forms (endpoints) before it was signed out.
+def recover_form() -> AnyResponse | None:
+    """Move what this account typed before its session ended into its new session; return a redirect to that form.
 
-    None when there is nothing, it is another's, another page's, or too old. What is given back is gone afterwards.
+    None when there is nothing, it is another account's, or it is older than 15 minutes.
     """
     kept, account = _opened(), account_or_none()
-    if kept is None or account is None or request.method != "GET" or kept["account"] != account.id:
+    if kept is None or account is None or kept["account"] != account.id:
         return None
-    if kept["form"] not in forms or kept["page"] != request.path:
-        return None
-    g.unsaved_shown = True
-    return MultiDict([(str(k), str(v)) for k, v in kept["fields"]])
+    g.unsaved_moved = True
+    return sent_forms.show_later(kept["form"], request.script_root + kept["page"], kept["fields"])
 
 
 def init_app(app: Flask) -> None:
-    """Set and take away the two cookies, and tell templates when a form was filled again."""
+    """Set and delete the two cookies."""
     app.after_request(_set_cookies)
-    app.jinja_env.globals["form_was_recovered"] = lambda: bool(g.get("unsaved_shown"))
 
 
 def _set_cookies(response: Response) -> Response:
@@ -84,7 +74,7 @@ def _set_cookies(response: Response) -> Response:
     }
     if "unsaved_cookie" in g:
         response.set_cookie(_name("words"), g.unsaved_cookie, max_age=RECOVERY_SECONDS, **options)
-    elif g.get("unsaved_shown"):
+    elif g.get("unsaved_moved"):
         response.delete_cookie(_name("words"), **options)
     if session.fresh and session.id is not None and session.whose:
         sealed = current.keyring().encrypt(STAFF, session.whose.encode(), _bound(session.id))
@@ -96,11 +86,8 @@ def _opened() -> Mapping[str, Any] | None:
     sealed = request.cookies.get(_name("words"), "")
     if not sealed or len(sealed) > MAX_COOKIE:
         return None
-    try:
-        kept: Mapping[str, Any] = json.loads(zlib.decompress(current.keyring().decrypt(STAFF, sealed, _place())))
-    except DecryptionError:
-        return None
-    return kept if kept["at"] <= _now() < kept["at"] + RECOVERY_SECONDS else None
+    kept: Mapping[str, Any] | None = sent_forms.decrypt(sealed, _name("words"))
+    return kept if kept and kept["at"] <= _now() < kept["at"] + RECOVERY_SECONDS else None
 
 
 def _whose() -> str | None:
@@ -112,18 +99,6 @@ def _whose() -> str | None:
         return None
 
 
-def _page_of(path: str) -> str | None:
-    """The page a form belongs to: what it is sent to, or the next address above that can be looked at."""
-    addresses = current_app.url_map.bind("")
-    while path.strip("/"):
-        try:
-            addresses.match(path, method="GET")
-            return path
-        except (HTTPException, RequestRedirect):
-            path = path.rpartition("/")[0]
-    return None
-
-
 def _forms() -> set[str]:
     found: set[str] = current_app.extensions.get("recoverable_forms", set())
     return found
@@ -131,10 +106,6 @@ def _forms() -> set[str]:
 
 def _name(what: str) -> str:
     return f"{current_app.config['SESSION_COOKIE_NAME']}-{what}"
-
-
-def _place() -> bytes:
-    return _name("words").encode()
 
 
 def _bound(session_id: str) -> bytes:

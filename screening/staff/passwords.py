@@ -27,6 +27,13 @@ MIN_STRENGTH = 3
 MAX_SCORED = 72
 """Characters. zxcvbn takes no more, and what follows so many makes nothing worse."""
 
+PROBLEMS: dict[str, LazyString] = {
+    "short": lazy_gettext("Use at least 12 characters. A few words in a row are easy to remember"),
+    "long": lazy_gettext("That is too long for a password"),
+    "weak": lazy_gettext("That is one of the first a stranger would try. Choose another"),
+}
+"""Why a password cannot be taken, by code."""
+
 
 def hash_password(password: str) -> str:
     """A password as it is stored."""
@@ -54,13 +61,13 @@ def password_problem(password: str, *names: str) -> LazyString | None:
     ``names`` is what others know: the e-mail address, the person's name, the clinic's.
     """
     if len(password) < MIN_LENGTH:
-        return lazy_gettext("Use at least 12 characters. A few words in a row are easy to remember")
+        return PROBLEMS["short"]
     if len(password) > MAX_LENGTH or "\0" in password:
-        return lazy_gettext("That is too long for a password")
+        return PROBLEMS["long"]
     from zxcvbn import zxcvbn  # its lists take half a second to load, and are seldom needed
 
     if zxcvbn(password[:MAX_SCORED], _known(names))["score"] < MIN_STRENGTH:
-        return lazy_gettext("That is one of the first a stranger would try. Choose another")
+        return PROBLEMS["weak"]
     return None
 
 

@@ -21,13 +21,19 @@ MEANINGS: dict[str, LazyString] = {
 SEPARATED = (ROWS, CALLBACKS)
 """Who knows a patient by name must not see single answers in full detail (see the migration's index)."""
 
+PROBLEMS: dict[str, LazyString] = {
+    "unknown_role": lazy_gettext("There is no such role."),
+    "separated": lazy_gettext(
+        "“Rows” and “Call-backs” cannot go to one person: who talks with patients must not see single rows."
+    ),
+}
+"""Why roles cannot be given, by code."""
+
 
 def role_problem(names: Collection[str]) -> LazyString | None:
     """Why an account cannot have these roles together; None when it can."""
     if not set(names) <= set(MEANINGS):
-        return lazy_gettext("There is no such role.")
+        return PROBLEMS["unknown_role"]
     if set(SEPARATED) <= set(names):
-        return lazy_gettext(
-            "“Rows” and “Call-backs” cannot go to one person: who talks with patients must not see single rows."
-        )
+        return PROBLEMS["separated"]
     return None

@@ -131,10 +131,11 @@ class StaffSessions(SessionInterface):
         try:
             db.session.rollback()
             if session.modified or now - session.seen >= TOUCH_SECONDS:
+                changed = (
+                    {"data": json.dumps(dict(session))} if session.modified else {}
+                )  # another request may change it
                 db.session.execute(
-                    update(StaffSession)
-                    .where(StaffSession.id == _hashed(str(session.id)))
-                    .values(data=json.dumps(dict(session)), seen=now)
+                    update(StaffSession).where(StaffSession.id == _hashed(str(session.id))).values(seen=now, **changed)
                 )
                 db.session.commit()
         except SQLAlchemyError as error:

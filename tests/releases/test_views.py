@@ -25,6 +25,7 @@ from screening.responses.models import ShuffledResponse
 from tests.support.clock import NOON, Clock
 from tests.support.databases import close
 from tests.support.sample_responses import generate, store
+from tests.support.staff_client import was_refused
 
 YES = {"sure": "yes"}
 
@@ -131,7 +132,7 @@ class TestMakingOne:
     def test_unticked_confirmation_returns_an_error_and_no_release(self, team, rita, lay):
         lay(500)
         page = press(rita, rita.get("/staff/releases"))
-        assert page.status == 422 and page.title.startswith("Error: ")
+        assert was_refused(page) and page.title.startswith("Error: ")
         assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
         assert press(rita, page, **YES).address == "/staff/releases/1", "and then it can be"
@@ -145,7 +146,7 @@ class TestMakingOne:
             db.session.execute(text("INSERT INTO shuffled_batch (batch) VALUES ('another')"))
             db.session.commit()
         page = press(rita, page, **YES)
-        assert page.status == 409 and "Nothing was made" in page.words and "600 rows would go in" in page.words
+        assert was_refused(page) and "Nothing was made" in page.words and "600 rows would go in" in page.words
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 600
         assert not page.chosen(), "what is new is not agreed to"
         assert press(rita, page, **YES).status == 200 and manifest(team)["rows"] == 600
@@ -159,14 +160,14 @@ class TestMakingOne:
         member = team.sign_in("later", "responses")
         fields = {**page.typed("/staff/releases"), **YES, "csrf_token": member.get("/staff/you").token}
         answer = member.post("/staff/releases", fields)
-        assert answer.status == 409 and "700 rows would go in" in answer.words and count(team, Release) == 0
+        assert was_refused(answer) and "700 rows would go in" in answer.words and count(team, Release) == 0
 
     def test_second_submission_gives_a_conflict(self, team, rita, rowan, lay):
         lay(500)
         first, second = rita.get("/staff/releases"), rowan.get("/staff/releases")
         assert press(rita, first, **YES).address == "/staff/releases/1"
         page = press(rowan, second, **YES)
-        assert page.status == 409 and "Nothing was made" in page.words and "R-0001" in page.words
+        assert was_refused(page) and "Nothing was made" in page.words and "R-0001" in page.words
         assert count(team, Release) == 1
 
     @pytest.mark.each_database
@@ -183,7 +184,7 @@ class TestMakingOne:
 
         monkeypatch.setattr(service, "create", create_late)
         page = press(rita, page, **YES)
-        assert others and page.status == 409 and "Nothing was made" in page.words
+        assert others and was_refused(page) and "Nothing was made" in page.words
         assert count(team, Release) == 1 and manifest(team)["rows"] == 500
 
 
@@ -261,6 +262,10 @@ class TestOneRelease:
             db.session.commit()
         page = rita.send(page, "/staff/releases/1/check")
         assert "Nothing found" not in page.words and page.main.find(role="alert")
+        query = page.response.request.query_string.decode()
+        again = rita.get(f"/staff/releases/1?{query}")
+        assert again.main.find(role="alert").get_text() == page.main.find(role="alert").get_text()
+        assert rita.get("/staff/releases/1").main.find(role="alert") is None
         assert [(subject, detail["findings"] == "0") for _, _, subject, detail in events(team, "release.checked")] == [
             ("R-0001", True),
             ("R-0001", False),

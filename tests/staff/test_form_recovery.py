@@ -45,6 +45,8 @@ def test_unsaved_form_is_restored_once_after_sign_in(team, ann, clock):
     assert page.address == NEW and NOTICE in page.words
     assert page.typed(NEW)["message"] == [FORM["message"]] and page.typed(NEW)["name"] == [FORM["name"]]
     assert not words(ann)
+    reloaded = ann.get(f"{NEW}?{page.response.request.query_string.decode()}")
+    assert NOTICE in reloaded.words and reloaded.typed(NEW)["message"] == [FORM["message"]]
     again = ann.get(NEW)
     assert NOTICE not in again.words and again.typed(NEW)["name"] == [""]
     assert "The request is entered" in ann.fill(page, NEW).words

@@ -8,6 +8,7 @@ import hmac
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from flask import Flask
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from screening.staff.accounts import Actor
 from screening.staff.models import Account
 from tests.support.visitor import Page, Visitor
 
+REFUSED_OUTRIGHT = (400, 403, 404, 405, 413, 429)
 PASSWORD = "heron lantern quiet meadow"
 
 
@@ -52,6 +54,14 @@ class StaffClient(Visitor):
         super().__init__(site, https)
         self.email, self.password, self.secret = email, password, secret
         self.clock: Any = site.extensions["staff"].extensions["clock"]
+
+    def post(self, address: str, *arguments: Any, **options: Any) -> Page:
+        """Send a form, which answers with a page only when it is refused outright: no page to be sent again by Back."""
+        page = super().post(address, *arguments, **options)
+        first = page.response.history[0] if page.response.history else page.response
+        status = first.status_code
+        assert status in (303, *REFUSED_OUTRIGHT) or status >= 500, f"{address} answers a POST directly with {status}"
+        return page
 
     @property
     def code(self) -> str:
@@ -103,6 +113,11 @@ class StaffClient(Visitor):
         """Type the key of the page into the app, and the app's code into the page."""
         self.secret = shown_key(page)
         return self.send(page, "/staff/set-up", code=self.code)
+
+
+def was_refused(page: Page) -> bool:
+    """Whether a page shows a form again that was sent and not accepted."""
+    return page.status == 200 and "sent" in parse_qs(urlsplit(page.response.request.url).query)
 
 
 def shown_key(page: Page) -> str:

@@ -204,6 +204,7 @@ class Colleague(Pressing, StaffClient):
             self.crowd.note("requests that could not be opened")
             return
         words = f"note {self.count} of {self.email}"
-        if self.fill(shown, f"{shown.address}/note", follow=False, note=words).status == 303:
+        sent = self.fill(shown, f"{shown.address}/note", follow=False, note=words)
+        if "done=noted" in sent.response.headers.get("Location", ""):
             self.notes.add(words)
             self.crowd.note("notes")

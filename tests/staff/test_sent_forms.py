@@ -1,0 +1,255 @@
+"""A form that was refused, and a result, between the POST and the page it redirects to."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urljoin
+
+import pytest
+from sqlalchemy import select, update
+from wtforms import PasswordField
+
+from screening.extensions import db
+from screening.staff import sent_forms
+from screening.staff.forms import StaffForm
+from screening.staff.models import StaffSession
+from tests.support.absence import assert_absent
+from tests.support.queue_pages import open_request, press
+from tests.support.sample_patient import FORM, PHONE, SECRETS, reference_on
+from tests.support.staff_client import PASSWORD, shown_codes, was_refused
+from tests.support.visitor import Page, Visitor
+
+NEW, SEARCH, CODES = "/staff/callbacks/new", "/staff/callbacks/search", "/staff/recovery-codes"
+NO_LONGER = "What was shown here is no longer available"
+NOTE = "zentinelnotetext"
+MINUTES = 60
+
+
+def address(page: Page) -> str:
+    """Where a page is, with its query."""
+    return page.response.request.path + "?" + page.response.request.query_string.decode()
+
+
+def stored(team, member) -> str:
+    """What the database holds of a member's only session."""
+    with team.app.app_context():
+        query = select(StaffSession.data).where(StaffSession.account_id == team.id_of(member))
+        return str(db.session.scalars(query).one())
+
+
+@pytest.fixture
+def refused(ann):
+    """The page that shows a request entered by phone again: the kind of patient is missing."""
+    page = ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": ""})
+    assert was_refused(page) and "Choose new patient or existing patient" in page.words
+    return page
+
+
+@pytest.mark.each_database
+def test_refused_form_is_stored_encrypted(team, ann, tmp_path, refused):
+    kept = stored(team, ann)
+    assert "sent" in json.loads(kept)
+    assert_absent(SECRETS, kept, address(refused), *tmp_path.glob("site.sqlite*"))
+
+
+def test_refused_form_survives_reload_and_changes_nothing(team, ann, refused):
+    kept = stored(team, ann)
+    for _ in range(2):
+        again = ann.get(address(refused))
+        first, second = refused.typed(NEW), again.typed(NEW)
+        assert {name for name in first | second if first.get(name) != second.get(name)} <= {"csrf_token", "secret"}
+        assert again.typed(NEW)["message"] == [FORM["message"]] and "Choose new patient" in again.words
+    plain = ann.get(NEW)
+    assert plain.typed(NEW)["name"] == [""] and not plain.title.startswith("Error: ")
+    assert stored(team, ann) == kept
+
+
+def test_accepted_form_removes_the_refused_one(team, ann, refused):
+    assert "The request is entered" in ann.fill(refused, NEW, patient="new").words
+    assert "sent" not in json.loads(stored(team, ann))
+    assert ann.get(address(refused)).typed(NEW)["name"] == [""]
+
+
+def test_refused_form_stays_while_others_are_accepted(ann, refused):
+    closed_days = "/staff/callbacks/closed-days"
+    ann.send(ann.get(closed_days), closed_days, day="2026-11-24")
+    assert ann.get(address(refused)).typed(NEW)["message"] == [FORM["message"]]
+
+
+def test_reason_is_shown_in_the_language_of_the_page(ann, ben, ask):
+    ask(Visitor(ann.site))
+    hers, his = open_request(ann), open_request(ben)
+    press(ann, hers, "claim")
+    page = press(ben, his, "note", note=NOTE)
+    assert was_refused(page) and "Somebody else changed this request" in page.words
+    spanish = ben.get(urljoin(page.address, page.soup.find("a", hreflang="es")["href"]))
+    assert "Otra persona cambió esta solicitud" in spanish.words
+    assert spanish.typed(f"{page.address}/note")["note"] == [NOTE]
+
+
+def test_typed_note_is_shown_on_its_own_request_only(ann, ask):
+    ask(Visitor(ann.site), name="Rosa One")
+    ask(Visitor(ann.site), name="Rosa Two")
+    page = press(ann, open_request(ann, "Rosa One"), "call", note=NOTE)
+    assert NOTE in page.words
+    other = open_request(ann, "Rosa Two")
+    assert_absent([NOTE], ann.get(f"{other.address}?{address(page).partition('?')[2]}").text)
+
+
+def test_stored_form_is_bound_to_its_session(team, ann, ben, refused):
+    with team.app.app_context():
+        query = update(StaffSession).where(StaffSession.account_id == team.id_of(ben))
+        db.session.execute(query.values(data=StaffSession.data))
+        kept = json.loads(stored(team, ben)) | {"sent": json.loads(stored(team, ann))["sent"]}
+        db.session.execute(query.values(data=json.dumps(kept)))
+        db.session.commit()
+    page = ben.get(address(refused))
+    assert page.status == 200
+    assert_absent(SECRETS, page.text)
+
+
+def test_stale_token_shows_what_was_typed_again(ann, ask):
+    ask(Visitor(ann.site))
+    page = open_request(ann)
+    ann.sign_out()
+    ann.sign_in()
+    again = press(ann, page, "note", note=NOTE)
+    assert again.address == page.address and "Nothing was changed" in again.words
+    assert again.typed(f"{page.address}/note")["note"] == [NOTE]
+    again = press(ann, again, "note")
+    assert "The note is kept" in again.words and NOTE in again.words
+
+
+def test_sign_in_without_cookies_names_the_reason(team):
+    member = team.add("dana", "admin")
+    page = member.get("/staff/sign-in")
+    location = member.send(page, "/staff/sign-in", follow=False, email=member.email, password="x").response.location
+    assert "cookies are off" in Visitor(team.site).get(location).words
+
+
+def test_refused_sign_in_survives_reload(team):
+    member = team.add("dana", "admin")
+    page = member.enter_password("zentinel-wrong-password", wanted="/staff/audit")
+    again = member.get(address(page))
+    for shown in (page, again):
+        assert "could not sign you in" in shown.words and shown.typed("/staff/sign-in")["email"] == [member.email]
+    assert member.fill(again, "/staff/sign-in", password=PASSWORD).address == "/staff/second-factor"
+    assert member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code).address == (
+        "/staff/audit"
+    ), "what was asked for at first"
+
+
+@pytest.mark.parametrize("email", ["x" * 5000, "\U0001f600" * 280])
+def test_oversized_sign_in_fits_the_cookie(team, email):
+    member = team.add("dana")
+    page = member.send(member.get("/staff/sign-in"), "/staff/sign-in", email=email, password="zentinelpassword")
+    assert was_refused(page) and "could not sign you in" in page.words and len(member.cookie) < 3000
+
+
+def test_passwords_and_codes_are_not_stored(team, monkeypatch):
+    recorded, encrypt = [], sent_forms.encrypt
+    monkeypatch.setattr(sent_forms, "encrypt", lambda value, data: recorded.append(value) or encrypt(value, data))
+    member = team.invite("dana", "admin")
+    member.enter_password("zentinelpassword")
+    page = member.enter_password()
+    page = member.choose_password(page, "zentinelpassword", again="zentinelpassword other")
+    page = member.choose_password(page)
+    member.send(page, "/staff/set-up", code="zentinelcodetext")
+    page = member.set_up_app(page)
+    member.post("/staff/password", dict.fromkeys(("current", "password", "again"), "zentinelpassword"))
+    member.sign_out()
+    member.enter_password()
+    for step in ("second-factor", "recovery"):
+        assert was_refused(member.send(member.get(f"/staff/{step}"), f"/staff/{step}", code="zentinelcodetext"))
+    assert_absent(["zentinelpassword", "zentinelcodetext", PASSWORD], json.dumps(recorded))
+    assert member.email in json.dumps(recorded), "the control: what is no secret is recorded"
+
+
+def test_every_password_field_is_excluded_from_storage():
+    names = {
+        name
+        for form in (
+            *StaffForm.__subclasses__(),
+            *(sub for form in StaffForm.__subclasses__() for sub in form.__subclasses__()),
+        )
+        for name, field in vars(form).items()
+        if getattr(field, "field_class", None) is PasswordField
+    }
+    assert {"password", "current", "again"} == names and {*names, "code"} <= set(sent_forms.NOT_STORED)
+
+
+def test_new_recovery_codes_survive_reload_for_five_minutes(team, clock):
+    member = team.add("dana", "admin")
+    member.sign_in()
+    clock.forward(4 * MINUTES)
+    page = member.send(member.get(CODES), CODES)
+    codes, hashed = shown_codes(page), team.account_field(member, "mf_recovery_codes")
+    kept = stored(team, member)
+    assert len(codes) == 10 and "?result=" in address(page)
+    assert_absent(codes, kept, address(page))
+    assert shown_codes(member.get(address(page))) == codes and stored(team, member) == kept
+    clock.forward(2 * MINUTES)
+    page = member.get(address(page))
+    assert page.address == "/staff/second-factor", "the last code is older than five minutes"
+    page = member.send(page, "/staff/second-factor", code=member.code)
+    assert shown_codes(page) == codes
+    clock.forward(3 * MINUTES)
+    page = member.get(address(page))
+    assert NO_LONGER in page.words and not shown_codes(page) and "Make new codes" in page.words
+    assert team.account_field(member, "mf_recovery_codes") == hashed
+    assert len(team.events("account.recovery_codes_made")) == 1
+    member.sign_out()
+    member.enter_password()
+    assert member.send(member.get("/staff/recovery"), "/staff/recovery", code=codes[3]).address == "/staff/audit"
+
+
+def test_codes_after_setup_survive_reload(team):
+    member = team.invite("dana", "admin")
+    page = member.set_up_app(member.choose_password(member.enter_password()))
+    assert page.address == CODES and len(shown_codes(page)) == 10
+    assert shown_codes(member.get(address(page))) == shown_codes(page)
+
+
+@pytest.mark.parametrize("deed", ["add", "reset"])
+def test_temporary_password_survives_reload_for_five_minutes(team, admin, clock, deed):
+    if deed == "add":
+        fields = {"name": "Dana", "email": "dana@clinic.example.org", "roles": "responses"}
+        page = admin.send(admin.get("/staff/accounts/new"), "/staff/accounts/new", **fields)
+    else:
+        own = f"/staff/accounts/{team.id_of(team.add('dana', 'responses'))}"
+        page = admin.send(admin.get(own), f"{own}/reset")
+    password = page.main.find("code").get_text()
+    kept, events = stored(team, admin), len(team.events("account"))
+    assert_absent([password], kept, address(page))
+    assert admin.get(address(page)).main.find("code").get_text() == password
+    assert stored(team, admin) == kept and len(team.events("account")) == events
+    clock.forward(5 * MINUTES)
+    late = admin.get(address(page))
+    assert NO_LONGER in late.words and "Reset the account" in late.words
+    assert_absent([password], late.text)
+    admin.send(late, f"{late.address}/disable")
+    assert "result" not in json.loads(stored(team, admin)), "a later form deletes what is shown no more"
+    admin.send(admin.get(late.address), f"{late.address}/enable")
+    member = team.add("eve")
+    member.email = "dana@clinic.example.org"
+    assert member.enter_password(password).address == "/staff/password"
+
+
+def test_reference_of_entered_request_survives_reload(team, ann):
+    page = ann.fill(ann.get(NEW), NEW, **FORM)
+    reference = reference_on(page)
+    assert_absent([reference], stored(team, ann), address(page))
+    assert reference_on(ann.get(address(page))) == reference
+    assert len(team.events("request.entered")) == 1
+    assert "The request is entered" not in ann.get(NEW).words
+
+
+def test_search_results_survive_reload_and_are_audited(team, ann, ask):
+    ask(Visitor(team.site))
+    page = ann.send(ann.get(SEARCH), SEARCH, contact=PHONE)
+    assert_absent([PHONE], stored(team, ann), address(page))
+    assert len(team.events("requests.searched")) == 1
+    assert "1 request found" in ann.get(address(page)).words
+    assert len(team.events("requests.searched")) == 2, "each page that shows a request found is an event"
+    plain = ann.get(SEARCH)
+    assert "request found" not in plain.words and plain.typed(SEARCH)["contact"] == [""]
