@@ -36,6 +36,7 @@ HOOKS = {
     "screening.staff",  # the refusal of null characters
     "screening.staff.access",
     "screening.staff.form_recovery",
+    "screening.staff.sent_forms",  # views hand forms on to it, and it reads the request they came with
     "screening.web.form_token",
     "screening.web.origin",
     "screening.web.rate_limits",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Thread
-from typing import Any
-
 import pytest
 from flask import Flask, request
-from playwright.sync_api import Error, Page
-from werkzeug.serving import make_server
+from playwright.sync_api import Page
 
 from screening.extensions import db
 from screening.mail.models import FAILED, OutboxMail
 from tests.support.browser import VIEW
+from tests.support.browser_back import go_back, served
 from tests.support.processes import HANGING
 from tests.support.queue_pages import open_request, press
 from tests.support.sample_patient import FORM, NAME, PHONE
@@ -24,19 +19,6 @@ from tests.support.visitor import Visitor
 
 ELSEWHERE = "/staff/nowhere"
 """A page of its own for every visitor of the staff pages, which no form leads to."""
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve an application from a thread, so that the test can move its clock; gives its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
 
 
 class Tab:
@@ -70,11 +52,7 @@ class Tab:
 
     def go_away_and_back(self) -> None:
         self.open(ELSEWHERE)
-        try:
-            self.page.go_back()
-        except Error as error:  # what the browser says in place of a page that it would have to send a form for
-            raise AssertionError(f"Back fails: {error.message}") from None
-        assert not self.page.url.startswith("chrome-error:")
+        go_back(self.page)
 
     def text(self) -> str:
         return str(self.page.locator("main").inner_text())
