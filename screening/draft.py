@@ -41,8 +41,11 @@ PADDING_BLOCK = 1024
 MAX_COOKIE = 3000
 """A longer cookie is not ours and is not even opened."""
 
-FORM_COOKIE, FORM_PATH = "consultation", "/consultation"
-"""Name and path of the cookie that holds the call-back form (see ``callbacks.form_state``). It ends with the draft."""
+FORM_COOKIE, FORM_PATH, FORM_SECONDS = "consultation", "/consultation", 30 * 60
+"""Name, path and lifetime in seconds of the cookie that holds the call-back form (see ``callbacks.form_state``).
+
+It ends with the draft, and so long after the last post.
+"""
 
 
 class Draft(SecureCookieSession):

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from werkzeug.wrappers import Response
 
-from screening.callbacks.form_state import SECONDS, StoredForm
+from screening.callbacks.form_state import StoredForm
 from screening.crypto.keyring import Keyring
-from screening.draft import FORM_PATH, Draft, form_cookie_name
+from screening.draft import FORM_PATH, FORM_SECONDS, Draft, form_cookie_name
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,6 @@ def store(response: Response, form: StoredForm, keyring: Keyring, draft: Draft, 
     if value is None:
         return False
     draft.renew()
-    name, lasts = form_cookie_name(secure), SECONDS
+    name, lasts = form_cookie_name(secure), FORM_SECONDS
     response.set_cookie(name, value, lasts, path=FORM_PATH, secure=secure, httponly=True, samesite="Lax")
     return True

@@ -17,13 +17,11 @@ from werkzeug.datastructures import MultiDict
 from screening.callbacks.patient_service import fresh_secret
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import DRAFT, Keyring
+from screening.draft import FORM_SECONDS
 
 ASSOCIATED_DATA = b"consultation form"
 MAX_FIELD = 1000
 """Characters of the hidden field: a longer one is not ours."""
-
-SECONDS = 30 * 60
-"""Seconds after the last post when the cookie is useless."""
 
 PADDING_STEP, MAX_BYTES = 256, 2900
 """The compressed form is padded to a multiple of the first and at most to the second. Browsers store 4,096 bytes of a
@@ -91,7 +89,7 @@ class StoredForm:
             return None
         stored = json.loads(zlib.decompressobj().decompress(padded))
         form = cls(**{**stored, "state": FormState(**stored["state"])})
-        return form if form.at <= now < form.at + SECONDS else None
+        return form if form.at <= now < form.at + FORM_SECONDS else None
 
     @property
     def fields(self) -> MultiDict[str, Any] | None:

@@ -38,6 +38,7 @@ def privacy() -> str:
         idle=format_duration(draft.IDLE_SECONDS),
         absolute=format_duration(draft.ABSOLUTE_SECONDS),
         longer=format_duration(draft.EXTENDED_SECONDS),
+        form=format_duration(draft.FORM_SECONDS),
         k=settings["MIN_GROUP_SIZE"],
         tells_months=settings["EXPERT_DETERMINATION"] is not None,
         audit_kept=format_duration(settings["AUDIT_RETENTION_DAYS"] * DAY_SECONDS),

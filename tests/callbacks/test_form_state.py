@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.callbacks.form_state import MAX_BYTES, SECONDS, FormState, StoredForm
+from screening.callbacks.form_state import MAX_BYTES, FormState, StoredForm
 from screening.callbacks.forms import MAX_EMAIL, MAX_MESSAGE, MAX_NAME
 from screening.crypto.keyring import DRAFT, Keyring
+from screening.draft import FORM_SECONDS
 
 MAX_COOKIE = 4093
 """Characters that every browser stores of a cookie, its name and its attributes."""
@@ -75,7 +76,7 @@ def test_cookie_size_says_little_about_the_form(keyring):
 
 @pytest.mark.parametrize(
     ("draft_id", "later", "found"),
-    [(DRAFT_ID, SECONDS - 1, True), (DRAFT_ID, SECONDS, False), (DRAFT_ID, -1, False), ("e" * 32, 0, False)],
+    [(DRAFT_ID, FORM_SECONDS - 1, True), (DRAFT_ID, FORM_SECONDS, False), (DRAFT_ID, -1, False), ("e" * 32, 0, False)],
 )
 def test_form_is_read_for_its_draft_and_half_an_hour_only(keyring, draft_id, later, found):
     cookie = StoredForm(STATE, {"name": "Rosa"}, checked=False, at=1795000000).encrypted(keyring, DRAFT_ID)

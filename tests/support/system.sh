@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks for the parts of the system that are named (python, chromium, postgresql, sqlite3, nginx, redis, systemd).
+# Looks for the parts of the system that are named (python, chromium, firefox, postgresql, sqlite3, nginx, redis, systemd).
 # What is missing is installed through apt where we are root; otherwise the line to run is printed and we exit with 2.
 # The services that come with nginx and redis do not run, now or after the machine's next start: tests start their own.
 set -eu
@@ -9,6 +9,7 @@ present() {
   case "$1" in
     python) "$PYTHON" -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null ;;
     chromium) command -v chromium >/dev/null ;;
+    firefox) command -v firefox-esr >/dev/null ;;
     sqlite3) command -v sqlite3 >/dev/null ;;
     nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && command -v curl >/dev/null && command -v pgrep >/dev/null && ls /etc/nginx/modules-enabled/*brotli-static.conf >/dev/null 2>&1 ;;
     redis) command -v redis-server >/dev/null ;;
@@ -21,6 +22,7 @@ packages_of() {
   case "$1" in
     python) echo python3 python3-venv ;;
     chromium) echo chromium fonts-liberation ;;
+    firefox) echo firefox-esr ;;
     nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; echo libnginx-mod-http-brotli-static curl procps ;;
     redis) echo redis-server ;;
     systemd) echo systemd ;;

@@ -1,0 +1,119 @@
+"""Firefox, driven by its own protocol: length-prefixed JSON over a socket (Marionette)."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.support.processes import HANGING
+
+FIREFOX = "/usr/bin/firefox-esr"
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+"""Key of an element's reference: WebDriver, section "Elements"."""
+
+PREFERENCES = {
+    "marionette.port": 0,
+    "browser.sessionhistory.max_total_viewers": -1,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "app.update.enabled": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+}
+
+
+class MarionetteError(Exception):
+    """What Firefox answers to a command that fails."""
+
+
+class Firefox:
+    """A headless Firefox as long as the ``with`` block lasts, with its back-forward cache as shipped."""
+
+    def __init__(self, folder: Path, scripts: bool = True) -> None:
+        self.folder, self.count = folder, 0
+        folder.mkdir()
+        wanted = {**PREFERENCES, "javascript.enabled": scripts}
+        lines = (f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in wanted.items())
+        (folder / "user.js").write_text("\n".join(lines))
+
+    def __enter__(self) -> Firefox:
+        command = [FIREFOX, "--headless", "--marionette", "--no-remote", "--profile", str(self.folder)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert self.process.stdout is not None
+        port = next(
+            (int(m[1]) for line in self.process.stdout if (m := re.search(r"Listening on port (\d+)", line))), 0
+        )
+        assert port, "Firefox ended"
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANGING)
+        self._read()
+        self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ask("Marionette:Quit", flags=["eForceQuit"])
+        self.socket.close()
+        self.process.wait(HANGING)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def ask(self, command: str, **parameters: Any) -> Any:
+        """Send a command, and return its result. Raises MarionetteError."""
+        self.count += 1
+        text = json.dumps([0, self.count, command, parameters])
+        self.socket.sendall(f"{len(text.encode())}:{text}".encode())
+        _, _, error, result = self._read()
+        if error:
+            raise MarionetteError(error["message"])
+        return result["value"] if isinstance(result, dict) and set(result) == {"value"} else result
+
+    def open(self, address: str) -> None:
+        self.ask("WebDriver:Navigate", url=address)
+
+    def back(self) -> None:
+        self.ask("WebDriver:Back")
+
+    @property
+    def address(self) -> str:
+        return str(self.ask("WebDriver:GetCurrentURL"))
+
+    @property
+    def source(self) -> str:
+        return str(self.ask("WebDriver:GetPageSource"))
+
+    def find(self, selector: str) -> str:
+        return str(self.ask("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
+
+    def press(self, selector: str) -> None:
+        """Press what leads to another page, which Marionette waits for."""
+        self.ask("WebDriver:ElementClick", id=self.find(selector))
+
+    def choose(self, selector: str) -> None:
+        """Choose a radio button with the space bar: the masthead may cover where a pointer would press."""
+        self.ask("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
+
+    def type(self, selector: str, text: str) -> None:
+        found = self.find(selector)
+        self.ask("WebDriver:ElementClear", id=found)
+        self.ask("WebDriver:ElementSendKeys", id=found, text=text)
+
+    def _read(self) -> Any:
+        size = b""
+        while not size.endswith(b":"):
+            size += self._bytes(1)
+        return json.loads(self._bytes(int(size[:-1])))
+
+    def _bytes(self, count: int) -> bytes:
+        found = b""
+        while len(found) < count:
+            more = self.socket.recv(count - len(found))
+            assert more, "Firefox ended"
+            found += more
+        return found
