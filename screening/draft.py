@@ -57,12 +57,14 @@ class Draft(SecureCookieSession):
 
     def __init__(self, values: Mapping[str, Any], new: bool = False, lost: bool = False) -> None:
         super().__init__(values)
-        self.new, self.lost, self.ended = new, lost, lost
+        self.new, self.lost, self.ended = new, lost, False
 
     @classmethod
     def fresh(cls, now: int, new: bool = False, lost: bool = False) -> Draft:
-        """Return an empty draft that begins now."""
-        return cls(_beginning(now), new, lost)
+        """Return an empty draft that begins now. Where a cookie came, the earlier draft ended, and its form with it."""
+        draft = cls(_beginning(now), new, lost)
+        draft.ended = not new
+        return draft
 
     @property
     def answers(self) -> Mapping[str, Answer]:

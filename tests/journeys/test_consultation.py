@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.axe import assert_accessible
+from tests.support.browser import ARGUMENTS, CHROMIUM, VIEW, BrowserVisitor
 from tests.support.clock import process_time
 from tests.support.remote_site import RemoteSite
 from tests.support.staff_client import PASSWORD, totp
@@ -135,3 +138,21 @@ def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_s
     member.open("/staff/callbacks")
     assert member.path == "/staff/sign-in"
     assert len(seen) == 17
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_server, tmp_path, scripts):
+    preferences = tmp_path / "profile" / "Default" / "Preferences"
+    preferences.parent.mkdir(parents=True)
+    preferences.write_text(json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}}))
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path / "profile", executable_path=CHROMIUM, args=ARGUMENTS, java_script_enabled=scripts, **VIEW
+    )
+    patient = BrowserVisitor(context, live_server.address)
+    reference = patient.ask_for_a_call()
+    assert context.cookies() == [] and len(reference) == 16
+    page = patient.open("/consultation")
+    patient.follow("#ask > button.nhsuk-button")
+    assert "Cookies are off in this browser" in page.locator("main").inner_text()
+    assert page.locator(".app-strip").count() == 1 and page.locator(".nhsuk-error-summary").count() == 1
+    context.close()

@@ -1,0 +1,161 @@
+"""The call-back form's cookie on its way: set by every post, ended with the draft, and not needed to be called back."""
+
+from __future__ import annotations
+
+import pytest
+
+from screening.draft import FORM_SECONDS
+from tests.support.absence import assert_absent
+from tests.support.sample_patient import FORM, NAME, SECRETS, reference_on
+from tests.support.visitor import Visitor
+
+COOKIE, PATH = "consultation", "/consultation"
+
+
+def form_cookie(visitor: Visitor, name: str = COOKIE) -> str | None:
+    cookie = visitor.client.get_cookie(name, path=PATH)
+    return cookie.value if cookie else None
+
+
+def review(visitor: Visitor, **fields):
+    return visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, **fields})
+
+
+def without_cookies(site) -> Visitor:
+    visitor = Visitor(site)
+    visitor.client = site.test_client(use_cookies=False)
+    return visitor
+
+
+@pytest.mark.parametrize("https", [True, False])
+def test_form_cookie_is_opaque_and_bound_to_its_path(make_site, https):
+    visitor = Visitor(make_site(HTTPS=https), https=https)
+    page = visitor.get("/consultation")
+    page = visitor.fill(page, "/consultation/review", follow=False, **FORM)
+    [line] = [value for value in page.response.headers.getlist("Set-Cookie") if COOKIE in value.partition("=")[0]]
+    assert line.startswith("__Secure-consultation=" if https else "consultation=")
+    parts = set(line.split("; ")[1:])
+    assert {"HttpOnly", "Path=/consultation", "SameSite=Lax", f"Max-Age={FORM_SECONDS}"} <= parts
+    assert ("Secure" in parts) == https
+    assert_absent(SECRETS, line)
+
+
+def test_any_page_of_the_form_can_be_fetched_again(visitor):
+    review(visitor, email="rosa@")
+    for _ in range(2):
+        page = visitor.get("/consultation")
+        assert page.title.startswith("Error: ") and page.typed("/consultation/review")["email"] == ["rosa@"]
+    visitor.fill(page, "/consultation/review", email=FORM["email"])
+    for _ in range(2):
+        page = visitor.get("/consultation/review")
+        assert page.title.startswith("Check your request") and FORM["message"].split()[0] in page.words
+    assert not visitor.get("/consultation").title.startswith("Error: ")
+
+
+def test_reading_pages_changes_no_cookie(visitor):
+    review(visitor)
+    before = form_cookie(visitor), visitor.client.get_cookie("draft").value
+    for address in ("/consultation", "/consultation/review", "/consultation/status", "/check/sadness", "/"):
+        visitor.get(address)
+    assert (form_cookie(visitor), visitor.client.get_cookie("draft").value) == before
+
+
+@pytest.mark.parametrize("letters", ["測", "🙂"], ids=["Chinese", "emoji"])
+def test_longest_form_survives_a_fresh_get(visitor, letters):
+    long = {name: "".join(chr(ord(letters) + n % 40) for n in range(80)) for name in ("name", "say", "assistance")}
+    message = "".join(chr(ord(letters) + n * 7 % 40) for n in range(500))
+    visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), pain="3")
+    visitor.disagree()
+    review(
+        visitor, **long, message=message, minor="yes", guardian=long["say"], guardian_phone="303 555 0199", share="yes"
+    )
+    typed = visitor.get("/consultation").typed("/consultation/review")
+    assert {name: typed[name] for name in long} == {name: [text] for name, text in long.items()}
+    assert typed["message"] == [message] and typed["share"] == ["yes"]
+
+
+def test_form_too_long_for_a_cookie_comes_back_at_once(visitor, site):
+    page = visitor.get("/consultation")
+    message = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
+    fields = {**page.typed("/consultation/review"), **FORM, "message": message}
+    response = visitor.client.post("/consultation/review", data=fields, base_url=visitor.base)
+    assert response.status_code == 422 and message in response.text
+    assert "500 letters at most, and now there are 4000" in response.text
+
+
+@pytest.mark.parametrize("how", ["leave", "start again", "send"])
+def test_form_cookie_ends_with_leave_start_again_and_sending(visitor, clock, how):
+    page = review(visitor)
+    assert form_cookie(visitor)
+    if how == "leave":
+        visitor.post("/leave", {}, follow=False)
+    elif how == "start again":
+        visitor.walk()
+        visitor.send(visitor.disagree(), "/start-again")
+    else:
+        clock.forward(10)
+        visitor.fill(page, "/consultation/sent")
+    assert form_cookie(visitor) is None
+    assert visitor.get("/consultation").typed("/consultation/review")["name"] == [""]
+
+
+def test_form_cookie_ends_with_an_expired_draft(visitor, clock):
+    review(visitor)
+    clock.forward(FORM_SECONDS + 1)
+    visitor.get("/")
+    assert form_cookie(visitor) is None
+
+
+def test_form_cookie_of_another_draft_shows_nothing(visitor, site):
+    review(visitor)
+    other = Visitor(site)
+    other.get("/consultation")
+    other.client.set_cookie(COOKIE, form_cookie(visitor), path=PATH)
+    assert_absent(SECRETS, other.get("/consultation").text)
+
+
+def test_request_can_be_sent_with_cookies_off(site, clock, stored):
+    visitor = without_cookies(site)
+    page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, "patient": ""})
+    for said in ("Choose new patient or existing patient", "Cookies are off", "(303) 555-0100"):
+        assert said in page.words
+    page = visitor.fill(page, "/consultation/review", patient="new")
+    assert page.title.startswith("Error: Check your request") and NAME in page.words and "Cookies are off" in page.words
+    page = visitor.fill(page, "/consultation")
+    page = visitor.fill(page, "/consultation/review")
+    clock.forward(10)
+    sent = visitor.fill(page, "/consultation/sent")
+    assert reference_on(sent) == reference_on(visitor.fill(page, "/consultation/sent")), "sent again, it is one request"
+    [(_request, details)] = stored(site)
+    assert details.name == NAME
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "null"},
+        {"Origin": "https://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+    ids=str,
+)
+def test_form_without_cookie_and_proof_of_origin_is_refused(site, clock, stored, headers):
+    visitor = without_cookies(site)
+    page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **FORM)
+    clock.forward(10)
+    fields = page.typed("/consultation/sent")
+    response = visitor.client.post("/consultation/sent", data=fields, base_url=visitor.base, headers=headers)
+    assert response.status_code == 400 and stored(site) == []
+    response = visitor.client.post(
+        "/consultation/sent", data=fields, base_url=visitor.base, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    assert response.status_code == 200 and len(stored(site)) == 1
+
+
+def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, ask):
+    reference = reference_on(ask(Visitor(site)))
+    visitor = without_cookies(site)
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
+    assert page.status == 400 and "Cookies are off" in page.words and "(303) 555-0100" in page.words
