@@ -51,19 +51,19 @@ It ends with the draft, and so long after the last post.
 class Draft(SecureCookieSession):
     """One visitor's draft.
 
-    ``new``: no cookie came with the request. ``lost``: one came and cannot be used. ``ended``: the call-back form's
-    cookie is deleted with the response.
+    ``new``: no cookie came with the request. ``lost``: one came and cannot be used. ``form_ended``: the call-back
+    form's cookie is deleted when the draft is saved.
     """
 
     def __init__(self, values: Mapping[str, Any], new: bool = False, lost: bool = False) -> None:
         super().__init__(values)
-        self.new, self.lost, self.ended = new, lost, False
+        self.new, self.lost, self.form_ended = new, lost, False
 
     @classmethod
     def fresh(cls, now: int, new: bool = False, lost: bool = False) -> Draft:
         """Return an empty draft that begins now. Where a cookie came, the earlier draft ended, and its form with it."""
         draft = cls(_beginning(now), new, lost)
-        draft.ended = not new
+        draft.form_ended = not new
         return draft
 
     @property
@@ -106,19 +106,22 @@ class Draft(SecureCookieSession):
         return str(self["form_token"])
 
     def refuse(self, question_id: str, sent: Answer | None, error: str) -> None:
-        """Store what was sent to a question and the name of what is wrong with it, until the question is answered."""
-        self["refused"] = {**self.get("refused", {}), question_id: [sent, error]}
+        """Store what was sent to a question and the name of what is wrong with it, until the question is answered.
+
+        Only the last refused answer is stored, so that the draft's size stays the same.
+        """
+        self["refused"] = [question_id, sent, error]
 
     def refused(self, question_id: str) -> tuple[Answer | None, str] | None:
         """Return what was last sent to a question and refused, and the error's name."""
-        found = self.get("refused", {}).get(question_id)
-        return None if found is None else (_as_answer(found[0]), found[1])
+        id_, sent, error = self.get("refused", (None, None, ""))
+        return (_as_answer(sent), error) if id_ == question_id else None
 
     def accept(self, question_id: str, answers: Mapping[str, Answer]) -> None:
         """Store the answers that follow from answering a question."""
         self.answers = answers
-        if question_id in self.get("refused", {}):
-            self["refused"] = {id_: found for id_, found in self["refused"].items() if id_ != question_id}
+        if self.refused(question_id):
+            del self["refused"]
 
     def handle_clock_skew(self, now: int) -> None:
         """Mind a clock that was put back since the draft was last sealed."""
@@ -136,9 +139,19 @@ class Draft(SecureCookieSession):
         """Keep the draft for a day from now, by both limits."""
         self.update(longer=True, began=now)
 
-    def renew(self) -> None:
-        """Save the draft with the response, although nothing in it changed: a call-back form is bound to it."""
-        self.modified, self.ended = True, False
+    @property
+    def form_stored(self) -> bool:
+        """Whether a call-back form was stored and not sent: its cookie is shorter-lived than the draft may be."""
+        return bool(self.get("form"))
+
+    def bind_form(self) -> None:
+        """Note that a call-back form is stored with the response; this saves the draft that it is bound to."""
+        self["form"], self.form_ended = True, False
+
+    def end_form(self) -> None:
+        """Delete the call-back form's cookie with the response."""
+        self.pop("form", None)
+        self.form_ended = self.modified = True
 
     def start_again(self, now: int) -> None:
         """Forget the answers and all that belongs to them; time once asked for stays granted."""
@@ -146,7 +159,7 @@ class Draft(SecureCookieSession):
         self.clear()
         if longer:
             self.update(_beginning(now), longer=True)
-        self.ended = True
+        self.form_ended = True
 
 
 def _beginning(now: int) -> dict[str, Any]:
@@ -180,21 +193,23 @@ class DraftSessionInterface(SessionInterface):
             return Draft.fresh(now, lost=True)
         except Exception as error:  # help pages must show even with the keys broken
             log.error("drafts cannot be opened: %s", type(error).__name__)
-            return Draft.fresh(now, lost=True)
+            draft = Draft.fresh(now, lost=True)
+            draft.form_ended = False  # the form's cookie may be readable again in a moment
+            return draft
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         """Send the draft back if it changed. A draft emptied of everything takes its cookie away."""
         draft = cast(Draft, session)
-        if draft.ended:
-            delete_form_cookie(response, self.get_cookie_secure(app))
         if not draft.modified:
             return
+        if draft.form_ended:
+            delete_form_cookie(response, self.get_cookie_secure(app))
         name, secure = self.get_cookie_name(app), self.get_cookie_secure(app)
         if not draft:
             response.delete_cookie(name, secure=secure, httponly=True, samesite="Lax")
             return
         draft["seen"] = int(self.clock())
-        text = json.dumps(dict(draft), separators=(",", ":")).encode()
+        text = json.dumps(dict(draft), ensure_ascii=False, separators=(",", ":")).encode()
         text = text.ljust(-len(text) // PADDING_BLOCK * -PADDING_BLOCK)
         try:
             sealed = self.keyring.encrypt(DRAFT, text, name.encode())

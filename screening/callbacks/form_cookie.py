@@ -14,11 +14,15 @@ log = logging.getLogger(__name__)
 
 def read(cookies: Mapping[str, str], keyring: Keyring, draft: Draft, now: int, secure: bool) -> StoredForm | None:
     """Return the form that a request's cookies hold for this draft, if there is one."""
-    return StoredForm.read(keyring, cookies.get(form_cookie_name(secure), ""), draft.response_id, now)
+    try:
+        return StoredForm.read(keyring, cookies.get(form_cookie_name(secure), ""), draft.response_id, now)
+    except Exception as error:  # the form's page is shown all the same
+        log.error("call-back forms cannot be decrypted: %s", type(error).__name__)
+        return None
 
 
 def store(response: Response, form: StoredForm, keyring: Keyring, draft: Draft, secure: bool) -> bool:
-    """Store the form with a response, and renew the draft it is bound to; return whether that could be done."""
+    """Store the form with a response, bound to the draft; return whether that could be done."""
     try:
         value = form.encrypted(keyring, draft.response_id)
     except Exception as error:  # the form's page is shown all the same
@@ -26,7 +30,7 @@ def store(response: Response, form: StoredForm, keyring: Keyring, draft: Draft, 
         return False
     if value is None:
         return False
-    draft.renew()
+    draft.bind_form()
     name, lasts = form_cookie_name(secure), FORM_SECONDS
     response.set_cookie(name, value, lasts, path=FORM_PATH, secure=secure, httponly=True, samesite="Lax")
     return True

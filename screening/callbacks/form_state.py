@@ -17,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 from screening.callbacks.patient_service import fresh_secret
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import DRAFT, Keyring
-from screening.draft import FORM_SECONDS
+from screening.draft import FORM_SECONDS, SKEW_SECONDS
 
 ASSOCIATED_DATA = b"consultation form"
 MAX_FIELD = 1000
@@ -89,7 +89,7 @@ class StoredForm:
             return None
         stored = json.loads(zlib.decompressobj().decompress(padded))
         form = cls(**{**stored, "state": FormState(**stored["state"])})
-        return form if form.at <= now < form.at + FORM_SECONDS else None
+        return form if -SKEW_SECONDS <= now - form.at < FORM_SECONDS else None
 
     @property
     def fields(self) -> MultiDict[str, Any] | None:

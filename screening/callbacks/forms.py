@@ -78,7 +78,7 @@ class ConsultationForm(FlaskForm):
     """A request for a call. Made for one clinic's calendar and country, in the language of the page."""
 
     class Meta:
-        """CSRFProtect checks the token before a form is made; WTForms' own messages are never shown."""
+        """The token is checked before a form is made; WTForms' own messages are never shown."""
 
         csrf = False
         locales = False

@@ -40,21 +40,24 @@ NOTICES = {
     "gone": lazy_gettext("You took this request back before, so it was not sent. To ask anew, send it again."),
     "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
     "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
+    "cleared": lazy_gettext(
+        "Your request was not sent yet. What you typed was cleared to keep it private. Please fill in the form again."
+    ),
     "find": lazy_gettext("Please give your reference to see how your request stands."),
     "no-cookies": lazy_gettext(
-        "Cookies are off in this browser. You can still send the form from here: what you typed stays on this page. "
+        "Cookies are off in this browser, or they were cleared. What you typed is still here: go on from this page. "
         "Or call us at %(number)s."
     ),
     "cookies-needed": lazy_gettext(
-        "Cookies are off in this browser, so we can’t show your request here. Call us at %(number)s."
+        "Cookies are off in this browser, or they were cleared. Try again, or call us at %(number)s."
     ),
 }
 
 
 def forget_request(draft: Draft) -> None:
-    """Delete the request's reference from the draft, and the form that would change it; the request stays."""
+    """Delete the request's reference from the draft, and the form in hand, which may name it; the request stays."""
     draft.pop("request", None)
-    draft.ended = True
+    draft.end_form()
 
 
 def roll_back(error: Exception) -> None:

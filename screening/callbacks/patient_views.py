@@ -42,6 +42,7 @@ from screening.questionnaires.scoring import Help
 from screening.walk import Walk, current_walk
 from screening.web import errors, rate_limits
 from screening.web.compression import with_compression
+from screening.web.form_token import WITHOUT_COOKIE
 
 MIN_FORM_SECONDS = 3
 """Nobody fills the form in and checks it in less; a program does."""
@@ -52,13 +53,15 @@ def consultation() -> AnyResponse:
     """The form, with what was typed before."""
     walk = current_walk()
     stored = _stored(walk)
+    notice = request.args.get("notice")
     if stored is None:
         asked = _asked(walk, FormState.fresh(walk.now), None)
+        notice = "cleared" if walk.draft.form_stored else notice
     else:
         asked = _asked(walk, stored.state, stored.fields)
         if stored.checked:
             asked.form.validate()
-    return with_compression(form_page(asked, current.keyring(), request.args.get("notice")), request.accept_encodings)
+    return with_compression(form_page(asked, current.keyring(), notice), request.accept_encodings)
 
 
 @patient_callbacks.post("")
@@ -73,10 +76,11 @@ def review() -> AnyResponse | str:
     walk = current_walk()
     stored = _stored(walk)
     if stored is None:
-        return redirect(url_for(SENT if "reach_by" in walk.draft.get("request", {}) else FORM), 303)
+        sent = "reach_by" in walk.draft.get("request", {}) and not walk.draft.form_stored
+        return redirect(url_for(SENT if sent else FORM), 303)
     asked = _asked(walk, stored.state, stored.fields)
     if not asked.form.validate() or asked.lacks_summary:
-        return redirect(url_for(FORM), 303)
+        return redirect(url_for(FORM, notice="no-summary" if asked.lacks_summary else None), 303)
     return review_page(asked, current.keyring(), request.args.get("notice"))
 
 
@@ -129,12 +133,12 @@ def stale_form(error: CSRFError) -> AnyResponse:
     """A form without the draft's token comes back as it was, so one more press sends it."""
     if request.endpoint == "patient_callbacks.find":
         return find_again(current_walk(), typed_reference(request.form), "stale")
-    if request.endpoint not in ("patient_callbacks.edit", "patient_callbacks.check", "patient_callbacks.send"):
+    if request.endpoint not in WITHOUT_COOKIE:
         return find_again(current_walk(), "", "again")
     asked = _sent()
     refused = _refused(asked) if request.endpoint == "patient_callbacks.send" else _show(asked, FORM, notice="stale")
     response = refused or _show(asked, REVIEW, notice="stale")
-    if response.status_code == UNPROCESSABLE:  # the page itself: the browser has no cookie
+    if response.status_code != 303:  # the page itself: the browser sent no cookie, and does not prove where it is
         response.status_code = error.code or UNPROCESSABLE
     return response
 
@@ -150,7 +154,7 @@ def too_many(error: TooManyRequests) -> AnyResponse:
 def _as_it_was(error: HTTPException) -> AnyResponse:
     if request.endpoint == "patient_callbacks.find":
         return make_response(find_page(current_walk(), "minute", typed_reference(request.form)), TOO_MANY)
-    if request.endpoint not in ("patient_callbacks.edit", "patient_callbacks.check", "patient_callbacks.send"):
+    if request.endpoint not in WITHOUT_COOKIE:
         answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
         return answer_error(error)
     asked, keyring = _sent(), current.keyring()
@@ -195,6 +199,7 @@ def _show(asked: Consultation, endpoint: str, notice: str | None = None, checked
     form = StoredForm(asked.state, asked.form.typed(), checked, walk.now)
     if not walk.draft.new and form_cookie.store(response, form, keyring, walk.draft, current.settings()["HTTPS"]):
         return response
+    walk.draft.end_form()  # an earlier version must not come back in place of this one
     page = review_page if endpoint == REVIEW else form_page
     said = notice or ("no-cookies" if walk.draft.new else None)
     return make_response(page(asked, keyring, said), UNPROCESSABLE if notice or checked else 200)
@@ -225,7 +230,7 @@ def _confirm(asked: Consultation, receipt: Receipt) -> AnyResponse:
     }
     if walk.draft.new:
         return make_response(_sent_page(walk, walk.draft["request"]))
-    walk.draft.ended = True
+    walk.draft.end_form()
     return redirect(url_for(SENT), 303)
 
 

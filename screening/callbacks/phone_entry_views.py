@@ -27,7 +27,7 @@ from screening.staff.roles import CALLBACKS
 @require_role(CALLBACKS)
 def enter() -> AnyResponse | str:
     """Enter a request for a caller on the phone. Its reference is shown afterwards, to be read out."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _form_or_receipt()
     form, sent = _form(request.form), request.form.get("secret", "")
     secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else patient_service.fresh_secret()

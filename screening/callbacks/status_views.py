@@ -95,8 +95,10 @@ def find() -> AnyResponse:
         return make_response(find_page(walk, "status-away", typed), UNAVAILABLE)
     walk.draft.pop("sought", None)
     if walk.draft.get("request", {}).get("reference") != receipt.reference:
-        forget_request(walk.draft)
         walk.draft["request"] = {"reference": receipt.reference}
+        form = form_cookie.read(request.cookies, current.keyring(), walk.draft, walk.now, current.settings()["HTTPS"])
+        if form is not None and form.state.replaces:
+            walk.draft.end_form()
     return redirect(url_for(STATUS), 303)
 
 

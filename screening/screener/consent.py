@@ -3,8 +3,17 @@
 from datetime import date
 
 from screening import responses
+from screening.questionnaires.model import Answer, Question
 from screening.questionnaires.scoring import score
 from screening.walk import Walk
+
+
+def accept_answer(before: Walk, question: Question, given: Answer) -> Walk:
+    """Store an answer; return the walk that follows from it. A pending response that says otherwise is out of date."""
+    after = before.answer(question, given)
+    if after.draft.get("response_outcome") == responses.StoreResult.PENDING.value and after.answers != before.answers:
+        after.draft["response_outcome"] = "stale"
+    return after
 
 
 def settle_response(walk: Walk, today: date) -> responses.StoreResult:

@@ -7,8 +7,9 @@ from werkzeug.exceptions import HTTPException
 
 from screening import current
 from screening.questionnaires.model import Questionnaire
+from screening.screener.consent import accept_answer
 from screening.walk import Walk, current_walk
-from screening.web import form_token
+from screening.web import form_token, origin
 from screening.web.errors import origin_of
 from screening.web.page_frame import frame_of
 
@@ -33,7 +34,10 @@ def init_app(app: Flask, last_resort: str) -> None:
         if answer is None:
             return None
         try:
-            page = _help_page(_stored(current_walk(), answer), answer)
+            walk = current_walk()
+            page = _help_page(_stored(walk, answer), answer)
+            if not origin.is_own():  # its cookie did not come along, and must not be replaced
+                walk.draft.modified = False
         except Exception as error:  # help is shown, whatever is broken
             log.error("the help page failed: %s", origin_of(error))
             page = last_resort
@@ -66,7 +70,7 @@ def _stored(walk: Walk, answer: str) -> Walk:
     """Return the walk with the answer stored if the form carried the draft's token; help does not depend on it."""
     if not form_token.is_valid(walk.draft):
         return walk
-    return walk.answer(walk.questionnaire.by_id[walk.questionnaire.help.question], answer)
+    return accept_answer(walk, walk.questionnaire.by_id[walk.questionnaire.help.question], answer)
 
 
 def _help_page(walk: Walk, answer: str) -> str:

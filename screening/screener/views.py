@@ -8,12 +8,12 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from screening import current, responses
+from screening import current
 from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Question
 from screening.questionnaires.scoring import Help, help_level, score
 from screening.screener.blueprint import NOTICES, address, consent_question, reason, screener
-from screening.screener.consent import settle_response
+from screening.screener.consent import accept_answer, settle_response
 from screening.screener.forms import ERRORS, STALE, QuestionForm
 from screening.walk import Walk, current_walk
 from screening.web.compression import with_compression
@@ -52,7 +52,7 @@ def answer(question_id: str) -> AnyResponse:
     form = _sent(asked)
     if not form.validate():
         return _refused(walk, form)
-    walk = _accept(walk, form)
+    walk = accept_answer(walk, form.question, form.checked)
     if asked.id == walk.questionnaire.roles.age:
         return _finish(walk, back_to_review=_from_review())
     return redirect(_next(asked, walk), 303)
@@ -78,7 +78,7 @@ def give_consent() -> AnyResponse:
     form = _sent(consent)
     if not form.validate():
         return _refused(walk, form)
-    walk = _accept(walk, form)
+    walk = accept_answer(walk, form.question, form.checked)
     return redirect(address(walk, walk.open_question), 303) if walk.open_question else _finish(walk)
 
 
@@ -188,14 +188,6 @@ def _review_page(walk: Walk) -> str:
         support=help_level(questionnaire, answers) is Help.SUPPORT,
         notice=_notice(walk),
     )
-
-
-def _accept(before: Walk, form: QuestionForm) -> Walk:
-    """Store a valid answer in the draft; return the walk that follows from it."""
-    after = before.answer(form.question, form.checked)
-    if after.draft.get("response_outcome") == responses.StoreResult.PENDING.value and after.answers != before.answers:
-        after.draft["response_outcome"] = "stale"
-    return after
 
 
 def _finish(walk: Walk, back_to_review: bool = False) -> AnyResponse:

@@ -36,7 +36,7 @@ def index() -> str:
 def add() -> str | Response:
     """Add an account; its page shows the temporary password for some minutes."""
     form = sent_forms.fill(AccountForm, PROBLEMS)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("staff/account_new.html", form=form)
     try:
         if form.validate():

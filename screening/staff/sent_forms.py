@@ -44,11 +44,14 @@ NOTICES = {
 }
 NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")
 
-NOT_STORED = ("csrf_token", "next", "seen", "secret", "password", "current", "again", "code")
-"""Fields of the page rather than of its reader, passwords and codes."""
+NOT_STORED = ("csrf_token", "next", "seen", "secret", "sure", "password", "current", "again", "code")
+"""Fields of the page rather than of its reader, confirmations, passwords and codes."""
 
 MAX_IN_COOKIE = 300
 """Letters of a form stored before a password is accepted: the session is a cookie until then, and holds an e-mail."""
+
+MAX_ENTRIES = 5
+"""Refused forms and results that a session holds of each: one for each of a few tabs. The oldest goes first."""
 
 AnyForm = TypeVar("AnyForm", bound=Form)
 Texts = Mapping[str, Any]
@@ -137,19 +140,23 @@ def form_notice() -> LazyString | None:
         return NOTICES.get(sent.reason)
     if FORM in request.args and not sessions.current_session():
         return NOTICES[STALE_FORM]
-    return NO_LONGER_SHOWN if RESULT in request.args and find_result() is None else None
+    gone = FORM in request.args or (RESULT in request.args and find_result() is None)
+    return NO_LONGER_SHOWN if gone else None
 
 
 @contextmanager
 def carried_over() -> Iterator[None]:
     """Encrypt what is stored anew when the session gets another id inside the block."""
     session = sessions.current_session()
-    entries: dict[str, dict[str, Any]] = {slot: session[slot] for slot in (FORM, RESULT) if slot in session}
-    values = {slot: _decrypted(slot, entry) for slot, entry in entries.items()}
+    slots: dict[str, dict[str, Any]] = {slot: session[slot] for slot in (FORM, RESULT) if slot in session}
+    values = {id_: _decrypted(slot, entry) for slot, entries in slots.items() for id_, entry in entries.items()}
     yield
-    for slot, entry in entries.items():
-        if values[slot] is not None:
-            session[slot] = {**entry, "data": encrypt(values[slot], _associated_data(slot, entry["page"]))}
+    for slot, entries in slots.items():
+        session[slot] = {
+            id_: {**entry, "data": encrypt(values[id_], _associated_data(slot, entry["page"]))}
+            for id_, entry in entries.items()
+            if values[id_] is not None
+        }
 
 
 def init_app(app: Flask) -> None:
@@ -198,16 +205,18 @@ def _store(
     query: Mapping[str, str | None] | None = None,
 ) -> AnyResponse:
     id_, data = secrets.token_urlsafe(9), encrypt(value, _associated_data(slot, page))
-    entry = {"id": id_, "form": form or request.endpoint, "page": page, "until": until, "data": data}
-    sessions.current_session()[slot] = entry
+    entry = {"form": form or request.endpoint, "page": page, "until": until, "data": data}
+    session = sessions.current_session()
+    stored = [*session.get(slot, {}).items(), (id_, entry)]
+    session[slot] = dict(stored[-1 if session.id is None else -MAX_ENTRIES :])
     parameters = {name: text for name, text in (query or {}).items() if text}
     return redirect(f"{page}?{urlencode({**parameters, slot: id_})}", 303)
 
 
 def _entry(slot: str) -> dict[str, Any] | None:
     """What is stored under the id in the address, for this page."""
-    entry: dict[str, Any] | None = sessions.current_session().get(slot)
-    if entry is None or request.method == "POST" or request.args.get(slot) != entry["id"]:
+    entry: dict[str, Any] | None = sessions.current_session().get(slot, {}).get(request.args.get(slot))
+    if entry is None or request.method == "POST":
         return None
     return entry if entry["page"] == request.script_root + request.path else None
 
@@ -229,13 +238,24 @@ def _over(entry: Mapping[str, Any]) -> bool:
 
 
 def _remove(response: Response) -> Response:
-    """Forget a refused form once the same form is accepted, and a result whose time is over."""
-    session = sessions.current_session()
+    """Delete a refused form once the same form is accepted, and results whose time is over."""
+    session, location = sessions.current_session(), response.location or ""
     if request.method != "POST" or response.status_code != 303:
         return response
-    sent, result = session.get(FORM), session.get(RESULT)
-    if sent and sent["form"] == request.endpoint and f"{FORM}={sent['id']}" not in (response.location or ""):
-        session.pop(FORM)
-    if result and _over(result):
-        session.pop(RESULT)
+    done = {
+        FORM: lambda id_, entry: (
+            entry["form"] == request.endpoint and f"{FORM}={id_}" not in location and _is_here(entry)
+        ),
+        RESULT: lambda id_, entry: _over(entry),
+    }
+    for slot, is_done in done.items():
+        for id_ in [id_ for id_, entry in session.get(slot, {}).items() if is_done(id_, entry)]:
+            session[slot] = {other: entry for other, entry in session[slot].items() if other != id_}
+        if not session.get(slot, True):
+            session.pop(slot)
     return response
+
+
+def _is_here(entry: Mapping[str, Any]) -> bool:
+    """Whether the request was sent from the page that shows an entry."""
+    return request.path.startswith(entry["page"].removeprefix(request.script_root))

@@ -13,7 +13,7 @@ from screening.i18n import locale
 COMPONENTS_DIR = "components/"
 
 CACHED_MACROS = (
-    *("care", "choices", "cycle", "dots", "footer", "head", "icon", "ketamine", "limits", "steps", "support"),
+    *("care", "choices", "cycle", "dots", "footer", "head", "icon", "ketamine", "limits", "support"),
     *("top", "treatments"),
 )
 """Macros whose result depends on nothing but their arguments and the language, and costs more to render than to
@@ -45,7 +45,7 @@ def load(environment: Environment, files: Iterable[str]) -> SimpleNamespace:
 
 
 def _cached(macro: Callable[..., Markup]) -> Callable[..., Markup]:
-    """A macro whose results are cached; its arguments must be hashable. Its ``cache_info`` is that of ``lru_cache``."""
+    """Return a macro whose results are cached; its arguments must be hashable."""
 
     @lru_cache(MAX_CACHED)
     def made(language: str, *arguments: object, **options: object) -> Markup:
@@ -54,5 +54,4 @@ def _cached(macro: Callable[..., Markup]) -> Callable[..., Markup]:
     def cached(*arguments: object, **options: object) -> Markup:
         return made(locale.current_locale(), *arguments, **options)
 
-    cached.cache_info = made.cache_info  # type: ignore[attr-defined]
     return cached

@@ -73,7 +73,10 @@ def init_app(app: Flask) -> None:
 
 
 def undeclared(environment: Environment, page: str) -> set[str]:
-    """Return the names that a page, what it extends or includes, and the components read from outside."""
+    """Return the names that a page, what it extends or includes, and the components read from outside.
+
+    Raises ValueError for a reference that cannot be followed.
+    """
     files, seen = [page, *(f"{macros.COMPONENTS_DIR}{name}.html" for name in COMPONENTS)], set[str]()
     found = set[str]()
     while files:
@@ -94,5 +97,7 @@ def _names_in(source: str, filters: frozenset[str]) -> tuple[frozenset[str], tup
     environment.globals.clear()
     environment.filters.update(dict.fromkeys(filters, str))
     tree = environment.parse(source)
-    references = tuple(name for name in meta.find_referenced_templates(tree) if name is not None)
-    return frozenset(meta.find_undeclared_variables(tree)), references
+    references = list(meta.find_referenced_templates(tree))
+    if None in references:
+        raise ValueError("a cached page cannot refer to a template whose name is only known when it is rendered")
+    return frozenset(meta.find_undeclared_variables(tree)), tuple(map(str, references))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from screening.crypto.keyring import DRAFT
 from tests.support.sample_patient import FORM
 from tests.support.visitor import Visitor
 
@@ -122,14 +125,21 @@ def test_post_without_token_changes_no_draft(site, ask):
     visitor.disagree()
     ask(visitor)
     token = visitor.get("/summary").token
-    before = [visitor.get(address).words for address in ("/check/review", "/consultation/status")]
+    before = answers(visitor), visitor.get("/consultation/status").words
     fields = {"sadness": "3", "consent": "yes", "reference": "2222-22222-22222", **FORM}
     for address in set(posts(site)) - {"/leave"}:
         for sent in (fields, {**fields, "csrf_token": "x" + token[1:]}):
             assert visitor.post(address, sent).status == 200, address
-    visitor.send(visitor.get("/check/sadness"), "/check/sadness", sadness="0")
-    visitor.disagree()
-    assert [visitor.get(address).words for address in ("/check/review", "/consultation/status")] == before
+            assert answers(visitor) == before[0], address
+    assert visitor.get("/consultation/status").words == before[1]
+    visitor.send(visitor.get("/check/sadness"), "/check/sadness", sadness="3")
+    assert answers(visitor) != before[0], "with its token the same form counts"
+
+
+def answers(visitor):
+    """The answers in a visitor's draft."""
+    cookie = visitor.client.get_cookie("draft").value
+    return json.loads(visitor.site.extensions["keyring"].decrypt(DRAFT, cookie, b"draft"))["answers"]
 
 
 def test_leave_is_refused_from_another_site(visitor):
@@ -137,3 +147,11 @@ def test_leave_is_refused_from_another_site(visitor):
     response = visitor.client.post("/leave", base_url=visitor.base, headers={"Sec-Fetch-Site": "cross-site"})
     assert response.status_code == 400
     assert visitor.get("/check/review").address == "/check/review", "nothing was deleted"
+
+
+def test_urgent_help_for_a_form_from_another_site_sets_no_cookie(visitor):
+    fields, headers = {"hopelessness": "3"}, {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    response = visitor.client.post("/check/hopelessness", data=fields, base_url=visitor.base, headers=headers)
+    assert "tel:988" in response.text and "Set-Cookie" not in response.headers
+    response = visitor.client.post("/check/hopelessness", data=fields, base_url=visitor.base)
+    assert "Set-Cookie" in response.headers, "the control: a form of the site's own begins a draft"

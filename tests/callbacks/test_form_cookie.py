@@ -102,7 +102,7 @@ def test_form_cookie_ends_with_leave_start_again_and_sending(visitor, clock, how
 def test_form_cookie_ends_with_an_expired_draft(visitor, clock):
     review(visitor)
     clock.forward(FORM_SECONDS + 1)
-    visitor.get("/")
+    visitor.get("/")  # a page with a form: it begins another draft
     assert form_cookie(visitor) is None
 
 
@@ -159,3 +159,73 @@ def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, ask):
     visitor = without_cookies(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
     assert page.status == 400 and "Cookies are off" in page.words and "(303) 555-0100" in page.words
+
+
+@pytest.mark.parametrize("lost", ["after half an hour", "by a damaged cookie"])
+def test_form_that_was_not_sent_is_never_confirmed(visitor, clock, ask, lost):
+    """An earlier request is in the draft, and its change expires before it is sent."""
+    ask(visitor)
+    visitor.walk()
+    visitor.send(visitor.get("/"), "/more-time")
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    visitor.fill(page, "/consultation/review", **{**FORM, "name": "Another Name"})
+    if lost == "after half an hour":
+        clock.forward(FORM_SECONDS + 60)
+    else:
+        visitor.client.set_cookie(COOKIE, "damaged", path=PATH)
+    page = visitor.get("/consultation/review")
+    assert page.address == "/consultation" and "was not sent yet" in page.words
+    page = visitor.fill(page, "/consultation/review", **FORM)
+    clock.forward(10)
+    visitor.fill(page, "/consultation/sent")
+    assert visitor.get("/consultation/review").address == "/consultation/sent"
+
+
+def test_form_survives_a_node_whose_clock_is_behind(visitor, clock):
+    page = review(visitor)
+    clock.forward(-30)
+    assert visitor.get("/consultation/review").title == page.title
+
+
+def test_lookup_of_a_reference_leaves_the_form_in_hand(site, visitor, ask):
+    reference = reference_on(ask(Visitor(site)))
+    review(visitor)
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
+    assert reference_on(page) == reference
+    assert visitor.get("/consultation").typed("/consultation/review")["name"] == [NAME]
+
+
+def test_form_survives_keys_that_fail_for_a_moment(visitor, site, monkeypatch):
+    review(visitor)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(site.extensions["keyring"]), "decrypt", broken)
+        for address in ("/about", "/consultation"):
+            assert visitor.client.get(address, base_url=visitor.base).status_code == 200
+    cookie = form_cookie(visitor)
+    assert cookie
+
+
+def broken(*arguments):
+    raise OSError("no such file")
+
+
+def test_form_too_long_for_a_cookie_deletes_the_earlier_version(visitor):
+    review(visitor)
+    fields = visitor.get("/consultation").typed("/consultation/review")
+    message = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
+    visitor.client.post("/consultation/review", data={**fields, "message": message}, base_url=visitor.base)
+    assert visitor.get("/consultation/review").address == "/consultation"
+
+
+@pytest.mark.parametrize("address", ["/brand.css", "/help-now", "/healthz", "/.well-known/security.txt"])
+def test_pages_without_cookie_delete_none_either(visitor, clock, address):
+    review(visitor)
+    clock.forward(FORM_SECONDS + 1)
+    assert "Set-Cookie" not in visitor.client.get(address, base_url=visitor.base).headers
+
+
+def test_language_lasts_with_cookies_off(site):
+    visitor = without_cookies(site)
+    page = visitor.fill(visitor.get("/consultation?lang=es"), "/consultation/review", **FORM)
+    assert page.soup.html["lang"] == "es"
+    assert visitor.fill(page, "/consultation").soup.html["lang"] == "es"

@@ -70,6 +70,34 @@ def test_accepted_form_removes_the_refused_one(team, ann, refused):
     assert ann.get(address(refused)).typed(NEW)["name"] == [""]
 
 
+def test_head_of_a_refused_form_does_not_send_it(team, admin):
+    """A HEAD carries no token: it is no form, although the page it asks for could fill one."""
+    add = "/staff/accounts/new"
+    fields = {"name": "Zentinelnewname", "email": "zentinelnew@example.org", "roles": "callbacks"}
+    page = admin.fill(admin.get(add), add, csrf_token="stale", **fields)
+    assert was_refused(page)
+    response = admin.client.head(address(page), base_url=admin.base)
+    assert response.status_code == 200
+    assert "Zentinelnewname" not in admin.get("/staff/accounts").words
+    assert admin.get(address(page)).typed(add)["name"] == ["Zentinelnewname"]
+
+
+def test_head_of_a_phone_entry_keeps_the_refused_form(ann, refused):
+    assert ann.client.head(NEW, base_url=ann.base).status_code == 200
+    assert ann.get(address(refused)).typed(NEW)["message"] == [FORM["message"]]
+
+
+def test_refused_forms_of_several_tabs_are_all_shown_again(ann, refused):
+    search = ann.fill(ann.get(SEARCH), SEARCH, contact="")
+    second = ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": "", "message": "zentinelsecondtab"})
+    assert was_refused(search) and was_refused(second)
+    assert ann.get(address(refused)).typed(NEW)["message"] == [FORM["message"]]
+    assert ann.get(address(second)).typed(NEW)["message"] == ["zentinelsecondtab"]
+    for _ in range(sent_forms.MAX_ENTRIES):
+        ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": ""})
+    assert NO_LONGER in ann.get(address(refused)).words
+
+
 def test_refused_form_stays_while_others_are_accepted(ann, refused):
     closed_days = "/staff/callbacks/closed-days"
     ann.send(ann.get(closed_days), closed_days, day="2026-11-24")

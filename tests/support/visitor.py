@@ -122,7 +122,7 @@ class Visitor:
     def answers_by_redirect(self, response: TestResponse) -> bool:
         """Whether a form was answered by a page that can be fetched again, or may be answered directly."""
         without_cookie = "Cookie" not in response.request.headers
-        direct = response.status_code in (400, 403, 404, 405, 413, 429) or response.status_code >= 500
+        direct = response.status_code in (403, 404, 405, 413, 429) or response.status_code >= 500
         return response.status_code == 303 or direct or "after_help" in response.text or without_cookie
 
     def fill(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from itertools import product
 from random import Random
 
+import pytest
+from jinja2 import ChoiceLoader, DictLoader
+
+from screening.web import page_cache
 from tests.support.visitor import SIGNS, Visitor
 
 
@@ -37,3 +41,24 @@ def test_cached_page_equals_a_fresh_render(site):
                 assert visitor.client.get(address).text == text
                 cache.rendered = cached
     assert cached.cache_info().hits > 10
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("{{ request.cookies }}", "cannot read request"),
+        ("{% include 'part.html' %}", "cannot read session"),
+        ("{% set name = 'part.html' %}{% include name %}", "only known when it is rendered"),
+    ],
+)
+def test_start_refuses_a_cached_page_that_reads_a_request(site, monkeypatch, source, problem):
+    pages = DictLoader({"screener/start.html": source, "part.html": "{{ session }}"})
+    monkeypatch.setattr(site.jinja_env, "loader", ChoiceLoader([pages, site.jinja_env.loader]))
+    with pytest.raises(ValueError, match=problem):
+        page_cache.init_app(site)
+
+
+def test_cached_pages_are_rendered_without_request_and_session(site):
+    environment = site.extensions["page_cache"]._environment
+    assert {"request", "session", "g", "config", "site"} <= site.jinja_env.globals.keys() | {"site"}
+    assert not {"request", "session", "g", "config", "site"} & environment.globals.keys()
