@@ -238,20 +238,19 @@ def _over(entry: Mapping[str, Any]) -> bool:
 
 
 def _remove(response: Response) -> Response:
-    """Delete a refused form once the same form is accepted, and results whose time is over."""
-    session, location = sessions.current_session(), response.location or ""
+    """Delete the last refusal of a form that is now accepted, and results whose time is over."""
+    session = sessions.current_session()
     if request.method != "POST" or response.status_code != 303:
         return response
-    done = {
-        FORM: lambda id_, entry: (
-            entry["form"] == request.endpoint and f"{FORM}={id_}" not in location and _is_here(entry)
-        ),
-        RESULT: lambda id_, entry: _over(entry),
-    }
-    for slot, is_done in done.items():
-        for id_ in [id_ for id_, entry in session.get(slot, {}).items() if is_done(id_, entry)]:
-            session[slot] = {other: entry for other, entry in session[slot].items() if other != id_}
-        if not session.get(slot, True):
+    sent, results = session.get(FORM, {}), session.get(RESULT, {})
+    done = [id_ for id_, entry in results.items() if _over(entry)]
+    if not any(f"{FORM}={id_}" in (response.location or "") for id_ in sent):
+        done += [id_ for id_, entry in sent.items() if entry["form"] == request.endpoint and _is_here(entry)][-1:]
+    for slot, entries in ((FORM, sent), (RESULT, results)):
+        left = {id_: entry for id_, entry in entries.items() if id_ not in done}
+        if left != entries:
+            session[slot] = left
+        if entries and not left:
             session.pop(slot)
     return response
 

@@ -164,9 +164,8 @@ def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, ask):
 @pytest.mark.parametrize("lost", ["after half an hour", "by a damaged cookie"])
 def test_form_that_was_not_sent_is_never_confirmed(visitor, clock, ask, lost):
     """An earlier request is in the draft, and its change expires before it is sent."""
-    ask(visitor)
-    visitor.walk()
     visitor.send(visitor.get("/"), "/more-time")
+    ask(visitor)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
     visitor.fill(page, "/consultation/review", **{**FORM, "name": "Another Name"})
     if lost == "after half an hour":
