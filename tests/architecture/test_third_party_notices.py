@@ -27,7 +27,7 @@ def package(name="Some_Package", **fields):
     return SimpleNamespace(metadata=metadata, files=None)
 
 
-def test_every_required_package_is_listed_with_an_allowed_license():
+def test_required_packages_are_listed_with_allowed_licenses():
     pinned = [line for line in REQUIRED.splitlines() if line and line[0] not in " #"]
     assert len(list(notices.requirements(REQUIRED))) == len(pinned) > 40
     assert notices.problems(REQUIRED, NOTICES) == [], "run make requirements"
@@ -119,7 +119,7 @@ def test_style_sheets_state_the_copyright_of_their_parts():
         assert len(COPYRIGHT) == 2 and all(line in comment for line in COPYRIGHT)
 
 
-def test_notices_name_the_version_the_style_sheets_are_built_from():
+def test_notices_name_the_version_of_nhsuk_frontend():
     packages = json.loads((ROOT / "static" / "src" / "package.json").read_text())["devDependencies"]
     assert f"nhsuk-frontend {packages['nhsuk-frontend']} " in NOTICES
 
