@@ -30,7 +30,7 @@ help:
 	@echo "make screenshots   take the screenshots of the README anew"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
 	@echo "make translations  collect the texts to translate, and compile the translations"
-	@echo "make requirements  pin the packages anew"
+	@echo "make requirements  pin the packages anew, and list their licenses in THIRD-PARTY-NOTICES"
 	@echo "make clean         remove .venv; data and keys in instance/ stay"
 
 run: .venv/run.done
@@ -76,6 +76,8 @@ requirements: .venv/test.done
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" setup.cfg -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --allow-unsafe -c requirements.txt setup.cfg -o requirements-test.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make requirements" --extra test --extra test-long --allow-unsafe -c requirements-test.txt setup.cfg -o requirements-test-long.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m tests.support.third_party_notices
 
 clean:
 	rm -rf .venv

@@ -60,6 +60,9 @@ async function purge({ templates, named = [] }) {
   return sheet;
 }
 
+// Browsers receive the copyright notices and the license's name; ../../THIRD-PARTY-NOTICES holds the full text.
+const notice = "/*! Contains parts of nhsuk-frontend, Copyright (c) 2019 NHS.UK, and GOV.UK Frontend, Copyright (C) 2017 Crown Copyright (Government Digital Service). MIT license. */\n";
+
 const place = (rule) => `${rule.parent.type === "atrule" ? rule.parent.params : ""}{${rule}}`;
 
 async function css(wanted) {
@@ -71,7 +74,7 @@ async function css(wanted) {
     sheet.walkRules((rule) => { if (there.has(place(rule))) rule.remove(); });
     sheet.walkAtRules((rule) => { if (rule.nodes && !rule.nodes.length) rule.remove(); });
   }
-  return Buffer.from(transform({ filename: "app.css", code: Buffer.from(sheet.toString()), minify: true }).code);
+  return Buffer.from(notice + transform({ filename: "app.css", code: Buffer.from(sheet.toString()), minify: true }).code);
 }
 
 rmSync(target, { recursive: true, force: true });
