@@ -17,7 +17,7 @@ from screening.web import macros
 from screening.web.page_frame import PageFrame
 
 MAX_PAGES = 2048
-"""Pages, of about 7 kB each: the least recently used goes first, so memory ends at about 15 MB a process."""
+"""Size of the LRU cache in pages of about 7 kB: at most about 15 MB a process."""
 
 TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
 """Marks for a visitor's own values in a cached page. Random, so that no text can hold them."""
@@ -26,7 +26,7 @@ GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
 """Globals of the application that depend on nothing but their arguments and the page's language."""
 
 COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps")
-"""Files of ``templates/components`` that cached pages draw from."""
+"""Files of ``templates/components`` whose macros cached pages use."""
 
 PAGES: Mapping[str, frozenset[str]] = {
     "screener/start.html": frozenset({"first", "signs", "began", "notice"}),
@@ -37,7 +37,7 @@ PAGES: Mapping[str, frozenset[str]] = {
 """The cached pages, and the values that each is rendered from, beside the frame and the form token."""
 
 FRAME_VALUES = frozenset({"site", "form_token", "typing", "lang_address", "changing"})
-"""What the layout reads. The last three are optional."""
+"""Values that the layout reads. The last three are optional."""
 
 
 class PageCache:
