@@ -1,4 +1,4 @@
-"""A keyed hash of each phone number and e-mail address, by which requests are found and duplicates noticed."""
+"""The contact index: a keyed hash of each phone number and e-mail address, to search requests and find duplicates."""
 
 import hashlib
 import hmac
@@ -14,15 +14,15 @@ from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.extensions import db
 
 INDEX_BATCH = 200
-"""Requests whose contacts are hashed before a page of the queue is shown, at most."""
+"""Maximum number of requests that are indexed before a page of the queue is shown."""
 
 MAX_DUPLICATES = 25
 
 
 def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
-    """Hash the contacts of requests that came since, ``most`` at a time; how many there were. Commits.
+    """Index up to ``most`` requests that are not indexed yet; return how many. Commits.
 
-    The node that took them had no key for it.
+    The visitor application cannot index them, because it has no search key.
     """
     for purpose in (CALLBACK, SEARCH):
         keyring.refresh(purpose)
@@ -34,21 +34,21 @@ def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
         try:
             contacts = ContactDetails.read(public_key.decrypt(keyring, id_, sealed, sealed_with)).contacts
         except (DecryptionError, TypeError, KeyError):
-            contacts = ()  # damaged: there is nothing to find it by
+            contacts = ()  # damaged: indexed without contacts, so that it is not tried again
         same = (CallbackRequest.id == id_, CallbackRequest.version == version)
         _store_hashes(id_, same, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
     return len(found)
 
 
 def delete_contact_hashes(key_id: str) -> None:
-    """Let every request be hashed anew that was not hashed with this search key. Commits."""
+    """Mark every request as not indexed whose contacts were hashed with another search key. Commits."""
     table = CallbackRequest.__table__
     db.session.execute(table.update().where(table.c.index_key_id != key_id).values(index_key_id=None))
     db.session.commit()
 
 
 def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
-    """Other requests with the same number or e-mail, the newest first."""
+    """Return other requests with the same phone number or e-mail address, the newest first."""
     own = select(CallbackContact.hash).where(CallbackContact.request_id == request.id)
     ids = select(CallbackContact.request_id).where(
         CallbackContact.hash.in_(own), CallbackContact.request_id != request.id

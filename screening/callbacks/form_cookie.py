@@ -18,10 +18,10 @@ def read(cookies: Mapping[str, str], keyring: Keyring, draft: Draft, now: int, s
 
 
 def store(response: Response, form: StoredForm, keyring: Keyring, draft: Draft, secure: bool) -> bool:
-    """Store the form with a response, and renew the draft it is bound to; return whether that could be done."""
+    """Add the form's cookie to a response, and renew the draft it is bound to; return whether that was possible."""
     try:
         value = form.encrypted(keyring, draft.response_id)
-    except Exception as error:  # the form's page is shown all the same
+    except Exception as error:  # the caller then shows the form's page directly
         log.error("call-back forms cannot be encrypted: %s", type(error).__name__)
         return False
     if value is None:
