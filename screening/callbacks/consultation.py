@@ -80,34 +80,34 @@ class Consultation:
         return due is not None and due < self.walk.now
 
 
-def form_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+def form_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
     """Return the form's page. ``notice`` is one of ``NOTICES``."""
-    asked.form.website.data = ""
-    calendar, now = asked.opening.calendar, asked.walk.now
+    consultation.form.website.data = ""
+    calendar, now = consultation.opening.calendar, consultation.walk.now
     return render_template(
         "callbacks/consultation.html",
-        form=asked.form,
-        carried=asked.state.encrypted(keyring),
-        replaces=asked.state.replaces,
-        by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if asked.opening.certain else None,
+        form=consultation.form,
+        carried=consultation.state.encrypted(keyring),
+        replaces=consultation.state.replaces,
+        by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if consultation.opening.certain else None,
         closed_now=is_closed(calendar, now),
-        summary=asked.summary,
-        notice=notice_text(notice, asked.clinic),
+        summary=consultation.summary,
+        notice=notice_text(notice, consultation.clinic),
     )
 
 
-def review_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+def review_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
     """Return the page that shows what a valid form will send. ``notice`` is one of ``NOTICES``."""
-    details, country = asked.details, asked.clinic.country
+    details, country = consultation.details, consultation.clinic.country
     return render_template(
         "callbacks/review.html",
-        form=asked.form,
+        form=consultation.form,
         details=details,
         phone=group_digits(details.phone, country),
         guardian_phone=group_digits(details.guardian_phone, country),
-        summary=asked.summary if asked.form.share.data else None,
-        carried=asked.state.encrypted(keyring),
-        by=asked.promised,
-        late=asked.replaced_is_overdue,
-        notice=notice_text(notice, asked.clinic),
+        summary=consultation.summary if consultation.form.share.data else None,
+        carried=consultation.state.encrypted(keyring),
+        by=consultation.promised,
+        late=consultation.replaced_is_overdue,
+        notice=notice_text(notice, consultation.clinic),
     )

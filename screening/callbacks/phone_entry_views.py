@@ -1,4 +1,4 @@
-"""Enter a request for a caller on the phone."""
+"""The page on which staff enter a request for a caller on the phone."""
 
 import re
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from screening.staff.roles import CALLBACKS
 @staff_callbacks.route("/new", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def enter() -> AnyResponse | str:
-    """Enter a request for a caller on the phone. Its reference is shown afterwards, to be read out."""
+    """Enter a request for a caller. The page after it shows the reference, to be read out to the caller."""
     if request.method == "GET":
         return _form_or_receipt()
     form, sent = _form(request.form), request.form.get("secret", "")
