@@ -30,13 +30,13 @@ def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
     unknown = CallbackRequest.index_key_id.is_(None)
     waiting = select(CallbackRequest.id, CallbackRequest.ciphertext, CallbackRequest.key_id, CallbackRequest.version)
     found = db.session.execute(waiting.where(CallbackRequest.key_id.in_(here), unknown).limit(most)).all()
-    for id_, sealed, sealed_with, version in found:
+    for id_, ciphertext, encrypted_with, version in found:
         try:
-            contacts = ContactDetails.read(public_key.decrypt(keyring, id_, sealed, sealed_with)).contacts
+            contacts = ContactDetails.read(public_key.decrypt(keyring, id_, ciphertext, encrypted_with)).contacts
         except (DecryptionError, TypeError, KeyError):
             contacts = ()  # damaged: indexed without contacts, so that it is not tried again
-        same = (CallbackRequest.id == id_, CallbackRequest.version == version)
-        _store_hashes(id_, same, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
+        unchanged = (CallbackRequest.id == id_, CallbackRequest.version == version)
+        _store_hashes(id_, unchanged, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
     return len(found)
 
 
@@ -63,10 +63,10 @@ def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
     )
 
 
-def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
+def _store_hashes(id_: str, unchanged: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
     """Replace a request's hashes, unless it was changed or withdrawn since it was read."""
     table = CallbackRequest.__table__
-    marked: Any = db.session.execute(table.update().where(*same).values(index_key_id=key_id))
+    marked: Any = db.session.execute(table.update().where(*unchanged).values(index_key_id=key_id))
     if marked.rowcount:
         db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == id_))
         db.session.add_all(CallbackContact(request_id=id_, hash=hashed) for hashed in hashes)
