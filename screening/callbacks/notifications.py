@@ -34,7 +34,7 @@ def queue_received(id_: str, details: ContactDetails, now: float) -> None:
 def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float) -> None:
     """Add the mail about a changed request. ``moved``: it states a new due time.
 
-    Otherwise it confirms the due time again, because the address may be new: as it is encrypted, it cannot be compared.
+    Otherwise it confirms the due time again: the address may be new, and the old one cannot be read here to compare.
     """
     if details.write_to:
         outbox.enqueue(PROMISED if moved else CONFIRMED, id_, now)
@@ -58,10 +58,7 @@ class Composer:
         return Message(self.settings["MAIL_TO_STAFF"], self.staff_language, "waiting", values)
 
     def for_patient(self, template: str, id_: str, now: int) -> Message | None:
-        """Return the mail with due time and link; None if the request no longer waits, or e-mail was not chosen.
-
-        Raises DecryptionError.
-        """
+        """Return the mail with due time and link; None without a waiting request and address. Raises DecryptionError."""
         request = _waiting(id_)
         if request is None:
             return None

@@ -53,14 +53,12 @@ def consultation() -> AnyResponse:
     walk = current_walk()
     stored = _stored(walk)
     if stored is None:
-        consultation = _consultation(walk, FormState.fresh(walk.now), None)
+        entry = _entry(walk, FormState.fresh(walk.now), None)
     else:
-        consultation = _consultation(walk, stored.state, stored.fields)
+        entry = _entry(walk, stored.state, stored.fields)
         if stored.checked:
-            consultation.form.validate()
-    return with_compression(
-        form_page(consultation, current.keyring(), request.args.get("notice")), request.accept_encodings
-    )
+            entry.form.validate()
+    return with_compression(form_page(entry, current.keyring(), request.args.get("notice")), request.accept_encodings)
 
 
 @patient_callbacks.post("")
@@ -76,44 +74,44 @@ def review() -> AnyResponse | str:
     stored = _stored(walk)
     if stored is None:
         return redirect(url_for(SENT if "reach_by" in walk.draft.get("request", {}) else FORM), 303)
-    consultation = _consultation(walk, stored.state, stored.fields)
-    if not consultation.form.validate() or consultation.lacks_summary:
+    entry = _entry(walk, stored.state, stored.fields)
+    if not entry.form.validate() or entry.lacks_summary:
         return redirect(url_for(FORM), 303)
-    return review_page(consultation, current.keyring(), request.args.get("notice"))
+    return review_page(entry, current.keyring(), request.args.get("notice"))
 
 
 @patient_callbacks.post("/review")
 def check() -> AnyResponse:
     """Validate the form; redirect to the review, or to the form with its errors."""
-    consultation = _sent()
-    return _refused(consultation) or _show(consultation, REVIEW)
+    entry = _sent()
+    return _refused(entry) or _show(entry, REVIEW)
 
 
 @patient_callbacks.post("/sent")
 def send() -> AnyResponse:
     """Store the request and redirect to the confirmation. Retrying is idempotent."""
-    consultation, keyring = _sent(), current.keyring()
-    refused = _refused(consultation)
+    entry, keyring = _sent(), current.keyring()
+    refused = _refused(entry)
     if refused is not None:
         return refused
-    if 0 <= consultation.walk.now - consultation.state.opened < MIN_FORM_SECONDS:  # negative: the clock was set back
-        return _show(consultation, REVIEW, notice="again")
-    if not consultation.opening.certain:  # before the rate limit, so that retries during an outage do not count
-        return make_response(review_page(consultation, keyring, "away"), UNAVAILABLE)
+    if 0 <= entry.walk.now - entry.state.opened < MIN_FORM_SECONDS:  # negative: the clock was set back
+        return _show(entry, REVIEW, notice="again")
+    if not entry.opening.certain:  # before the rate limit, so that retries during an outage do not count
+        return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     if not rate_limits.allow("requests", current.settings()["RATE_LIMIT_REQUESTS"]):
-        return make_response(review_page(consultation, keyring, "many"), TOO_MANY)
-    if consultation.form.share.data and withdraw_response(consultation.walk.draft) is responses.StoreResult.UNAVAILABLE:
-        return make_response(review_page(consultation, keyring, "response-away"), UNAVAILABLE)
+        return make_response(review_page(entry, keyring, "many"), TOO_MANY)
+    if entry.form.share.data and withdraw_response(entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
+        return make_response(review_page(entry, keyring, "response-away"), UNAVAILABLE)
     try:
-        receipt = _store(consultation)
+        receipt = _store(entry)
     except (SQLAlchemyError, NoKeyError) as error:
         roll_back(error)
-        return make_response(review_page(consultation, keyring, "away"), UNAVAILABLE)
+        return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     except (GoneError, NotAllowedError) as error:
-        forget_request(consultation.walk.draft)
-        renewed = replace(consultation, state=FormState.fresh(consultation.walk.now - MIN_FORM_SECONDS))
+        forget_request(entry.walk.draft)
+        renewed = replace(entry, state=FormState.fresh(entry.walk.now - MIN_FORM_SECONDS))
         return _show(renewed, FORM, notice="gone" if isinstance(error, GoneError) else "closed")
-    return _confirm(consultation, receipt)
+    return _confirm(entry, receipt)
 
 
 @patient_callbacks.get("/sent")
@@ -133,13 +131,9 @@ def stale_form(error: CSRFError) -> AnyResponse:
         return find_again(current_walk(), typed_reference(request.form), "stale")
     if request.endpoint not in ("patient_callbacks.edit", "patient_callbacks.check", "patient_callbacks.send"):
         return find_again(current_walk(), "", "again")
-    consultation = _sent()
-    refused = (
-        _refused(consultation)
-        if request.endpoint == "patient_callbacks.send"
-        else _show(consultation, FORM, notice="stale")
-    )
-    response = refused or _show(consultation, REVIEW, notice="stale")
+    entry = _sent()
+    refused = _refused(entry) if request.endpoint == "patient_callbacks.send" else _show(entry, FORM, notice="stale")
+    response = refused or _show(entry, REVIEW, notice="stale")
     if response.status_code == UNPROCESSABLE:  # not a redirect: the browser has no cookie
         response.status_code = error.code or UNPROCESSABLE
     return response
@@ -159,14 +153,14 @@ def _rate_limited_page(error: HTTPException) -> AnyResponse:
     if request.endpoint not in ("patient_callbacks.edit", "patient_callbacks.check", "patient_callbacks.send"):
         answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
         return answer_error(error)
-    consultation, keyring = _sent(), current.keyring()
-    if request.endpoint == "patient_callbacks.send" and consultation.form.validate() and not consultation.lacks_summary:
-        return make_response(review_page(consultation, keyring, "minute"), TOO_MANY)
-    consultation.form.process(request.form)
-    return make_response(form_page(consultation, keyring, "minute"), TOO_MANY)
+    entry, keyring = _sent(), current.keyring()
+    if request.endpoint == "patient_callbacks.send" and entry.form.validate() and not entry.lacks_summary:
+        return make_response(review_page(entry, keyring, "minute"), TOO_MANY)
+    entry.form.process(request.form)
+    return make_response(form_page(entry, keyring, "minute"), TOO_MANY)
 
 
-def _consultation(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> Consultation:
+def _entry(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> Consultation:
     clinic = current.clinic()
     return Consultation.of(walk, clinic, read_opening(clinic), state, fields, locale.locale_names())
 
@@ -174,9 +168,7 @@ def _consultation(walk: Walk, state: FormState, fields: MultiDict[str, Any] | No
 def _sent() -> Consultation:
     """Return the form with the data of this request."""
     walk = current_walk()
-    return _consultation(
-        walk, FormState.read(current.keyring(), request.form.get("carried", ""), walk.now), request.form
-    )
+    return _entry(walk, FormState.read(current.keyring(), request.form.get("carried", ""), walk.now), request.form)
 
 
 def _stored(walk: Walk) -> StoredForm | None:
@@ -184,50 +176,43 @@ def _stored(walk: Walk) -> StoredForm | None:
     return form_cookie.read(request.cookies, current.keyring(), walk.draft, walk.now, current.settings()["HTTPS"])
 
 
-def _refused(consultation: Consultation) -> AnyResponse | None:
+def _refused(entry: Consultation) -> AnyResponse | None:
     """Return a redirect to the form with its errors; None for a valid form."""
-    if consultation.form.website.data:
-        return _show(consultation, FORM, notice="again")
-    if not consultation.form.validate():
-        return _show(consultation, FORM, checked=True)
-    if consultation.lacks_summary:
-        consultation.form.share.data = False
-        return _show(consultation, FORM, notice="no-summary")
+    if entry.form.website.data:
+        return _show(entry, FORM, notice="again")
+    if not entry.form.validate():
+        return _show(entry, FORM, checked=True)
+    if entry.lacks_summary:
+        entry.form.share.data = False
+        return _show(entry, FORM, notice="no-summary")
     return None
 
 
-def _show(consultation: Consultation, endpoint: str, notice: str | None = None, checked: bool = False) -> AnyResponse:
+def _show(entry: Consultation, endpoint: str, notice: str | None = None, checked: bool = False) -> AnyResponse:
     """Return a redirect to the form or its review; or the page itself if no cookie can hold the form."""
-    walk, keyring = consultation.walk, current.keyring()
+    walk, keyring = entry.walk, current.keyring()
     response = redirect(url_for(endpoint, notice=notice), 303)
-    form = StoredForm(consultation.state, consultation.form.typed(), checked, walk.now)
+    form = StoredForm(entry.state, entry.form.typed(), checked, walk.now)
     if not walk.draft.new and form_cookie.store(response, form, keyring, walk.draft, current.settings()["HTTPS"]):
         return response
     page = review_page if endpoint == REVIEW else form_page
     shown_notice = notice or ("no-cookies" if walk.draft.new else None)
-    return make_response(page(consultation, keyring, shown_notice), UNPROCESSABLE if notice or checked else 200)
+    return make_response(page(entry, keyring, shown_notice), UNPROCESSABLE if notice or checked else 200)
 
 
-def _store(consultation: Consultation) -> Receipt:
-    details, state, calendar, now = (
-        consultation.details,
-        consultation.state,
-        consultation.opening.calendar,
-        consultation.walk.now,
-    )
-    urgent = (
-        details.answers is not None and consultation.summary is not None and consultation.summary.help is Help.URGENT
-    )
+def _store(entry: Consultation) -> Receipt:
+    details, state, calendar, now = entry.details, entry.state, entry.opening.calendar, entry.walk.now
+    urgent = details.answers is not None and entry.summary is not None and entry.summary.help is Help.URGENT
     mails = bool(current.settings()["MAIL_HOST"])
     if state.replaces:
         return patient_service.change(state.replaces, details, calendar, now, urgent, state.secret, mails=mails)
     return patient_service.submit(state.secret, details, calendar, now, urgent, mails=mails)
 
 
-def _confirm(consultation: Consultation, receipt: Receipt) -> AnyResponse:
+def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:
     """Store the confirmation in the draft, delete the form, and redirect; without cookies, return the page itself."""
-    details, walk = consultation.details, consultation.walk
-    if consultation.form.share.data:
+    details, walk = entry.details, entry.walk
+    if entry.form.share.data:
         walk.draft.shared = True
     walk.draft.pop("sought", None)
     walk.draft["request"] = {

@@ -1,7 +1,4 @@
-"""Urgent help: the POST with an urgent answer is answered with the help page, before any other check.
-
-Decided from the raw form field, so that it depends on no token, rate limit, draft or database.
-"""
+"""Urgent help: a POST with an urgent answer is answered with the help page, before token, limits, draft or database."""
 
 import logging
 
