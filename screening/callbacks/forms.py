@@ -28,7 +28,7 @@ BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u206
 MAX_NAME = 80
 MAX_MESSAGE = 500
 MAX_EMAIL = 254
-"""Characters: RFC 5321 leaves an address 254."""
+"""Characters: the longest address that RFC 5321 allows."""
 
 PARTS = {
     PartOfDay.MORNING: lazy_gettext("Morning, before 12"),

@@ -58,7 +58,7 @@ class Composer:
         return Message(self.settings["MAIL_TO_STAFF"], self.staff_language, "waiting", values)
 
     def for_patient(self, template: str, id_: str, now: int) -> Message | None:
-        """Return the mail with due time and link; None if it no longer waits or wants no e-mail. Raises DecryptionError."""
+        """Return the mail with due time and link; None if closed, or no e-mail was chosen. Raises DecryptionError."""
         request = _waiting(id_)
         if request is None:
             return None

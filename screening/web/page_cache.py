@@ -1,6 +1,6 @@
 """Cached pages of the walk, which differ between visitors in form token and seconds left only.
 
-These two are rendered as marks and replaced for each request. The pages are rendered by an environment of their own
+These two are rendered as placeholders and replaced for each request. The pages have a Jinja environment of their own
 that has no ``request``, ``session``, ``g`` or ``config``, so a cached page cannot hold a visitor's data.
 """
 
@@ -20,7 +20,7 @@ MAX_PAGES = 2048
 """Size of the LRU cache in pages of about 7 kB: at most about 15 MB a process."""
 
 TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
-"""Marks for a visitor's own values in a cached page. Random, so that no text can hold them."""
+"""Placeholders of a visitor's own values in a cached page. Random, so that no text contains them."""
 
 GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
 """Globals of the application that depend on nothing but their arguments and the page's language."""
@@ -49,12 +49,12 @@ class PageCache:
 
     def page(self, template: str, frame: PageFrame, token: str, **values: Any) -> str:
         """Return a page. Its values must be hashable, and never what a visitor typed."""
-        marked = frame if frame.clears_in is None else replace(frame, clears_in=CLEARS_IN)
-        page = self.rendered(template, marked, tuple(values.items()))
+        anonymous = frame if frame.clears_in is None else replace(frame, clears_in=CLEARS_IN)
+        page = self.rendered(template, anonymous, tuple(values.items()))
         return page.replace(TOKEN, token).replace(str(CLEARS_IN), str(frame.clears_in))
 
     def render(self, template: str, frame: PageFrame, values: tuple[tuple[str, Any], ...]) -> str:
-        """Return a page with marks in place of a visitor's own values. ``frame`` holds the language."""
+        """Return a page with placeholders for a visitor's own values. ``frame`` holds the language."""
         return self._environment.get_template(template).render(dict(values), site=frame, form_token=lambda: TOKEN)
 
 
