@@ -56,17 +56,17 @@ class PreferredTimes:
         return bool(self.days or self.parts)
 
 
-def due_at(calendar: Calendar, asked: datetime, wish: PreferredTimes = PreferredTimes()) -> datetime:
-    """Return when a request sent at ``asked`` (aware) is due: next business day or preferred time, the later. In UTC.
+def due_at(calendar: Calendar, asked_at: datetime, wish: PreferredTimes = PreferredTimes()) -> datetime:
+    """Return when a request sent at ``asked_at`` (aware) is due: the later of the two times. In UTC.
 
-    Always after ``asked``, and within opening hours (closing time included). Raises NeverOpenError.
+    Always after ``asked_at``, and within opening hours (closing time included). Raises NeverOpenError.
     """
-    return max(end_of_next_business_day(calendar, asked), first_preferred_time(calendar, asked, wish))
+    return max(end_of_next_business_day(calendar, asked_at), first_preferred_time(calendar, asked_at, wish))
 
 
-def end_of_next_business_day(calendar: Calendar, asked: datetime) -> datetime:
-    """Return the closing time of the first open day after the day of ``asked``. In UTC. Raises NeverOpenError."""
-    today = asked.astimezone(calendar.zone).date()
+def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime:
+    """Return the closing time of the first open day after the day of ``asked_at``. In UTC. Raises NeverOpenError."""
+    today = asked_at.astimezone(calendar.zone).date()
     for day, _, closes in _open_days(calendar, today + timedelta(days=1)):
         end = _moment(calendar, day, closes)
         if end:
@@ -74,15 +74,15 @@ def end_of_next_business_day(calendar: Calendar, asked: datetime) -> datetime:
     raise NeverOpenError("the clinic has no open day")
 
 
-def first_preferred_time(calendar: Calendar, asked: datetime, wish: PreferredTimes) -> datetime:
-    """Return the end of the first preferred time that ends after ``asked``. In UTC. Raises NeverOpenError."""
-    today = asked.astimezone(calendar.zone).date()
+def first_preferred_time(calendar: Calendar, asked_at: datetime, wish: PreferredTimes) -> datetime:
+    """Return the end of the first preferred time that ends after ``asked_at``. In UTC. Raises NeverOpenError."""
+    today = asked_at.astimezone(calendar.zone).date()
     for day, opens, closes in _open_days(calendar, today):
         if wish.days and day.weekday() not in wish.days:
             continue
         for starts, ends in _chosen_hours(opens, closes, wish):
             end = _moment(calendar, day, ends)
-            if end and end > asked and _moment(calendar, day, starts):
+            if end and end > asked_at and _moment(calendar, day, starts):
                 return end
     raise NeverOpenError("the clinic is never open at the times that were chosen")
 

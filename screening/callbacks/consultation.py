@@ -63,7 +63,7 @@ class Consultation:
         return self.form.details(shared_answers(self.walk), self.walk.questionnaire.version)
 
     @property
-    def promised(self) -> datetime | None:
+    def due_if_sent(self) -> datetime | None:
         """When a valid form that is sent now will be due; None if the closed days cannot be read."""
         now, calendar, details = self.walk.now, self.opening.calendar, self.details
         if not self.opening.certain:
@@ -107,7 +107,7 @@ def review_page(consultation: Consultation, keyring: Keyring, notice: str | None
         guardian_phone=group_digits(details.guardian_phone, country),
         summary=consultation.summary if consultation.form.share.data else None,
         carried=consultation.state.encrypted(keyring),
-        by=consultation.promised,
+        by=consultation.due_if_sent,
         late=consultation.replaced_is_overdue,
         notice=notice_text(notice, consultation.clinic),
     )

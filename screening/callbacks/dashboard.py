@@ -87,7 +87,7 @@ def call_list(keyring: Keyring, zone: ZoneInfo, now: int) -> tuple[list[Row], bo
     keyring.refresh(CALLBACK)
     first = _waiting(CallbackRequest.rank == 0).limit(MAX_PRINTED + 1)
     others = _waiting(CallbackRequest.rank == 1, CallbackRequest.due_at < _midnight(now, zone)).limit(MAX_PRINTED + 1)
-    found = [request for asked in (first, others) for request in db.session.scalars(asked)]
+    found = [request for query in (first, others) for request in db.session.scalars(query)]
     listed = sorted(found[:MAX_PRINTED], key=lambda request: (request.due_at, request.id))
     rows = [Row(request, staff_service.decrypt(keyring, request)) for request in listed]
     return [row for row in rows if row.details and by_phone(row.details)], len(found) > MAX_PRINTED

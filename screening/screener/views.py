@@ -173,7 +173,7 @@ def _mark(sign: Question, asked: Question, walk: Walk) -> str:
 
 def _review_page(walk: Walk) -> str:
     questionnaire, answers, consent = walk.questionnaire, walk.answers, consent_question(walk)
-    asked = [q for q in branching.visible_questions(questionnaire, answers) if q.id in answers and q != consent]
+    answered = [q for q in branching.visible_questions(questionnaire, answers) if q.id in answers and q != consent]
     last = branching.previous_question(questionnaire, consent, answers)
     answer, error = _shown(walk, consent)
     return render_template(
@@ -181,8 +181,8 @@ def _review_page(walk: Walk) -> str:
         question=consent,
         answer=answer,
         error=error,
-        signs=[q for q in asked if q in questionnaire.signs],
-        others=[q for q in asked if q not in questionnaire.signs],
+        signs=[q for q in answered if q in questionnaire.signs],
+        others=[q for q in answered if q not in questionnaire.signs],
         answers=answers,
         back=address(walk, last) if last else url_for("screener.start"),
         support=help_level(questionnaire, answers) is Help.SUPPORT,
