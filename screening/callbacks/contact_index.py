@@ -22,7 +22,7 @@ MAX_DUPLICATES = 25
 def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
     """Index up to ``most`` requests that are not indexed yet; return how many. Commits.
 
-    The visitor application cannot index them, because it has no search key.
+    They are not indexed on arrival, because a node that serves only visitors has no search key.
     """
     for purpose in (CALLBACK, SEARCH):
         keyring.refresh(purpose)

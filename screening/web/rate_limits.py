@@ -43,7 +43,7 @@ class Storage:
     """The counters: in the process, or in a shared store, which may be unavailable.
 
     After a failure or timeout of the shared store, everything is allowed for ``RECONNECT_SECONDS`` without another
-    attempt, so that at most one form in this time waits for ``SHARED_SECONDS``.
+    attempt, so that further forms do not wait for it.
     """
 
     def __init__(
