@@ -1,1 +1,1 @@
-"""Patients asking for a call, and the team that calls."""
+"""Call-back requests: patients' pages to send and change them, staff pages to work through them."""

@@ -1,6 +1,6 @@
-"""By when the clinic answers, from its hours, holidays and time zone. Pure: the time is a parameter.
+"""Due times of requests, from the clinic's hours, holidays and time zone. Pure: the current time is a parameter.
 
-The clinic's rule: the end of the next business day, or the end of the first preferred time when that is later.
+A request is due at the end of the next business day, or at the end of the first preferred time if that is later.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ from enum import Enum
 from zoneinfo import ZoneInfo
 
 LOOK_AHEAD_DAYS = 370
-"""Days looked through for an open one: a year and a bit, so that a yearly pattern is always met."""
+"""Days searched for an open one: a little over a year, so that a yearly pattern is covered."""
 
 
 class NeverOpenError(ValueError):
-    """No open time fits, as far as one can look ahead."""
+    """No open time fits within ``LOOK_AHEAD_DAYS``."""
 
 
 class PartOfDay(Enum):
-    """A part of the day, from one hour of the clock up to another; what lies outside the clinic's hours is cut off."""
+    """A part of the day that a patient may prefer (``PART_BOUNDS``, limited to the clinic's hours)."""
 
     MORNING = "morning"
     MIDDAY = "midday"
@@ -34,20 +34,20 @@ PART_BOUNDS = {
 
 @dataclass(frozen=True)
 class Calendar:
-    """When a clinic is open: hours from Monday to Sunday (None is closed), the dates it is shut, its time zone."""
+    """When a clinic is open: hours from Monday to Sunday (None: closed), dates it is closed, time zone."""
 
     week: tuple[tuple[time, time] | None, ...]
     shut: frozenset[date]
     zone: ZoneInfo
 
     def hours(self, day: date) -> tuple[time, time] | None:
-        """From when to when it is open on a date; None when it is not."""
+        """Return the opening and closing time on a date; None if the clinic is closed."""
         return None if day in self.shut else self.week[day.weekday()]
 
 
 @dataclass(frozen=True)
 class PreferredTimes:
-    """When a patient would like to be reached: weekdays (Monday is 0) and parts of the day. Empty means any."""
+    """When a patient prefers to be called: weekdays (Monday is 0) and parts of the day. Empty means any."""
 
     days: frozenset[int] = frozenset()
     parts: frozenset[PartOfDay] = frozenset()
@@ -56,18 +56,17 @@ class PreferredTimes:
         return bool(self.days or self.parts)
 
 
-def due_at(calendar: Calendar, asked: datetime, wish: PreferredTimes = PreferredTimes()) -> datetime:
-    """The time by which the clinic answers what was asked at ``asked`` (aware): the later of rule and wish.
+def due_at(calendar: Calendar, asked_at: datetime, wish: PreferredTimes = PreferredTimes()) -> datetime:
+    """Return when a request sent at ``asked_at`` (aware) is due: the later of the two times. In UTC.
 
-    Always after ``asked``, and never outside opening hours (their very end included). In UTC.
-    Raises NeverOpenError.
+    Always after ``asked_at``, and within opening hours (closing time included). Raises NeverOpenError.
     """
-    return max(end_of_next_business_day(calendar, asked), first_preferred_time(calendar, asked, wish))
+    return max(end_of_next_business_day(calendar, asked_at), first_preferred_time(calendar, asked_at, wish))
 
 
-def end_of_next_business_day(calendar: Calendar, asked: datetime) -> datetime:
-    """When the clinic closes on the first open day after the one it is now. In UTC. Raises NeverOpenError."""
-    today = asked.astimezone(calendar.zone).date()
+def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime:
+    """Return the closing time of the first open day after the day of ``asked_at``. In UTC. Raises NeverOpenError."""
+    today = asked_at.astimezone(calendar.zone).date()
     for day, _, closes in _open_days(calendar, today + timedelta(days=1)):
         end = _moment(calendar, day, closes)
         if end:
@@ -75,28 +74,28 @@ def end_of_next_business_day(calendar: Calendar, asked: datetime) -> datetime:
     raise NeverOpenError("the clinic has no open day")
 
 
-def first_preferred_time(calendar: Calendar, asked: datetime, wish: PreferredTimes) -> datetime:
-    """The end of the first time that was chosen and is not over yet. In UTC. Raises NeverOpenError."""
-    today = asked.astimezone(calendar.zone).date()
+def first_preferred_time(calendar: Calendar, asked_at: datetime, wish: PreferredTimes) -> datetime:
+    """Return the end of the first preferred time that ends after ``asked_at``. In UTC. Raises NeverOpenError."""
+    today = asked_at.astimezone(calendar.zone).date()
     for day, opens, closes in _open_days(calendar, today):
         if wish.days and day.weekday() not in wish.days:
             continue
         for starts, ends in _chosen_hours(opens, closes, wish):
             end = _moment(calendar, day, ends)
-            if end and end > asked and _moment(calendar, day, starts):
+            if end and end > asked_at and _moment(calendar, day, starts):
                 return end
     raise NeverOpenError("the clinic is never open at the times that were chosen")
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:
-    """Whether somebody answers the clinic's phone at this moment."""
+    """Return whether the clinic is open."""
     local = now.astimezone(calendar.zone)
     hours = calendar.hours(local.date())
     return hours is not None and hours[0] <= local.time() < hours[1]
 
 
 def matches_preference(calendar: Calendar, now: datetime, wish: PreferredTimes) -> bool:
-    """Whether this moment is of the days and parts of the day that were chosen. No wish: any moment is."""
+    """Return whether ``now`` is on a preferred day and in a preferred part of the day; true without a preference."""
     local = now.astimezone(calendar.zone)
     parts = wish.parts or frozenset(PartOfDay)
     in_part = any(PART_BOUNDS[part][0] <= local.time() < PART_BOUNDS[part][1] for part in parts)
@@ -104,14 +103,14 @@ def matches_preference(calendar: Calendar, now: datetime, wish: PreferredTimes) 
 
 
 def business_days_overdue(calendar: Calendar, due: datetime, now: datetime) -> int:
-    """How many open days have begun since the one a promise was for; 0 while it is that day."""
+    """Return how many open days have begun after the day of the due time; 0 on that day."""
     first, last = due.astimezone(calendar.zone).date(), now.astimezone(calendar.zone).date()
     days = (first + timedelta(days=ahead) for ahead in range(1, (last - first).days + 1))
     return sum(calendar.hours(day) is not None for day in days)
 
 
 def parts_within(hours: tuple[time, time]) -> tuple[tuple[PartOfDay, time, time], ...]:
-    """The parts of a day that lie in these hours, each with what is left of it."""
+    """Return the parts of the day that overlap these hours, each with start and end of the overlap."""
     cut = [(part, max(low, hours[0]), min(high, hours[1])) for part, (low, high) in PART_BOUNDS.items()]
     return tuple((part, starts, ends) for part, starts, ends in cut if starts < ends)
 
@@ -134,9 +133,9 @@ def _open_days(calendar: Calendar, first: date) -> Iterator[tuple[date, time, ti
 
 
 def _moment(calendar: Calendar, day: date, clock: time) -> datetime | None:
-    """The moment a clinic's clock shows this, in UTC; None when it never does, as the clocks are put forward.
+    """Return a local time of the clinic in UTC; None if the change to daylight saving time skips it.
 
-    When it shows it twice, as they are put back, the first.
+    Of a local time that occurs twice, when daylight saving time ends, return the first.
     """
     local = datetime.combine(day, clock, calendar.zone)
     moment = local.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""When the clinic is open: its file, and the closed days the team has entered."""
+"""The clinic's calendar: hours and holidays of the clinic file, and the closed days that staff entered."""
 
 from datetime import date
 
@@ -11,12 +11,12 @@ from screening.extensions import db
 
 
 def current_calendar(clinic: Clinic) -> Calendar:
-    """The clinic's calendar as it stands now. Raises SQLAlchemyError when the database is away."""
+    """Return the calendar with the closed days of the database. Raises SQLAlchemyError."""
     closed = db.session.scalars(select(ClosedDay.day))
     return regular_calendar(clinic, frozenset(date.fromisoformat(day) for day in closed))
 
 
 def regular_calendar(clinic: Clinic, closed: frozenset[date] = frozenset()) -> Calendar:
-    """The calendar of the clinic file, with further closed days."""
+    """Return the calendar of the clinic file, with further closed days."""
     week = tuple((hours.opens, hours.closes) if hours else None for hours in clinic.hours)
     return Calendar(week, clinic.holidays | closed, clinic.time_zone)

@@ -1,4 +1,4 @@
-"""Days without calls, on top of the holidays of the clinic file."""
+"""The page of closed days: days without calls, in addition to the holidays of the clinic file."""
 
 from datetime import date
 
@@ -19,7 +19,7 @@ from screening.staff.roles import CALLBACKS
 @staff_callbacks.route("/closed-days", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def closed_days() -> AnyResponse | str:
-    """Days without calls, on top of the clinic file's. A promise once made stays as it was."""
+    """List closed days, and add one. The due times of existing requests do not change."""
     form = sent_forms.fill(ClosedDayForm)
     if request.method == "POST":
         if not form.validate():
@@ -41,7 +41,7 @@ def closed_days() -> AnyResponse | str:
 @staff_callbacks.post("/closed-days/<day>/remove")
 @require_role(CALLBACKS)
 def remove_closed_day(day: str) -> AnyResponse:
-    """Open again on a day."""
+    """Remove a closed day."""
     found = db.session.get(ClosedDay, day)
     if found is not None:
         db.session.delete(found)

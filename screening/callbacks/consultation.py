@@ -1,4 +1,4 @@
-"""The call-back form as one request sees it, and its two pages: the form, and the review before it is sent."""
+"""The call-back form of the current request, and its two pages: the form, and the review before it is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from screening.walk import Walk
 
 @dataclass(frozen=True)
 class Consultation:
-    """A form being filled in. ``summary`` is what may be shared with it, None while questions are open."""
+    """A form being filled in. ``summary``: the summary that may be shared with it, None while questions are open."""
 
     walk: Walk
     clinic: Clinic
@@ -44,7 +44,7 @@ class Consultation:
         fields: MultiDict[str, Any] | None,
         languages: list[tuple[str, str]],
     ) -> Consultation:
-        """Return the form filled with ``fields``; without them, with what the walk says."""
+        """Return the form filled with ``fields``; without them, with the walk's answer about the patient's age."""
         moment = datetime.fromtimestamp(walk.now, UTC)
         form = ConsultationForm(opening.calendar, clinic.country, languages, moment, formdata=fields)
         roles = walk.questionnaire.roles
@@ -54,17 +54,17 @@ class Consultation:
 
     @property
     def lacks_summary(self) -> bool:
-        """Whether a summary is to be shared that is no more: its answers were cleared."""
+        """Whether the patient chose to share a summary that no longer exists, because the answers were deleted."""
         return self.form.share.data and self.summary is None
 
     @property
     def details(self) -> ContactDetails:
-        """What a valid form asks for."""
+        """The contact details of a valid form."""
         return self.form.details(shared_answers(self.walk), self.walk.questionnaire.version)
 
     @property
-    def promised(self) -> datetime | None:
-        """By when a valid form is answered that is sent now; None when that can't be said, as the database is away."""
+    def due_if_sent(self) -> datetime | None:
+        """When a valid form that is sent now will be due; None if the closed days cannot be read."""
         now, calendar, details = self.walk.now, self.opening.calendar, self.details
         if not self.opening.certain:
             return None
@@ -75,39 +75,39 @@ class Consultation:
 
     @property
     def replaced_is_overdue(self) -> bool:
-        """Whether the request that is being changed was to be answered by now."""
+        """Whether the request that this form changes is overdue."""
         due = due_at_of(self.state.replaces)
         return due is not None and due < self.walk.now
 
 
-def form_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+def form_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
     """Return the form's page. ``notice`` is one of ``NOTICES``."""
-    asked.form.website.data = ""
-    calendar, now = asked.opening.calendar, asked.walk.now
+    consultation.form.website.data = ""
+    calendar, now = consultation.opening.calendar, consultation.walk.now
     return render_template(
         "callbacks/consultation.html",
-        form=asked.form,
-        carried=asked.state.encrypted(keyring),
-        replaces=asked.state.replaces,
-        by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if asked.opening.certain else None,
+        form=consultation.form,
+        carried=consultation.state.encrypted(keyring),
+        replaces=consultation.state.replaces,
+        by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if consultation.opening.certain else None,
         closed_now=is_closed(calendar, now),
-        summary=asked.summary,
-        notice=notice_text(notice, asked.clinic),
+        summary=consultation.summary,
+        notice=notice_text(notice, consultation.clinic),
     )
 
 
-def review_page(asked: Consultation, keyring: Keyring, notice: str | None = None) -> str:
-    """Return the page that shows what will be sent by a valid form."""
-    details, country = asked.details, asked.clinic.country
+def review_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
+    """Return the page that shows what a valid form will send. ``notice`` is one of ``NOTICES``."""
+    details, country = consultation.details, consultation.clinic.country
     return render_template(
         "callbacks/review.html",
-        form=asked.form,
+        form=consultation.form,
         details=details,
         phone=group_digits(details.phone, country),
         guardian_phone=group_digits(details.guardian_phone, country),
-        summary=asked.summary if asked.form.share.data else None,
-        carried=asked.state.encrypted(keyring),
-        by=asked.promised,
-        late=asked.replaced_is_overdue,
-        notice=notice_text(notice, asked.clinic),
+        summary=consultation.summary if consultation.form.share.data else None,
+        carried=consultation.state.encrypted(keyring),
+        by=consultation.due_if_sent,
+        late=consultation.replaced_is_overdue,
+        notice=notice_text(notice, consultation.clinic),
     )

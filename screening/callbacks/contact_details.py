@@ -1,4 +1,4 @@
-"""What a patient asks for: everything that is sealed of a request."""
+"""Contact details: everything in a request that is stored encrypted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from screening.callbacks.business_hours import PartOfDay, PreferredTimes
 
 @dataclass(frozen=True)
 class ContactDetails:
-    """One request as it was sent. Phones are E.164, with ``;ext=`` where there is an extension.
+    """The fields of one request. Phone numbers are E.164, with ``;ext=`` before an extension.
 
-    ``answers`` are those of a shared summary, question id to code, of the questionnaire's
-    ``version``; None when none was shared.
+    ``say``: the name to ask for on the phone, if it is another. ``assistance``: interpreter or relay call.
+    ``answers``: question ids and codes of a shared summary, of the questionnaire's ``version``; None if none is shared.
     """
 
     name: str
@@ -40,46 +40,46 @@ class ContactDetails:
 
     @property
     def wish(self) -> PreferredTimes:
-        """When it suits to be called."""
+        """The preferred times of a call."""
         return PreferredTimes(frozenset(self.days), frozenset(PartOfDay(part) for part in self.parts))
 
     @property
     def ask_for(self) -> str:
-        """The name a caller says."""
+        """The name to ask for on the phone."""
         return self.guardian if self.minor else self.say or self.name
 
     @property
     def call(self) -> str:
-        """The number to call: for someone under 18, the parent's or guardian's."""
+        """The number to call; for patients under 18, that of the parent or guardian."""
         return self.guardian_phone if self.minor else self.phone
 
     @property
     def write_to(self) -> str:
-        """The address to write to; empty for who chose a call, and under 18, where a parent or guardian is called."""
+        """The e-mail address to write to; empty if a call was chosen, or the patient is under 18."""
         return self.email if self.reach_by == "email" and not self.minor else ""
 
     @property
     def contacts(self) -> tuple[str, ...]:
-        """Every number and address by which the same person may be known again."""
+        """Every phone number and e-mail address, without extension and in lower case, to find duplicates by."""
         return tuple(sorted({c.partition(";")[0].lower() for c in (self.phone, self.email, self.guardian_phone) if c}))
 
     def stored(self) -> dict[str, Any]:
-        """As JSON can hold it, without the summary."""
+        """Return the fields, without the summary's, for encoding as JSON."""
         return {name: value for name, value in asdict(self).items() if name not in ("answers", "version")}
 
     def shared(self) -> dict[str, Any]:
-        """The shared summary, as JSON can hold it."""
+        """Return the fields of the shared summary, for encoding as JSON."""
         return {"answers": self.answers, "version": self.version}
 
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> ContactDetails:
-        """Back from JSON. What an older version did not have is empty. Raises TypeError for what it cannot be."""
+        """Return the details from decoded JSON. Missing optional fields are None. Raises TypeError and KeyError."""
         known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
         return cls(**{**known, "days": tuple(known["days"]), "parts": tuple(known["parts"])})
 
 
 def group_digits(phone: str, country: str) -> str:
-    """A stored phone number as people write it: in the national way at home, with its country code abroad."""
+    """Return a stored phone number formatted for reading: national format for ``country``, else international."""
     if not phone:
         return ""
     number = phonenumbers.parse(phone.replace(";ext=", " ext. "), country)

@@ -1,4 +1,4 @@
-"""A keyed hash of each phone number and e-mail address, by which requests are found and duplicates noticed."""
+"""The contact index: a keyed hash of each phone number and e-mail address, to search requests and find duplicates."""
 
 import hashlib
 import hmac
@@ -14,15 +14,15 @@ from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.extensions import db
 
 INDEX_BATCH = 200
-"""Requests whose contacts are hashed before a page of the queue is shown, at most."""
+"""Maximum number of requests that are indexed before a page of the queue is shown."""
 
 MAX_DUPLICATES = 25
 
 
 def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
-    """Hash the contacts of requests that came since, ``most`` at a time; how many there were. Commits.
+    """Index up to ``most`` requests that are not indexed yet; return how many. Commits.
 
-    The node that took them had no key for it.
+    They are not indexed on arrival, because a node that serves only visitors has no search key.
     """
     for purpose in (CALLBACK, SEARCH):
         keyring.refresh(purpose)
@@ -30,25 +30,25 @@ def index_contacts(keyring: Keyring, most: int = INDEX_BATCH) -> int:
     unknown = CallbackRequest.index_key_id.is_(None)
     waiting = select(CallbackRequest.id, CallbackRequest.ciphertext, CallbackRequest.key_id, CallbackRequest.version)
     found = db.session.execute(waiting.where(CallbackRequest.key_id.in_(here), unknown).limit(most)).all()
-    for id_, sealed, sealed_with, version in found:
+    for id_, ciphertext, encrypted_with, version in found:
         try:
-            contacts = ContactDetails.read(public_key.decrypt(keyring, id_, sealed, sealed_with)).contacts
+            contacts = ContactDetails.read(public_key.decrypt(keyring, id_, ciphertext, encrypted_with)).contacts
         except (DecryptionError, TypeError, KeyError):
-            contacts = ()  # damaged: there is nothing to find it by
-        same = (CallbackRequest.id == id_, CallbackRequest.version == version)
-        _store_hashes(id_, same, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
+            contacts = ()  # damaged: indexed without contacts, so that it is not tried again
+        unchanged = (CallbackRequest.id == id_, CallbackRequest.version == version)
+        _store_hashes(id_, unchanged, key_id, [contact_hash(keyring, contact, key_id) for contact in contacts])
     return len(found)
 
 
 def delete_contact_hashes(key_id: str) -> None:
-    """Let every request be hashed anew that was not hashed with this search key. Commits."""
+    """Mark every request as not indexed whose contacts were hashed with another search key. Commits."""
     table = CallbackRequest.__table__
     db.session.execute(table.update().where(table.c.index_key_id != key_id).values(index_key_id=None))
     db.session.commit()
 
 
 def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
-    """Other requests with the same number or e-mail, the newest first."""
+    """Return other requests with the same phone number or e-mail address, the newest first."""
     own = select(CallbackContact.hash).where(CallbackContact.request_id == request.id)
     ids = select(CallbackContact.request_id).where(
         CallbackContact.hash.in_(own), CallbackContact.request_id != request.id
@@ -63,10 +63,10 @@ def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
     )
 
 
-def _store_hashes(id_: str, same: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
+def _store_hashes(id_: str, unchanged: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:
     """Replace a request's hashes, unless it was changed or withdrawn since it was read."""
     table = CallbackRequest.__table__
-    marked: Any = db.session.execute(table.update().where(*same).values(index_key_id=key_id))
+    marked: Any = db.session.execute(table.update().where(*unchanged).values(index_key_id=key_id))
     if marked.rowcount:
         db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == id_))
         db.session.add_all(CallbackContact(request_id=id_, hash=hashed) for hashed in hashes)

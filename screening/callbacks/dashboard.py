@@ -1,6 +1,6 @@
-"""What the front desk has before it today: the morning view, the next request, and the list for paper.
+"""Queries of the dashboard: today's requests by urgency, the next request, and the printed call list.
 
-Each question is answered by an index of the queue, and reads as many rows as are shown and one more.
+Each query is served by an index, and reads one row more than is shown.
 """
 
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ from screening.crypto.keyring import CALLBACK, Keyring
 from screening.extensions import db
 
 MAX_ROWS = 10
-"""Requests in a section of the morning view."""
+"""Requests in a section of the dashboard."""
 
 MAX_PRINTED = 100
 """Requests on a call list: more than a day's calls."""
 
 RECENT_SECONDS = 30 * 60
-"""Seconds for which "next request" passes over what the same person has just looked at."""
+"""Seconds for which "next request" skips requests that the same account has viewed."""
 
 _URGENT = (CallbackRequest.rank, CallbackRequest.due_at, CallbackRequest.id)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the morning view. ``count`` stops at ``COUNT_LIMIT``; ``rows`` holds at most ``MAX_ROWS``."""
+    """A section of the dashboard. ``count`` stops at ``COUNT_LIMIT``; ``rows`` holds at most ``MAX_ROWS``."""
 
     name: str
     count: int
@@ -41,10 +41,10 @@ class Section:
 
 
 def sections(keyring: Keyring, calendar: Calendar, me: str, now: int) -> tuple[Section, ...]:
-    """Call first, overdue, due today and mine: each request in the first of them that it fits.
+    """Return the sections call first, overdue, due today and mine, each request in the first that applies.
 
-    Of those due today that are shown, the ones who chose this time of the day come first, the ones who
-    chose another come last. Raises SQLAlchemyError.
+    Of the rows of "due today", those that prefer the present time come first, those that prefer another come last.
+    Raises SQLAlchemyError.
     """
     keyring.refresh(CALLBACK)
     tonight, due, others = _midnight(now, calendar.zone), CallbackRequest.due_at, CallbackRequest.rank > 0
@@ -60,15 +60,15 @@ def sections(keyring: Keyring, calendar: Calendar, me: str, now: int) -> tuple[S
 
 
 def preferred_now(calendar: Calendar, now: int, details: ContactDetails | None) -> bool:
-    """Whether a patient chose this time of the day, or this weekday, to be called."""
+    """Return whether the patient prefers to be called at this weekday and time of day."""
     return details is not None and bool(details.wish) and matches_preference(calendar, _moment(now), details.wish)
 
 
 def following(me: str, now: int, shown: str) -> str | None:
-    """The id of the most urgent request to go on with: one that waits, nobody's or mine, and not the one shown.
+    """Return the id of the most urgent waiting request that is unclaimed or mine, other than ``shown``; None if none.
 
-    What I looked at in the last half hour comes last, or two requests that cannot be called just now would lead to
-    each other for ever. None when nothing else waits. Raises SQLAlchemyError.
+    Requests that I viewed in the last half hour come last: otherwise two that cannot be called at present would
+    alternate. Raises SQLAlchemyError.
     """
     lately = select(audit.AuditEvent.subject).where(
         audit.AuditEvent.at > now - RECENT_SECONDS,
@@ -80,21 +80,21 @@ def following(me: str, now: int, shown: str) -> str | None:
 
 
 def call_list(keyring: Keyring, zone: ZoneInfo, now: int) -> tuple[list[Row], bool]:
-    """Whom to call today by phone, and whether there are more than fit on the list.
+    """Return the requests to call today, and whether there are more than fit on the list.
 
-    In the order of the promises alone: who is called first would tell something of their health.
+    Ordered by due time only: the order by urgency would disclose health information on paper.
     """
     keyring.refresh(CALLBACK)
     first = _waiting(CallbackRequest.rank == 0).limit(MAX_PRINTED + 1)
     others = _waiting(CallbackRequest.rank == 1, CallbackRequest.due_at < _midnight(now, zone)).limit(MAX_PRINTED + 1)
-    found = [request for asked in (first, others) for request in db.session.scalars(asked)]
-    kept = sorted(found[:MAX_PRINTED], key=lambda request: (request.due_at, request.id))
-    rows = [Row(request, staff_service.decrypt(keyring, request)) for request in kept]
+    found = [request for query in (first, others) for request in db.session.scalars(query)]
+    listed = sorted(found[:MAX_PRINTED], key=lambda request: (request.due_at, request.id))
+    rows = [Row(request, staff_service.decrypt(keyring, request)) for request in listed]
     return [row for row in rows if row.details and by_phone(row.details)], len(found) > MAX_PRINTED
 
 
 def by_phone(details: ContactDetails) -> bool:
-    """Whether a patient is to be called, not written to."""
+    """Return whether the patient is to be called rather than written to."""
     return bool(details.call) and (details.reach_by == "phone" or details.minor)
 
 
@@ -114,7 +114,7 @@ def _section(keyring: Keyring, name: str, *conditions: ColumnElement[bool]) -> S
 
 
 def _most_urgent(me: str, *conditions: ColumnElement[bool]) -> str | None:
-    """Two questions, since an index serves each of them and none serves both at once."""
+    """Return the id of the most urgent request, by a query each for unclaimed and own: no index serves both at once."""
     owned = (CallbackRequest.owner.is_(None), CallbackRequest.owner == me)
     columns = select(*_URGENT).where(CallbackRequest.state_group == WAITING, *conditions).order_by(*_URGENT).limit(1)
     found = [tuple(row) for one in owned for row in db.session.execute(columns.where(one))]
@@ -128,7 +128,7 @@ def _fit(calendar: Calendar, now: int, details: ContactDetails | None) -> int:
 
 
 def _midnight(now: int, zone: ZoneInfo) -> int:
-    """When the day ends at the clinic."""
+    """Return when the day ends at the clinic, in seconds since 1970."""
     tomorrow = datetime.fromtimestamp(now, zone).date() + timedelta(days=1)
     return int(datetime.combine(tomorrow, time(0), zone).timestamp())
 

@@ -1,4 +1,4 @@
-"""The front desk's day: the morning view, one press to the next request, and the call list for paper."""
+"""The dashboard: today's requests, the way to the next one, and the printed call list."""
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
@@ -24,13 +24,13 @@ SECTIONS = {
 }
 
 ALL_OF = {"first": {}, "overdue": {"tab": "overdue"}, "today": {}, "mine": {"whose": "me"}}
-"""Where the queue shows the rest of a section."""
+"""Query of the queue page that lists the whole section."""
 
 NOTHING = lazy_gettext("Nothing else waits for you.")
 
 
 def init_app(app: Flask) -> None:
-    """Add the pages to the staff application; the morning view is where the team lands."""
+    """Add the pages to the staff application; the dashboard is the first page after sign-in."""
     app.register_blueprint(dashboard_views)
     nav.add(app, "dashboard.show", lazy_gettext("Today"), CALLBACKS, place=5)
     display_names.ACTION_LABELS["requests.printed"] = lazy_gettext("Call list opened for printing")
@@ -39,7 +39,7 @@ def init_app(app: Flask) -> None:
 @dashboard_views.get("/today")
 @require_role(CALLBACKS)
 def show() -> str:
-    """Show the requests of today's work, the most urgent first."""
+    """The requests to work on today, the most urgent first."""
     me, now = current_account().id, current.now()
     db.session.add(audit.event("requests.listed", now, me, tab="today"))
     db.session.commit()
@@ -77,7 +77,7 @@ def following() -> Response:
 @dashboard_views.get("/print")
 @require_role(CALLBACKS)
 def call_list() -> str:
-    """Whom to call today, for paper: nothing of what anybody wrote, nothing about health."""
+    """The requests to call today, for printing, without messages, notes or health information."""
     now, clinic = current.now(), current.clinic()
     rows, more = dashboard.call_list(current.keyring(), clinic.time_zone, now)
     ids = " ".join(row.request.id for row in rows)

@@ -1,4 +1,4 @@
-"""By when a request is answered, as far as that can be said while the database is away."""
+"""Opening hours and due times for the patient's pages, with fallbacks while the database is unavailable."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +14,14 @@ from screening.clinic import Clinic
 
 @dataclass(frozen=True)
 class Opening:
-    """The clinic's calendar; not ``certain`` while the closed days the team entered can't be read."""
+    """The clinic's calendar. Not ``certain``: the closed days that staff entered could not be read."""
 
     calendar: Calendar
     certain: bool
 
 
 def read_opening(clinic: Clinic) -> Opening:
-    """Return the calendar as it now stands."""
+    """Return the current calendar; without the database, that of the clinic file, marked as not certain."""
     try:
         return Opening(clinic_calendar.current_calendar(clinic), certain=True)
     except SQLAlchemyError as error:
@@ -34,11 +34,11 @@ def is_closed(calendar: Calendar, now: float) -> bool:
     return not is_open(calendar, datetime.fromtimestamp(now, UTC))
 
 
-def due_at_of(made: str) -> int | None:
-    """By when an earlier request is answered; None when there is none, or it can't be looked up."""
-    if not made:
+def due_at_of(reference: str) -> int | None:
+    """Return when the request of a reference is due; None if there is none, or it cannot be looked up."""
+    if not reference:
         return None
     try:
-        return patient_service.find_by_id(made).due_at
+        return patient_service.find_by_id(reference).due_at
     except (GoneError, SQLAlchemyError):
         return None

@@ -25,7 +25,7 @@ def store(response: Response, form: StoredForm, keyring: Keyring, draft: Draft, 
     """Store the form with a response, bound to the draft; return whether that could be done."""
     try:
         value = form.encrypted(keyring, draft.response_id)
-    except Exception as error:  # the form's page is shown all the same
+    except Exception as error:  # the caller then shows the form's page directly
         log.error("call-back forms cannot be encrypted: %s", type(error).__name__)
         return False
     if value is None:

@@ -1,7 +1,8 @@
-"""What the call-back form holds between two pages, in an encrypted cookie of its own and in hidden fields.
+"""State of the call-back form between its pages, in an encrypted cookie of its own and in hidden fields.
 
-The cookie lets every page of the form be fetched again. It is bound to the draft, sent to the form's own pages only,
-and useless 30 minutes after the last post. What does not fit a cookie, or has none, travels in the form alone.
+The cookie lets every page of the form be fetched again. It is bound to the draft, limited to the form's path, and
+invalid 30 minutes after the last POST. A form that does not fit into a cookie, or a browser without cookies, has the
+hidden fields only.
 """
 
 from __future__ import annotations
@@ -21,22 +22,22 @@ from screening.draft import FORM_SECONDS, SKEW_SECONDS
 
 ASSOCIATED_DATA = b"consultation form"
 MAX_FIELD = 1000
-"""Characters of the hidden field: a longer one is not ours."""
+"""Characters of the hidden field. A longer value is truncated, so that it cannot be decrypted."""
 
 PADDING_STEP, MAX_BYTES = 256, 2900
 """The compressed form is padded to a multiple of the first and at most to the second. Browsers store 4,096 bytes of a
 cookie with its name; encrypted and in base64, 2,900 bytes become 3,967."""
 
 MAX_COOKIE = 4000
-"""Characters of the cookie's value: a longer one is not ours."""
+"""Characters of the cookie's value. A longer one is ignored."""
 
 Typed = Mapping[str, "str | list[str]"]
-"""What was typed, field by field, as a form sends it."""
+"""The form's data by field name."""
 
 
 @dataclass(frozen=True)
 class FormState:
-    """``secret``: of this form alone. ``opened``: seconds since 1970. ``replaces``: a reference, or empty."""
+    """``secret``: random, one a form. ``opened``: seconds since 1970. ``replaces``: reference to change, or empty."""
 
     secret: str
     opened: int
@@ -44,12 +45,12 @@ class FormState:
 
     @classmethod
     def fresh(cls, now: int, replaces: str = "") -> FormState:
-        """For a form that is opened now."""
+        """Return the state of a form that is opened now."""
         return cls(fresh_secret(), now, replaces)
 
     @classmethod
     def read(cls, keyring: Keyring, field: str, now: int) -> FormState:
-        """Return what the hidden field of a form says; the state of a fresh form when it is none of ours."""
+        """Return the state in a form's hidden field; that of a new form if it cannot be decrypted."""
         try:
             return cls(**json.loads(keyring.decrypt(DRAFT, field[:MAX_FIELD], ASSOCIATED_DATA)))
         except DecryptionError:
@@ -62,7 +63,7 @@ class FormState:
 
 @dataclass(frozen=True)
 class StoredForm:
-    """The form as its cookie holds it. ``checked``: its page shows what is wrong. ``at``: when it was sent."""
+    """The content of the form's cookie. ``checked``: show validation errors. ``at``: when it was sent."""
 
     state: FormState
     typed: Typed
@@ -80,7 +81,7 @@ class StoredForm:
 
     @classmethod
     def read(cls, keyring: Keyring, cookie: str, draft_id: str, now: int) -> StoredForm | None:
-        """Return the form in a cookie of this draft; None when there is none, or its time is over."""
+        """Return the form in a cookie of this draft; None if there is none, or it has expired."""
         if not cookie or len(cookie) > MAX_COOKIE:
             return None
         try:
@@ -93,7 +94,7 @@ class StoredForm:
 
     @property
     def fields(self) -> MultiDict[str, Any] | None:
-        """What was typed, as a form's data; None when nothing was."""
+        """The typed values as form data; None if there are none."""
         pairs = [(name, item) for name, value in self.typed.items() for item in _items(value)]
         return MultiDict(pairs) if pairs else None
 

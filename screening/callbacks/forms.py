@@ -1,4 +1,4 @@
-"""The consultation form: what a patient is asked, and what is wrong with an answer, in words that help."""
+"""The call-back form: its fields, their validation and error messages."""
 
 import unicodedata
 from datetime import datetime
@@ -28,7 +28,7 @@ BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u206
 MAX_NAME = 80
 MAX_MESSAGE = 500
 MAX_EMAIL = 254
-"""Characters: RFC 5321 leaves an address 254."""
+"""Characters: the longest address that RFC 5321 allows."""
 
 PARTS = {
     PartOfDay.MORNING: lazy_gettext("Morning, before 12"),
@@ -51,14 +51,14 @@ PICK_ONE = lazy_gettext("Please pick one of these")
 
 
 def single_line(text: str | None, lines: bool = False) -> str:
-    """A text without what cannot be seen: control characters, and marks that turn the writing direction."""
+    """Return a text without control characters and bidirectional formatting. ``lines``: line breaks are allowed."""
     whole = (text or "").replace("\r\n", "\n").replace("\r", "\n")
-    kept = [
+    visible = [
         c
         for c in whole
         if (lines and c == "\n") or (unicodedata.category(c) not in INVISIBLE and c not in BIDI_CONTROLS)
     ]
-    return "".join(kept).strip()
+    return "".join(visible).strip()
 
 
 def _line(text: str | None) -> str:
@@ -70,15 +70,15 @@ def _lines(text: str | None) -> str:
 
 
 def values(field: Field) -> set[str]:
-    """The values that are offered."""
+    """Return the values of a field's choices."""
     return {choice.value for choice in field.choices}
 
 
 class ConsultationForm(FlaskForm):
-    """A request for a call. Made for one clinic's calendar and country, in the language of the page."""
+    """A request for a call. Created for a clinic's calendar and country, in the language of the page."""
 
     class Meta:
-        """The token is checked before a form is made; WTForms' own messages are never shown."""
+        """WTForms options: the token is checked before a form is created, and its own messages are never shown."""
 
         csrf = False
         locales = False
@@ -112,12 +112,12 @@ class ConsultationForm(FlaskForm):
     share = BooleanField()
     news = BooleanField()
     website = StringField()
-    """A trap: people never see it, and programs that fill in every field do."""
+    """A honeypot: hidden from people, and filled in by programs that fill in every field."""
 
     def __init__(
         self, calendar: Calendar, country: str, languages: list[tuple[str, str]], now: datetime, **options: Any
     ):
-        """``languages``: code and own name of each, the page's first. ``now`` is aware."""
+        """``languages``: code and name of each, the page's language first. ``now`` is aware."""
         self.calendar, self.country, self.now = calendar, country, now
         super().__init__(**options)
         self.language.choices = select_choices(dict(languages))
@@ -128,7 +128,7 @@ class ConsultationForm(FlaskForm):
         self.parts.choices = select_choices({part.value: PARTS[part] for part in PartOfDay if part in open_parts})
 
     def details(self, answers: dict[str, str] | None, version: int) -> ContactDetails:
-        """The request, once the form is found valid; ``answers`` are those of the summary that may be shared."""
+        """Return the contact details of a validated form. ``answers``: those of the summary that may be shared."""
         shared = answers if self.share.data else None
         return ContactDetails(
             name=self.name.data,
@@ -152,7 +152,7 @@ class ConsultationForm(FlaskForm):
         )
 
     def typed(self) -> dict[str, str | list[str]]:
-        """What was filled in, field by field, as a form sends it: to be kept or carried on to the next page."""
+        """Return the form's data by field name, to be stored in the cookie or sent on in hidden fields."""
         typed: dict[str, str | list[str]] = {}
         for field in self:
             if field.name == "website" or not field.data:
@@ -161,29 +161,29 @@ class ConsultationForm(FlaskForm):
         return typed
 
     def validate_name(self, field: Field) -> None:
-        """A name there must be, for a caller to ask for."""
+        """Require a name to ask for."""
         if not field.data:
             raise ValidationError(NAME)
         _not_longer(field, MAX_NAME)
 
     def validate_say(self, field: Field) -> None:
-        """Optional."""
+        """Limit the length; the field is optional."""
         _not_longer(field, MAX_NAME)
 
     validate_assistance = validate_say
 
     def validate_patient(self, field: Field) -> None:
-        """One of the two."""
+        """Require one of the choices."""
         _one_of(field, PATIENT)
 
     def validate_language(self, field: Field) -> None:
-        """One that is offered."""
+        """Require one of the choices."""
         _one_of(field, PICK_ONE)
 
     def validate_phone(self, field: Field) -> None:
-        """A number that can be dialled; needed when it is the way to reach an adult, or the only one."""
+        """Require a valid number if an adult chose a call, or gave no e-mail address."""
         if field.data:
-            self._dialled(field)
+            self._check_number(field)
         elif self.minor.data:
             return
         elif not self.email.data:
@@ -192,18 +192,18 @@ class ConsultationForm(FlaskForm):
             raise ValidationError(NEEDS_PHONE)
 
     def validate_email(self, field: Field) -> None:
-        """An address of the right form; whether it exists is not asked."""
+        """Require a valid address if an adult chose an e-mail. Only the syntax is checked."""
         if field.data:
             _address(field.data)
         elif self.reach_by.data == "email" and self.phone.data and not self.minor.data:
             raise ValidationError(NEEDS_EMAIL)
 
     def validate_reach_by(self, field: Field) -> None:
-        """One of the two."""
+        """Require one of the choices."""
         _one_of(field, PICK_ONE)
 
     def validate_days(self, field: Field) -> None:
-        """Days and parts of the day at which the clinic is open at all."""
+        """Require a combination of days and parts of the day at which the clinic is open."""
         if not set(field.data or ()) <= values(field) or not set(self.parts.data or ()) <= values(self.parts):
             raise ValidationError(CLOSED)
         wish = PreferredTimes(
@@ -215,34 +215,34 @@ class ConsultationForm(FlaskForm):
             raise ValidationError(CLOSED) from None
 
     def validate_voicemail(self, field: Field) -> None:
-        """Yes or no."""
+        """Require one of the choices."""
         _one_of(field, PICK_ONE)
 
     def validate_guardian(self, field: Field) -> None:
-        """Someone under 18 is called by way of a parent or guardian."""
+        """Require the name of a parent or guardian for patients under 18."""
         if self.minor.data and not field.data:
             raise ValidationError(GUARDIAN)
         _not_longer(field, MAX_NAME)
 
     def validate_guardian_phone(self, field: Field) -> None:
-        """As above."""
+        """Require a valid number of a parent or guardian for patients under 18."""
         if self.minor.data and not field.data:
             raise ValidationError(GUARDIAN_PHONE)
         if self.minor.data:
-            self._dialled(field)
+            self._check_number(field)
 
     def validate_message(self, field: Field) -> None:
-        """Short enough."""
+        """Limit the length."""
         _not_longer(field, MAX_MESSAGE)
 
-    def _dialled(self, field: Field) -> None:
+    def _check_number(self, field: Field) -> None:
         try:
             self._number(field.data)
         except ValueError:
             raise ValidationError(PHONE % {"example": _example(self.country)}) from None
 
     def _number(self, text: str) -> str:
-        """A typed phone number as E.164, with its extension. Raises ValueError."""
+        """Return a typed phone number as E.164, with its extension. Raises ValueError."""
         try:
             number = phonenumbers.parse(text, self.country)
         except phonenumbers.NumberParseException as error:
@@ -277,5 +277,5 @@ def _one_of(field: Field, complaint: Any) -> None:
 
 
 def day_names() -> dict[int, str]:
-    """The days of the week in the page's language, from Monday, as they stand alone."""
+    """Return the names of the weekdays in the page's language by number, Monday is 0, in their stand-alone form."""
     return dict(get_day_names("wide", context="stand-alone", locale=get_locale()))

@@ -29,26 +29,26 @@ from screening.durations import DAY_SECONDS, HOUR_SECONDS
 from screening.extensions import db
 
 ROTATION_SECONDS = KEY_LIVES
-"""How long a private key lives."""
+"""Maximum lifetime of a private key in seconds."""
 
 EMPTY_KEY_SECONDS = 26 * HOUR_SECONDS
-"""How long of that it is kept when nothing is sealed to it any more: in this time falls a daily backup."""
+"""Seconds that a private key is kept after the last row was re-encrypted: long enough for a daily backup."""
 
 ENCRYPTION_PERIOD_SECONDS = ROTATION_SECONDS - EMPTY_KEY_SECONDS
-"""How long a key is sealed to."""
+"""Seconds for which rows are encrypted to a key before the next rotation begins."""
 
 BATCH = 50
-"""Boxes sealed anew in one transaction."""
+"""Rows re-encrypted in one transaction."""
 
 Continue = Callable[[], bool]
-"""Asked between two batches: False tells the turn to end, for the next run to go on."""
+"""Called between two batches: False ends the run, and the next one continues the rotation."""
 
 
 @dataclass
 class Rotation:
-    """What a run did: boxes sealed anew, requests hashed anew, boxes that no key opens, private keys destroyed.
+    """Result of a run: ciphertexts re-encrypted, requests indexed, ciphertexts unreadable, private keys destroyed.
 
-    ``waits_until`` (seconds since 1970, UTC): when older keys that are still there may be destroyed.
+    ``waits_until``: when the remaining older keys may be destroyed, in seconds since 1970, UTC.
     """
 
     resealed: int = 0
@@ -59,7 +59,7 @@ class Rotation:
 
 
 class ReencryptResult(Enum):
-    """What became of a box: sealed anew; changed by somebody at this moment; opened by no key."""
+    """Result for one ciphertext: re-encrypted, changed by another transaction meanwhile, or not decryptable."""
 
     REENCRYPTED = "reencrypted"
     CHANGED = "changed"
@@ -68,12 +68,12 @@ class ReencryptResult(Enum):
 
 @dataclass(frozen=True)
 class EncryptedColumn:
-    """A kind of sealed box: its table, the columns of box and key, and the place it is sealed for."""
+    """An encrypted column: its table, the columns of ciphertext and key id, and the associated data of a row."""
 
     table: Table
-    box: str
-    key: str
-    place: Callable[[Row[Any]], str]
+    ciphertext: str
+    key_id: str
+    associated_data: Callable[[Row[Any]], str]
 
 
 ENCRYPTED_COLUMNS = (
@@ -88,41 +88,42 @@ ENCRYPTED_COLUMNS = (
         lambda row: public_key.note_associated_data(row.request_id, row.id),
     ),
 )
-"""All that is sealed to the call-back key."""
+"""Every column that is encrypted to the call-back key."""
 
 
 def rotate(folder: Path, now: float, go_on: Continue = lambda: True) -> Rotation:
-    """Begin a turn, or go on with the one under way. ``folder`` holds the key files of this machine.
+    """Begin a rotation, or continue the current one. ``folder`` holds this machine's key files.
 
-    May be killed at any time and run beside itself. Needs an application context. Raises SettingsError
-    (StaleKeysError where another machine turned the key and its file was not brought here) and SQLAlchemyError.
+    Safe to interrupt and to run concurrently. Needs an application context. Raises SQLAlchemyError and SettingsError
+    (StaleKeysError if another machine rotated the key and its key file was not copied to this one).
     """
-    return _turn(folder, int(now), lambda: True, go_on)
+    return _rotate(folder, int(now), lambda: True, go_on)
 
 
 def rotate_when_due(folder: Path, now: float, go_on: Continue = lambda: True) -> Rotation:
-    """The same, but begin only when the key was sealed to long enough: for the worker, to be called each hour."""
-    return _turn(folder, int(now), lambda: _age(int(now)) >= ENCRYPTION_PERIOD_SECONDS, go_on)
+    """Continue a rotation, or begin one if the key is older than ``ENCRYPTION_PERIOD_SECONDS``. An hourly job."""
+    return _rotate(folder, int(now), lambda: _age(int(now)) >= ENCRYPTION_PERIOD_SECONDS, go_on)
 
 
 def is_overdue(now: float) -> bool:
-    """Whether a private key is there that should have been destroyed a day ago."""
+    """Return whether a private key exists that should have been destroyed more than a day ago."""
     first = db.session.scalar(select(func.min(func.coalesce(CallbackKey.published_at, 0))))
     return first is not None and first < now - ROTATION_SECONDS - DAY_SECONDS
 
 
-def _turn(folder: Path, now: int, is_due: Callable[[], bool], go_on: Continue) -> Rotation:
+def _rotate(folder: Path, now: int, is_due: Callable[[], bool], go_on: Continue) -> Rotation:
     with locked(folder):
-        public_key.publish(Keyring(folder, (CALLBACK,)), now)  # unless it was: a run was killed, a backup restored
+        # a run that was interrupted, or a restored backup, leaves this ring's key unpublished
+        public_key.publish(Keyring(folder, (CALLBACK,)), now)
         if not _older(folder, CALLBACK) and is_due():
             _begin(folder, now)
-        _forget_destroyed(folder)
+        _delete_destroyed(folder)
         older = {purpose: _older(folder, purpose) for purpose in (CALLBACK, SEARCH)}
     done = Rotation()
     if not older[CALLBACK]:
         return done
     keyring = Keyring(folder, (CALLBACK, SEARCH))
-    if _reseal_all(keyring, older[CALLBACK], done, go_on) and _hash_all(keyring, done, go_on):
+    if _reencrypt_all(keyring, older[CALLBACK], done, go_on) and _index_all(keyring, done, go_on):
         done.waits_until = _empty_since(now) + EMPTY_KEY_SECONDS
         if now >= done.waits_until:
             with locked(folder):
@@ -132,14 +133,14 @@ def _turn(folder: Path, now: int, is_due: Callable[[], bool], go_on: Continue) -
 
 
 def _begin(folder: Path, now: int) -> None:
-    """Lay new keys and publish; the call-back key last, since by its older keys a turn under way is known."""
+    """Make new keys and publish; the call-back key last, because an older one marks a rotation as in progress."""
     for purpose in (SEARCH, CALLBACK):
         rotate_key(folder, purpose, datetime.fromtimestamp(now, UTC).date())
     public_key.publish(Keyring(folder, (CALLBACK,)), now)
 
 
 def _older(folder: Path, purpose: str) -> list[str]:
-    """The keys that stand before the active one; those behind it were laid out to be activated."""
+    """Return the ids of the keys before the active one in the key file; those after it are not active yet."""
     ring = read_ring(folder, purpose)
     ids = [key.id for key in ring.keys]
     return ids[: ids.index(ring.active)]
@@ -150,51 +151,51 @@ def _age(now: int) -> int:
     return now - (published or 0)
 
 
-def _reseal_all(keyring: Keyring, older: Sequence[str], done: Rotation, go_on: Continue) -> bool:
-    """Go over the boxes until none is left that an older key opens; False when told to end before."""
+def _reencrypt_all(keyring: Keyring, older: Sequence[str], done: Rotation, go_on: Continue) -> bool:
+    """Re-encrypt until no row is left that an older key decrypts; return False if ``go_on`` ended it before."""
     while True:
-        met: Counter[ReencryptResult] = Counter()
-        for kind, rows in _batches(older):
+        results: Counter[ReencryptResult] = Counter()
+        for column, rows in _batches(older):
             if not go_on():
                 return False
-            batch = Counter(_reseal(keyring, kind, row) for row in rows)
-            if batch[ReencryptResult.REENCRYPTED]:  # no backup holds these boxes yet
+            batch = Counter(_reencrypt(keyring, column, row) for row in rows)
+            if batch[ReencryptResult.REENCRYPTED]:  # no backup holds these ciphertexts yet
                 db.session.execute(update(CallbackKey).where(CallbackKey.active.is_(False)).values(empty_since=None))
             db.session.commit()
             done.resealed += batch[ReencryptResult.REENCRYPTED]
-            met += batch
-        if not met[ReencryptResult.REENCRYPTED] and not met[ReencryptResult.CHANGED]:
-            done.unreadable = met[ReencryptResult.UNREADABLE]
+            results += batch
+        if not results[ReencryptResult.REENCRYPTED] and not results[ReencryptResult.CHANGED]:
+            done.unreadable = results[ReencryptResult.UNREADABLE]
             return True
 
 
 def _batches(older: Sequence[str]) -> Iterator[tuple[EncryptedColumn, Sequence[Row[Any]]]]:
-    """Everything sealed to one of these keys, a few rows at a time."""
-    for kind in ENCRYPTED_COLUMNS:
-        columns, last = kind.table.c, ""
-        sealed = select(kind.table).where(columns[kind.key].in_(older)).order_by(columns.id).limit(BATCH)
-        while rows := db.session.execute(sealed.where(columns.id > last)).all():
-            db.session.commit()  # nothing is held while the boxes are opened
-            yield kind, rows
+    """Yield the rows encrypted to one of these keys, ``BATCH`` at a time, with their column."""
+    for column in ENCRYPTED_COLUMNS:
+        columns, last = column.table.c, ""
+        encrypted = select(column.table).where(columns[column.key_id].in_(older)).order_by(columns.id).limit(BATCH)
+        while rows := db.session.execute(encrypted.where(columns.id > last)).all():
+            db.session.commit()  # no transaction is open during decryption
+            yield column, rows
             last = rows[-1].id
 
 
-def _reseal(keyring: Keyring, kind: EncryptedColumn, row: Row[Any]) -> ReencryptResult:
-    """Seal a box anew, unless it is no longer the one that was read. The caller commits."""
-    box, key_id = getattr(row, kind.box), getattr(row, kind.key)
+def _reencrypt(keyring: Keyring, column: EncryptedColumn, row: Row[Any]) -> ReencryptResult:
+    """Re-encrypt one ciphertext, unless it changed since it was read. The caller commits."""
+    old, key_id = getattr(row, column.ciphertext), getattr(row, column.key_id)
     try:
-        anew = public_key.reencrypt(keyring, kind.place(row), box, key_id)
+        new = public_key.reencrypt(keyring, column.associated_data(row), old, key_id)
     except DecryptionError:
         return ReencryptResult.UNREADABLE
-    columns = kind.table.c
-    same = (columns.id == row.id, columns[kind.key] == key_id, columns[kind.box] == box)
-    values = {kind.box: anew, kind.key: keyring.active_id(CALLBACK)}
-    changed: Any = db.session.execute(update(kind.table).where(*same).values(values))
+    columns = column.table.c
+    same = (columns.id == row.id, columns[column.key_id] == key_id, columns[column.ciphertext] == old)
+    values = {column.ciphertext: new, column.key_id: keyring.active_id(CALLBACK)}
+    changed: Any = db.session.execute(update(column.table).where(*same).values(values))
     return ReencryptResult.REENCRYPTED if changed.rowcount else ReencryptResult.CHANGED
 
 
-def _hash_all(keyring: Keyring, done: Rotation, go_on: Continue) -> bool:
-    """Hash every request with the new search key; False when told to end before."""
+def _index_all(keyring: Keyring, done: Rotation, go_on: Continue) -> bool:
+    """Index every request with the new search key; return False if ``go_on`` ended it before."""
     contact_index.delete_contact_hashes(keyring.active_id(SEARCH))
     while go_on():
         found = contact_index.index_contacts(keyring)
@@ -205,7 +206,7 @@ def _hash_all(keyring: Keyring, done: Rotation, go_on: Continue) -> bool:
 
 
 def _empty_since(now: int) -> int:
-    """Since when nothing is sealed to any older key, noted now if it was not before. 0 where none was published."""
+    """Return since when no row uses an older key, and store ``now`` if that is not set. 0 if none was published."""
     past = CallbackKey.active.is_(False)
     db.session.execute(update(CallbackKey).where(past, CallbackKey.empty_since.is_(None)).values(empty_since=now))
     db.session.commit()
@@ -213,14 +214,14 @@ def _empty_since(now: int) -> int:
 
 
 def _destroy(folder: Path, older: dict[str, list[str]]) -> None:
-    """Destroy these keys; the call-back keys last, so that a run that is killed is gone on with."""
+    """Destroy these keys; the call-back keys last, so that an interrupted run is continued."""
     for purpose in (SEARCH, CALLBACK):
         destroy_keys(folder, purpose, older[purpose])
-    _forget_destroyed(folder)
+    _delete_destroyed(folder)
 
 
-def _forget_destroyed(folder: Path) -> None:
-    """Delete the public halves of keys that are gone. Commits."""
+def _delete_destroyed(folder: Path) -> None:
+    """Delete the public keys whose private keys are destroyed. Commits."""
     here = [key.id for key in read_ring(folder, CALLBACK).keys]
     db.session.execute(delete(CallbackKey).where(CallbackKey.active.is_(False), CallbackKey.id.not_in(here)))
     db.session.commit()

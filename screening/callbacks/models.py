@@ -1,4 +1,4 @@
-"""What the database keeps of requests: their course in the open, everything personal sealed."""
+"""Tables of call-back requests. Workflow columns are plain text, everything personal is encrypted."""
 
 from typing import ClassVar
 
@@ -18,13 +18,13 @@ STATE_GROUPS = {
     State.CLOSED: CLOSED,
     State.WITHDRAWN: WITHDRAWN,
 }
-"""Where a request of each state is shown. Kept in a column of its own, so that an index can serve the queue."""
+"""The group that lists requests of a state. Stored in a column of its own, so that an index can serve the queue."""
 
 
 class CallbackKey(db.Model):  # type: ignore[name-defined]
-    """A public key that requests are sealed to. The private half lies in the key files of the staff's machines.
+    """A public key that requests are encrypted to. The private key is in the key files of the staff's machines.
 
-    The row goes when the private half is destroyed. Times are seconds since 1970, UTC.
+    The row is deleted when the private key is destroyed. Times are seconds since 1970, UTC.
     """
 
     __tablename__ = "callback_key"
@@ -33,17 +33,17 @@ class CallbackKey(db.Model):  # type: ignore[name-defined]
     public: Mapped[bytes] = mapped_column(LargeBinary)
     active: Mapped[bool]
     published_at: Mapped[int | None] = mapped_column(BigInteger)
-    """When it began to be sealed to; None for a key from before this was noted."""
+    """When it became the active key; None if unknown."""
 
     empty_since: Mapped[int | None] = mapped_column(BigInteger)
-    """From when on nothing was sealed to it any more; None while that is not known."""
+    """Since when no row is encrypted to it; None while there may be one."""
 
 
 class CallbackRequest(db.Model):  # type: ignore[name-defined]
     """One request for a call. Times are seconds since 1970, UTC; ``owner`` and ``entered_by`` are ids of accounts.
 
-    ``id`` is random and stands in staff addresses; the patient's reference is kept as a fingerprint only.
-    A withdrawn request keeps its course and nothing else.
+    ``id`` is part of staff URLs; of the patient's reference only a fingerprint is stored. Of a withdrawn request only
+    the workflow columns remain.
     """
 
     __tablename__ = "callback_request"
@@ -51,16 +51,16 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     reference: Mapped[str | None] = mapped_column(String(64), unique=True)
     digest: Mapped[str | None] = mapped_column(String(64))
-    """A hash of what was sent, keyed by the form's secret, which is kept nowhere: a second press is no change."""
+    """A hash of the form, keyed by the form's secret, which is not stored: it shows that a form was sent twice."""
 
     ciphertext: Mapped[bytes | None] = mapped_column(LargeBinary)
     key_id: Mapped[str | None] = mapped_column(String(8))
     summary: Mapped[bytes | None] = mapped_column(LargeBinary)
     summary_key_id: Mapped[str | None] = mapped_column(String(8))
-    """A summary that was shared, sealed by itself: whoever changes a request need not share it again."""
+    """The shared summary, encrypted separately: a patient who changes a request need not share it again."""
 
     index_key_id: Mapped[str | None] = mapped_column(String(8), index=True)
-    """The search key by which the contacts were hashed; None until somebody who may open the request has done so."""
+    """The search key that the contacts were hashed with; None until the staff application has indexed the request."""
 
     language: Mapped[str] = mapped_column(String(8))
     rank: Mapped[int]
@@ -78,7 +78,7 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     version: Mapped[int] = mapped_column()
 
     __mapper_args__: ClassVar = {"version_id_col": version}
-    """Of two who change a request at the same time, one is told."""
+    """Optimistic locking: the second of two concurrent changes raises StaleDataError."""
 
     __table_args__ = (
         Index("callback_queue", "state_group", "rank", "due_at", "id"),
@@ -89,7 +89,7 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """The request's state in the workflow."""
         return Progress(State(self.state), self.owner, self.attempts)
 
     @progress.setter
@@ -99,7 +99,7 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
 
 
 class CallbackContact(db.Model):  # type: ignore[name-defined]
-    """A keyed hash of a number or address of a request: it can be searched for, not read."""
+    """A keyed hash of a request's phone number or e-mail address, to search by."""
 
     __tablename__ = "callback_contact"
 
@@ -108,11 +108,11 @@ class CallbackContact(db.Model):  # type: ignore[name-defined]
 
 
 NOTE, HANDOVER = "note", "handover"
-"""Kinds of notes: one that stays, and one for whoever takes over. The second becomes the first at the next call."""
+"""Kinds of notes: plain, and for the next colleague. The latter becomes a plain note at the next call."""
 
 
 class CallbackNote(db.Model):  # type: ignore[name-defined]
-    """What somebody of the team wrote about a request, sealed like the request."""
+    """A staff member's note about a request, encrypted like the request."""
 
     __tablename__ = "callback_note"
 
@@ -126,7 +126,7 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
 
 
 class ClosedDay(db.Model):  # type: ignore[name-defined]
-    """A day without calls, on top of the holidays of the clinic file: ``2026-12-24``."""
+    """A day without calls, in addition to the holidays of the clinic file, as ``2026-12-24``."""
 
     __tablename__ = "callback_closed_day"
 

@@ -1,6 +1,6 @@
-"""Mails about requests: to staff that one waits, to a patient who chose e-mail by when we answer.
+"""Mails about requests: to staff about a new one, to a patient who chose e-mail about its due time.
 
-They hold no name and nothing about health. The request is decrypted at delivery; withdrawn requests get no mail.
+They contain no name and no health information. The request is decrypted at delivery; withdrawn requests get no mail.
 """
 
 from collections.abc import Mapping
@@ -25,16 +25,16 @@ STATUS_PAGE, STAFF_PAGE = "/consultation/status", "/callbacks/"
 
 
 def queue_received(id_: str, details: ContactDetails, now: float) -> None:
-    """Add the mails of a new request to the session."""
+    """Add the mails about a new request to the database session."""
     outbox.enqueue(REQUEST_WAITING, id_, now)
     if details.write_to:
         outbox.enqueue(CONFIRMED, id_, now)
 
 
 def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float) -> None:
-    """Add the mail of a changed request: the new promise if it ``moved``.
+    """Add the mail about a changed request. ``moved``: it states a new due time.
 
-    Else the same promise is confirmed again: the address may be a new one, and it is sealed.
+    Otherwise it confirms the due time again: the address may be new, and the old one cannot be read here to compare.
     """
     if details.write_to:
         outbox.enqueue(PROMISED if moved else CONFIRMED, id_, now)
@@ -42,14 +42,14 @@ def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float) ->
 
 @dataclass(frozen=True)
 class Composer:
-    """Composes letters about requests, which ``keyring`` decrypts; those to staff are in ``staff_language``."""
+    """Composes the mails about requests, which ``keyring`` decrypts; those to staff are in ``staff_language``."""
 
     settings: Mapping[str, Any]
     keyring: Keyring
     staff_language: str
 
     def for_staff(self, id_: str, now: int) -> Message | None:
-        """That a request waits, and by when it was promised an answer; None when it waits no more."""
+        """Return the mail about a waiting request, with its due time; None if it no longer waits."""
         request = _waiting(id_)
         if request is None:
             return None
@@ -58,7 +58,7 @@ class Composer:
         return Message(self.settings["MAIL_TO_STAFF"], self.staff_language, "waiting", values)
 
     def for_patient(self, template: str, id_: str, now: int) -> Message | None:
-        """The due time and a link; None when the request is closed or e-mail not wanted. Raises DecryptionError."""
+        """Return the mail with due time and link; None if closed, or no e-mail was chosen. Raises DecryptionError."""
         request = _waiting(id_)
         if request is None:
             return None
@@ -69,13 +69,13 @@ class Composer:
 
 
 def _waiting(id_: str) -> CallbackRequest | None:
-    """The request as it now stands, if an answer to it is still due."""
+    """Return the request as the database has it now, if it still waits."""
     found: CallbackRequest | None = db.session.get(CallbackRequest, id_, populate_existing=True)
     return found if found is not None and found.state_group == WAITING else None
 
 
 def init_app(app: Flask) -> None:
-    """Let the staff's application, which may open requests, write these mails."""
+    """Register these mail types with the staff application, which can decrypt requests."""
     composer = Composer(app.config["SETTINGS"], app.extensions["keyring"], app.extensions["locales"][0])
     for name, label, compose in (
         (REQUEST_WAITING, lazy_gettext("To the team: a request waits"), composer.for_staff),

@@ -1,4 +1,4 @@
-"""The blueprint of the consultation pages, and what its modules share."""
+"""The blueprint of the patient's call-back pages, and what its modules share."""
 
 import logging
 
@@ -17,7 +17,7 @@ BAD_REQUEST, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 422, 429, 503
 
 FORM, REVIEW = "patient_callbacks.consultation", "patient_callbacks.review"
 SENT, STATUS = "patient_callbacks.sent", "patient_callbacks.status"
-"""The pages of the consultation, by endpoint: where its forms lead to."""
+"""Endpoints of the pages that the forms redirect to."""
 
 NOTICES = {
     "again": lazy_gettext("Please press the button once more."),
@@ -61,11 +61,11 @@ def forget_request(draft: Draft) -> None:
 
 
 def roll_back(error: Exception) -> None:
-    """Roll the database session back and log the kind of error."""
+    """Roll the database session back and log the type of the error."""
     db.session.rollback()
-    log.error("requests for a call cannot be stored or read: %s", type(error).__name__)
+    log.error("call-back requests cannot be stored or read: %s", type(error).__name__)
 
 
 def notice_text(name: str | None, clinic: Clinic) -> str | None:
-    """Return what the notice of this name says, if there is one."""
+    """Return the text of the notice with this name, if there is one."""
     return str(NOTICES[name] % {"number": clinic.phone_spoken}) if name in NOTICES else None

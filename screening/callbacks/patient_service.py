@@ -1,4 +1,4 @@
-"""What a patient does with a request: submit, look up, change, withdraw.
+"""A patient's operations on a request: submit, look up, change, withdraw.
 
 The id and the reference are derived from the form's secret, so retrying is idempotent.
 """
@@ -31,7 +31,7 @@ class GoneError(LookupError):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a patient may know of their request. ``due_at`` is in seconds since 1970, UTC."""
+    """The parts of a request that its patient may see. ``due_at`` is in seconds since 1970, UTC."""
 
     reference: str
     due_at: int
@@ -39,7 +39,7 @@ class Receipt:
 
 
 def fresh_secret() -> str:
-    """The secret of a new form: 128 random bits."""
+    """Return a secret for a new form: 128 random bits."""
     return secrets.token_hex(16)
 
 
@@ -53,19 +53,20 @@ def submit(
     *,
     mails: bool,
 ) -> Receipt:
-    """Store a request, once however often it is sent; sent again with other contents, it is changed.
+    """Store a request. Retrying is idempotent; the same form with other contents changes the request.
 
-    ``urgent``: the shared summary calls for a call first of all. ``by``: the account that entered it for a
-    patient on the phone. ``mails``: whether mails about it are queued, which a site without a mail server
-    does not do. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError when the request has
-    gone on meanwhile.
+    ``urgent``: the shared summary calls for urgent help, so the request is called first. ``by``: the account that
+    entered it for a caller. ``mails``: queue mails about it; False on a site without a mail server. Raises NoKeyError,
+    SQLAlchemyError, NeverOpenError, and NotAllowedError if the patient was reached meanwhile.
     """
-    id_, made = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
+    id_, reference = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
     request = db.session.get(CallbackRequest, id_)
     if request is not None:
-        return change(made, details, calendar, now, urgent, secret, by, mails=mails)
+        return change(reference, details, calendar, now, urgent, secret, by, mails=mails)
     due = due_at(calendar, _moment(now), details.wish)
-    request = CallbackRequest(id=id_, reference=reference_code.fingerprint(made), asked_at=int(now), due_at=_whole(due))
+    request = CallbackRequest(
+        id=id_, reference=reference_code.fingerprint(reference), asked_at=int(now), due_at=_whole(due)
+    )
     request.digest, request.entered_by, request.progress = _digest(secret, details), by, Progress()
     request.rank = 1
     _fill(request, details, urgent)
@@ -77,17 +78,17 @@ def submit(
         db.session.commit()
     except IntegrityError:  # the same form, sent at the same time
         db.session.rollback()
-        return find_by_id(made)
-    return _receipt(made, request)
+        return find_by_id(reference)
+    return _receipt(reference, request)
 
 
-def find_by_id(made: str) -> Receipt:
-    """How a request stands. Raises GoneError, SQLAlchemyError."""
-    return _receipt(made, find_by_reference(made))
+def find_by_id(reference: str) -> Receipt:
+    """Return the receipt of a reference's request. Raises GoneError, SQLAlchemyError."""
+    return _receipt(reference, find_by_reference(reference))
 
 
 def change(
-    made: str,
+    reference: str,
     details: ContactDetails,
     calendar: Calendar,
     now: float,
@@ -97,51 +98,50 @@ def change(
     *,
     mails: bool,
 ) -> Receipt:
-    """Replace what was asked; sent again unchanged (with the form's same ``secret``), it is no change.
+    """Replace a request's contact details. Idempotent for the same details with the form's same ``secret``.
 
-    The promise stays, or moves as ``due_at_after_change`` says. A summary that was shared stays, and so
-    does "call first", unless a new one is shared. ``mails`` as in ``submit``. Raises GoneError,
-    NotAllowedError when the patient was reached meanwhile or a colleague was quicker, NoKeyError,
-    SQLAlchemyError.
+    The due time is that of ``due_at_after_change``. A summary shared before stays, and with it the urgency, unless a
+    new one is shared. ``mails`` as in ``submit``. Raises GoneError, NoKeyError, SQLAlchemyError, and NotAllowedError
+    if the patient was reached meanwhile, or the request was changed concurrently.
     """
-    request = find_by_reference(made)
+    request = find_by_reference(reference)
     if request.digest == _digest(secret, details):
-        return _receipt(made, request)
+        return _receipt(reference, request)
     workflow.change(request.progress)
-    promised, request.due_at = request.due_at, due_at_after_change(request.due_at, details, calendar, now)
+    due_before, request.due_at = request.due_at, due_at_after_change(request.due_at, details, calendar, now)
     request.changed_at, request.digest, request.index_key_id = int(now), _digest(secret, details), None
-    with db.session.no_autoflush:  # looking up the key must not write half of the change
+    with db.session.no_autoflush:  # the query for the public key must not flush an incomplete change
         _fill(request, details, urgent)
     flush()
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
     if mails:
-        notifications.queue_changed(request.id, details, request.due_at != promised, now)
+        notifications.queue_changed(request.id, details, request.due_at != due_before, now)
     db.session.commit()
-    return _receipt(made, request)
+    return _receipt(reference, request)
 
 
 def due_at_after_change(due_at: int, details: ContactDetails, calendar: Calendar, now: float) -> int:
-    """By when a changed request is answered: as promised, or by the first time now chosen when that is later."""
+    """Return when a changed request is due: as before, or at the end of the first preferred time if that is later."""
     if not details.wish:
         return due_at
     return max(due_at, _whole(first_preferred_time(calendar, _moment(now), details.wish)))
 
 
-def withdraw(made: str, now: float) -> None:
-    """Take a request back: all that was sealed, and the reference, are erased at once.
+def withdraw(reference: str, now: float) -> None:
+    """Withdraw a request and erase everything encrypted, and its reference, at once.
 
-    Raises GoneError, SQLAlchemyError, and NotAllowedError when the team saves it over and over.
+    Raises GoneError, SQLAlchemyError, and NotAllowedError if concurrent changes defeat ``MAX_RETRIES`` attempts.
     """
     for _ in range(MAX_RETRIES):
-        with suppress(workflow.NotAllowedError):  # somebody of the team saved the same request at this very moment
-            erase(find_by_reference(made), now, audit.VISITOR)
+        with suppress(workflow.NotAllowedError):  # a staff member changed the request concurrently
+            erase(find_by_reference(reference), now, audit.VISITOR)
             return
     raise workflow.NotAllowedError("changed")
 
 
 def erase(request: CallbackRequest, now: float, actor: str) -> None:
-    """Withdraw a request for good, in one commit. Raises NotAllowedError, SQLAlchemyError."""
+    """Withdraw a request and erase its contents in one transaction. Raises NotAllowedError, SQLAlchemyError."""
     request.progress = workflow.withdraw(request.progress)
     request.reference = request.digest = None
     request.ciphertext = request.key_id = request.summary = request.summary_key_id = None
@@ -155,10 +155,9 @@ def erase(request: CallbackRequest, now: float, actor: str) -> None:
 
 
 def flush() -> None:
-    """Write what was changed, and so hold it. Raises NotAllowedError when somebody else was quicker.
+    """Write a changed request, which locks its row. Raises NotAllowedError if it was changed concurrently.
 
-    To be called before rows that hang on the request are touched: who holds the request keeps others
-    from adding more of them.
+    Call this before changing rows that refer to the request: the lock keeps other transactions from adding more.
     """
     try:
         db.session.flush()
@@ -175,22 +174,22 @@ def _fill(request: CallbackRequest, details: ContactDetails, urgent: bool) -> No
     request.ciphertext, request.key_id = public_key.encrypt(request.id, details.stored())
     request.language = details.language
     if details.answers is not None:
-        place = public_key.summary_associated_data(request.id)
-        request.summary, request.summary_key_id = public_key.encrypt(place, details.shared())
+        associated_data = public_key.summary_associated_data(request.id)
+        request.summary, request.summary_key_id = public_key.encrypt(associated_data, details.shared())
         request.rank = 0 if urgent else 1
 
 
-def find_by_reference(made: str) -> CallbackRequest:
-    """The request of a reference. Raises GoneError, SQLAlchemyError."""
-    where = CallbackRequest.reference == reference_code.fingerprint(made)
+def find_by_reference(reference: str) -> CallbackRequest:
+    """Return the request of a reference. Raises GoneError, SQLAlchemyError."""
+    where = CallbackRequest.reference == reference_code.fingerprint(reference)
     found: CallbackRequest | None = db.session.scalars(select(CallbackRequest).where(where)).first()
     if found is None:
         raise GoneError("no such request")
     return found
 
 
-def _receipt(made: str, request: CallbackRequest) -> Receipt:
-    return Receipt(made, request.due_at, request.progress)
+def _receipt(reference: str, request: CallbackRequest) -> Receipt:
+    return Receipt(reference, request.due_at, request.progress)
 
 
 def _moment(now: float) -> datetime:

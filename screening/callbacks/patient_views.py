@@ -1,7 +1,7 @@
-"""The consultation pages: form, review, confirmation.
+"""The call-back form's pages: form, review, confirmation.
 
-Each post stores the form in its cookie and redirects to a page that shows it again. Its fields also travel in the
-pages' forms, so that neither a lost draft, cookies that are off, nor an unavailable database loses what was typed.
+Each POST stores the form in its cookie and redirects to a page that shows it again. The pages also hold its values in
+form fields, so that nothing typed is lost with an expired draft, without cookies, or while the database is unavailable.
 """
 
 from collections.abc import Callable
@@ -45,99 +45,99 @@ from screening.web.compression import with_compression
 from screening.web.form_token import WITHOUT_COOKIE
 
 MIN_FORM_SECONDS = 3
-"""Nobody fills the form in and checks it in less; a program does."""
+"""Minimum age of a form that is sent: a person takes longer to fill it in and review it, a program does not."""
 
 
 @patient_callbacks.get("")
 def consultation() -> AnyResponse:
-    """The form, with what was typed before."""
+    """The form, with the values typed before."""
     walk = current_walk()
     stored = _stored(walk)
     notice = request.args.get("notice")
     if stored is None:
-        asked = _asked(walk, FormState.fresh(walk.now), None)
+        entry = _entry(walk, FormState.fresh(walk.now), None)
         notice = "cleared" if walk.draft.form_stored else notice
     else:
-        asked = _asked(walk, stored.state, stored.fields)
+        entry = _entry(walk, stored.state, stored.fields)
         if stored.checked:
-            asked.form.validate()
-    return with_compression(form_page(asked, current.keyring(), notice), request.accept_encodings)
+            entry.form.validate()
+    return with_compression(form_page(entry, current.keyring(), notice), request.accept_encodings)
 
 
 @patient_callbacks.post("")
 def edit() -> AnyResponse:
-    """The form once more with what was typed: to change it, or to read on in another language."""
+    """Store the form and show it again, to change it or to switch the language."""
     return _show(_sent(), FORM)
 
 
 @patient_callbacks.get("/review")
 def review() -> AnyResponse | str:
-    """What will be sent, to be checked before it is. After sending, Back finds the confirmation here."""
+    """What will be sent, for the patient to check. Once it is sent, redirect to the confirmation."""
     walk = current_walk()
     stored = _stored(walk)
     if stored is None:
         sent = "reach_by" in walk.draft.get("request", {}) and not walk.draft.form_stored
         return redirect(url_for(SENT if sent else FORM), 303)
-    asked = _asked(walk, stored.state, stored.fields)
-    if not asked.form.validate() or asked.lacks_summary:
-        return redirect(url_for(FORM, notice="no-summary" if asked.lacks_summary else None), 303)
-    return review_page(asked, current.keyring(), request.args.get("notice"))
+    entry = _entry(walk, stored.state, stored.fields)
+    if not entry.form.validate() or entry.lacks_summary:
+        return redirect(url_for(FORM, notice="no-summary" if entry.lacks_summary else None), 303)
+    return review_page(entry, current.keyring(), request.args.get("notice"))
 
 
 @patient_callbacks.post("/review")
 def check() -> AnyResponse:
-    """Take the form, and show it to be checked; or what is wrong with it."""
-    asked = _sent()
-    return _refused(asked) or _show(asked, REVIEW)
+    """Validate the form; redirect to the review, or to the form with its errors."""
+    entry = _sent()
+    return _refused(entry) or _show(entry, REVIEW)
 
 
 @patient_callbacks.post("/sent")
 def send() -> AnyResponse:
-    """Store the request, once, and show the promise."""
-    asked, keyring = _sent(), current.keyring()
-    refused = _refused(asked)
+    """Store the request and redirect to the confirmation. Retrying is idempotent."""
+    entry, keyring = _sent(), current.keyring()
+    refused = _refused(entry)
     if refused is not None:
         return refused
-    if 0 <= asked.walk.now - asked.state.opened < MIN_FORM_SECONDS:  # opened later than now: the clock was put back
-        return _show(asked, REVIEW, notice="again")
-    if not asked.opening.certain:  # before it is counted: pressing again while the database is away uses nothing up
-        return make_response(review_page(asked, keyring, "away"), UNAVAILABLE)
+    if 0 <= entry.walk.now - entry.state.opened < MIN_FORM_SECONDS:  # negative: the clock was set back
+        return _show(entry, REVIEW, notice="again")
+    if not entry.opening.certain:  # before the rate limit, so that retries during an outage do not count
+        return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     if not rate_limits.allow("requests", current.settings()["RATE_LIMIT_REQUESTS"]):
-        return make_response(review_page(asked, keyring, "many"), TOO_MANY)
-    if asked.form.share.data and withdraw_response(asked.walk.draft) is responses.StoreResult.UNAVAILABLE:
-        return make_response(review_page(asked, keyring, "response-away"), UNAVAILABLE)
+        return make_response(review_page(entry, keyring, "many"), TOO_MANY)
+    if entry.form.share.data and withdraw_response(entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
+        return make_response(review_page(entry, keyring, "response-away"), UNAVAILABLE)
     try:
-        receipt = _store(asked)
+        receipt = _store(entry)
     except (SQLAlchemyError, NoKeyError) as error:
         roll_back(error)
-        return make_response(review_page(asked, keyring, "away"), UNAVAILABLE)
+        return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     except (GoneError, NotAllowedError) as error:
-        forget_request(asked.walk.draft)
-        anew = replace(asked, state=FormState.fresh(asked.walk.now - MIN_FORM_SECONDS))
-        return _show(anew, FORM, notice="gone" if isinstance(error, GoneError) else "closed")
-    return _confirm(asked, receipt)
+        forget_request(entry.walk.draft)
+        renewed = replace(entry, state=FormState.fresh(entry.walk.now - MIN_FORM_SECONDS))
+        return _show(renewed, FORM, notice="gone" if isinstance(error, GoneError) else "closed")
+    return _confirm(entry, receipt)
 
 
 @patient_callbacks.get("/sent")
 def sent() -> AnyResponse | str:
-    """The promise, the reference to keep, and what happens next."""
+    """The confirmation: due time, reference, and what happens next."""
     walk = current_walk()
-    kept = walk.draft.get("request")
-    if not kept or "reach_by" not in kept:
+    confirmation = walk.draft.get("request")
+    if not confirmation or "reach_by" not in confirmation:
         return redirect(url_for(STATUS, notice="find"), 303)
-    return _sent_page(walk, kept)
+    return _sent_page(walk, confirmation)
 
 
 @patient_callbacks.errorhandler(CSRFError)
 def stale_form(error: CSRFError) -> AnyResponse:
-    """A form without the draft's token comes back as it was, so one more press sends it."""
+    """Show a form without the draft's token again, so that pressing the button once more sends it."""
     if request.endpoint == "patient_callbacks.find":
         return find_again(current_walk(), typed_reference(request.form), "stale")
     if request.endpoint not in WITHOUT_COOKIE:
         return find_again(current_walk(), "", "again")
-    asked = _sent()
-    refused = _refused(asked) if request.endpoint == "patient_callbacks.send" else _show(asked, FORM, notice="stale")
-    response = refused or _show(asked, REVIEW, notice="stale")
+    entry = _sent()
+    refused = _refused(entry) if request.endpoint == "patient_callbacks.send" else _show(entry, FORM, notice="stale")
+    response = refused or _show(entry, REVIEW, notice="stale")
     if response.status_code != 303:  # the page itself: the browser sent no cookie, and does not prove where it is
         response.status_code = error.code or UNPROCESSABLE
     return response
@@ -145,79 +145,79 @@ def stale_form(error: CSRFError) -> AnyResponse:
 
 @patient_callbacks.errorhandler(TooManyRequests)
 def too_many(error: TooManyRequests) -> AnyResponse:
-    """A form that came too often is shown again, too."""
-    response = _as_it_was(error)
+    """Show a rate-limited form again with what was typed."""
+    response = _rate_limited_page(error)
     response.headers["Retry-After"] = str(errors.RETRY_SECONDS)
     return response
 
 
-def _as_it_was(error: HTTPException) -> AnyResponse:
+def _rate_limited_page(error: HTTPException) -> AnyResponse:
     if request.endpoint == "patient_callbacks.find":
         return make_response(find_page(current_walk(), "minute", typed_reference(request.form)), TOO_MANY)
     if request.endpoint not in WITHOUT_COOKIE:
         answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
         return answer_error(error)
-    asked, keyring = _sent(), current.keyring()
-    if request.endpoint == "patient_callbacks.send" and asked.form.validate() and not asked.lacks_summary:
-        return make_response(review_page(asked, keyring, "minute"), TOO_MANY)
-    asked.form.process(request.form)
-    return make_response(form_page(asked, keyring, "minute"), TOO_MANY)
+    entry, keyring = _sent(), current.keyring()
+    if request.endpoint == "patient_callbacks.send" and entry.form.validate() and not entry.lacks_summary:
+        return make_response(review_page(entry, keyring, "minute"), TOO_MANY)
+    entry.form.process(request.form)
+    return make_response(form_page(entry, keyring, "minute"), TOO_MANY)
 
 
-def _asked(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> Consultation:
+def _entry(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> Consultation:
     clinic = current.clinic()
     return Consultation.of(walk, clinic, read_opening(clinic), state, fields, locale.locale_names())
 
 
 def _sent() -> Consultation:
-    """The form as it was sent."""
+    """Return the form with the data of this request."""
     walk = current_walk()
-    return _asked(walk, FormState.read(current.keyring(), request.form.get("carried", ""), walk.now), request.form)
+    return _entry(walk, FormState.read(current.keyring(), request.form.get("carried", ""), walk.now), request.form)
 
 
 def _stored(walk: Walk) -> StoredForm | None:
-    """The form in the request's cookie."""
+    """Return the form in the request's cookie."""
     return form_cookie.read(request.cookies, current.keyring(), walk.draft, walk.now, current.settings()["HTTPS"])
 
 
-def _refused(asked: Consultation) -> AnyResponse | None:
-    """Back to the form, if something is wrong with it."""
-    if asked.form.website.data:
-        return _show(asked, FORM, notice="again")
-    if not asked.form.validate():
-        return _show(asked, FORM, checked=True)
-    if asked.lacks_summary:
-        asked.form.share.data = False
-        return _show(asked, FORM, notice="no-summary")
+def _refused(entry: Consultation) -> AnyResponse | None:
+    """Return a redirect to the form with its errors; None for a valid form."""
+    if entry.form.website.data:
+        return _show(entry, FORM, notice="again")
+    if not entry.form.validate():
+        return _show(entry, FORM, checked=True)
+    if entry.lacks_summary:
+        entry.form.share.data = False
+        return _show(entry, FORM, notice="no-summary")
     return None
 
 
-def _show(asked: Consultation, endpoint: str, notice: str | None = None, checked: bool = False) -> AnyResponse:
-    """Redirect to the form or its review; answer with the page itself where no cookie can hold the form."""
-    walk, keyring = asked.walk, current.keyring()
+def _show(entry: Consultation, endpoint: str, notice: str | None = None, checked: bool = False) -> AnyResponse:
+    """Return a redirect to the form or its review; or the page itself if no cookie can hold the form."""
+    walk, keyring = entry.walk, current.keyring()
     response = redirect(url_for(endpoint, notice=notice), 303)
-    form = StoredForm(asked.state, asked.form.typed(), checked, walk.now)
+    form = StoredForm(entry.state, entry.form.typed(), checked, walk.now)
     if not walk.draft.new and form_cookie.store(response, form, keyring, walk.draft, current.settings()["HTTPS"]):
         return response
     walk.draft.end_form()  # an earlier version must not come back in place of this one
     page = review_page if endpoint == REVIEW else form_page
-    said = notice or ("no-cookies" if walk.draft.new else None)
-    return make_response(page(asked, keyring, said), UNPROCESSABLE if notice or checked else 200)
+    shown_notice = notice or ("no-cookies" if walk.draft.new else None)
+    return make_response(page(entry, keyring, shown_notice), UNPROCESSABLE if notice or checked else 200)
 
 
-def _store(asked: Consultation) -> Receipt:
-    details, state, calendar, now = asked.details, asked.state, asked.opening.calendar, asked.walk.now
-    urgent = details.answers is not None and asked.summary is not None and asked.summary.help is Help.URGENT
+def _store(entry: Consultation) -> Receipt:
+    details, state, calendar, now = entry.details, entry.state, entry.opening.calendar, entry.walk.now
+    urgent = details.answers is not None and entry.summary is not None and entry.summary.help is Help.URGENT
     mails = bool(current.settings()["MAIL_HOST"])
     if state.replaces:
         return patient_service.change(state.replaces, details, calendar, now, urgent, state.secret, mails=mails)
     return patient_service.submit(state.secret, details, calendar, now, urgent, mails=mails)
 
 
-def _confirm(asked: Consultation, receipt: Receipt) -> AnyResponse:
-    """Store in the draft what the confirmation says, and delete the form; without cookies, show it at once."""
-    details, walk = asked.details, asked.walk
-    if asked.form.share.data:
+def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:
+    """Store the confirmation in the draft, delete the form, and redirect; without cookies, return the page itself."""
+    details, walk = entry.details, entry.walk
+    if entry.form.share.data:
         walk.draft.shared = True
     walk.draft.pop("sought", None)
     walk.draft["request"] = {
@@ -234,7 +234,7 @@ def _confirm(asked: Consultation, receipt: Receipt) -> AnyResponse:
     return redirect(url_for(SENT), 303)
 
 
-def _sent_page(walk: Walk, made: dict[str, Any]) -> str:
+def _sent_page(walk: Walk, confirmation: dict[str, Any]) -> str:
     closed = is_closed(read_opening(current.clinic()).calendar, walk.now)
-    late = made["due_at"] < walk.now
-    return render_template("callbacks/sent.html", sent=made, due=made["due_at"], late=late, closed_now=closed)
+    due = confirmation["due_at"]
+    return render_template("callbacks/sent.html", sent=confirmation, due=due, late=due < walk.now, closed_now=closed)

@@ -1,4 +1,4 @@
-"""Enter a request for a caller on the phone."""
+"""The page on which staff enter a request for a caller on the phone."""
 
 import re
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The public key that requests are encrypted to: a node that serves only visitors writes them and cannot read them."""
+"""The public key that requests are encrypted to. A node that serves only visitors can write requests, not read them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,11 +16,11 @@ KEY_LABEL = "sealed box"
 
 
 class NoKeyError(RuntimeError):
-    """No public key is published yet, so nothing can be sealed: ``flask keys publish`` mends it."""
+    """No public key is published, so nothing can be encrypted. ``flask keys publish`` publishes one."""
 
 
 class StaleKeysError(SettingsError):
-    """This machine's key file is from before the published key was made: sealing to its key could lose requests."""
+    """This machine's key file is older than the published key: requests encrypted to its key could be lost."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(
@@ -30,9 +30,9 @@ class StaleKeysError(SettingsError):
 
 
 def publish(keyring: Keyring, now: float) -> str:
-    """Let new requests be sealed to the active key of this machine's ring; its id. Commits.
+    """Publish the active key of this machine's ring, so that new requests are encrypted to it; return its id.
 
-    Publishing the same key again changes nothing. Raises StaleKeysError.
+    Idempotent. Commits. Raises StaleKeysError.
     """
     key_id = keyring.active_id(CALLBACK)
     published = db.session.scalars(select(CallbackKey).where(CallbackKey.active)).first()
@@ -48,9 +48,9 @@ def publish(keyring: Keyring, now: float) -> str:
 
 
 def _is_stale(keyring: Keyring, published: CallbackKey) -> bool:
-    """Whether the published key is unknown here and was published after this ring's own was made.
+    """Return whether the published key is missing from this ring, and was published after its active key was made.
 
-    An unknown key that is older came with a database that was restored; publishing the own key mends that.
+    A missing key that is older comes from a restored database; then the ring's active key is to be published.
     """
     if published.id in keyring.derive_all(CALLBACK, KEY_LABEL) or published.published_at is None:
         return False
@@ -58,12 +58,12 @@ def _is_stale(keyring: Keyring, published: CallbackKey) -> bool:
 
 
 def summary_associated_data(request_id: str) -> str:
-    """The place of a request's shared summary, which is sealed apart from the rest."""
+    """Return the associated data of a request's shared summary, which is encrypted separately."""
     return f"{request_id} summary"
 
 
 def note_associated_data(request_id: str, note_id: str) -> str:
-    """The place of a note."""
+    """Return the associated data of a note."""
     return f"{request_id} {note_id}"
 
 
@@ -82,7 +82,7 @@ def reencrypt(keyring: Keyring, associated_data: str, ciphertext: bytes, key_id:
 
 
 def decrypt(keyring: Keyring, associated_data: str, ciphertext: bytes | None, key_id: str | None) -> dict[str, Any]:
-    """Return the decrypted content. Raises DecryptionError: erased, key gone, damaged, or bound to another."""
+    """Return the decrypted content. Raises DecryptionError: erased, key missing, damaged, or other associated data."""
     if ciphertext is None or key_id is None:
         raise DecryptionError("erased")
     return sealed_box.decrypt(keyring.derive(CALLBACK, KEY_LABEL, key_id), associated_data, ciphertext)

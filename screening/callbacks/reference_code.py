@@ -7,44 +7,44 @@ import hashlib
 import re
 
 SYMBOLS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""No 0 and O, no 1, I and L."""
+"""Digits and letters without 0 and O, 1, I and L, which are easily mistaken for each other."""
 
 LENGTH = 13
 GROUPS = (4, 5, 5)
 
 
 class BadReferenceError(ValueError):
-    """This cannot be a reference: a symbol is missing, too many, or mistaken for another."""
+    """Not a reference: wrong length, unknown symbols, or a wrong check symbol."""
 
 
 def derive(secret: str) -> str:
-    """The reference that goes with a secret of at least 64 random bits: always the same, and it tells nothing of it."""
+    """Return the reference of a secret of at least 64 random bits: a one-way function of it."""
     number = int.from_bytes(hashlib.sha256(b"reference\0" + secret.encode()).digest())
-    places = []
+    digits = []
     for _ in range(LENGTH):
-        number, place = divmod(number, len(SYMBOLS))
-        places.append(place)
-    places.append(-_weighted(places) * pow(LENGTH + 1, -1, len(SYMBOLS)) % len(SYMBOLS))
-    return _grouped("".join(SYMBOLS[place] for place in places))
+        number, digit = divmod(number, len(SYMBOLS))
+        digits.append(digit)
+    digits.append(-_weighted_sum(digits) * pow(LENGTH + 1, -1, len(SYMBOLS)) % len(SYMBOLS))
+    return _grouped("".join(SYMBOLS[digit] for digit in digits))
 
 
 def parse(text: str) -> str:
-    """A reference as somebody typed it, in its proper form. Raises BadReferenceError."""
+    """Return a typed reference in canonical form. Raises BadReferenceError."""
     symbols = re.sub(r"[\s.‐–—-]+", "", text).upper()
     if len(symbols) != LENGTH + 1 or not set(symbols) <= set(SYMBOLS):
         raise BadReferenceError("not a reference")
-    if _weighted([SYMBOLS.index(symbol) for symbol in symbols]):
+    if _weighted_sum([SYMBOLS.index(symbol) for symbol in symbols]):
         raise BadReferenceError("mistyped")
     return _grouped(symbols)
 
 
 def fingerprint(reference: str) -> str:
-    """What is stored of a reference: enough to find it by, not to read it."""
+    """Return the hash of a reference that is stored, to look it up by."""
     return hashlib.sha256(b"fingerprint\0" + reference.encode()).hexdigest()
 
 
-def _weighted(places: list[int]) -> int:
-    return sum(weight * place for weight, place in enumerate(places, 1)) % len(SYMBOLS)
+def _weighted_sum(digits: list[int]) -> int:
+    return sum(weight * digit for weight, digit in enumerate(digits, 1)) % len(SYMBOLS)
 
 
 def _grouped(symbols: str) -> str:

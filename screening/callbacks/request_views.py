@@ -1,4 +1,4 @@
-"""One request: its page, and each step of its workflow."""
+"""The page of one request, and its workflow transitions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ from screening.web.form_fields import select_choices
 
 @dataclass(frozen=True)
 class StepNote:
-    """A note that goes with a step, and its kind."""
+    """A note that is stored with a transition, and its kind."""
 
     text: str = ""
     kind: str = NOTE
@@ -49,7 +49,7 @@ class StepNote:
 @staff_callbacks.get("/<id_>")
 @require_role(CALLBACKS)
 def show(id_: str) -> str:
-    """One request."""
+    """One request, with its notes, history and duplicates."""
     done = DONE.get(request.args.get("done", ""))
     return _request_page(_found(id_), sent_forms.find(), notice=done)
 
@@ -57,35 +57,35 @@ def show(id_: str) -> str:
 @staff_callbacks.post("/<id_>/claim")
 @require_role(CALLBACKS)
 def claim(id_: str) -> AnyResponse:
-    """Take a request nobody has."""
+    """Claim an unclaimed request."""
     return _step(id_, workflow.claim, "request.claimed", "claimed")
 
 
 @staff_callbacks.post("/<id_>/put-back")
 @require_role(CALLBACKS)
 def put_back(id_: str) -> AnyResponse:
-    """Let it go."""
+    """Put a request back into the queue."""
     return _step(id_, workflow.put_back, "request.put_back", "put_back")
 
 
 @staff_callbacks.post("/<id_>/close")
 @require_role(CALLBACKS)
 def close(id_: str) -> AnyResponse:
-    """End it."""
+    """Close a request."""
     return _step(id_, workflow.close, "request.closed", "closed")
 
 
 @staff_callbacks.post("/<id_>/reopen")
 @require_role(CALLBACKS)
 def reopen(id_: str) -> AnyResponse:
-    """Go on with a closed one."""
+    """Reopen a closed request."""
     return _step(id_, workflow.reopen, "request.reopened", "reopened")
 
 
 @staff_callbacks.post("/<id_>/hand")
 @require_role(CALLBACKS)
 def hand(id_: str) -> AnyResponse:
-    """Give it to somebody or to the next shift, or take it over; a note may go with it."""
+    """Hand a request over to a colleague or the next shift, or take it over; with an optional note."""
     found = _found(id_)
     form, me = _hand_form(found, request.form), current_account().id
     if not form.validate():
@@ -93,15 +93,15 @@ def hand(id_: str) -> AnyResponse:
     to, handover = form.to.data, StepNote(form.handover.data, HANDOVER)
     if to == NEXT_SHIFT:
         back = lambda progress: workflow.put_back(progress, me)  # noqa: E731
-        return _take(found, form.version, back, "request.put_back", "put_back", handover)
-    give = lambda progress: workflow.reassign(progress, to)  # noqa: E731
-    return _take(found, form.version, give, "request.reassigned", "reassigned", handover, to=to)
+        return _transition(found, form.version, back, "request.put_back", "put_back", handover)
+    reassign = lambda progress: workflow.reassign(progress, to)  # noqa: E731
+    return _transition(found, form.version, reassign, "request.reassigned", "reassigned", handover, to=to)
 
 
 @staff_callbacks.post("/<id_>/call")
 @require_role(CALLBACKS)
 def call(id_: str) -> AnyResponse:
-    """Note how a call went. Who calls about a request that nobody has takes it."""
+    """Record the outcome of a call. Calling about an unclaimed request claims it."""
     found, form = _found(id_), CallForm()
     details = staff_service.decrypt(current.keyring(), found)
     voicemail = bool(details and details.voicemail)
@@ -109,7 +109,7 @@ def call(id_: str) -> AnyResponse:
     if not form.validate():
         return sent_forms.send_back(form)
     step, action, detail = _call_step(form.outcome.data, voicemail)
-    return _take(found, form.version, step, action, "called", StepNote(form.note.data), called=True, **detail)
+    return _transition(found, form.version, step, action, "called", StepNote(form.note.data), called=True, **detail)
 
 
 @staff_callbacks.post("/<id_>/note")
@@ -129,7 +129,7 @@ def note(id_: str) -> AnyResponse:
 @staff_callbacks.post("/<id_>/erase")
 @require_role(CALLBACKS)
 def erase(id_: str) -> AnyResponse:
-    """Take a request back for a patient who asks for it."""
+    """Withdraw and erase a request at the patient's wish."""
     found = _found(id_)
     try:
         if found.version != HandOverForm().version:
@@ -141,28 +141,28 @@ def erase(id_: str) -> AnyResponse:
 
 
 def _step(id_: str, step: Callable[[Progress, str], Progress], action: str, done: str) -> AnyResponse:
-    """A step that asks for nothing but who takes it."""
+    """Make a transition that needs no input but the current account."""
     me = current_account().id
-    return _take(_found(id_), HandOverForm().version, lambda progress: step(progress, me), action, done)
+    return _transition(_found(id_), HandOverForm().version, lambda progress: step(progress, me), action, done)
 
 
-def _take(
+def _transition(
     found: CallbackRequest,
     seen: int,
     step: Callable[[Progress], Progress],
     action: str,
     done: str,
-    words: StepNote = StepNote(),
+    note: StepNote = StepNote(),
     called: bool = False,
     **detail: str,
 ) -> AnyResponse:
-    """Take a request a step on, with the words that go with it; or say why not, and lose nothing."""
+    """Make a transition, store its note, and redirect to the request; on failure with the reason and what was typed."""
     me, id_, now = current_account().id, found.id, current.now()
     try:
         if called and found.owner is None:
             db.session.add(audit.event("request.claimed", now, me, id_))
-        if words.text:
-            staff_service.add_note(found, words.text, me, now, words.kind)
+        if note.text:
+            staff_service.add_note(found, note.text, me, now, note.kind)
         staff_service.transition(found, seen, step, action, me, now, **detail)
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
         return _refused(id_, error)
@@ -170,24 +170,24 @@ def _take(
 
 
 def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Progress], str, dict[str, str]]:
-    """What an outcome does to a request: the step, the event, and its detail."""
+    """Return the transition of a call's outcome, its audit action, and the action's detail."""
     me = current_account().id
     if outcome == SPOKE_WITH_PATIENT:
-        return (lambda progress: workflow.reach(_taken(progress), me)), "request.reached", {}
+        return (lambda progress: workflow.reach(_claimed(progress), me)), "request.reached", {}
     if outcome == DO_NOT_CALL:
-        return (lambda progress: workflow.close(_taken(progress), me)), "request.closed", {"reason": DO_NOT_CALL}
+        return (lambda progress: workflow.close(_claimed(progress), me)), "request.closed", {"reason": DO_NOT_CALL}
     how = Attempt(outcome)
-    step = lambda progress: workflow.attempt(_taken(progress), me, how, voicemail)  # noqa: E731
+    step = lambda progress: workflow.attempt(_claimed(progress), me, how, voicemail)  # noqa: E731
     return step, "request.attempted", {"outcome": outcome}
 
 
-def _taken(progress: Progress) -> Progress:
-    """A request that nobody has, taken by who is signed in; one that somebody has, as it is. Raises NotAllowedError."""
+def _claimed(progress: Progress) -> Progress:
+    """Return the progress, claimed by the current account if it was unclaimed. Raises NotAllowedError."""
     return workflow.claim(progress, current_account().id) if progress.owner is None else progress
 
 
 def _refused(id_: str, error: Exception) -> AnyResponse:
-    """Back to the request as it now stands, with the reason and what was typed."""
+    """Show the request's current state, with the reason of the failure and what was typed."""
     db.session.rollback()
     if isinstance(error, NotAllowedError):
         return sent_forms.send_back(reason=error.reason)
@@ -196,7 +196,7 @@ def _refused(id_: str, error: Exception) -> AnyResponse:
 
 
 def _request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = None) -> str:
-    """The page of a request. After a conflict the words are in each form: the one they were sent by may be gone."""
+    """Return a request's page. After a conflict every form shows what was typed: the sent one may no longer apply."""
     failed = sent is not None and sent.reason in REFUSED
 
     def fields(form: str) -> MultiDict[str, str] | None:

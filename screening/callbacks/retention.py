@@ -1,4 +1,4 @@
-"""How long what is done with is kept."""
+"""Retention of requests: deletes closed ones after a period, and what remains of withdrawn ones."""
 
 from screening.callbacks.models import CLOSED, WITHDRAWN, CallbackRequest
 from screening.database.secure_delete import delete_where
@@ -18,8 +18,8 @@ def purge_closed(now: float, dry_run: bool = False, *, retention_days: int) -> i
 
 
 def purge_withdrawn(now: float, dry_run: bool = False) -> int:
-    """Delete what is left of requests that were taken back: that there was one, and its course; how many.
+    """Delete the rows of withdrawn requests; return how many. Commits, raises and counts like ``purge_closed``.
 
-    Everything personal went when it was taken back. Commits, raises and counts like ``purge_closed``.
+    Everything personal in them was erased at the withdrawal.
     """
     return delete_where(CallbackRequest, CallbackRequest.state_group == WITHDRAWN, dry_run=dry_run)

@@ -1,4 +1,4 @@
-"""Search for requests by a phone number or e-mail address, which stands in no address of a page."""
+"""Search for requests by a phone number or e-mail address, which never becomes part of a URL."""
 
 import phonenumbers
 from flask import render_template, request
@@ -18,7 +18,7 @@ from screening.staff.roles import CALLBACKS
 @staff_callbacks.route("/search", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def search() -> AnyResponse | str:
-    """Find requests by a phone number or e-mail address. A GET looks for what the last POST stored."""
+    """Find requests by a phone number or e-mail address. A GET searches for the value that the last POST stored."""
     if request.method == "POST":
         return sent_forms.send_back(SearchForm())
     sent, rows = sent_forms.find("staff_callbacks.search"), None
@@ -32,7 +32,7 @@ def search() -> AnyResponse | str:
 
 
 def _contact(text: str) -> str:
-    """A number or address as it was hashed."""
+    """Return a typed phone number or e-mail address in the form that is hashed."""
     try:
         number = phonenumbers.parse(text, current.clinic().country)
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

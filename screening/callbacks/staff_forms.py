@@ -1,4 +1,4 @@
-"""The forms of the team's pages."""
+"""The forms of the staff call-back pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from screening.web.form_fields import select_choices
 SPOKE_WITH_PATIENT, DO_NOT_CALL = "spoke", "stop"
 
 NEXT_SHIFT = "-"
-"""In place of a colleague: back into the queue."""
+"""Value of the hand-over form, in place of an account's id, that puts the request back into the queue."""
 
 OUTCOMES = {
     SPOKE_WITH_PATIENT: lazy_gettext("We spoke"),
@@ -31,13 +31,13 @@ ENTER_CONTACT = lazy_gettext("Give a phone number or an e-mail address")
 
 
 class StaffCallbackForm(StaffForm):
-    """What all these forms share. ``seen`` is the version of the request that the page showed."""
+    """Base of these forms. ``seen`` is the version of the request that the page showed."""
 
     seen = HiddenField()
 
     @property
     def version(self) -> int:
-        """The version that was seen; 0, which none has, for what is no number."""
+        """The version that the page showed; 0, which no request has, for an invalid value."""
         return int(self.seen.data) if (self.seen.data or "").isdecimal() and len(self.seen.data) < 10 else 0
 
 
@@ -46,63 +46,63 @@ def _note(text: str | None) -> str:
 
 
 class NoteForm(StaffCallbackForm):
-    """A note by itself."""
+    """A note without a transition."""
 
     note = TextAreaField(filters=[_note])
 
     def validate_note(self, field: Field) -> None:
-        """Something, and not too much."""
+        """Require a text of limited length."""
         if not field.data:
             raise ValidationError(WRITE_NOTE)
         _not_too_long(field)
 
 
 class CallForm(StaffCallbackForm):
-    """How a call went: the button that was pressed. A note may go with it."""
+    """The outcome of a call (the button that was pressed), and an optional note."""
 
     outcome = RadioField(validate_choice=False)
     note = TextAreaField(id="call-note", filters=[_note])
 
     def offer(self, voicemail: bool) -> CallForm:
-        """Offer the outcomes that are possible: no voicemail where none may be left."""
+        """Set the choices; ``voicemail``: the patient allows one. Return the form."""
         self.outcome.choices = select_choices(
             {how: words for how, words in OUTCOMES.items() if voicemail or how != Attempt.VOICEMAIL.value}
         )
         return self
 
     def validate_outcome(self, field: Field) -> None:
-        """One of them; what is not offered here is refused by the request's course, with its reason."""
+        """Require one of ``OUTCOMES``. The workflow refuses one that is not offered, with the reason."""
         if field.data not in OUTCOMES:
             raise ValidationError(PICK_OUTCOME)
 
     def validate_note(self, field: Field) -> None:
-        """Not too much."""
+        """Limit the length."""
         _not_too_long(field)
 
 
 class HandOverForm(StaffCallbackForm):
-    """Who shall have the request, and what they should know."""
+    """The next owner of a request, and an optional note for them."""
 
     to = SelectField(validate_choice=False)
     handover = TextAreaField(filters=[_note])
 
     def validate_to(self, field: Field) -> None:
-        """One of the team."""
+        """Require one of the choices."""
         if field.data not in values(field):
             raise ValidationError(PICK_COLLEAGUE)
 
     def validate_handover(self, field: Field) -> None:
-        """Not too much."""
+        """Limit the length."""
         _not_too_long(field)
 
 
 class SearchForm(StaffCallbackForm):
-    """A number or address to look for."""
+    """A phone number or e-mail address to search for."""
 
     contact = StringField(filters=[single_line])
 
     def validate_contact(self, field: Field) -> None:
-        """Something to look for."""
+        """Require a value."""
         if not field.data:
             raise ValidationError(ENTER_CONTACT)
 
@@ -113,7 +113,7 @@ class ClosedDayForm(StaffCallbackForm):
     day = DateField()
 
     def validate_day(self, field: Field) -> None:
-        """A day of the calendar."""
+        """Require a valid date."""
         field.errors = []
         if field.data is None:
             raise ValidationError(ENTER_DAY)

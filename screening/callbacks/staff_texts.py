@@ -1,4 +1,4 @@
-"""What staff call-back pages say: tabs, audit actions, refusals and confirmations."""
+"""Texts of the staff call-back pages: tabs, audit actions, refusals and confirmations."""
 
 from flask_babel import lazy_gettext
 

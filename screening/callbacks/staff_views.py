@@ -1,10 +1,10 @@
-"""Staff call-back pages: the queue, and how all of them are registered."""
+"""The queue page, and the registration of all staff call-back pages."""
 
 from flask import Flask, render_template, request
 from flask_babel import lazy_gettext
 
 from screening import audit, current
-from screening.callbacks import (  # noqa: F401  their routes
+from screening.callbacks import (  # noqa: F401  imported for their routes
     clinic_calendar,
     closed_day_views,
     notifications,
@@ -25,7 +25,7 @@ from screening.staff.roles import CALLBACKS
 
 
 def init_app(app: Flask) -> None:
-    """Add the pages to the staff application, its list of pages, and its words for events."""
+    """Add pages, navigation entry, recoverable forms, audit labels and mail types to the staff application."""
     app.register_blueprint(staff_callbacks)
     nav.add(app, "staff_callbacks.queue", lazy_gettext("Call-backs"), CALLBACKS, place=10)
     form_recovery.recoverable(
@@ -38,7 +38,7 @@ def init_app(app: Flask) -> None:
 @staff_callbacks.get("")
 @require_role(CALLBACKS)
 def queue() -> str:
-    """The requests, the most urgent first."""
+    """The queue of requests, filtered by the query, the most urgent first."""
     wanted = Filter(
         tab=request.args.get("tab") if request.args.get("tab") in TABS else "waiting",  # type: ignore[arg-type]
         language=_one_of(request.args.get("language"), [code for code, _ in locale.locale_names()]),

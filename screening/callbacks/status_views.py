@@ -1,4 +1,4 @@
-"""How a request stands: found by its reference, changed, withdrawn."""
+"""The status page: a patient looks up a request by its reference, changes it, or withdraws it."""
 
 from collections.abc import Callable, Mapping
 
@@ -37,7 +37,7 @@ ERRORS = {
     ),
     "many-lookups": lazy_gettext("Many references were tried from your network. Try again in an hour, or call us"),
 }
-"""What is wrong with a reference. Only the name travels in an address."""
+"""Errors of the reference field. A URL holds only the name."""
 
 STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
     State.NEW: lambda attempts: (gettext("We have your request."), ""),
@@ -50,18 +50,18 @@ STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
     State.CLOSED: lambda attempts: (gettext("This request is closed."), ""),
     State.WITHDRAWN: lambda attempts: (gettext("This request is closed."), ""),
 }
-"""What a patient reads of a request that was called so many times: a sentence, and another or none."""
+"""By state, from the number of attempts: the sentence that a patient reads, and a second one or an empty string."""
 
 
 @patient_callbacks.get("/status")
 def status() -> AnyResponse | str:
-    """How a request stands, for who has given its reference."""
+    """The status of the request whose reference is in the draft; without one, the form that asks for it."""
     walk, notice = current_walk(), request.args.get("notice")
-    kept = walk.draft.get("request")
-    if not kept or notice in ERRORS:
+    stored = walk.draft.get("request")
+    if not stored or notice in ERRORS:
         return find_page(walk, notice)
     try:
-        receipt = patient_service.find_by_id(kept["reference"])
+        receipt = patient_service.find_by_id(stored["reference"])
     except GoneError:
         return find_page(walk, "not-found")
     except SQLAlchemyError as error:
@@ -80,7 +80,7 @@ def status() -> AnyResponse | str:
 
 @patient_callbacks.post("/status")
 def find() -> AnyResponse:
-    """Take a reference. It stays in the draft and stands in no address."""
+    """Look a reference up and store it in the draft, so that it never becomes part of a URL."""
     walk, typed = current_walk(), typed_reference(request.form)
     if not rate_limits.allow("lookups", current.settings()["RATE_LIMIT_LOOKUPS"]):
         return make_response(find_page(walk, "many-lookups", typed), TOO_MANY)
@@ -104,7 +104,7 @@ def find() -> AnyResponse:
 
 @patient_callbacks.post("/status/change")
 def change() -> AnyResponse:
-    """Fill the form in anew; what is sent then replaces the request."""
+    """Redirect to a new form that replaces the request when it is sent."""
     walk = current_walk()
     response = redirect(url_for(FORM), 303)
     if "request" in walk.draft:
@@ -116,15 +116,15 @@ def change() -> AnyResponse:
 
 @patient_callbacks.post("/status/withdraw")
 def withdraw() -> AnyResponse:
-    """Take the request back; it is erased at once."""
+    """Withdraw the request, which erases it at once. Retrying is idempotent."""
     walk = current_walk()
-    kept = walk.draft.get("request")
-    if not kept:
+    stored = walk.draft.get("request")
+    if not stored:
         return redirect(url_for(STATUS, notice="find"), 303)
     try:
-        patient_service.withdraw(kept["reference"], walk.now)
+        patient_service.withdraw(stored["reference"], walk.now)
     except GoneError:
-        pass  # taken back before: what was wished for is so
+        pass  # already withdrawn
     except (SQLAlchemyError, NotAllowedError) as error:
         roll_back(error)
         return make_response(find_page(walk, "status-away"), UNAVAILABLE)
@@ -134,18 +134,18 @@ def withdraw() -> AnyResponse:
 
 @patient_callbacks.post("/status/forget")
 def forget() -> AnyResponse:
-    """Forget the reference in this browser; the request stays."""
+    """Delete the reference from this browser. The request stays."""
     forget_request(current_draft())
     return redirect(url_for(STATUS), 303)
 
 
 def typed_reference(fields: Mapping[str, str]) -> str:
-    """Return the reference that was typed into a form."""
+    """Return the reference in a form's data."""
     return single_line(fields.get("reference"))[:40]
 
 
 def find_again(walk: Walk, typed: str, name: str) -> AnyResponse:
-    """Back to the page that asks for a reference, which says what is wrong; a browser without cookies gets the page."""
+    """Return a redirect to the form that asks for a reference, with its error; without cookies, the page itself."""
     if walk.draft.new:
         return make_response(find_page(walk, "cookies-needed", typed), BAD_REQUEST)
     walk.draft["sought"] = typed
@@ -154,6 +154,6 @@ def find_again(walk: Walk, typed: str, name: str) -> AnyResponse:
 
 def find_page(walk: Walk, name: str | None, typed: str | None = None) -> str:
     """Return the page that asks for a reference. ``name`` is one of ``ERRORS`` or of ``NOTICES``."""
-    sought = walk.draft.get("sought", "") if typed is None else typed
+    typed = walk.draft.get("sought", "") if typed is None else typed
     error = str(ERRORS[name]) if name in ERRORS else None
-    return render_template("callbacks/find.html", typed=sought, notice=notice_text(name, current.clinic()), error=error)
+    return render_template("callbacks/find.html", typed=typed, notice=notice_text(name, current.clinic()), error=error)

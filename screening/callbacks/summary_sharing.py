@@ -1,4 +1,4 @@
-"""A summary that goes with a request, and the anonymous response that it takes the place of."""
+"""The summary shared with a request, and the withdrawal of the anonymous response with the same answers."""
 
 from screening import responses
 from screening.draft import Draft
@@ -7,14 +7,14 @@ from screening.walk import Walk
 
 
 def shareable_summary(walk: Walk) -> Summary | None:
-    """The summary as it may be shared; None until every question is answered."""
+    """Return the summary that may be shared; None until every question is answered."""
     if walk.open_question or not walk.answers:
         return None
     return score(walk.questionnaire, walk.answers)
 
 
 def shared_answers(walk: Walk) -> dict[str, str] | None:
-    """The answers that a shared summary consists of: the signs and the two about pain."""
+    """Return the answers of a shared summary: signs, pain duration, average pain. None while questions are open."""
     if shareable_summary(walk) is None:
         return None
     roles = walk.questionnaire.roles
@@ -23,7 +23,7 @@ def shared_answers(walk: Walk) -> dict[str, str] | None:
 
 
 def withdraw_response(draft: Draft) -> responses.StoreResult:
-    """Take back the anonymous copy: equal answers with a name beside them would tell whose it is."""
+    """Withdraw the anonymous response: the same answers in a named request would identify it."""
     if "response_outcome" not in draft:
         return responses.StoreResult.NONE
     outcome = responses.withdraw(draft.response_id, kept_before=draft.response_stored)

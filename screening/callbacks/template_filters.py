@@ -1,4 +1,4 @@
-"""Times, days and wishes in the words of the page's language, always in the clinic's own time."""
+"""Template filters for times, days and preferred times, in the page's language and the clinic's time zone."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -27,45 +27,45 @@ STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
     State.CLOSED: ("done", lambda attempts: gettext("Closed")),
     State.WITHDRAWN: ("done", lambda attempts: gettext("Taken back")),
 }
-"""The tag of a state (class ``app-tag--<tag>``), and what it is called after so many attempts."""
+"""By state: its tag (CSS class ``app-tag--<tag>``), and a function of the number of attempts that returns its label."""
 
 
 def init_app(app: Flask, clinic: Clinic, settings: Mapping[str, Any], clock: Callable[[], float]) -> None:
-    """Give the templates of an application these filters."""
+    """Add these filters to an application's templates."""
     zone, retention = clinic.time_zone, settings["CLOSED_REQUEST_RETENTION_DAYS"] * DAY_SECONDS
     app.add_template_filter(partial(clock_time, zone=zone), "clock_time")
     app.add_template_filter(partial(weekday, zone=zone), "weekday")
     app.add_template_filter(lambda moment: day_and_time(moment, zone, clock()), "day_and_time")
-    for word in (language_name, preferred_times, state_label):
-        app.add_template_filter(word)
+    for template_filter in (language_name, preferred_times, state_label):
+        app.add_template_filter(template_filter)
     app.add_template_global(lambda: format_duration(retention), "closed_request_retention")
     app.add_template_global(lambda: format_duration(KEY_LIVES), "backup_key_lifetime")
 
 
 def state_label(progress: Progress) -> tuple[str, str]:
-    """Return the tag and the text of a request's state."""
+    """Return the tag and the label of a request's state."""
     tag, text = STATE_LABELS[progress.state]
     return tag, text(progress.attempts)
 
 
 def clinic_time(moment: datetime | float, zone: ZoneInfo) -> datetime:
-    """A moment (aware, or seconds since 1970) on the clinic's clock."""
+    """Return a time (aware, or seconds since 1970) in the clinic's time zone."""
     moment = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
     return moment.astimezone(zone)
 
 
 def clock_time(moment: datetime | float, zone: ZoneInfo) -> str:
-    """The time of day."""
+    """Return the time of day."""
     return format_time(clinic_time(moment, zone), "short", locale=get_locale())
 
 
 def weekday(moment: datetime | float, zone: ZoneInfo) -> str:
-    """The day with its name, without the year."""
+    """Return weekday, month and day."""
     return format_date(clinic_time(moment, zone), gettext("EEEE, MMMM d"), locale=get_locale())
 
 
 def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
-    """The day, short, and the time; with the year where it is not this year."""
+    """Return the abbreviated day and the time; with the year if it is not the current one."""
     local = clinic_time(moment, zone)
     day = format_skeleton("MMMEd", local, locale=get_locale())
     if local.year != clinic_time(now, zone).year:
@@ -74,12 +74,12 @@ def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
 
 
 def language_name(code: str) -> str:
-    """The name of a language, in the page's language."""
+    """Return the name of a language, in the page's language."""
     return (Locale.parse(code).get_display_name(get_locale()) or code).capitalize()
 
 
 def preferred_times(details: ContactDetails) -> str:
-    """The days and parts of the day that were chosen."""
+    """Return the preferred days and parts of the day as one phrase."""
     days = ", ".join(day_names()[day] for day in details.days) or gettext("Any day")
     parts = ", ".join(str(PARTS[PartOfDay(part)]) for part in details.parts) or gettext("any time")
     return f"{days}; {parts}"

@@ -5,7 +5,7 @@ from enum import Enum
 
 
 class State(Enum):
-    """Where a request stands."""
+    """A request's state."""
 
     NEW = "new"
     CLAIMED = "claimed"
@@ -16,14 +16,14 @@ class State(Enum):
 
 
 OPEN_STATES = (State.NEW, State.CLAIMED, State.ATTEMPTED, State.REACHED)
-"""Somebody still has something to do."""
+"""States in which staff still have to act."""
 
 AWAITING_CALL = (State.NEW, State.CLAIMED, State.ATTEMPTED)
-"""The patient was not spoken with yet: the promise still runs."""
+"""States in which the patient was not reached yet, so that the due time applies."""
 
 
 class Attempt(Enum):
-    """How a call ended that reached nobody."""
+    """The outcome of a call that did not reach the patient."""
 
     NO_ANSWER = "no_answer"
     VOICEMAIL = "voicemail"
@@ -31,7 +31,7 @@ class Attempt(Enum):
 
 
 class NotAllowedError(ValueError):
-    """The request is in no state for this. ``reason`` names why, for a page to put into words."""
+    """The request's state does not allow the transition. ``reason`` is a code that pages map to a text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class NotAllowedError(ValueError):
 
 @dataclass(frozen=True)
 class Progress:
-    """A request as far as its course goes. ``owner`` is the id of who has it, None when nobody does."""
+    """A request's position in the workflow. ``owner`` is the id of the account that claimed it, if any."""
 
     state: State = State.NEW
     owner: str | None = None
@@ -48,7 +48,7 @@ class Progress:
 
 
 class Action(Enum):
-    """What staff can do with a request."""
+    """Actions of staff on a request."""
 
     CLAIM = "claim"
     CALL = "call"
@@ -61,7 +61,7 @@ class Action(Enum):
 
 
 def allowed(progress: Progress, me: str) -> frozenset[str]:
-    """Return the values of the actions that a request allows the account ``me``; each then raises nothing."""
+    """Return the values of the actions that the account ``me`` can take without NotAllowedError."""
     mine, unclaimed = progress.owner == me, progress.owner is None
     rules = {
         Action.CLAIM: progress.state in OPEN_STATES and unclaimed,
@@ -82,7 +82,7 @@ def patient_may_change(progress: Progress) -> bool:
 
 
 def claim(progress: Progress, by: str) -> Progress:
-    """Take a request that nobody has. Raises NotAllowedError."""
+    """Claim an unclaimed request. Raises NotAllowedError."""
     _require_open(progress)
     if progress.owner is not None:
         raise NotAllowedError("yours" if progress.owner == by else "taken")
@@ -91,21 +91,21 @@ def claim(progress: Progress, by: str) -> Progress:
 
 
 def reassign(progress: Progress, to: str) -> Progress:
-    """Give an open request to somebody, whoever has it now. Raises NotAllowedError."""
+    """Give an open request, claimed or not, to the account ``to``. Raises NotAllowedError."""
     _require_open(progress)
     state = State.CLAIMED if progress.state is State.NEW else progress.state
     return replace(progress, state=state, owner=to)
 
 
 def put_back(progress: Progress, by: str) -> Progress:
-    """Let a request go, so that anybody may take it; the attempts stay counted. Raises NotAllowedError."""
+    """Put a request back, so that any colleague can claim it. The count of attempts stays. Raises NotAllowedError."""
     _require_owner(progress, by)
     state = State.NEW if progress.state is State.CLAIMED else progress.state
     return replace(progress, state=state, owner=None)
 
 
 def attempt(progress: Progress, by: str, outcome: Attempt, voicemail_allowed: bool) -> Progress:
-    """Note a call that reached nobody. Raises NotAllowedError, also for a voicemail that was not allowed."""
+    """Record a call that did not reach the patient. Raises NotAllowedError, also for a forbidden voicemail."""
     _require_owner(progress, by)
     if progress.state is State.REACHED:
         raise NotAllowedError("reached")
@@ -115,7 +115,7 @@ def attempt(progress: Progress, by: str, outcome: Attempt, voicemail_allowed: bo
 
 
 def reach(progress: Progress, by: str) -> Progress:
-    """Note that the patient was spoken with. Raises NotAllowedError."""
+    """Record that the patient was reached. Raises NotAllowedError."""
     _require_owner(progress, by)
     if progress.state is State.REACHED:
         raise NotAllowedError("reached")
@@ -123,27 +123,27 @@ def reach(progress: Progress, by: str) -> Progress:
 
 
 def close(progress: Progress, by: str) -> Progress:
-    """End a request. Raises NotAllowedError."""
+    """Close a request. Raises NotAllowedError."""
     _require_owner(progress, by)
     return replace(progress, state=State.CLOSED)
 
 
 def reopen(progress: Progress, by: str) -> Progress:
-    """Go on with a closed request; who reopens it has it. Raises NotAllowedError."""
+    """Reopen a closed request, and claim it for ``by``. Raises NotAllowedError."""
     if progress.state is not State.CLOSED:
         raise NotAllowedError("withdrawn" if progress.state is State.WITHDRAWN else "open")
     return replace(progress, state=State.CLAIMED, owner=by)
 
 
 def withdraw(progress: Progress) -> Progress:
-    """Take a request back for good. Raises NotAllowedError when it was before."""
+    """Withdraw a request, which is final. Raises NotAllowedError if it is withdrawn already."""
     if progress.state is State.WITHDRAWN:
         raise NotAllowedError("withdrawn")
     return replace(progress, state=State.WITHDRAWN, owner=None)
 
 
 def change(progress: Progress) -> Progress:
-    """Whether the patient may still change what was asked: yes, until they were reached. Raises NotAllowedError."""
+    """Return the progress unchanged if the patient may still change the request; else raise NotAllowedError."""
     if progress.state not in AWAITING_CALL:
         raise NotAllowedError(progress.state.value)
     return progress

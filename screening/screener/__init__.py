@@ -1,1 +1,1 @@
-"""Patients checking themselves: the walk through the questions, the review and the summary."""
+"""The questionnaire's pages for visitors: questions, review, summary, urgent help, and information pages."""

@@ -20,7 +20,7 @@ NOTICES = {
     "cleared": lazy_gettext("Your answers are cleared from this browser."),
     "again": lazy_gettext("Please press the button once more."),
 }
-"""What a page may say on top. Only the name travels in an address."""
+"""Notices at the top of a page. A URL holds only the name."""
 
 
 def consent_question(walk: Walk) -> Question:
@@ -29,12 +29,12 @@ def consent_question(walk: Walk) -> Question:
 
 
 def reason(walk: Walk, why: str) -> str:
-    """Return the notice for a visitor who is led elsewhere: a lost draft explains more than the order of questions."""
+    """Return the name of the notice for a redirected visitor: ``why``, or "lost" where the draft was lost."""
     return "lost" if walk.draft.lost else why
 
 
 def address(walk: Walk, asked: Question, notice: str | None = None, changing: bool = False) -> str:
-    """Return where a question is asked. ``changing``: the visitor came from the review, and goes back there."""
+    """Return the URL of a question's page. ``changing``: the visitor came from the review, and returns to it."""
     if asked.id == consent_question(walk).id:
         return url_for("screener.review", notice=notice)
     query: dict[str, Any] = {"notice": notice, "from": "review" if changing else None}

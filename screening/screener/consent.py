@@ -1,4 +1,4 @@
-"""The anonymous response of a visitor who agreed: stored, changed or withdrawn as the answers now say."""
+"""The anonymous response of a visitor: stored, changed or withdrawn as consent and answers require."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""What a visitor does with the draft: begin anew, keep it longer, or leave."""
+"""Actions on the draft: start again, extend its lifetime, or leave the site."""
 
 from flask import Response, make_response, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -11,28 +11,28 @@ from screening.walk import current_walk
 
 @screener.post("/start-again")
 def start_again() -> AnyResponse:
-    """Forget the answers in this browser and begin anew."""
+    """Delete the answers from this browser and start again."""
     current_draft().start_again(current.now())
     return redirect(url_for("screener.start", notice="cleared"), 303)
 
 
 @screener.post("/more-time")
 def more_time() -> AnyResponse:
-    """Keep the draft for a day instead of half an hour."""
+    """Extend the draft's lifetime to 24 hours, then show the first open question or the summary."""
     walk = current_walk()
     walk.draft.extend(walk.now)
     if not walk.answers:
         return redirect(url_for("screener.start", notice="more-time"), 303)
-    still_open = walk.open_question
-    return redirect(address(walk, still_open, notice="more-time") if still_open else url_for("screener.summary"), 303)
+    unanswered = walk.open_question
+    return redirect(address(walk, unanswered, notice="more-time") if unanswered else url_for("screener.summary"), 303)
 
 
 @screener.post("/leave")
 def leave() -> Response:
-    """Forget everything in this browser and be somewhere else: one press, no token, no script.
+    """Delete everything from this browser and redirect to the neutral site. Needs neither token nor script.
 
-    "cookies" is not cleared by header: that would take the whole domain's, other sites of the
-    clinic included. Our own are deleted by name.
+    Our cookies are deleted by name: ``Clear-Site-Data: "cookies"`` would delete those of the whole domain, other
+    sites of the clinic included.
     """
     current_draft().clear()
     response = make_response(redirect(current.clinic().neutral_site, 303))

@@ -1,4 +1,4 @@
-"""The form of each question, made once at the start from the definition."""
+"""A form class for each question, created at startup from the questionnaire."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from wtforms import Field, RadioField, SelectMultipleField, ValidationError
 from screening.questionnaires.model import DECLINED, Answer, Question, Questionnaire
 
 STALE = "stale"
-"""The error of a form whose token was refused; its answer may be right."""
+"""Error code of a form whose token was refused; its answer may be valid."""
 
 ERRORS = {
     "one": lazy_gettext("Pick the answer that fits best, or “Prefer not to say”"),
@@ -21,19 +21,16 @@ ERRORS = {
         "This page was open for a long time, or cookies are off. Your choice is still here: press the button again"
     ),
 }
-"""What is wrong with an answer, by the name under which the draft stores it."""
+"""Error messages by the code that the draft stores."""
 
 
 class QuestionForm(FlaskForm):
-    """One question. ``field`` is its only field, ``answer`` what was picked, in the model's shape."""
+    """The form of one question. ``field`` is its only field, ``answer`` the selected choice or choices."""
 
     question: Question
 
     class Meta:
-        """What WTForms would do at every form and need not.
-
-        Its own messages are never shown, and ``web.form_token`` checks the token before a form is made.
-        """
+        """WTForms options: its own messages are never shown, and ``web.form_token`` has checked the token before."""
 
         csrf = False
         locales = False
@@ -45,20 +42,20 @@ class QuestionForm(FlaskForm):
 
     @property
     def answer(self) -> Answer | None:
-        """What was picked of what is offered, whatever else was sent; nothing is None, or an empty tuple."""
+        """The selected codes that the question offers, others ignored; None or an empty tuple without any."""
         codes = tuple(choice.code for choice in self.question.chosen(_known(self.question, self.field.data)))
         return codes if self.question.kind == "many" else next(iter(codes), None)
 
     @property
     def checked(self) -> Answer:
-        """What was picked, once the form is found valid. Raises ValueError before."""
+        """The answer of a validated form. Raises ValueError if there is none."""
         if self.answer is None:
             raise ValueError("the form was not validated")
         return self.answer
 
     @property
     def error(self) -> str | None:
-        """The name of what is wrong with the answer (see ``ERRORS``), None when it is fine."""
+        """The code of the answer's error (see ``ERRORS``), None for a valid answer."""
         return str(self.field.errors[0]) if self.field.errors else None
 
 
@@ -68,7 +65,7 @@ def _known(question: Question, data: Any) -> tuple[str, ...]:
 
 
 def forms_for(questionnaire: Questionnaire) -> Mapping[str, type[QuestionForm]]:
-    """A form class for every question, by its id."""
+    """Return a form class for every question, by question id."""
     return {question.id: _form_class(question) for question in questionnaire.questions}
 
 

@@ -1,4 +1,4 @@
-"""Pages that belong to no walk: help, about, privacy, accessibility."""
+"""Pages outside the questionnaire: help, about, privacy, accessibility; and the clinic's accent color."""
 
 from datetime import date
 from urllib.parse import urlsplit
@@ -14,24 +14,24 @@ from screening.mail import outbox
 information_views = Blueprint("information", __name__)
 
 STATED_ON = date(2026, 11, 25)
-"""When the accessibility statement was last gone through: do so when pages change, and once a year."""
+"""Date of the last review of the accessibility statement. Review it when pages change, and once a year."""
 
 
 @information_views.get("/help-now")
 def help_now() -> str:
-    """Crisis help in every language, the reader's own first. Needs no cookie and sets none."""
+    """Crisis help in every language, the visitor's own first. Needs no cookie and sets none."""
     return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
 
 
 @information_views.get("/about")
 def about() -> str:
-    """What the check is, who wrote it and where its figures come from."""
+    """What the questionnaire is, who wrote it and where its figures come from."""
     return render_template("screener/about.html")
 
 
 @information_views.get("/privacy")
 def privacy() -> str:
-    """What is kept, where and for how long: as the settings say and the code does."""
+    """What is stored, where and for how long. Every period comes from the settings or from the code that applies it."""
     settings = current.settings()
     return render_template(
         "screener/privacy.html",
@@ -52,7 +52,7 @@ def privacy() -> str:
 
 @information_views.get("/accessibility")
 def accessibility() -> str:
-    """How the site was made usable for everyone, and whom to tell when it is not."""
+    """The accessibility statement, and where to report a barrier."""
     return render_template(
         "screener/accessibility.html", longer=format_duration(draft.EXTENDED_SECONDS), stated=STATED_ON
     )
@@ -60,7 +60,7 @@ def accessibility() -> str:
 
 @information_views.get("/brand.css")
 def brand() -> Response:
-    """The clinic's own accent over the tokens of the style sheet."""
+    """A style sheet that sets the clinic's accent color in light, dark, print and forced-colors mode."""
     accent = current.clinic().accent
     css = (
         f":root{{--accent:{accent.day};--strong:color-mix(in srgb,{accent.day} 80%,#000)}}"
@@ -76,5 +76,5 @@ def brand() -> Response:
 
 
 def has_own_accent(clinic: Clinic) -> bool:
-    """Whether the clinic's accent differs from the one in the style sheet."""
+    """Return whether the clinic's accent color differs from the style sheet's."""
     return clinic.accent != load_clinic(DEMO).accent

@@ -1,4 +1,4 @@
-"""Urgent help answers the form itself, decided from the raw field before token, limits, draft or database."""
+"""Urgent help: a POST with an urgent answer is answered with the help page, before token, limits, draft or database."""
 
 import logging
 
@@ -16,16 +16,16 @@ from screening.web.page_frame import frame_of
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = "after_help"
-"""The field by which the help page's Continue sends the answer again, to be taken like any other."""
+"""Form field of the help page's Continue button, which sends the answer again: then it is stored as any other."""
 
 CACHE_CONTROL = "private, no-cache"
-"""The browser may store the page for its own Back button, which cannot fetch the answer of a form again."""
+"""The browser may store the page, for its Back button: it could not fetch the response to a POST again."""
 
 
 def init_app(app: Flask, last_resort: str) -> None:
-    """Put help first. To be called before any other extension adds its own checks.
+    """Check every POST for an urgent answer. Call it before any extension that adds checks of its own.
 
-    ``last_resort`` is the ready page that is sent when the help page itself cannot be made.
+    ``last_resort``: a static page for when the help page cannot be rendered.
     """
 
     @app.before_request
@@ -38,7 +38,7 @@ def init_app(app: Flask, last_resort: str) -> None:
             page = _help_page(_stored(walk, answer), answer)
             if not origin.is_own():  # its cookie did not come along, and must not be replaced
                 walk.draft.modified = False
-        except Exception as error:  # help is shown, whatever is broken
+        except Exception as error:  # help is shown whatever fails
             log.error("the help page failed: %s", origin_of(error))
             page = last_resort
         response = make_response(page)
@@ -47,7 +47,7 @@ def init_app(app: Flask, last_resort: str) -> None:
 
 
 def question_path(questionnaire: Questionnaire) -> str:
-    """Where the answer is sent to that urgent help hangs on."""
+    """Return the path of the question whose answers can call for urgent help."""
     return f"/check/{questionnaire.help.question}"
 
 
@@ -61,7 +61,7 @@ def _urgent_answer() -> str | None:
         if ACKNOWLEDGED in request.form:
             return None
         given = {code.strip() for code in request.form.getlist(rule.question)}
-    except HTTPException:  # too large, malformed: answered by the error page, which carries help too
+    except HTTPException:  # too large, malformed: answered by the error page, which shows help, too
         return None
     return next(iter(given & rule.urgent), None)
 

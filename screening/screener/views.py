@@ -1,4 +1,4 @@
-"""The pages of the walk."""
+"""The pages of the questionnaire: start, questions, review, summary."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ from screening.web.page_frame import frame_of
 
 @screener.get("/")
 def start() -> Response:
-    """What the check is and what happens with the answers."""
+    """The start page: what the questionnaire is, and what happens with the answers."""
     walk = current_walk()
     signs = walk.questionnaire.signs
     page = _cached_page(
@@ -34,7 +34,7 @@ def start() -> Response:
 
 @screener.get("/check/<question_id>")
 def question(question_id: str) -> AnyResponse | str:
-    """One question. A deep link to one that is not due leads to the one that is."""
+    """One question. If it cannot be reached yet, or is not visible, redirect to the first open one."""
     walk = current_walk()
     asked = _question(walk, question_id)
     if not branching.is_reachable(walk.questionnaire, asked, walk.answers):
@@ -44,7 +44,7 @@ def question(question_id: str) -> AnyResponse | str:
 
 @screener.post("/check/<question_id>")
 def answer(question_id: str) -> AnyResponse:
-    """Take the answer to a question, and lead on; or back to the question, which says what is wrong."""
+    """Store the answer and redirect to the next question; or, if it is invalid, to the same question with its error."""
     walk = current_walk()
     asked = _question(walk, question_id)
     if not branching.is_visible(walk.questionnaire, asked, walk.answers):
@@ -60,7 +60,7 @@ def answer(question_id: str) -> AnyResponse:
 
 @screener.get("/check/review")
 def review() -> AnyResponse | str:
-    """Every answer with its Change, and the one choice about the anonymous copy."""
+    """Every answer with a link to change it, and the consent question about the anonymous response."""
     walk = current_walk()
     consent = consent_question(walk)
     if not branching.is_reachable(walk.questionnaire, consent, walk.answers):
@@ -70,7 +70,7 @@ def review() -> AnyResponse | str:
 
 @screener.post("/check/review")
 def give_consent() -> AnyResponse:
-    """Take the choice about the anonymous copy, and show the summary."""
+    """Store the answer to the consent question, and redirect to the summary."""
     walk = current_walk()
     consent = consent_question(walk)
     if not branching.is_reachable(walk.questionnaire, consent, walk.answers):
@@ -84,7 +84,7 @@ def give_consent() -> AnyResponse:
 
 @screener.get("/summary")
 def summary() -> AnyResponse:
-    """What the answers add up to, for the visitor and for a physician."""
+    """The result of the answers, for the visitor and for a physician."""
     walk = current_walk()
     if walk.open_question:
         return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)
@@ -100,9 +100,9 @@ def summary() -> AnyResponse:
 
 @screener.app_errorhandler(CSRFError)
 def stale_form(error: CSRFError) -> AnyResponse:
-    """A form without the draft's token comes back with its choice, so one more press sends it.
+    """Show a form without the draft's token again with its answer, so that pressing the button once more sends it.
 
-    A browser without cookies gets the question itself: it could not find the choice again by a redirect.
+    A browser without cookies gets the question's page instead of a redirect, because no draft could hold the answer.
     """
     walk = current_walk()
     at_review = request.endpoint == "screener.give_consent"
@@ -123,13 +123,13 @@ def stale_form(error: CSRFError) -> AnyResponse:
 
 
 def _refused(walk: Walk, form: QuestionForm) -> AnyResponse:
-    """Back to a question, which shows what was sent and what is wrong with it."""
+    """Redirect to the question, which shows what was sent and its error."""
     walk.draft.refuse(form.question.id, form.answer, form.error or "")
     return redirect(address(walk, form.question, changing=_from_review()), 303)
 
 
 def _shown(walk: Walk, asked: Question) -> tuple[Answer | None, str | None]:
-    """Return the answer that a question's page shows, and what is wrong with it."""
+    """Return the answer that a question's page shows, and its error message."""
     answer, error = walk.draft.refused(asked.id) or (walk.answers.get(asked.id), None)
     return answer, None if error is None else str(ERRORS[error])
 
@@ -163,7 +163,7 @@ def _cached_page(walk: Walk, template: str, **values: Any) -> str:
 
 
 def _mark(sign: Question, asked: Question, walk: Walk) -> str:
-    """How a sign's bar is drawn: the one asked now, declined, answered, or still to come."""
+    """Return how a sign is marked in the progress bar: the current one, declined, answered, or open."""
     if sign.id == asked.id:
         return "now"
     if sign.id not in walk.answers:
@@ -173,7 +173,7 @@ def _mark(sign: Question, asked: Question, walk: Walk) -> str:
 
 def _review_page(walk: Walk) -> str:
     questionnaire, answers, consent = walk.questionnaire, walk.answers, consent_question(walk)
-    asked = [q for q in branching.visible_questions(questionnaire, answers) if q.id in answers and q != consent]
+    answered = [q for q in branching.visible_questions(questionnaire, answers) if q.id in answers and q != consent]
     last = branching.previous_question(questionnaire, consent, answers)
     answer, error = _shown(walk, consent)
     return render_template(
@@ -181,8 +181,8 @@ def _review_page(walk: Walk) -> str:
         question=consent,
         answer=answer,
         error=error,
-        signs=[q for q in asked if q in questionnaire.signs],
-        others=[q for q in asked if q not in questionnaire.signs],
+        signs=[q for q in answered if q in questionnaire.signs],
+        others=[q for q in answered if q not in questionnaire.signs],
         answers=answers,
         back=address(walk, last) if last else url_for("screener.start"),
         support=help_level(questionnaire, answers) is Help.SUPPORT,
@@ -191,7 +191,7 @@ def _review_page(walk: Walk) -> str:
 
 
 def _finish(walk: Walk, back_to_review: bool = False) -> AnyResponse:
-    """Everything is answered: bring the anonymous response in line with the choice, then show the summary."""
+    """Store, change or withdraw the anonymous response of a finished walk; redirect to the summary or the review."""
     if walk.open_question:
         return redirect(address(walk, walk.open_question, notice="order"), 303)
     walk.draft["response_outcome"] = settle_response(walk, current.today()).value
@@ -199,7 +199,7 @@ def _finish(walk: Walk, back_to_review: bool = False) -> AnyResponse:
 
 
 def _next(asked: Question, walk: Walk) -> str:
-    """Where an answer leads: on, or for a change back to the review by way of what it opened."""
+    """Return the URL after an answer: the next question; after a change, any question it opened, then the review."""
     if _from_review():
         return address(walk, walk.open_question or consent_question(walk), changing=True)
     following = branching.next_question(walk.questionnaire, asked, walk.answers)
@@ -207,7 +207,7 @@ def _next(asked: Question, walk: Walk) -> str:
 
 
 def _to_open(walk: Walk, asked: Question) -> AnyResponse:
-    """To the first question still open, or the review when none is, with a word of why."""
+    """Redirect to the first open question, or to the review if there is none, with a notice of the reason."""
     why = "order" if branching.is_visible(walk.questionnaire, asked, walk.answers) else "not-asked"
     return redirect(address(walk, walk.open_question or consent_question(walk), notice=reason(walk, why)), 303)
 
@@ -222,7 +222,7 @@ def _notice(walk: Walk) -> str | None:
 
 
 def _sent(asked: Question) -> QuestionForm:
-    """The form as it was sent, and nothing else."""
+    """Return a question's form with the data of this request."""
     form_classes: Mapping[str, type[QuestionForm]] = current_app.extensions["question_forms"]
     return form_classes[asked.id](formdata=request.form)
 

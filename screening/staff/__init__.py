@@ -1,4 +1,4 @@
-"""The staff application under ``/staff``: every view is closed unless it declares who may open it."""
+"""The staff application under ``/staff``. Default deny: every view declares who may open it."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -35,17 +35,17 @@ MOUNT = "/staff"
 
 
 def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
-    """Bind sessions, guard, sign-in and pages to the staff application. Raises SettingsError."""
+    """Add sessions, access checks, sign-in and pages to the staff application. Raises SettingsError."""
     clinic: Clinic = app.extensions["clinic"]
     clock = app.extensions["clock"]
     app.config.update(
-        SECRET_KEY=secrets.token_hex(32),  # nothing it signs is ever given out, so nothing signed is ever good
+        SECRET_KEY=secrets.token_hex(32),  # random at each start: required by extensions, but we sign nothing with it
         SESSION_COOKIE_NAME="__Secure-staff" if settings["HTTPS"] else "staff",
         SESSION_COOKIE_PATH=MOUNT,
-        SESSION_PROTECTION=None,  # sessions are ours; it would note a hash of address and browser
+        SESSION_PROTECTION=None,  # it would store a hash of address and browser in our sessions
         WTF_CSRF_SECRET_KEY=keyring.derive_rotating(STAFF, "form tokens"),
         WTF_CSRF_TIME_LIMIT=None,  # the session has its own limits, and the token lives in it
-        WTF_CSRF_SSL_STRICT=False,  # it refuses browsers that hide the Referer; ``origin`` does not
+        WTF_CSRF_SSL_STRICT=False,  # it refuses requests without Referer; ``origin`` checks instead
         WTF_I18N_ENABLED=False,
     )
     app.session_interface = sessions.StaffSessions(keyring, clock)
@@ -74,7 +74,7 @@ def _send_back_without_token(error: CSRFError) -> Response:
 
 
 def _refuse_nulls(app: Flask) -> None:
-    """A null character is in nothing that people type, and PostgreSQL takes it in no text."""
+    """Answer 400 to a null character in any value: no one types it, and PostgreSQL accepts it in no text."""
 
     @app.before_request
     def refuse_nulls() -> None:
@@ -84,14 +84,14 @@ def _refuse_nulls(app: Flask) -> None:
 
 
 def day(at: int, zone: ZoneInfo) -> str:
-    """The day of a time (seconds since 1970, UTC) in a time zone, as a page shows it."""
+    """Return the formatted date of a time (seconds since 1970, UTC) in a time zone."""
     return str(format_date(datetime.fromtimestamp(at, zone), rebase=False))
 
 
 def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
-    """Flask-Security without its pages: hashing, codes, recovery codes, and who is signed in.
+    """Set up Flask-Security without its views: password hashing, codes, recovery codes, current user.
 
-    Its tokens in addresses and headers are switched off, as is its cookie that remembers.
+    Its authentication tokens in URLs and headers, and its remember-me cookie, are disabled.
     """
     app.config.update(
         SECURITY_PASSWORD_HASH=passwords.SCHEME,
@@ -101,14 +101,14 @@ def _use_security(app: Flask, keyring: Keyring, issuer: str) -> None:
         SECURITY_PASSWORD_HASH_PASSLIB_OPTIONS=passwords.COSTS,
         SECURITY_TWO_FACTOR=True,
         SECURITY_TWO_FACTOR_ENABLED_METHODS=[two_factor.METHOD],
-        SECURITY_TOTP_SECRETS={"see": "Codes"},  # wanted, and not used: we seal what it would encrypt
+        SECURITY_TOTP_SECRETS={"see": "Codes"},  # required, but unused: ``Codes`` leaves the encryption to us
         SECURITY_TOTP_ISSUER=issuer,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_N=two_factor.RECOVERY_CODES,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_KEYS=two_factor.recovery_keys(keyring),
         SECURITY_API_ENABLED_METHODS=["session"],
         SECURITY_FRESHNESS=timedelta(seconds=access.RECENT_SECONDS),
-        SECURITY_JOIN_USER_ROLES=False,  # they come by a query of their own
+        SECURITY_JOIN_USER_ROLES=False,  # the model loads them in a separate query
         SECURITY_CLI_USERS_NAME=False,
         SECURITY_CLI_ROLES_NAME=False,
     )

@@ -1,4 +1,4 @@
-"""Default deny: a view declares who may open it, for example with ``@require_role(CALLBACKS)``; others are closed."""
+"""Default deny: a view declares who may open it, for example by ``@require_role(CALLBACKS)``; others answer 403."""
 
 import logging
 import re
@@ -19,11 +19,11 @@ from screening.staff.models import Account
 log = logging.getLogger(__name__)
 
 RECENT_SECONDS = 5 * 60
-"""Seconds a second factor counts as just shown."""
+"""Seconds for which a second factor counts as recent."""
 
 SIGN_IN = "authentication.sign_in"
 SECOND_FACTOR, PASSWORD, SET_UP = "authentication.second_factor", "authentication.password", "authentication.set_up"
-"""The steps that may stand between a password and the pages, by the endpoint that asks for each."""
+"""Steps of the sign-in after the password, by the endpoint that asks for each."""
 
 _OWN_PATH = re.compile(r"/[\w~.+-]+(?:/[\w~.+-]+)*/?(?:\?[\w~.+=&-]*)?", re.ASCII)
 MAX_PATH = 500
@@ -33,9 +33,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Requirement:
-    """Who may open a view: ``strangers``, or those with any of ``roles`` (None: whoever is signed in).
+    """Who may open a view: ``strangers`` (without a sign-in), or accounts with any of ``roles`` (None: all accounts).
 
-    ``step`` lets in who has that step before them; ``fresh`` asks for a second factor just shown.
+    ``step``: also accounts whose next sign-in step this is. ``fresh``: only with a recent second factor.
     """
 
     strangers: bool = False
@@ -50,22 +50,22 @@ def require_role(*roles: str) -> Callable[[View], View]:
 
 
 def require_login(view: View) -> View:
-    """Open a view to everyone who is signed in."""
+    """Open a view to every account that is signed in."""
     return _declare(Requirement())(view)
 
 
 def recently_authenticated(view: View) -> View:
-    """Open a view to who has shown a second factor in the last minutes."""
+    """Open a view to accounts with a second factor of the last ``RECENT_SECONDS``; others are asked for one."""
     return _declare(Requirement(fresh=True))(view)
 
 
 def allow_during_step(step: str, fresh: bool = False) -> Callable[[View], View]:
-    """Open a view to who has this step before them, and to everyone who is signed in."""
+    """Open a view to accounts whose next sign-in step this is, and to all that are signed in."""
     return _declare(Requirement(step=step, fresh=fresh))
 
 
 def public(view: View) -> View:
-    """Open a view to everybody."""
+    """Open a view without a sign-in."""
     return _declare(Requirement(strangers=True))(view)
 
 
@@ -78,12 +78,12 @@ def _declare(requirement: Requirement) -> Callable[[View], View]:
 
 
 def requirement_of(app: Flask, endpoint: str | None) -> Requirement | None:
-    """What the view of an endpoint declares."""
+    """Return the requirement that the view of an endpoint declares, if any."""
     return getattr(app.view_functions.get(endpoint or ""), "requirement", None)
 
 
 def pending_account() -> Account | None:
-    """The account that is signed in, or whose password was accepted and who has steps before them."""
+    """Return the account that is signed in, or whose password was accepted while further steps are missing."""
     signed_in_as = account_or_none()
     if signed_in_as is not None:
         return signed_in_as
@@ -92,7 +92,7 @@ def pending_account() -> Account | None:
 
 
 def next_step(account: Account) -> str | None:
-    """What the account still has to do before its pages open: the endpoint of the step."""
+    """Return the endpoint of the account's next sign-in step; None if all are done."""
     if account.tf_totp_secret and account_or_none() is None:
         return SECOND_FACTOR
     if account.must_change_password:
@@ -103,25 +103,25 @@ def next_step(account: Account) -> str | None:
 
 
 def is_recent(account: Account) -> bool:
-    """Whether a second factor was shown just now; an account without one has none to show."""
+    """Return whether the account's second factor is recent; true for an account without one."""
     shown = sessions.current_session().get("shown", 0)
     return not account.tf_totp_secret or current.now() < shown + RECENT_SECONDS
 
 
 def refuse() -> NoReturn:
-    """Let whoever is signed in not have what they ask for, and note that they asked. Ends the request with 403."""
+    """Record a ``page.refused`` audit event, and end the request with 403."""
     try:
         db.session.rollback()
         now: float = current.now()
         db.session.add(audit.event("page.refused", now, current_account().id, page=str(request.endpoint)))
         db.session.commit()
     except SQLAlchemyError as error:
-        log.error("a refusal cannot be noted: %s", type(error).__name__)
+        log.error("the audit event of a refused page cannot be stored: %s", type(error).__name__)
     abort(403)
 
 
 def safe_next_url(text: str) -> str | None:
-    """A path of these pages, as it was asked for; None for anything that might lead elsewhere."""
+    """Return a URL path of the staff application unchanged; None for any other text (no open redirects)."""
     root = request.script_root
     path = text.removeprefix(root)
     if len(text) > MAX_PATH or not text.startswith(root) or not _OWN_PATH.fullmatch(path):
@@ -130,7 +130,7 @@ def safe_next_url(text: str) -> str | None:
 
 
 def init_app(app: Flask) -> None:
-    """Ask every request, before anything else looks at it."""
+    """Check every request's access, before the other checks of the application."""
 
     @app.before_request
     def check() -> Response | None:
@@ -141,29 +141,29 @@ def init_app(app: Flask) -> None:
             return None
         account = pending_account()
         if account is None:
-            return _sign_in_again()
+            return _redirect_to_sign_in()
         step = next_step(account)
         if step is not None:
-            return None if requirement is not None and requirement.step == step else _to(step)
+            return None if requirement is not None and requirement.step == step else _redirect_to(step)
         if request.endpoint is None:
-            return None  # no such page, which whoever is signed in may know
+            return None  # answered with 404, to signed-in accounts only
         if requirement is None or (requirement.roles is not None and not requirement.roles & account.role_names):
             refuse()
-        return _to(SECOND_FACTOR) if requirement.fresh and not is_recent(account) else None
+        return _redirect_to(SECOND_FACTOR) if requirement.fresh and not is_recent(account) else None
 
 
-def _sign_in_again() -> Response:
-    """To the sign-in; with what a form brought too late, if there is any."""
+def _redirect_to_sign_in() -> Response:
+    """Redirect to the sign-in. A form that was sent after the session ended is saved for after it."""
     page, too_long = form_recovery.save_form()
     if page is None:
-        return _to(SIGN_IN)
+        return _redirect_to(SIGN_IN)
     return redirect(
         url_for(SIGN_IN, next=safe_next_url(request.script_root + page), lost="1" if too_long else None), 303
     )
 
 
-def _to(endpoint: str) -> Response:
-    """Send somebody to a page, and let it know what they asked for."""
-    shows = request.url_rule is None or "GET" in (request.url_rule.methods or ())
-    wanted = safe_next_url(request.script_root + request.full_path.rstrip("?")) if shows else None
-    return redirect(url_for(endpoint, next=wanted), 303)
+def _redirect_to(endpoint: str) -> Response:
+    """Redirect to an endpoint, with the current page, if it answers a GET, as ``next``."""
+    answers_get = request.url_rule is None or "GET" in (request.url_rule.methods or ())
+    next_url = safe_next_url(request.script_root + request.full_path.rstrip("?")) if answers_get else None
+    return redirect(url_for(endpoint, next=next_url), 303)

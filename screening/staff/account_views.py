@@ -1,4 +1,4 @@
-"""The pages on which admins look after accounts."""
+"""The pages on which administrators manage accounts."""
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
@@ -34,13 +34,13 @@ def index() -> str:
 @account_views.route("/new", methods=["GET", "POST"])
 @require_role(ADMIN)
 def add() -> str | Response:
-    """Add an account; its page shows the temporary password for some minutes."""
+    """Add an account, and redirect to its page, which shows the temporary password for ``RECENT_SECONDS``."""
     form = sent_forms.fill(AccountForm, PROBLEMS)
     if request.method != "POST":
         return render_template("staff/account_new.html", form=form)
     try:
         if form.validate():
-            account, password = accounts.add(_doer(), form.email.data, form.name.data, form.roles.data)
+            account, password = accounts.add(_actor(), form.email.data, form.name.data, form.roles.data)
             db.session.commit()
             return _hand_over(account, password)
     except AccountError as error:
@@ -52,10 +52,10 @@ def add() -> str | Response:
 @account_views.get("/<account_id>")
 @require_role(ADMIN)
 def show(account_id: str) -> str:
-    """One account; its temporary password first, where one was just made."""
-    account, made = _account(account_id), sent_forms.find_result()
-    if made is not None:
-        return render_template("staff/handover.html", account=account, password=made["password"])
+    """One account; or its new temporary password, while it may be shown."""
+    account, result = _account(account_id), sent_forms.find_result()
+    if result is not None:
+        return render_template("staff/handover.html", account=account, password=result["password"])
     sent = sent_forms.find("accounts.roles")
     form = RolesForm(formdata=sent.fields if sent else None, roles=sorted(account.role_names))
     if sent is not None:
@@ -73,10 +73,10 @@ def show(account_id: str) -> str:
 @account_views.post("/<account_id>/roles")
 @require_role(ADMIN)
 def roles(account_id: str) -> Response:
-    """Change what an account may do."""
+    """Change the roles of an account."""
     account, form = _account(account_id), RolesForm()
     try:
-        accounts.set_roles(_doer(), account, form.roles.data)
+        accounts.set_roles(_actor(), account, form.roles.data)
         db.session.commit()
     except AccountError as error:
         db.session.rollback()
@@ -88,11 +88,11 @@ def roles(account_id: str) -> Response:
 @account_views.post("/<account_id>/reset")
 @require_role(ADMIN)
 def reset(account_id: str) -> Response:
-    """Start an account over; its page shows the temporary password for some minutes."""
+    """Reset an account, and redirect to its page, which shows the temporary password for ``RECENT_SECONDS``."""
     account = _account(account_id)
     if account.id == current_account().id:
         abort(403)
-    password = accounts.reset(_doer(), account)
+    password = accounts.reset(_actor(), account)
     db.session.commit()
     return _hand_over(account, password)
 
@@ -100,9 +100,9 @@ def reset(account_id: str) -> Response:
 @account_views.post("/<account_id>/disable")
 @require_role(ADMIN)
 def disable(account_id: str) -> Response:
-    """Shut an account."""
+    """Disable an account."""
     try:
-        accounts.disable(_doer(), _account(account_id))
+        accounts.disable(_actor(), _account(account_id))
     except AccountError:
         abort(403)
     db.session.commit()
@@ -112,8 +112,8 @@ def disable(account_id: str) -> Response:
 @account_views.post("/<account_id>/enable")
 @require_role(ADMIN)
 def enable(account_id: str) -> Response:
-    """Open an account again."""
-    accounts.enable(_doer(), _account(account_id))
+    """Enable an account."""
+    accounts.enable(_actor(), _account(account_id))
     db.session.commit()
     return _done(account_id, "enabled")
 
@@ -131,5 +131,5 @@ def _account(account_id: str) -> Account:
     return db.get_or_404(Account, account_id)
 
 
-def _doer() -> Actor:
+def _actor() -> Actor:
     return Actor(current_account().id, current.now())

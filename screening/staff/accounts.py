@@ -1,4 +1,4 @@
-"""What admins and commands do with accounts. Each is noted in the audit events; the caller commits."""
+"""Operations on accounts, for administrators and commands. Each adds an audit event; the caller commits."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from screening.staff.models import Account, Role
 
 
 class AccountError(ValueError):
-    """Something that cannot be done with an account, with what to tell."""
+    """An operation that an account does not allow. ``message`` is shown to the administrator."""
 
     def __init__(self, message: LazyString) -> None:
         super().__init__(message)
@@ -32,28 +32,28 @@ PROBLEMS: dict[str, LazyString] = {
     "own": lazy_gettext("You cannot disable your own account. Ask another admin."),
     "last_admin": lazy_gettext("Somebody must stay admin. Give the role to another account first."),
 }
-"""Why something cannot be done with an account, by code."""
+"""Messages of AccountError by code."""
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who does it, and when: an account's id or ``audit.COMMAND``, and seconds since 1970, UTC."""
+    """Who acts, and when: an account's id or ``audit.COMMAND``, and seconds since 1970, UTC."""
 
     actor: str
     now: int
 
     def note(self, action: str, account: Account, **detail: str) -> None:
-        """Add an event about an account."""
+        """Add an audit event about an account to the session."""
         db.session.add(audit.event(action, self.now, self.actor, account.id, **detail))
 
 
 def list_accounts() -> list[Account]:
-    """All accounts, by name."""
+    """Return all accounts, ordered by name."""
     return list(db.session.scalars(select(Account).order_by(func.lower(Account.name), Account.id)))
 
 
-def add(doer: Actor, email: str, name: str, names: Collection[str]) -> tuple[Account, str]:
-    """A new account, and its temporary password. Raises AccountError."""
+def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Account, str]:
+    """Create an account; return it and its temporary password. Raises AccountError."""
     _check_roles(names)
     try:
         address = validate_email(email, check_deliverability=False).normalized.lower()
@@ -69,62 +69,62 @@ def add(doer: Actor, email: str, name: str, names: Collection[str]) -> tuple[Acc
     )
     db.session.add(account)
     db.session.flush()
-    doer.note("account.added", account, roles=_listed(names))
+    by.note("account.added", account, roles=_listed(names))
     return account, password
 
 
-def set_roles(doer: Actor, account: Account, names: Collection[str]) -> None:
-    """Give an account these roles and no others, and sign it out. Raises AccountError."""
+def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
+    """Replace an account's roles, and end its sessions. Raises AccountError."""
     _check_roles(names)
     if set(names) == account.role_names:
         return
     before = _listed(account.role_names)
-    _hold_accounts()
+    _lock_accounts()
     account.roles = []
-    db.session.flush()  # else the new rows come before the old ones go
+    db.session.flush()  # without it, new rows are inserted before old ones are deleted, against the unique index
     account.roles = _as_rows(names)
-    _check_admin_left(doer)
+    _check_admin_left(by)
     sessions.end_all(account)
-    doer.note("account.roles", account, before=before, after=_listed(names))
+    by.note("account.roles", account, before=before, after=_listed(names))
 
 
-def reset(doer: Actor, account: Account) -> str:
-    """Start an account over: its new temporary password. App, recovery codes, waits and sessions go."""
+def reset(by: Actor, account: Account) -> str:
+    """Reset an account; return its temporary password. Deletes second factor, recovery codes, lockout and sessions."""
     password = passwords.temporary_password()
     account.password, account.must_change_password = passwords.hash_password(password), True
     two_factor.delete_second_factor(account)
     lockout.reset_attempts(account)
     sessions.end_all(account)
-    doer.note("account.reset", account)
+    by.note("account.reset", account)
     return password
 
 
-def disable(doer: Actor, account: Account) -> None:
-    """Shut an account and sign it out. Raises AccountError."""
-    if account.id == doer.actor:
+def disable(by: Actor, account: Account) -> None:
+    """Disable an account and end its sessions. Raises AccountError."""
+    if account.id == by.actor:
         raise AccountError(PROBLEMS["own"])
     if not account.active:
         return
-    _hold_accounts()
+    _lock_accounts()
     account.active = False
-    _check_admin_left(doer)
+    _check_admin_left(by)
     sessions.end_all(account)
-    doer.note("account.disabled", account)
+    by.note("account.disabled", account)
 
 
-def enable(doer: Actor, account: Account) -> None:
-    """Open an account again; password and second factor are as they were."""
+def enable(by: Actor, account: Account) -> None:
+    """Enable an account and end its lockout; password and second factor stay."""
     if not account.active:
         account.active = True
         lockout.reset_attempts(account)
-        doer.note("account.enabled", account)
+        by.note("account.enabled", account)
 
 
-def change_password(doer: Actor, account: Account, password: str) -> None:
-    """Let an account have a password of its owner's choice, and end its sessions."""
+def change_password(by: Actor, account: Account, password: str) -> None:
+    """Set an account's password, and end its sessions."""
     account.password, account.must_change_password = passwords.hash_password(password), False
     sessions.end_all(account)
-    doer.note("account.password_changed", account)
+    by.note("account.password_changed", account)
 
 
 def _check_roles(names: Collection[str]) -> None:
@@ -141,14 +141,14 @@ def _listed(names: Collection[str]) -> str:
     return " ".join(sorted(names))
 
 
-def _hold_accounts() -> None:
-    """Let no two admins take each other's role away at the same time (SQLite has one writer at a time anyway)."""
+def _lock_accounts() -> None:
+    """Lock all accounts, so that concurrent changes cannot remove the last administrator (SQLite has one writer)."""
     db.session.execute(select(Account.id).order_by(Account.id).with_for_update()).all()
 
 
-def _check_admin_left(doer: Actor) -> None:
-    """Refuse what leaves nobody to look after accounts; who works on the machine can add another."""
+def _check_admin_left(by: Actor) -> None:
+    """Raise AccountError if no active administrator is left, except for commands: an operator can add one."""
     db.session.flush()
     left = select(Account.id).join(Role).where(Account.active.is_(True), Role.name == roles.ADMIN).limit(1)
-    if doer.actor != audit.COMMAND and db.session.scalar(left) is None:
+    if by.actor != audit.COMMAND and db.session.scalar(left) is None:
         raise AccountError(PROBLEMS["last_admin"])

@@ -1,6 +1,6 @@
-"""Who did what: the audit events as an admin reads them, fifty a page, newest first.
+"""The audit page: events with a filter, ``PAGE_SIZE`` a page, the newest first.
 
-Packages add what their events are called to ``display_names.ACTION_LABELS``.
+Packages add the labels of their actions to ``display_names.ACTION_LABELS``.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class Line:
-    """One event as it is shown. ``subject`` is a name where the id is an account's."""
+    """One event for display. ``subject`` is a name if it is an account, else an id."""
 
     when: str
     who: str
@@ -41,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True)
 class AuditFilter:
-    """Which events to show: None or empty where it does not matter. Days are whole, in the clinic's time."""
+    """Which events to show; None and empty mean any. Days are those of the clinic's time zone, ``until`` included."""
 
     who: str = ""
     action: str = ""
@@ -49,11 +49,11 @@ class AuditFilter:
     since: date | None = None
     until: date | None = None
     before: int | None = None
-    """The event that the page before ended with."""
+    """Id of the last event of the previous page."""
 
 
 def find_events(wanted: AuditFilter, zone: ZoneInfo) -> list[AuditEvent]:
-    """The newest events that are wanted, one more than a page holds if there are more."""
+    """Return the newest events that match the filter: a page, and one more if there are more."""
     query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(PAGE_SIZE + 1)
     for column, value in ((AuditEvent.actor, wanted.who), (AuditEvent.action, wanted.action)):
         if value:
@@ -72,7 +72,7 @@ def find_events(wanted: AuditFilter, zone: ZoneInfo) -> list[AuditEvent]:
 @audit_views.get("/audit")
 @require_role(ADMIN)
 def show() -> str:
-    """The events, as the filter says."""
+    """The events that match the query's filter."""
     named = db.session.execute(select(Account.id, Account.name).order_by(Account.name))
     accounts: dict[str, str] = {row.id: row.name for row in named}
     form = AuditForm(request.args)
@@ -84,8 +84,8 @@ def show() -> str:
         events = find_events(_wanted(form), _zone())
     older = None
     if len(events) > PAGE_SIZE:
-        kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in form and value}
-        older = url_for("audit.show", **kept, before=events[PAGE_SIZE - 1].id)
+        query: dict[str, Any] = {name: value for name, value in request.args.items() if name in form and value}
+        older = url_for("audit.show", **query, before=events[PAGE_SIZE - 1].id)
     lines = _lines(events[:PAGE_SIZE], accounts)
     return render_template("staff/audit.html", form=form, lines=lines, older=older)
 

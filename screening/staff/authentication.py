@@ -1,4 +1,4 @@
-"""Who somebody says they are, proved by password, code or recovery code; each try counted and noted."""
+"""Checks of password, code and recovery code. Each attempt counts towards the lockout, each failure is audited."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -11,7 +11,7 @@ from screening.staff.two_factor import SecondFactor
 
 
 class AuthResult(Enum):
-    """What became of a try: ``LOCKED_OUT`` is one that was not even looked at."""
+    """Result of an attempt. ``LOCKED_OUT``: refused without checking."""
 
     OK = "ok"
     INVALID = "invalid"
@@ -19,14 +19,14 @@ class AuthResult(Enum):
 
 
 CodeProof = Callable[[SecondFactor, Account, str, int], AuthResult]
-"""How a code is proved: second factor, account, code, and the time in seconds since 1970, UTC."""
+"""A check of a code: takes second factor, account, code, and the time in seconds since 1970, UTC."""
 
 
 def find_account(email: str, password: str, now: int) -> Account | None:
-    """The account that e-mail and password belong to.
+    """Return the account of an e-mail address and password.
 
-    None for a wrong password as for an account that waits, is disabled or does not exist, after
-    about the same time.
+    None for a wrong password and for an account that is locked, disabled or missing, after about the same time, so
+    that the response does not disclose which accounts exist.
     """
     account = Account.with_email(email)
     if account is None or not account.active:
@@ -36,58 +36,58 @@ def find_account(email: str, password: str, now: int) -> Account | None:
 
 
 def check_password(account: Account, password: str, now: int) -> AuthResult:
-    """Whether a password is the account's. Committed before the slow part, which must not hold the database."""
-    taken = lockout.begin_attempt(account, now)
+    """Check an account's password. The attempt is committed before the slow hashing, which must hold no lock."""
+    attempt = lockout.begin_attempt(account, now)
     db.session.commit()
-    if taken is None:
+    if attempt is None:
         passwords.verify_dummy(_checkable(password))
         return AuthResult.LOCKED_OUT
     if not account.verify_and_update_password(_checkable(password)):
-        _note(account, taken, now)
+        _record_failure(account, attempt, now)
         db.session.commit()
         return AuthResult.INVALID
-    lockout.refund_attempt(account, taken)
+    lockout.refund_attempt(account, attempt)
     db.session.commit()
     return AuthResult.OK
 
 
 def check_code(second_factor: SecondFactor, account: Account, code: str, now: int) -> AuthResult:
-    """Whether a code is what the account's app shows now. A right one is used up, and forgives wrong tries."""
-    return _by(account, lambda: second_factor.verify_code(account, code), now)
+    """Check a code of the account's app. A valid one cannot be used again, and resets the count of failures."""
+    return _check(account, lambda: second_factor.verify_code(account, code), now)
 
 
 def check_recovery_code(second_factor: SecondFactor, account: Account, code: str, now: int) -> AuthResult:
-    """Whether a recovery code is one of the account's. It works this once, and forgives wrong tries."""
-    return _by(account, lambda: second_factor.verify_recovery_code(account, code), now)
+    """Check a recovery code. A valid one cannot be used again, and resets the count of failures."""
+    return _check(account, lambda: second_factor.verify_recovery_code(account, code), now)
 
 
-def _by(account: Account, is_right: Callable[[], bool], now: int) -> AuthResult:
-    """Look at a code while the account is held: of two that come at once, the second sees the first as used."""
-    taken = lockout.begin_attempt(account, now)
-    if taken is None:
+def _check(account: Account, is_valid: Callable[[], bool], now: int) -> AuthResult:
+    """Check a code while the account's row is locked, so that two concurrent requests cannot use the same code."""
+    attempt = lockout.begin_attempt(account, now)
+    if attempt is None:
         db.session.rollback()
         return AuthResult.LOCKED_OUT
     db.session.refresh(account)
-    right = is_right()
-    if right:
+    valid = is_valid()
+    if valid:
         db.session.flush()
         lockout.reset_attempts(account)
     else:
-        _note(account, taken, now)
+        _record_failure(account, attempt, now)
     db.session.commit()
-    return AuthResult.OK if right else AuthResult.INVALID
+    return AuthResult.OK if valid else AuthResult.INVALID
 
 
-def _note(account: Account, taken: lockout.Attempt, now: int) -> None:
+def _record_failure(account: Account, attempt: lockout.Attempt, now: int) -> None:
     db.session.add(audit.event("account.sign_in_refused", now, audit.UNKNOWN_ACTOR, account.id))
-    if taken.locked_until:
+    if attempt.locked_until:
         db.session.add(
             audit.event(
-                "account.locked", now, audit.UNKNOWN_ACTOR, account.id, minutes=str((taken.locked_until - now) // 60)
+                "account.locked", now, audit.UNKNOWN_ACTOR, account.id, minutes=str((attempt.locked_until - now) // 60)
             )
         )
 
 
 def _checkable(password: str) -> str:
-    """The password, or one that is nobody's in place of what cannot be anybody's."""
+    """Return the password; or an empty one, which no account has, in place of one that no account can have."""
     return "" if len(password) > passwords.MAX_LENGTH or "\0" in password else password

@@ -1,4 +1,4 @@
-"""Getting in and out: password, second factor, the steps of a first sign-in, and one's own account."""
+"""Sign-in, its further steps, sign-out, and the page of one's own account."""
 
 from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
@@ -22,7 +22,7 @@ REFUSED = lazy_gettext(
     "We could not sign you in. Check your e-mail and password. After five wrong tries in a row "
     "there is a wait of one minute, then longer, up to an hour"
 )
-"""The same for whatever was wrong: it must not tell who has an account."""
+"""The same for every cause, so that it does not disclose which accounts exist."""
 
 AUTH_ERRORS: dict[AuthResult, LazyString] = {
     AuthResult.INVALID: lazy_gettext("That is not right, or it was used before"),
@@ -44,23 +44,23 @@ ERRORS: dict[str, LazyString] = {
 @authentication_views.get("/")
 @access.require_login
 def home() -> Response:
-    """The first page an account may open."""
+    """Redirect to the first page of the navigation that the account may open."""
     entries = nav.entries_for(current_account())
-    return _see(url_for(entries[0].endpoint if entries else "authentication.own"))
+    return _redirect(url_for(entries[0].endpoint if entries else "authentication.own"))
 
 
 @authentication_views.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
 @access.public
 def show() -> str | Response:
-    """E-mail and password."""
+    """The sign-in with e-mail address and password."""
     if account_or_none():
-        return _see(url_for("authentication.home"))
+        return _redirect(url_for("authentication.home"))
     form, wanted = sent_forms.fill(SignInForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
     if request.method == "POST":
         if form.validate():
             account = authentication.find_account(form.email.data, form.password.data, current.now())
             if account is not None:
-                return _let_on(account, wanted)
+                return _accept_password(account, wanted)
             form.password.errors = [REFUSED]
         return sent_forms.send_back(form, ERRORS, next=wanted)
     return render_template(
@@ -75,28 +75,28 @@ def show() -> str | Response:
 @authentication_views.route("/second-factor", methods=["GET", "POST"], endpoint="second_factor")
 @access.allow_during_step(SECOND_FACTOR)
 def ask_second_factor() -> str | Response:
-    """The code of the app: at sign-in, and again before something that needs a fresh one."""
+    """Ask for a code of the app: at sign-in, and again for views that require a recent one."""
     return _ask_for_code("staff/two_factor.html", authentication.check_code)
 
 
 @authentication_views.route("/recovery", methods=["GET", "POST"])
 @access.allow_during_step(SECOND_FACTOR)
 def recovery() -> str | Response:
-    """A recovery code in place of the app's."""
+    """Ask for a recovery code instead of the app's code."""
     return _ask_for_code("staff/recovery.html", authentication.check_recovery_code)
 
 
 def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Response:
-    account = _someone()
+    account = _pending_account()
     if not account.tf_totp_secret:
-        return _see(url_for("authentication.home"))
+        return _redirect(url_for("authentication.home"))
     form, wanted = sent_forms.fill(CodeForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
     if request.method == "POST":
         if form.validate():
             outcome = proof(_second_factor(), account, form.code.data, current.now())
             if outcome is AuthResult.OK:
-                _let_in(account, shown=True)
-                return _onward(wanted)
+                _sign_in(account, shown=True)
+                return _after_sign_in(wanted)
             form.code.errors = [AUTH_ERRORS[outcome]]
         return sent_forms.send_back(form, ERRORS, next=wanted)
     return render_template(template, form=form, next=wanted, again=account_or_none() is not None)
@@ -105,8 +105,8 @@ def _ask_for_code(template: str, proof: authentication.CodeProof) -> str | Respo
 @authentication_views.route("/set-up", methods=["GET", "POST"])
 @access.allow_during_step(SET_UP, fresh=True)
 def set_up() -> str | Response:
-    """Tie an app to the account: its secret as picture and text, then a code to see that it works."""
-    account, session = _someone(), sessions.current_session()
+    """Set up the second factor: show its secret as QR code and text, then ask for a code to confirm it."""
+    account, session = _pending_account(), sessions.current_session()
     if "new_secret" not in session:
         session["new_secret"] = _second_factor().new_secret(account)
     secret = session["new_secret"]
@@ -117,8 +117,8 @@ def set_up() -> str | Response:
             if _second_factor().verify_code(account, form.code.data, secret):
                 codes = _second_factor().enroll(account, secret)
                 sessions.end_all(account)
-                _doer(account).note("account.second_factor_set", account)
-                _let_in(account, shown=True)
+                _actor(account).note("account.second_factor_set", account)
+                _sign_in(account, shown=True)
                 return _show_codes(codes)
             db.session.rollback()
             form.code.errors = [AUTH_ERRORS[AuthResult.INVALID]]
@@ -137,17 +137,17 @@ def set_up() -> str | Response:
 @authentication_views.route("/recovery-codes", methods=["GET", "POST"])
 @access.recently_authenticated
 def recovery_codes() -> str | Response:
-    """How many recovery codes are left; new ones on request, shown for some minutes."""
+    """Show how many recovery codes are left. A POST makes new ones, which are shown for ``RECENT_SECONDS``."""
     account = current_account()
     if not account.tf_totp_secret:
-        return _see(url_for(SET_UP))
+        return _redirect(url_for(SET_UP))
     if request.method == "POST":
         codes = _second_factor().new_recovery_codes(account)
-        _doer(account).note("account.recovery_codes_made", account)
+        _actor(account).note("account.recovery_codes_made", account)
         db.session.commit()
         return _show_codes(codes)
-    made = (sent_forms.find_result() or {}).get("codes")
-    return render_template("staff/recovery_codes.html", codes=made, left=len(account.mf_recovery_codes or ()))
+    shown = (sent_forms.find_result() or {}).get("codes")
+    return render_template("staff/recovery_codes.html", codes=shown, left=len(account.mf_recovery_codes or ()))
 
 
 def _show_codes(codes: list[str]) -> Response:
@@ -158,24 +158,24 @@ def _show_codes(codes: list[str]) -> Response:
 @authentication_views.route("/password", methods=["GET", "POST"])
 @access.allow_during_step(PASSWORD)
 def password() -> str | Response:
-    """A new password: instead of a temporary one, or of the present one."""
-    account = _someone()
+    """Change the password: a temporary one at the first sign-in, or the current one."""
+    account = _pending_account()
     temporary = account.must_change_password
     form = sent_forms.fill(PasswordForm, ERRORS)
     if request.method == "POST":
-        if not form.validate() or not _takes(form, account):
+        if not form.validate() or not _is_acceptable(form, account):
             return sent_forms.send_back(form, ERRORS)
-        was_in = account_or_none() is not None
-        accounts.change_password(_doer(account), account, form.password.data)
-        if was_in:
-            _let_in(account, shown=False)
-            return _see(url_for("authentication.own", done="password"))
-        return _let_on(account, sessions.current_session().get("next"))
+        signed_in = account_or_none() is not None
+        accounts.change_password(_actor(account), account, form.password.data)
+        if signed_in:
+            _sign_in(account, shown=False)
+            return _redirect(url_for("authentication.own", done="password"))
+        return _accept_password(account, sessions.current_session().get("next"))
     return render_template("staff/password.html", form=form, temporary=temporary)
 
 
-def _takes(form: PasswordForm, account: Account) -> bool:
-    """Whether the form's password becomes the account's; if not, the form says why."""
+def _is_acceptable(form: PasswordForm, account: Account) -> bool:
+    """Return whether the form's password may become the account's; if not, add the error to the form."""
     if not account.must_change_password:
         outcome = authentication.check_password(account, form.current.data or "", current.now())
         if outcome is not AuthResult.OK:
@@ -205,14 +205,14 @@ def sign_out() -> Response:
     """End the session, in the browser and in the database."""
     account = account_or_none()
     if account is not None:
-        _doer(account).note("account.signed_out", account)
+        _actor(account).note("account.signed_out", account)
     sessions.end(sessions.current_session(), current.now())
     db.session.commit()
-    return _see(url_for(access.SIGN_IN))
+    return _redirect(url_for(access.SIGN_IN))
 
 
-def _let_on(account: Account, wanted: str | None) -> Response:
-    """Go on with somebody whose password was accepted: to the next step, or in."""
+def _accept_password(account: Account, wanted: str | None) -> Response:
+    """Begin the session of an account whose password was accepted; redirect to its next step, or sign it in."""
     session = sessions.current_session()
     sessions.begin(session, account, current.now())
     session["pending"] = account.fs_uniquifier
@@ -221,42 +221,42 @@ def _let_on(account: Account, wanted: str | None) -> Response:
     db.session.commit()
     step = access.next_step(account)
     if step is not None:
-        return _see(url_for(step))
-    _let_in(account, shown=False)
-    return _onward(wanted)
+        return _redirect(url_for(step))
+    _sign_in(account, shown=False)
+    return _after_sign_in(wanted)
 
 
-def _let_in(account: Account, shown: bool) -> None:
-    """Sign an account in under a new session id; what was signed in already keeps its limits."""
+def _sign_in(account: Account, shown: bool) -> None:
+    """Sign an account in under a new session id. A session that is signed in already keeps its absolute limit."""
     session = sessions.current_session()
     already = account_or_none() is not None
     wanted, since, was_shown = session.get("next"), session.began if already else None, session.get("shown", 0)
     with sent_forms.carried_over():
         sessions.begin(session, account, current.now(), since)
     login_user(account, remember=False)
-    for unused in ("_id", "fs_cc"):  # Flask-Login's hash of address and browser, Flask-Security's cookie mark
+    for unused in ("_id", "fs_cc"):  # Flask-Login's hash of address and browser, Flask-Security's marker
         session.pop(unused, None)
     session["shown"] = current.now() if shown else was_shown
     if wanted:
         session["next"] = wanted
     if not already:
         account.last_sign_in = current.now()
-        _doer(account).note("account.signed_in", account)
+        _actor(account).note("account.signed_in", account)
     db.session.commit()
 
 
-def _onward(wanted: str | None) -> Response:
-    """To the form that was sent after the last session ended, or to what was asked for before the sign-in."""
+def _after_sign_in(wanted: str | None) -> Response:
+    """Redirect to the form that was sent after the last session ended, or to the page requested before the sign-in."""
     recovered = form_recovery.recover_form()
     if recovered is not None:
         return recovered
-    return _see(wanted or sessions.current_session().pop("next", None) or url_for("authentication.home"))
+    return _redirect(wanted or sessions.current_session().pop("next", None) or url_for("authentication.home"))
 
 
-def _someone() -> Account:
+def _pending_account() -> Account:
     account = access.pending_account()
     if account is None:
-        raise RuntimeError("the guard lets nobody here who has not given a password")
+        raise RuntimeError("no password was accepted: the access check admits no such request")
     return account
 
 
@@ -265,9 +265,9 @@ def _second_factor() -> SecondFactor:
     return found
 
 
-def _see(address: str) -> Response:
+def _redirect(address: str) -> Response:
     return redirect(address, 303)
 
 
-def _doer(account: Account) -> accounts.Actor:
+def _actor(account: Account) -> accounts.Actor:
     return accounts.Actor(account.id, current.now())

@@ -1,4 +1,4 @@
-"""Who is signed in, for views of every package that serves staff."""
+"""The account that is signed in, for views of every package that serves staff."""
 
 from flask_login import current_user
 
@@ -6,7 +6,7 @@ from screening.staff.models import Account
 
 
 def current_account() -> Account:
-    """Return the account that is signed in. Raises RuntimeError where there is none, which no guarded view meets."""
+    """Return the account that is signed in. Raises RuntimeError without one, which the access check prevents."""
     account = account_or_none()
     if account is None:
         raise RuntimeError("no account is signed in")

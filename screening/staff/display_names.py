@@ -1,4 +1,4 @@
-"""What accounts, actors and audit actions are called on staff pages."""
+"""Display names of accounts, actors and audit actions on staff pages."""
 
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
@@ -23,14 +23,14 @@ ACTION_LABELS: dict[str, LazyString] = {
     "mail.retried": lazy_gettext("Mail tried again"),
     "page.refused": lazy_gettext("Page refused: not among the account’s roles"),
 }
-"""What each action is called on the page. An action that is missing is shown by its own name."""
+"""Labels of audit actions. An action without one is shown by its code."""
 
 OTHER_ACTORS: dict[str, LazyString] = {
     VISITOR: lazy_gettext("A patient"),
     UNKNOWN_ACTOR: lazy_gettext("Not known"),
     COMMAND: lazy_gettext("A command on the server"),
 }
-"""Who did it, where it was no account."""
+"""Names of actors that are not accounts."""
 
 
 def account_names() -> dict[str, str]:

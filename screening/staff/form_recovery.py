@@ -1,6 +1,6 @@
 """A form sent after the session ended: saved for 15 minutes in an encrypted cookie, restored once after sign-in.
 
-A second encrypted cookie, bound to the session's, holds the account. The server stores nothing before the sign-in.
+A second encrypted cookie, bound to the session's id, holds the account. The server stores nothing before the sign-in.
 """
 
 from collections.abc import Mapping
@@ -17,50 +17,50 @@ from screening.staff.current_account import account_or_none
 from screening.web import origin
 
 RECOVERY_SECONDS = 15 * 60
-"""Seconds that it is kept."""
+"""Seconds for which a form can be restored."""
 
 MAX_COOKIE = 3900
-"""Bytes of a cookie's value: browsers take 4096 with its name."""
+"""Bytes of a cookie's value: browsers store 4,096 including its name."""
 
 
 def recoverable(app: Flask, *forms: str) -> None:
-    """Save what is typed into these forms (endpoints), whose pages ask ``sent_forms``. None that takes a password."""
+    """Register the endpoints of forms to save. Their pages must use ``sent_forms``, and ask for no password."""
     app.extensions.setdefault("recoverable_forms", set()).update(forms)
 
 
 def save_form() -> tuple[str | None, bool]:
-    """Keep what a form brought whose session has ended: the page it belongs to, and whether it was too long.
+    """Save the form of this request if its session has ended; return its page, and whether the form was too long.
 
-    Called before anybody is signed in; what the form says is believed by nobody, only shown again.
+    The request is not authenticated: the values are not acted on, only shown again after the sign-in.
     """
     if request.method != "POST" or request.endpoint not in _forms() or not sessions.current_session().ended:
         return None, False
-    page, account_id = sent_forms.page_of_form(), _whose()
+    page, account_id = sent_forms.page_of_form(), _previous_account()
     fields = [(name, value) for name, value in sent_forms.typed_fields() if value.strip("\r\n\t ")]
     if account_id is None or not origin.is_own() or not fields or any("\0" in k + v for k, v in fields):
         return page, False
     form = {"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields}
-    sealed = sent_forms.encrypt(form, _name("words"))
-    if len(sealed) > MAX_COOKIE:
+    value = sent_forms.encrypt(form, _name("words"))
+    if len(value) > MAX_COOKIE:
         return page, True
-    g.unsaved_cookie = sealed
+    g.unsaved_cookie = value
     return page, False
 
 
 def recover_form() -> AnyResponse | None:
-    """Move what this account typed before its session ended into its new session; return a redirect to that form.
+    """Move this account's saved form into its new session; return a redirect to the form.
 
-    None when there is nothing, it is another account's, or it is older than 15 minutes.
+    None if there is no form, it is another account's, or it is older than 15 minutes.
     """
-    kept, account = _opened(), account_or_none()
-    if kept is None or account is None or kept["account"] != account.id:
+    saved, account = _saved_form(), account_or_none()
+    if saved is None or account is None or saved["account"] != account.id:
         return None
     g.unsaved_moved = True
-    return sent_forms.show_later(kept["form"], request.script_root + kept["page"], kept["fields"])
+    return sent_forms.show_later(saved["form"], request.script_root + saved["page"], saved["fields"])
 
 
 def init_app(app: Flask) -> None:
-    """Set and delete the two cookies."""
+    """Set and delete the two cookies after each request."""
     app.after_request(_set_cookies)
 
 
@@ -77,24 +77,25 @@ def _set_cookies(response: Response) -> Response:
     elif g.get("unsaved_moved"):
         response.delete_cookie(_name("words"), **options)
     if session.fresh and session.id is not None and session.whose:
-        sealed = current.keyring().encrypt(STAFF, session.whose.encode(), _bound(session.id))
-        response.set_cookie(_name("whose"), sealed, **options)
+        value = current.keyring().encrypt(STAFF, session.whose.encode(), _associated_data(session.id))
+        response.set_cookie(_name("whose"), value, **options)
     return response
 
 
-def _opened() -> Mapping[str, Any] | None:
-    sealed = request.cookies.get(_name("words"), "")
-    if not sealed or len(sealed) > MAX_COOKIE:
+def _saved_form() -> Mapping[str, Any] | None:
+    value = request.cookies.get(_name("words"), "")
+    if not value or len(value) > MAX_COOKIE:
         return None
-    kept: Mapping[str, Any] | None = sent_forms.decrypt(sealed, _name("words"))
-    return kept if kept and kept["at"] <= _now() < kept["at"] + RECOVERY_SECONDS else None
+    saved: Mapping[str, Any] | None = sent_forms.decrypt(value, _name("words"))
+    return saved if saved and saved["at"] <= _now() < saved["at"] + RECOVERY_SECONDS else None
 
 
-def _whose() -> str | None:
-    """The account of the session that this browser had last."""
+def _previous_account() -> str | None:
+    """Return the id of the account of this browser's last session, if it can be decrypted."""
     session_id = request.cookies.get(str(current_app.config["SESSION_COOKIE_NAME"]), "")
+    value = request.cookies.get(_name("whose"), "")
     try:
-        return current.keyring().decrypt(STAFF, request.cookies.get(_name("whose"), ""), _bound(session_id)).decode()
+        return current.keyring().decrypt(STAFF, value, _associated_data(session_id)).decode()
     except DecryptionError:
         return None
 
@@ -108,7 +109,7 @@ def _name(what: str) -> str:
     return f"{current_app.config['SESSION_COOKIE_NAME']}-{what}"
 
 
-def _bound(session_id: str) -> bytes:
+def _associated_data(session_id: str) -> bytes:
     return f"{_name('whose')} {session_id}".encode()
 
 

@@ -1,4 +1,4 @@
-"""The forms of the staff pages. CSRFProtect checks the token of every post before a form is made."""
+"""The forms of the staff pages. CSRFProtect checks the token of every POST before a form is created."""
 
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
@@ -13,30 +13,30 @@ TOO_LONG = lazy_gettext("That is too long")
 
 
 class StaffForm(FlaskForm):
-    """What all forms here share."""
+    """Base of the staff forms."""
 
     class Meta:
-        """Messages are our own, and the token is checked already."""
+        """WTForms options: all messages are our own, and the token was checked before."""
 
         csrf = False
         locales = False
 
 
 class SignInForm(StaffForm):
-    """E-mail and password."""
+    """E-mail address and password."""
 
     email = EmailField(validators=[InputRequired(lazy_gettext("Enter your work e-mail"))])
     password = PasswordField(validators=[InputRequired(lazy_gettext("Enter your password"))])
 
 
 class CodeForm(StaffForm):
-    """A code of an app, or a recovery code."""
+    """A code of the app, or a recovery code."""
 
     code = StringField(validators=[InputRequired(lazy_gettext("Enter the code")), Length(max=40, message=TOO_LONG)])
 
 
 class PasswordForm(StaffForm):
-    """A new password, typed twice; the one in use before."""
+    """A new password, typed twice, and the current one unless that is temporary."""
 
     current = PasswordField(validators=[Optional()])
     password = PasswordField(validators=[InputRequired(lazy_gettext("Enter a new password"))])
@@ -44,7 +44,7 @@ class PasswordForm(StaffForm):
 
 
 class RolesForm(StaffForm):
-    """What an account may do. Which roles there are, and go together, is checked where they are given."""
+    """The roles of an account. ``accounts`` validates them."""
 
     roles = SelectMultipleField(choices=select_choices(roles.MEANINGS), validate_choice=False)
 
@@ -57,10 +57,10 @@ class AccountForm(RolesForm):
 
 
 class Day(DateField):
-    """A day, with a message of our own for what is none."""
+    """A date field with an error message of our own."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read the day. Raises ValueError."""
+        """Parse the date. Raises ValueError with our message."""
         try:
             super().process_formdata(valuelist)
         except ValueError:
@@ -68,10 +68,10 @@ class Day(DateField):
 
 
 class AuditForm(Form):
-    """Which events to show. Read from the address, so it can be kept and shared."""
+    """The filter of the audit page. Read from the query string, so that a filtered page can be bookmarked."""
 
     class Meta:
-        """Messages are our own."""
+        """WTForms options: all messages are our own."""
 
         locales = False
 

@@ -1,6 +1,6 @@
-"""After five wrong attempts in a row an account is locked, for a minute at first and an hour at most.
+"""Lockout: after five failed attempts in a row an account is locked, for a minute at first and an hour at most.
 
-An attempt is counted before it is checked, in one statement, so parallel guesses are not all checked.
+An attempt is counted before it is checked, in one statement, so that parallel guesses cannot exceed the limit.
 """
 
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from screening.extensions import db
 from screening.staff.models import Account
 
 FREE_ATTEMPTS = 5
-"""So many wrong tries in a row bring the first wait."""
+"""Failed attempts in a row that lead to the first lockout."""
 
 LOCKOUT_SECONDS = (60, 120, 240, 480, 960, 1920, 3600)
-"""Seconds after the fifth wrong try, the sixth and so on; the last one stays."""
+"""Duration of the lockout after the fifth failure, the sixth and so on; the last applies to all further ones."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try that may be looked at. ``locked_until`` is when the next may be made should it fail, 0 for at once."""
+    """A counted attempt that may be checked. ``locked_until``: when the next is possible if this fails; 0: at once."""
 
     locked_until: int
 
 
 def begin_attempt(account: Account, now: int) -> Attempt | None:
-    """Count a try as a wrong one for now; None when the account has to wait.
+    """Count an attempt as failed until ``refund_attempt``; return None if the account is locked.
 
-    A wait longer than there is was begun before the clock was put back, and is none.
-    Not committed: until then nobody else can have a try at this account, on either database.
+    A lockout that ends later than the longest one can is ignored: the clock was set back. The caller commits; until
+    then the row is locked, on both databases, and no other attempt on this account can begin.
     """
     wrong = Account.failures
     waits = [(wrong == FREE_ATTEMPTS - 1 + extra, now + wait) for extra, wait in enumerate(LOCKOUT_SECONDS)]
@@ -47,9 +47,9 @@ def begin_attempt(account: Account, now: int) -> Attempt | None:
     return None if row is None else Attempt(row.locked_until)
 
 
-def refund_attempt(account: Account, taken: Attempt) -> None:
-    """Take one try off the count: it was right. Other tries stay counted, so do waits they brought."""
-    until = case((Account.locked_until == taken.locked_until, 0), else_=Account.locked_until)
+def refund_attempt(account: Account, attempt: Attempt) -> None:
+    """Remove a successful attempt from the count. Other attempts stay counted, and so do their lockouts."""
+    until = case((Account.locked_until == attempt.locked_until, 0), else_=Account.locked_until)
     db.session.execute(
         update(Account)
         .where(Account.id == account.id)
@@ -59,7 +59,7 @@ def refund_attempt(account: Account, taken: Attempt) -> None:
 
 
 def reset_attempts(account: Account) -> None:
-    """Forget all wrong tries."""
+    """Delete all failed attempts, and the lockout."""
     db.session.execute(
         update(Account)
         .where(Account.id == account.id)

@@ -1,4 +1,4 @@
-"""What is kept about staff: accounts, the roles they have, and the sessions they are in.
+"""Tables of the staff application: accounts, their roles and sessions.
 
 Times are in seconds since 1970, UTC.
 """
@@ -16,7 +16,7 @@ from screening.extensions import db
 
 
 class Role(db.Model, RoleMixin):  # type: ignore[name-defined]
-    """One role of one account. The index keeps the two apart that nobody may hold together."""
+    """A role of an account. The partial unique index keeps an account from having both separated roles."""
 
     __tablename__ = "staff_role"
     __table_args__ = (
@@ -34,7 +34,7 @@ class Role(db.Model, RoleMixin):  # type: ignore[name-defined]
 
 
 class Account(db.Model, UserMixin):  # type: ignore[name-defined]
-    """One member of staff. The names that begin with ``fs_``, ``tf_`` and ``mf_`` are Flask-Security's."""
+    """A staff member. The names that begin with ``fs_``, ``tf_`` and ``mf_`` are Flask-Security's."""
 
     __tablename__ = "staff_account"
 
@@ -49,20 +49,20 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
     must_change_password: Mapped[bool] = mapped_column(Boolean, default=True)
     active: Mapped[bool] = mapped_column(Boolean, default=True)
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True, default=lambda: secrets.token_hex(32))
-    """Stands for the account in its sessions; a new one makes all of them void."""
+    """Identifies the account in its sessions; a new value invalidates all of them."""
 
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
-    """Sealed, for this account."""
+    """Encrypted, bound to this account."""
 
     totp_counter: Mapped[int] = mapped_column(BigInteger, default=0)
-    """The time step of the last code that was accepted: it and all before it are used up."""
+    """Time step of the last accepted code: it and all earlier ones are refused."""
 
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
     """Each encrypted."""
 
     failures: Mapped[int] = mapped_column(Integer, default=0)
-    """Wrong passwords and codes in a row."""
+    """Failed attempts in a row, by password or code."""
 
     locked_until: Mapped[int] = mapped_column(BigInteger, default=0)
     last_sign_in: Mapped[int | None] = mapped_column(BigInteger)
@@ -77,13 +77,13 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
 
     @classmethod
     def with_email(cls, email: str) -> Account | None:
-        """The account of an e-mail address, however it is written."""
+        """Return the account of an e-mail address, in any case, if there is one."""
         account: Account | None = db.session.scalar(select(cls).where(cls.email == email.strip().lower()))
         return account
 
     @classmethod
     def in_session(cls, uniquifier: str) -> Account | None:
-        """The account that a session is of, unless it was disabled or all its sessions were ended."""
+        """Return the account of a session; None if it was disabled, or all its sessions were ended."""
         account: Account | None = db.session.scalar(
             select(cls).where(cls.fs_uniquifier == uniquifier, cls.active.is_(True))
         )
@@ -91,7 +91,7 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
 
 
 class StaffSession(db.Model):  # type: ignore[name-defined]
-    """One browser somebody's password was accepted in. ``id`` is a hash: the row cannot be turned into a cookie."""
+    """A session after the password was accepted. ``id`` is the hash of the cookie, which the row does not disclose."""
 
     __tablename__ = "staff_session"
 

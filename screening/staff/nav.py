@@ -1,4 +1,4 @@
-"""The list of pages at the top: each wing adds its own, and an account sees those it may open."""
+"""The navigation of the staff pages: each package adds entries, and an account sees those it may open."""
 
 import logging
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """A page of the list. ``place`` orders the list, least first."""
+    """An entry of the navigation. ``place``: its position, in ascending order."""
 
     place: int
     endpoint: str
@@ -23,28 +23,28 @@ class Entry:
 
     @property
     def href(self) -> str:
-        """Where it leads."""
+        """The URL of the page."""
         return url_for(self.endpoint)
 
     @property
     def here(self) -> bool:
-        """Whether the page shown is this one, or belongs to it."""
+        """Whether the current page belongs to the entry's blueprint."""
         return request.blueprint == self.endpoint.rpartition(".")[0]
 
 
 def add(app: Flask, endpoint: str, label: LazyString, *roles: str, place: int = 50) -> None:
-    """List a page for accounts that have one of ``roles``. The first in its list is where an account lands."""
+    """Add an entry for accounts that have one of ``roles``. An account's first entry is its page after sign-in."""
     app.extensions.setdefault("staff_nav", []).append(Entry(place, endpoint, label, frozenset(roles)))
 
 
 def entries_for(account: Account) -> list[Entry]:
-    """The pages an account may open from the list."""
+    """Return the entries that an account may open, in order."""
     entries = current_app.extensions.get("staff_nav", [])
     return sorted((e for e in entries if e.roles & account.role_names), key=lambda entry: entry.place)
 
 
 class NavContext:
-    """Who is signed in, for the frame of a page. Nothing here raises: an error page is in the same frame."""
+    """The account's name and navigation, for the page frame. Never raises, because error pages have the same frame."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -53,10 +53,10 @@ class NavContext:
             account = account_or_none()
             if account is not None:
                 self.nav, self.name = entries_for(account), account.name
-        except Exception as error:  # without database or session the page is just nobody's
-            log.error("the frame knows nobody: %s", type(error).__name__)
+        except Exception as error:  # without database or session the frame shows no account
+            log.error("the account cannot be read for the page frame: %s", type(error).__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Give every template of the application its ``staff``."""
+    """Add the variable ``staff`` to every template of the application."""
     app.context_processor(lambda: {"staff": NavContext()})

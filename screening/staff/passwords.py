@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed, made for somebody, and told from guessable ones."""
+"""Passwords: hashing, temporary passwords, and the check of a new password's strength."""
 
 import re
 import secrets
@@ -18,60 +18,60 @@ CONTEXT = CryptContext([SCHEME], **COSTS)
 
 MIN_LENGTH = 12
 MAX_LENGTH = 200
-"""Characters. A longer one is a mistake, or meant to keep the server busy."""
+"""Characters. The limit bounds the work of hashing and scoring."""
 
 MIN_STRENGTH = 3
-"""Of zxcvbn's 0 to 4: a stranger needs 100 million guesses or more, which waits and hashing make hopeless (Wheeler,
-"zxcvbn: low-budget password strength estimation", USENIX Security 2016). It knows the 30,000 commonest passwords."""
+"""Of zxcvbn's 0 to 4: an attacker needs 100 million guesses, which lockout and hashing make infeasible (Wheeler,
+"zxcvbn: low-budget password strength estimation", USENIX Security 2016). It knows the 30,000 most common passwords."""
 
 MAX_SCORED = 72
-"""Characters. zxcvbn takes no more, and what follows so many makes nothing worse."""
+"""Characters. zxcvbn scores no more, and further ones make a password no weaker."""
 
 PROBLEMS: dict[str, LazyString] = {
     "short": lazy_gettext("Use at least 12 characters. A few words in a row are easy to remember"),
     "long": lazy_gettext("That is too long for a password"),
     "weak": lazy_gettext("That is one of the first a stranger would try. Choose another"),
 }
-"""Why a password cannot be taken, by code."""
+"""Why a password is refused, by code."""
 
 
 def hash_password(password: str) -> str:
-    """A password as it is stored."""
+    """Return the hash of a password."""
     return str(CONTEXT.hash(password))
 
 
 def verify_dummy(password: str) -> None:
-    """Take as long as checking a real password, for an account that is not there."""
-    CONTEXT.verify(password, _nobodys_hash())
+    """Take as long as the check of a real password, so that the response time does not disclose missing accounts."""
+    CONTEXT.verify(password, _dummy_hash())
 
 
 @lru_cache(1)
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return hash_password(secrets.token_urlsafe())
 
 
 def temporary_password() -> str:
-    """A password to hand over and to be changed at once: five short words, 51 bits."""
+    """Return a random password, to be changed at the first sign-in: five short words, 51 bits."""
     return str(genphrase(length=5, wordset="eff_short", sep="-"))
 
 
 def password_problem(password: str, *names: str) -> LazyString | None:
-    """Why a new password cannot be taken; None when it can.
+    """Return why a new password is refused; None if it is accepted.
 
-    ``names`` is what others know: the e-mail address, the person's name, the clinic's.
+    ``names``: what an attacker knows, that is e-mail address, name of the person and of the clinic.
     """
     if len(password) < MIN_LENGTH:
         return PROBLEMS["short"]
     if len(password) > MAX_LENGTH or "\0" in password:
         return PROBLEMS["long"]
-    from zxcvbn import zxcvbn  # its lists take half a second to load, and are seldom needed
+    from zxcvbn import zxcvbn  # imported on use: its word lists take half a second to load
 
-    if zxcvbn(password[:MAX_SCORED], _known(names))["score"] < MIN_STRENGTH:
+    if zxcvbn(password[:MAX_SCORED], _variants(names))["score"] < MIN_STRENGTH:
         return PROBLEMS["weak"]
     return None
 
 
-def _known(names: Sequence[str]) -> list[str]:
-    """Names as somebody may write them in a password: whole, without what is no letter or digit, and word by word."""
+def _variants(names: Sequence[str]) -> list[str]:
+    """Return names as a password may contain them: complete, word by word, and without punctuation."""
     words = [part for name in names for part in (name, *re.findall(r"\w+", name))]
     return [*words, *(re.sub(r"\W", "", name) for name in names)]

@@ -1,4 +1,4 @@
-"""What an account may do: a few roles, and the two that nobody holds together."""
+"""The roles of accounts, and the two that no account may have together."""
 
 from collections.abc import Collection
 
@@ -16,10 +16,11 @@ MEANINGS: dict[str, LazyString] = {
     ROWS: lazy_gettext("Rows: makes releases in full detail"),
     ADMIN: lazy_gettext("Admin: looks after accounts, and reads the audit page"),
 }
-"""Every role, in the order it is shown, with what it lets somebody do."""
+"""Every role, in the order of the form, with its description."""
 
 SEPARATED = (ROWS, CALLBACKS)
-"""Who knows a patient by name must not see single answers in full detail (see the migration's index)."""
+"""Roles that no account may have together (``models.Role`` has an index for it): an account that sees patients' names
+must not see single responses in full detail."""
 
 PROBLEMS: dict[str, LazyString] = {
     "unknown_role": lazy_gettext("There is no such role."),
@@ -27,11 +28,11 @@ PROBLEMS: dict[str, LazyString] = {
         "“Rows” and “Call-backs” cannot go to one person: who talks with patients must not see single rows."
     ),
 }
-"""Why roles cannot be given, by code."""
+"""Why roles are refused, by code."""
 
 
 def role_problem(names: Collection[str]) -> LazyString | None:
-    """Why an account cannot have these roles together; None when it can."""
+    """Return why an account cannot have these roles together; None if it can."""
     if not set(names) <= set(MEANINGS):
         return PROBLEMS["unknown_role"]
     if set(SEPARATED) <= set(names):

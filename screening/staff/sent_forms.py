@@ -1,7 +1,7 @@
-"""What a POST leaves for the page it redirects to: a refused form with the reason, or a result.
+"""Post, redirect, get: what a POST stores for the page it redirects to, a refused form with the reason or a result.
 
-Both are stored in the session, encrypted, because a field may hold patient data. The address holds a random id. A GET
-writes nothing, so Back and reload repeat nothing.
+Both are stored in the session, encrypted because a field may hold patient data; the URL holds a random id. A GET
+writes nothing, so that Back and reload repeat nothing.
 """
 
 import json
@@ -30,7 +30,7 @@ from screening.staff.current_account import account_or_none
 from screening.web.errors import ERROR_TEXTS
 
 FORM, RESULT = "sent", "result"
-"""Keys in the session, and parameters of the address."""
+"""Keys in the session, and query parameters of the URL."""
 
 STALE_FORM = "stale_form"
 """The reason of a form whose token belongs to an earlier session."""
@@ -48,7 +48,7 @@ NOT_STORED = ("csrf_token", "next", "seen", "secret", "sure", "password", "curre
 """Fields of the page rather than of its reader, confirmations, passwords and codes."""
 
 MAX_IN_COOKIE = 300
-"""Letters of a form stored before a password is accepted: the session is a cookie until then, and holds an e-mail."""
+"""Characters of a form stored before a password is accepted: until then the session is a cookie."""
 
 MAX_ENTRIES = 5
 """Refused forms and results that a session holds of each: one for each of a few tabs. The oldest goes first."""
@@ -63,14 +63,14 @@ class SentForm:
     """A form that was not accepted. ``errors``: codes by field, empty where the form's own validation has the text."""
 
     form: str
-    """The endpoint it was sent to."""
+    """The endpoint that the form was sent to."""
 
     fields: MultiDict[str, str]
     reason: str = ""
     errors: Mapping[str, str] = field(default_factory=dict)
 
     def show_errors(self, form: Form, texts: Texts | None = None) -> None:
-        """Give the fields of a form the errors they had, in the language of the page."""
+        """Set the stored errors on the fields of a form, in the language of the page."""
         if not self.errors:
             return
         form.validate()
@@ -97,7 +97,7 @@ def send_back(
 
 
 def send_result(page: str, seconds: int | None = None, **values: Any) -> AnyResponse:
-    """Store what a page shows once it is opened; return a redirect to it. After ``seconds`` it is shown no more."""
+    """Store what a page shows as the result of this POST, for ``seconds``; return a redirect to the page."""
     return _store(RESULT, page, values, until=None if seconds is None else current.now() + seconds)
 
 
@@ -107,7 +107,7 @@ def show_later(form: str, page: str, fields: list[tuple[str, str]]) -> AnyRespon
 
 
 def find(*forms: str) -> SentForm | None:
-    """Return the refused form that this address names, if it was sent to one of these endpoints (none: to any)."""
+    """Return the refused form that this URL names, if it was sent to one of these endpoints (none given: to any)."""
     entry = _entry(FORM)
     stored = _decrypted(FORM, entry)
     if entry is None or stored is None or (forms and entry["form"] not in forms):
@@ -117,13 +117,13 @@ def find(*forms: str) -> SentForm | None:
 
 
 def find_result() -> Mapping[str, Any] | None:
-    """Return what this address shows as the result of a POST, while it may be shown."""
+    """Return the result of a POST that this URL names, until it expires."""
     entry = _entry(RESULT)
-    return None if entry is None or _over(entry) else _decrypted(RESULT, entry)
+    return None if entry is None or _is_expired(entry) else _decrypted(RESULT, entry)
 
 
 def fill(make: Callable[..., AnyForm], texts: Texts | None = None) -> AnyForm:
-    """Return the form of this page: as sent by a POST, as typed before, with its errors, or empty."""
+    """Return the form of this page: with a POST's data; or as it was refused, with its errors; or empty."""
     if request.method == "POST":
         return make(formdata=request.form)
     sent = find(request.endpoint or "")
@@ -134,7 +134,7 @@ def fill(make: Callable[..., AnyForm], texts: Texts | None = None) -> AnyForm:
 
 
 def form_notice() -> LazyString | None:
-    """Return why the page shows a form again, or no longer shows a result; None for other pages."""
+    """Return the notice of a form shown again, or of a result that is no longer available; None for other pages."""
     sent = find()
     if sent is not None:
         return NOTICES.get(sent.reason)
@@ -146,7 +146,7 @@ def form_notice() -> LazyString | None:
 
 @contextmanager
 def carried_over() -> Iterator[None]:
-    """Encrypt what is stored anew when the session gets another id inside the block."""
+    """Context manager around a change of the session id: re-encrypt stored entries, which are bound to the id."""
     session = sessions.current_session()
     slots: dict[str, dict[str, Any]] = {slot: session[slot] for slot in (FORM, RESULT) if slot in session}
     values = {id_: _decrypted(slot, entry) for slot, entries in slots.items() for id_, entry in entries.items()}
@@ -160,38 +160,38 @@ def carried_over() -> Iterator[None]:
 
 
 def init_app(app: Flask) -> None:
-    """Remove stored forms and results with later posts, and give templates the notice of a form shown again."""
-    app.after_request(_remove)
+    """Delete stored forms and results after later POSTs, and add the template global ``form_notice``."""
+    app.after_request(_delete_used)
     app.jinja_env.globals["form_notice"] = form_notice
 
 
 def typed_fields() -> list[tuple[str, str]]:
-    """Return what was typed into the form of this request, without passwords and codes."""
+    """Return the fields of this request's form without ``NOT_STORED``."""
     return [(name, value) for name, value in request.form.items(multi=True) if name not in NOT_STORED]
 
 
 def page_of_form() -> str | None:
-    """Return the page the form of this request belongs to: its own address, or the next above that answers a GET."""
+    """Return the path of this request's form: its own, or the nearest parent that answers a GET."""
     addresses, path, sent_to = current_app.url_map.bind(""), request.path, request.url_rule
     while path.strip("/"):
         with suppress(HTTPException, RequestRedirect):
             rule, _ = addresses.match(path, method="GET", return_rule=True)
-            if path != request.path or sent_to is None or rule.rule == sent_to.rule:  # else a file of that name
+            if path != request.path or sent_to is None or rule.rule == sent_to.rule:  # not another rule that matches
                 return path
         path = path.rpartition("/")[0]
     return None
 
 
 def encrypt(value: Any, associated_data: str) -> str:
-    """Return a value compressed and encrypted."""
+    """Return a value as JSON, compressed and encrypted."""
     text = zlib.compress(json.dumps(value).encode(), 9)
     return current.keyring().encrypt(STAFF, text, associated_data.encode())
 
 
-def decrypt(sealed: str, associated_data: str) -> Any:
-    """Return the value; None for another key, other associated data, or what was changed."""
+def decrypt(ciphertext: str, associated_data: str) -> Any:
+    """Return the decrypted value; None for an unknown key, other associated data, or a changed ciphertext."""
     try:
-        return json.loads(zlib.decompress(current.keyring().decrypt(STAFF, sealed, associated_data.encode())))
+        return json.loads(zlib.decompress(current.keyring().decrypt(STAFF, ciphertext, associated_data.encode())))
     except DecryptionError:
         return None
 
@@ -233,17 +233,17 @@ def _code(error: Any, texts: Texts) -> str:
     return next((code for code, text in texts.items() if text is error), "")
 
 
-def _over(entry: Mapping[str, Any]) -> bool:
+def _is_expired(entry: Mapping[str, Any]) -> bool:
     return entry["until"] is not None and current.now() >= entry["until"]
 
 
-def _remove(response: Response) -> Response:
+def _delete_used(response: Response) -> Response:
     """Delete the last refusal of a form that is now accepted, and results whose time is over."""
     session = sessions.current_session()
     if request.method != "POST" or response.status_code != 303:
         return response
     sent, results = session.get(FORM, {}), session.get(RESULT, {})
-    done = [id_ for id_, entry in results.items() if _over(entry)]
+    done = [id_ for id_, entry in results.items() if _is_expired(entry)]
     if not any(f"{FORM}={id_}" in (response.location or "") for id_ in sent):
         done += [id_ for id_, entry in sent.items() if entry["form"] == request.endpoint and _is_here(entry)][-1:]
     for slot, entries in ((FORM, sent), (RESULT, results)):

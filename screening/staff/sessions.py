@@ -1,4 +1,4 @@
-"""Staff sessions: rows after the password was accepted (the cookie is a random id, stored hashed), a cookie before."""
+"""Staff sessions: an encrypted cookie before the password is accepted, then a row (the cookie is its unhashed id)."""
 
 import hashlib
 import json
@@ -22,30 +22,30 @@ from screening.staff.models import Account, StaffSession
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 15 * 60
-"""Seconds without a request after which a session has ended."""
+"""Seconds without a request after which a session ends."""
 
 ABSOLUTE_SECONDS = 10 * 60 * 60
-"""Seconds after the sign-in when a session ends in any case."""
+"""Seconds after the sign-in after which a session ends in any case."""
 
 ANONYMOUS_SECONDS = 60 * 60
-"""Seconds that what the sign-in page remembers is good for."""
+"""Lifetime of a session before the password is accepted."""
 
 SKEW_SECONDS = 60
-"""Seconds by which the clocks of two machines may differ. A session seen further ahead is from before a clock was put
-back: it ends, since nobody can tell how long it was idle."""
+"""Seconds by which the clocks of two machines may differ. A session last used further in the future ends: the clock was
+set back, so its idle time is unknown."""
 
 TOUCH_SECONDS = 30
-"""Seconds that may pass before a request is noted in the row again: a session may end so much early, never late."""
+"""Minimum interval between two updates of a row's ``seen``: a session may end this much early, never late."""
 
 MAX_COOKIE = 3000
-"""A longer cookie is not ours."""
+"""Characters. A longer cookie is ignored."""
 
 
 class Session(SecureCookieSession):
-    """One browser's session. ``id`` is what its cookie says, None while no password was accepted.
+    """A browser's session. ``id``: the value of its cookie, None before a password was accepted.
 
-    ``whose`` is the account of one that begins just now. ``ended`` tells that the browser came with a
-    cookie that is good no more; ``unknown`` that the database could not be asked.
+    ``fresh``: it began in this request, for the account ``whose``. ``ended``: the request's cookie is no longer valid.
+    ``unknown``: the database was unavailable.
     """
 
     def __init__(self, values: Any = (), id_: str | None = None, began: int = 0, seen: int = 0) -> None:
@@ -58,18 +58,18 @@ class Session(SecureCookieSession):
 
 
 class StaffSessions(SessionInterface):
-    """Flask's session for staff. ``clock`` gives the time in seconds, for tests to set."""
+    """The session interface of the staff application. ``clock`` returns seconds since 1970."""
 
     def __init__(self, keyring: Keyring, clock: Callable[[], float]) -> None:
         self.keyring = keyring
         self.clock = clock
 
     def open_session(self, app: Flask, request: Request) -> Session:
-        """The session of the request's cookie, or an empty one."""
+        """Return the session of the request's cookie, or an empty one."""
         now = int(self.clock())
         value = request.cookies.get(self.get_cookie_name(app), "")
         try:
-            found = self._strangers(app, value, now) if "." in value else self._row(value, now)
+            found = self._from_cookie(app, value, now) if "." in value else self._from_row(value, now)
         except SQLAlchemyError as error:
             log.error("sessions cannot be read: %s", type(error).__name__)
             found = Session(began=now)
@@ -80,7 +80,7 @@ class StaffSessions(SessionInterface):
         return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Note what changed, in the row or in the stranger's cookie. What a view left uncommitted is dropped."""
+        """Store a changed session in its row or cookie. Rolls back what a view left uncommitted."""
         session = cast(Session, session)
         if session.unknown:
             return
@@ -92,7 +92,7 @@ class StaffSessions(SessionInterface):
             "samesite": "Lax",
         }
         if session.id is not None:
-            self._keep(session)
+            self._update_row(session)
             if session.fresh:
                 response.set_cookie(name, session.id, **cookie)
         elif session:
@@ -102,16 +102,16 @@ class StaffSessions(SessionInterface):
         elif session.modified:
             response.delete_cookie(name, **cookie)
 
-    def _strangers(self, app: Flask, sealed: str, now: int) -> Session | None:
+    def _from_cookie(self, app: Flask, cookie: str, now: int) -> Session | None:
         try:
-            if len(sealed) > MAX_COOKIE:
+            if len(cookie) > MAX_COOKIE:
                 return None
-            kept = json.loads(self.keyring.decrypt(STAFF, sealed, self.get_cookie_name(app).encode()))
+            stored = json.loads(self.keyring.decrypt(STAFF, cookie, self.get_cookie_name(app).encode()))
         except DecryptionError:
             return None
-        return Session(kept["values"], began=kept["began"]) if now < kept["began"] + ANONYMOUS_SECONDS else None
+        return Session(stored["values"], began=stored["began"]) if now < stored["began"] + ANONYMOUS_SECONDS else None
 
-    def _row(self, id_: str, now: int) -> Session | None:
+    def _from_row(self, id_: str, now: int) -> Session | None:
         if not id_:
             return None
         row = db.session.execute(
@@ -125,34 +125,33 @@ class StaffSessions(SessionInterface):
             return None
         return Session(json.loads(row.data), id_, row.began, row.seen)
 
-    def _keep(self, session: Session) -> None:
-        """Update the row. One that was ended meanwhile stays away."""
+    def _update_row(self, session: Session) -> None:
+        """Update the session's row, if it was not deleted meanwhile."""
         now = int(self.clock())
         try:
             db.session.rollback()
             if session.modified or now - session.seen >= TOUCH_SECONDS:
-                changed = (
-                    {"data": json.dumps(dict(session))} if session.modified else {}
-                )  # another request may change it
+                # unmodified data is left out: a concurrent request may have changed it
+                changed = {"data": json.dumps(dict(session))} if session.modified else {}
                 db.session.execute(
                     update(StaffSession).where(StaffSession.id == _hashed(str(session.id))).values(seen=now, **changed)
                 )
                 db.session.commit()
         except SQLAlchemyError as error:
-            log.error("a session cannot be kept: %s", type(error).__name__)
+            log.error("a session cannot be stored: %s", type(error).__name__)
 
 
 def current_session() -> Session:
-    """The session of the request being answered."""
+    """Return the session of the current request."""
     return cast(Session, flask_session._get_current_object())  # type: ignore[attr-defined]
 
 
 def begin(session: Session, account: Account, now: int, since: int | None = None) -> None:
-    """Go on with an account under a new id, with nothing kept from before. The caller commits.
+    """Begin an account's session under a new id, and delete the values of the old one. The caller commits.
 
-    ``since`` is when the sign-in was, if it was not now: seconds since 1970, UTC.
+    ``since``: when the sign-in was, if not now, in seconds since 1970, UTC.
     """
-    _forget_old(session, now)
+    _delete_old(session, now)
     session.clear()
     session.id, session.fresh, session.whose = secrets.token_urlsafe(32), True, account.id
     session.began, session.seen = now if since is None else since, now
@@ -162,24 +161,24 @@ def begin(session: Session, account: Account, now: int, since: int | None = None
 
 def end(session: Session, now: int) -> None:
     """End a session. The caller commits."""
-    _forget_old(session, now)
+    _delete_old(session, now)
     session.clear()
     session.id = None
 
 
 def end_all(account: Account) -> None:
-    """End every session of an account, also one that is just being made. The caller commits."""
+    """End every session of an account, including one that another request is beginning. The caller commits."""
     account.fs_uniquifier = secrets.token_hex(32)
     db.session.execute(delete(StaffSession).where(StaffSession.account_id == account.id))
 
 
 def purge(now: float, dry_run: bool = False) -> int:
-    """Delete the sessions whose time is over, or count them; how many. Commits. Raises SQLAlchemyError."""
-    return delete_where(StaffSession, or_(*_over(int(now))), dry_run=dry_run)
+    """Delete expired sessions, or count them; return how many. Commits. Raises SQLAlchemyError."""
+    return delete_where(StaffSession, or_(*_expired(int(now))), dry_run=dry_run)
 
 
-def _over(now: int) -> list[ColumnElement[bool]]:
-    """What a session is whose time is over: any of these."""
+def _expired(now: int) -> list[ColumnElement[bool]]:
+    """Return the conditions of which an expired session meets at least one."""
     return [
         StaffSession.seen <= now - IDLE_SECONDS,
         StaffSession.began <= now - ABSOLUTE_SECONDS,
@@ -187,12 +186,12 @@ def _over(now: int) -> list[ColumnElement[bool]]:
     ]
 
 
-def _forget_old(session: Session, now: int) -> None:
-    """Remove the row of this session, and those whose time is over."""
-    ends = _over(now)
+def _delete_old(session: Session, now: int) -> None:
+    """Delete the row of this session, and all expired ones."""
+    conditions = _expired(now)
     if session.id is not None:
-        ends.append(StaffSession.id == _hashed(session.id))
-    db.session.execute(delete(StaffSession).where(or_(*ends)))
+        conditions.append(StaffSession.id == _hashed(session.id))
+    db.session.execute(delete(StaffSession).where(or_(*conditions)))
 
 
 def _hashed(id_: str) -> str:

@@ -1,4 +1,4 @@
-"""The second factor: a code that an app on a phone shows for half a minute, and codes for when the phone is gone."""
+"""The second factor: time-based codes (TOTP) of an authenticator app, and recovery codes for a lost phone."""
 
 import base64
 import re
@@ -16,39 +16,39 @@ from screening.crypto.keyring import STAFF, Keyring
 from screening.staff.models import Account
 
 METHOD = "authenticator"
-"""Flask-Security's word for an app that shows codes."""
+"""Flask-Security's name of the method."""
 
 PERIOD_SECONDS = 30
-"""Seconds a code is shown for; one of the period before or after is taken too, since clocks differ."""
+"""Time step of TOTP in seconds. Codes of the adjacent steps are accepted, too, because clocks differ."""
 
 RECOVERY_CODES = 10
 
 
 class Codes(Totp):
-    """Flask-Security's codes, with each accepted once only, and our clock.
+    """Flask-Security's TOTP with our clock, and with each code accepted once only.
 
-    Their secrets are in the open here. The library would encrypt them so that nobody can tell whether one was
-    changed (AES in counter mode); we seal them with the key ring, each for its account.
+    Secrets are plain text here; ``SecondFactor`` encrypts them with the key ring, bound to the account. The library's
+    own encryption (AES in counter mode) does not detect changes.
     """
 
     def __init__(self, clock: Callable[[], float], issuer: str) -> None:
         self._totp = TOTP.using(issuer=issuer, now=clock)
 
     def generate_totp_secret(self) -> str:
-        """A new secret, in the open."""
+        """Return a new secret, not encrypted."""
         return str(self._totp.new().to_json(encrypt=False))
 
     def get_last_counter(self, user: Any) -> int | None:
-        """The time step of the code last accepted."""
+        """Return the time step of the last accepted code."""
         return int(user.totp_counter) or None
 
     def set_last_counter(self, user: Any, tmatch: Any) -> None:
-        """Use up a code, and all before it. The account is held meanwhile (see ``authentication``)."""
+        """Mark a code and all earlier ones as used. ``authentication`` holds a lock on the account's row."""
         user.totp_counter = tmatch.counter
 
 
 def recovery_keys(keyring: Keyring) -> list[bytes]:
-    """What the recovery codes are encrypted with, the key for new ones first, as Flask-Security wants it."""
+    """Return the keys of the recovery codes in Flask-Security's format, the key for new ones first."""
     return [base64.urlsafe_b64encode(key) for key in keyring.derive_all(STAFF, "recovery codes").values()]
 
 
@@ -60,46 +60,46 @@ class SecondFactor:
     security: Security
 
     def new_secret(self, account: Account) -> str:
-        """A secret to share with an account's phone, sealed."""
-        return self.keyring.encrypt(STAFF, self._codes.generate_totp_secret().encode(), _place(account))
+        """Return a new encrypted secret for an account."""
+        return self.keyring.encrypt(STAFF, self._codes.generate_totp_secret().encode(), _associated_data(account))
 
     def verify_code(self, account: Account, code: str, secret: str | None = None) -> bool:
-        """Whether a code is the app's and was not used; it is used now.
+        """Return whether a code is valid and unused, and mark it as used.
 
-        ``secret`` is the account's, or one to come.
+        ``secret``: the encrypted secret if it is not the account's yet.
         """
         try:
-            plain = self._opened(account, secret or account.tf_totp_secret or "")
+            plain = self._decrypted(account, secret or account.tf_totp_secret or "")
         except DecryptionError:
             return False
         return self._codes.verify_totp(code.strip(), plain, account, window=PERIOD_SECONDS)
 
     def verify_recovery_code(self, account: Account, code: str) -> bool:
-        """Whether a recovery code is one of the account's; it is taken off its list."""
+        """Return whether a recovery code is one of the account's, and delete it."""
         util = self.security.mf_recovery_codes_util
         plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", code.lower())))
         return util.check_recovery_code(account, plain) and util.delete_recovery_code(account, plain)
 
     def enroll(self, account: Account, secret: str) -> list[str]:
-        """Let a secret be the account's from now on; gives its recovery codes, which are readable this once."""
+        """Set an account's secret; return new recovery codes. Only their ciphertexts are stored."""
         account.tf_primary_method, account.tf_totp_secret = METHOD, secret
         return self.new_recovery_codes(account)
 
     def new_recovery_codes(self, account: Account) -> list[str]:
-        """Replace the recovery codes; they are readable this once."""
+        """Replace an account's recovery codes; return the new ones. Only their ciphertexts are stored."""
         return list(self.security.mf_recovery_codes_util.create_recovery_codes(account))
 
     def format_secret(self, account: Account, secret: str) -> str:
-        """A secret as it is typed into an app: groups of four letters. Raises DecryptionError."""
-        return str(self._codes.get_totp_pretty_key(self._opened(account, secret))).replace("-", " ")
+        """Return a decrypted secret for typing into an app, in groups of four letters. Raises DecryptionError."""
+        return str(self._codes.get_totp_pretty_key(self._decrypted(account, secret))).replace("-", " ")
 
     def qr_modules(self, account: Account, secret: str) -> tuple[int, str]:
-        """The secret as a QR code: how many squares wide, and the dark ones as the ``d`` of an SVG path.
+        """Return the QR code of a secret: its width in modules, and the dark ones as the ``d`` of an SVG path.
 
         Raises DecryptionError.
         """
         code = QRCode()
-        code.add_data(self._codes.get_totp_uri(account.email, self._opened(account, secret)))
+        code.add_data(self._codes.get_totp_uri(account.email, self._decrypted(account, secret)))
         matrix = code.get_matrix()
         path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(matrix) for x, dark in enumerate(row) if dark)
         return len(matrix), path
@@ -109,15 +109,15 @@ class SecondFactor:
         codes: Totp = self.security.totp_factory
         return codes
 
-    def _opened(self, account: Account, secret: str) -> str:
-        return self.keyring.decrypt(STAFF, secret, _place(account)).decode()
+    def _decrypted(self, account: Account, secret: str) -> str:
+        return self.keyring.decrypt(STAFF, secret, _associated_data(account)).decode()
 
 
 def delete_second_factor(account: Account) -> None:
-    """Take app and recovery codes off an account."""
+    """Delete an account's secret and recovery codes."""
     account.tf_primary_method = account.tf_totp_secret = account.mf_recovery_codes = None
     account.totp_counter = 0
 
 
-def _place(account: Account) -> bytes:
+def _associated_data(account: Account) -> bytes:
     return f"second factor {account.id}".encode()

@@ -1,1 +1,1 @@
-"""What the visitor's pages share: their answers' cookie, language, crisis help, headers, errors, assets."""
+"""What the pages of all packages share: page frame, page cache, crisis help, headers, errors, assets, rate limits."""

@@ -1,4 +1,4 @@
-"""Static files: built once, named by their hash, compressed ahead, served for ever."""
+"""Static files: built and compressed ahead, named by their content hash, and cached by browsers as immutable."""
 
 import json
 import re
@@ -15,7 +15,7 @@ PREFIX = "/static/"
 
 
 def init_app(app: Flask) -> None:
-    """Let templates name a file by ``asset('visitor.css')``. Raises SettingsError when none were built."""
+    """Add the template global ``asset('visitor.css')``. Raises SettingsError when no files were built."""
     try:
         manifest: dict[str, str] = json.loads((BUILT / "manifest.json").read_text())
     except (OSError, ValueError) as error:
@@ -24,9 +24,9 @@ def init_app(app: Flask) -> None:
 
 
 def files(application: Any, headers: Mapping[str, str]) -> Callable[..., Any]:
-    """Serve the built files, with the given headers, in front of a WSGI application.
+    """Return WSGI middleware that serves the built files, with the given headers, before an application.
 
-    A file is handed to the server whole: piece by piece, a reader who never takes the next piece would hold a thread.
+    Each file is passed to the server as one chunk: in several, a client that stops reading would block a thread.
     """
 
     def add_headers(file_headers: Any, path: str, url: str) -> None:

@@ -10,7 +10,7 @@ from flask import Response, make_response
 from werkzeug.datastructures import Accept
 
 COMPRESSION_LEVEL = 5
-"""Of gzip's 1 to 9: from here on more work saves next to nothing on our pages."""
+"""Of gzip's 1 to 9: higher levels save next to nothing on our pages."""
 
 
 def with_compression(page: str, accepted: Accept) -> Response:

@@ -1,6 +1,6 @@
-"""Error pages, with crisis help. An unavailable database is a 503; a static page stands in when rendering fails.
+"""Error pages, with crisis help. An unavailable database is a 503; a static page replaces one that cannot be rendered.
 
-Errors are logged by their place in the code, never with values.
+Errors are logged as type and stack, without their message, which may contain an answer.
 """
 
 import logging
@@ -24,7 +24,7 @@ RETRY_SECONDS = 60
 
 @dataclass(frozen=True)
 class ErrorText:
-    """What an error page says."""
+    """Title and text of an error page."""
 
     title: LazyString
     text: LazyString
@@ -56,7 +56,7 @@ ERROR_TEXTS = {
 
 
 def init_app(app: Flask, template: str, last_resort: str) -> None:
-    """Answer every error of an application with ``template``, or failing that with ``last_resort``."""
+    """Answer every error of an application with ``template``, or with the page ``last_resort`` if rendering fails."""
 
     def answer(error: Exception) -> Response:
         code = _code(error)
@@ -69,7 +69,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
         )
         try:
             page = render_template(template, words=words, request_id=request_id.made())
-        except Exception as second:  # the last page must not fail for the same reason
+        except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
             page = last_resort
         response = make_response(page, code)
@@ -84,7 +84,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether the database cannot be worked with just now; what was asked of it may be right all the same."""
+    """Return whether an error means that the database is unavailable, rather than that a statement is wrong."""
     if isinstance(error, OperationalError | InternalError | WaitedError):
         return True
     return isinstance(error, SQLAlchemyError) and bool(getattr(error, "connection_invalidated", False))
@@ -97,7 +97,7 @@ def _code(error: Exception) -> int:
 
 
 def origin_of(error: Exception) -> str:
-    """An error's type and the calls that led to it, without its message: a message may quote an answer."""
+    """Return an error's type and its stack, innermost call first, without the message, which may contain an answer."""
     calls = traceback.extract_tb(error.__traceback__)
     return " < ".join(
         [type(error).__name__, *(f"{c.name} ({c.filename.rpartition('/')[2]}:{c.lineno})" for c in calls[::-1])]

@@ -1,4 +1,4 @@
-"""What select fields of forms offer."""
+"""Choices of select fields."""
 
 from collections.abc import Mapping
 
@@ -7,5 +7,5 @@ from wtforms import SelectChoice
 
 
 def select_choices(labels: Mapping[str, str | LazyString]) -> list[SelectChoice]:
-    """Choices of a field: the value that is sent, and what it is called."""
+    """Return a field's choices from a mapping of the value that is sent to the label that is shown."""
     return [SelectChoice(value=value, label=label) for value, label in labels.items()]

@@ -1,7 +1,7 @@
-"""The form token: every POST carries the draft's random token, or is refused.
+"""CSRF protection of the visitor application: every POST must carry the draft's random token.
 
-A request that carries a draft must prove it with the token. The call-back form also works without cookies: then there
-is no draft to protect, and the browser must say that the form was sent from this site.
+The call-back form also works without cookies. Then there is no draft to protect, and the ``Origin`` or
+``Sec-Fetch-Site`` header must name this site.
 """
 
 import hmac
@@ -18,14 +18,14 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing: RFC 9110, section 9.2.1."""
 
 WITHOUT_TOKEN = frozenset({"screener.leave"})
-"""The way out works from any page, however old; ``origin`` refuses it from another site."""
+"""Endpoints without a token. Leaving works from any page, however old; ``origin`` refuses it from another site."""
 
 WITHOUT_COOKIE = frozenset({"patient_callbacks.edit", "patient_callbacks.check", "patient_callbacks.send"})
-"""The call-back form, which a browser without cookies may send, too."""
+"""Endpoints of the call-back form, which a browser without cookies may send, too."""
 
 
 def init_app(app: Flask) -> None:
-    """Refuse every request that may change something and lacks the token: CSRFError."""
+    """Raise CSRFError for every request with an unsafe method that lacks the token."""
 
     @app.before_request
     def check_form_token() -> None:

@@ -1,6 +1,6 @@
-"""The log: one line for each failure and warning, as text or as JSON, and nothing of a person.
+"""Log formatters: one line for each failure and warning, as text or as JSON, without personal data.
 
-A traceback is told by its places only, since a message may quote an answer.
+An exception is logged as type and stack only, because its message may contain an answer.
 """
 
 import json
@@ -14,31 +14,31 @@ from screening.web.errors import origin_of
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people."""
+    """Formats records as plain text."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger and message, and the request's id."""
-        told = fields(record)
-        line = "{time} {level} {logger}: {message}".format(**told)
-        if told["request_id"]:
-            line += f" (request {told['request_id']})"
+        """Return time, level, logger, message and request id on one line."""
+        values = fields(record)
+        line = "{time} {level} {logger}: {message}".format(**values)
+        if values["request_id"]:
+            line += f" (request {values['request_id']})"
         return line.replace("\n", " ")
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for machines."""
+    """Formats records as JSON objects."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The same as a JSON object."""
+        """Return the record's ``fields`` as a JSON object on one line."""
         return json.dumps(fields(record), ensure_ascii=False)
 
 
 FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
-"""By the setting ``LOG``."""
+"""Formatters by value of the setting ``LOG_FORMAT``."""
 
 
 def fields(record: logging.LogRecord) -> dict[str, str]:
-    """What a line tells; the time is in UTC, and the id is empty outside a request."""
+    """Return the values of a log line. The time is in UTC; the request id is empty outside a request."""
     message = record.getMessage()
     if record.exc_info and isinstance(record.exc_info[1], Exception):
         message += f": {origin_of(record.exc_info[1])}"
@@ -52,7 +52,7 @@ def fields(record: logging.LogRecord) -> dict[str, str]:
 
 
 def configure(kind: str) -> None:
-    """Write this process's log in one of ``FORMATTERS``, to where its errors go."""
+    """Write this process's log with one of ``FORMATTERS``, to the WSGI error stream or standard error."""
     default_handler.setFormatter(FORMATTERS[kind]())
     root = logging.getLogger()
     if default_handler not in root.handlers:

@@ -1,4 +1,4 @@
-"""Every macro of ``templates/components``, loaded once as ``ui.<macro>``: imports cost a tenth of a page."""
+"""Every macro of ``templates/components``, loaded once as ``ui.<macro>``: imports take a tenth of a page's time."""
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -16,14 +16,14 @@ CACHED_MACROS = (
     *("care", "choices", "cycle", "dots", "footer", "head", "icon", "ketamine", "limits", "support"),
     *("top", "treatments"),
 )
-"""Macros whose result depends on nothing but their arguments and the language, and costs more to render than to
-store."""
+"""Macros whose result depends on nothing but their arguments and the language, and is slower to render than to look
+up."""
 
 MAX_CACHED = 1024
 
 
 def init_app(app: Flask) -> None:
-    """Load the macros. Raises ValueError when two files give one name to a macro."""
+    """Load the macros. Raises ValueError when two files define a macro of the same name."""
     files = app.jinja_env.list_templates(filter_func=lambda name: name.startswith(COMPONENTS_DIR))
     ui = load(app.jinja_env, files)
     for name in CACHED_MACROS:
@@ -32,14 +32,14 @@ def init_app(app: Flask) -> None:
 
 
 def load(environment: Environment, files: Iterable[str]) -> SimpleNamespace:
-    """Return the macros of these files by name. Raises ValueError when two files give one name to a macro."""
+    """Return the macros of these files by name. Raises ValueError when two files define a macro of the same name."""
     macros: dict[str, object] = {}
     for file in files:
         for name, macro in vars(environment.get_template(file).module).items():
             if name.startswith("_") or not callable(macro):
                 continue
             if name in macros:
-                raise ValueError(f"{file}: there is another macro {name}")
+                raise ValueError(f"{file}: macro {name} is already defined in another file")
             macros[name] = macro
     return SimpleNamespace(**macros)
 
@@ -48,10 +48,10 @@ def _cached(macro: Callable[..., Markup]) -> Callable[..., Markup]:
     """Return a macro whose results are cached; its arguments must be hashable."""
 
     @lru_cache(MAX_CACHED)
-    def made(language: str, *arguments: object, **options: object) -> Markup:
+    def render(language: str, *arguments: object, **options: object) -> Markup:
         return macro(*arguments, **options)
 
     def cached(*arguments: object, **options: object) -> Markup:
-        return made(locale.current_locale(), *arguments, **options)
+        return render(locale.current_locale(), *arguments, **options)
 
     return cached

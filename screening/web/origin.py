@@ -1,6 +1,6 @@
-"""A second check beside the form token: a form that says it comes from another site is refused.
+"""Origin check, beside the form token: a POST whose headers name another site is refused.
 
-A browser that hides where it comes from sends nothing, or ``null``; then the token alone decides.
+A browser that hides its origin sends no header, or ``null``; then the token alone decides.
 """
 
 from urllib.parse import urlsplit
@@ -18,12 +18,12 @@ def init_app(app: Flask) -> None:
 
 
 def is_own() -> bool:
-    """Return whether no header says that this request was sent from another site."""
+    """Return whether no header names another site as the sender of this request."""
     return request.headers.get("Sec-Fetch-Site") != "cross-site" and all(map(_is_ours, ("Origin", "Referer")))
 
 
 def is_proven() -> bool:
-    """Return whether the browser says that this request was sent from this site, and nothing says otherwise."""
+    """Return whether a header names this site as the sender of this request, and none names another."""
     named = request.headers.get("Origin", "null") != "null" or request.headers.get("Sec-Fetch-Site") == "same-origin"
     return named and is_own()
 

@@ -1,6 +1,6 @@
 """Cached pages of the walk, which differ between visitors in form token and seconds left only.
 
-These two are rendered as marks and replaced for each request. The pages are rendered by an environment of their own
+These two are rendered as placeholders and replaced for each request. The pages have a Jinja environment of their own
 that has no ``request``, ``session``, ``g`` or ``config``, so a cached page cannot hold a visitor's data.
 """
 
@@ -17,16 +17,16 @@ from screening.web import macros
 from screening.web.page_frame import PageFrame
 
 MAX_PAGES = 2048
-"""Pages, of about 7 kB each: the least recently used goes first, so memory ends at about 15 MB a process."""
+"""Size of the LRU cache in pages of about 7 kB: at most about 15 MB a process."""
 
 TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
-"""Marks for a visitor's own values in a cached page. Random, so that no text can hold them."""
+"""Placeholders of a visitor's own values in a cached page. Random, so that no text contains them."""
 
 GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
 """Globals of the application that depend on nothing but their arguments and the page's language."""
 
 COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps")
-"""Files of ``templates/components`` that cached pages draw from."""
+"""Files of ``templates/components`` whose macros cached pages use."""
 
 PAGES: Mapping[str, frozenset[str]] = {
     "screener/start.html": frozenset({"first", "signs", "began", "notice"}),
@@ -37,7 +37,7 @@ PAGES: Mapping[str, frozenset[str]] = {
 """The cached pages, and the values that each is rendered from, beside the frame and the form token."""
 
 FRAME_VALUES = frozenset({"site", "form_token", "typing", "lang_address", "changing"})
-"""What the layout reads. The last three are optional."""
+"""Values that the layout reads. The last three are optional."""
 
 
 class PageCache:
@@ -49,12 +49,12 @@ class PageCache:
 
     def page(self, template: str, frame: PageFrame, token: str, **values: Any) -> str:
         """Return a page. Its values must be hashable, and never what a visitor typed."""
-        marked = frame if frame.clears_in is None else replace(frame, clears_in=CLEARS_IN)
-        page = self.rendered(template, marked, tuple(values.items()))
+        anonymous = frame if frame.clears_in is None else replace(frame, clears_in=CLEARS_IN)
+        page = self.rendered(template, anonymous, tuple(values.items()))
         return page.replace(TOKEN, token).replace(str(CLEARS_IN), str(frame.clears_in))
 
     def render(self, template: str, frame: PageFrame, values: tuple[tuple[str, Any], ...]) -> str:
-        """Return a page with marks in place of a visitor's own values. ``frame`` holds the language."""
+        """Return a page with placeholders for a visitor's own values. ``frame`` holds the language."""
         return self._environment.get_template(template).render(dict(values), site=frame, form_token=lambda: TOKEN)
 
 

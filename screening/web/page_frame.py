@@ -1,4 +1,4 @@
-"""What every page's frame shows: clinic, crisis help, languages, and the state of the draft."""
+"""The frame of every page: clinic, crisis help, languages, and when the draft expires."""
 
 import logging
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class PageFrame:
 
 
 def frame_of(walk: Walk | None) -> PageFrame:
-    """Return the frame of a page of this walk; without one, the frame of a page that knows no answers."""
+    """Return the frame of a page of this walk; without a walk, a frame that depends on no answers."""
     language = locale.current_locale() if walk is None else walk.locale
     languages = locale.other_languages(current_app.extensions["locales"], language)
     urgent, clears_in = False, None
@@ -48,13 +48,13 @@ def frame_of(walk: Walk | None) -> PageFrame:
 
 
 def init_app(app: Flask) -> None:
-    """Give every template of an application its ``site``, and a filter for opening hours."""
+    """Add the variable ``site`` to every template of an application, and a filter for opening hours."""
     app.context_processor(lambda: {"site": _current_frame()})
     app.add_template_filter(opening_hours)
 
 
 def _current_frame() -> PageFrame:
-    """Return the frame of the page being made. Error pages have one, too, so a damaged draft raises nothing."""
+    """Return the frame of the current request. A damaged draft raises nothing: error pages have a frame, too."""
     try:
         return frame_of(current_walk() if isinstance(current_draft(), Draft) else None)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""In-memory counters of rate limits, swept as new ones come: the library's own starts a thread at each count."""
+"""In-memory counters of rate limits, without the thread that the library's own storage starts at each count."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -6,24 +6,24 @@ from threading import Lock
 from limits.storage import Storage
 
 MIN_SWEEP = 1024
-"""So many counts may stand before those that are over are looked for."""
+"""Number of counters from which expired ones are removed."""
 
 
 class RateLimitStorage(Storage):
-    """A storage of the library ``limits``, for fixed windows; safe among threads.
+    """A thread-safe storage of the library ``limits``, for fixed windows.
 
-    Windows that are over go whenever the counts have doubled, so a count costs the same however many there are.
+    Expired windows are removed whenever the number of counters has doubled: amortized constant time.
     """
 
     STORAGE_SCHEME = None
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """``clock`` gives the time in seconds since 1970."""
+        """``clock`` returns the time in seconds since 1970."""
         super().__init__()
         self._clock = clock
         self._lock = Lock()
         self._windows: dict[str, tuple[float, int]] = {}
-        """The time, in seconds since 1970, at which a window is over, and how much was counted in it."""
+        """By key: when the window ends, in seconds since 1970, and the count in it."""
         self._sweep_at = MIN_SWEEP
 
     def __len__(self) -> int:
@@ -31,11 +31,11 @@ class RateLimitStorage(Storage):
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
-        """What may go wrong: nothing."""
+        """Exceptions of the storage: none."""
         return ()
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count ``amount`` under a key whose window, from its first count on, lasts ``expiry`` seconds; all so far."""
+        """Add ``amount`` to a key's window, which lasts ``expiry`` seconds from its first count; return the count."""
         now = self._clock()
         with self._lock:
             until, count = self._windows.get(key, (0.0, 0))
@@ -48,25 +48,25 @@ class RateLimitStorage(Storage):
         return count + amount
 
     def get(self, key: str) -> int:
-        """What was counted in a key's present window."""
+        """Return the count in a key's current window."""
         until, count = self._windows.get(key, (0.0, 0))
         return count if until > self._clock() else 0
 
     def get_expiry(self, key: str) -> float:
-        """When a key's window is over."""
+        """Return when a key's window ends."""
         return self._windows.get(key, (self._clock(), 0))[0]
 
     def check(self) -> bool:
-        """Whether the storage can be used."""
+        """Return whether the storage is available."""
         return True
 
     def reset(self) -> int:
-        """Forget everything; how many counts there were."""
+        """Delete all counters; return how many there were."""
         with self._lock:
-            gone, self._windows = len(self._windows), {}
-        return gone
+            deleted, self._windows = len(self._windows), {}
+        return deleted
 
     def clear(self, key: str) -> None:
-        """Forget a key's count."""
+        """Delete a key's counter."""
         with self._lock:
             self._windows.pop(key, None)

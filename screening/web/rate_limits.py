@@ -1,6 +1,6 @@
-"""Rate limits for forms by client network, seen only as a keyed hash whose key changes daily.
+"""Rate limits for forms by client network, which is stored as a keyed hash only; the key changes daily.
 
-Counted by ``limits``. When a shared store is unavailable nothing is limited, and nobody waits for it.
+Counted by the library ``limits``. While a shared store is unavailable, nothing is limited and no request waits for it.
 """
 
 import hashlib
@@ -30,68 +30,68 @@ log = logging.getLogger(__name__)
 IN_MEMORY = "memory://"
 
 SHARED = re.compile(r"(redis|valkey)(s?|\+unix)://")
-"""Addresses of a store that several processes and machines count in. Valkey speaks Redis's language."""
+"""URLs of a store shared by several processes and machines. Valkey has Redis's protocol."""
 
 SHARED_SECONDS = 0.25
-"""A form waits no longer than this for the shared store."""
+"""Timeout of the shared store."""
 
 RECONNECT_SECONDS = 10
-"""So long a process asks no more after the shared store has failed it."""
+"""Seconds after a failure of the shared store in which a process does not use it."""
 
 
 class Storage:
-    """Where forms are counted: in the process, or in a shared store that may be away.
+    """The counters: in the process, or in a shared store, which may be unavailable.
 
-    When the shared store fails or is slow, one form has waited ``SHARED_SECONDS``; for the next
-    ``RECONNECT_SECONDS`` this process asks it nothing and allows everything, so that others need not wait.
+    After a failure or timeout of the shared store, everything is allowed for ``RECONNECT_SECONDS`` without another
+    attempt, so that further forms do not wait for it.
     """
 
     def __init__(
         self, address: str, clock: Callable[[], float] = time.time, stopwatch: Callable[[], float] = time.monotonic
     ) -> None:
-        """Connects to nothing yet. Raises SettingsError for an address that cannot be used.
+        """Open no connection yet. Raises SettingsError for an address that cannot be used.
 
-        ``clock`` gives seconds since 1970, for windows counted in memory; ``stopwatch`` seconds that never run back.
+        ``clock`` returns seconds since 1970, for windows counted in memory; ``stopwatch`` is a monotonic clock.
         """
         self._limiter = FixedWindowRateLimiter(
             RateLimitStorage(clock) if address == IN_MEMORY else shared_storage(address)
         )
         self._stopwatch = stopwatch
-        self._rests_until = 0.0
+        self._skip_until = 0.0
 
     def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
-        """Count once more, and say whether that is within the rates."""
-        if self._stopwatch() < self._rests_until:
+        """Count once, and return whether that is within the rates."""
+        if self._stopwatch() < self._skip_until:
             return True
         try:
             return all(self._limiter.hit(rate, *whose) for rate in rates)
-        except Exception as error:  # a limit is not worth a visit
-            self._rests_until = self._stopwatch() + RECONNECT_SECONDS
+        except Exception as error:  # a form is not refused because a counter fails
+            self._skip_until = self._stopwatch() + RECONNECT_SECONDS
             log.error("the limits cannot be counted: %s", type(error).__name__)
             return True
 
 
 def shared_storage(address: str) -> limits.storage.Storage:
-    """A storage of the library ``limits``. Raises SettingsError for an address that cannot be used."""
+    """Return a storage of the library ``limits``. Raises SettingsError for an address that cannot be used."""
     shared = SHARED.match(address)
     if shared:
         address = address.replace("valkey", "redis", 1)
     try:
-        return storage_from_string(address, **_impatient() if shared else {})  # type: ignore[return-value]
+        return storage_from_string(address, **_short_timeouts() if shared else {})  # type: ignore[return-value]
     except (ConfigurationError, ValueError) as error:
         raise SettingsError(f"SCREENING_RATE_LIMIT_STORAGE_URL: {error}") from error
 
 
-def _impatient() -> dict[str, Any]:
-    """Options of the library ``redis`` by which nobody waits long; its own way is three tries, seconds apart."""
-    from redis.backoff import NoBackoff  # only where a shared store is used: it takes a while to load
+def _short_timeouts() -> dict[str, Any]:
+    """Return options of the library ``redis`` with a short timeout and no retry; by default it retries for seconds."""
+    from redis.backoff import NoBackoff  # imported only where a shared store is used: slow to load
     from redis.retry import Retry
 
     return {"socket_timeout": SHARED_SECONDS, "socket_connect_timeout": SHARED_SECONDS, "retry": Retry(NoBackoff(), 0)}
 
 
 def client_network(purpose: str = FORMS) -> str:
-    """A name for the sending address that holds for a day, made with the key of a purpose."""
+    """Return a hash of the client's network that is valid for a day, keyed by the key of a purpose."""
     key = _key_of(current.keyring(), purpose, current.now() // DAY_SECONDS)
     return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -102,17 +102,16 @@ def _key_of(keyring: Keyring, purpose: str, day: int) -> bytes:
 
 
 def allow(what: str, rate: str) -> bool:
-    """Whether the address that sends the present form may do ``what`` once more, at most ``20 per hour``, say."""
+    """Return whether this client's network may do ``what`` once more at this rate (for example ``20 per hour``)."""
     allowed: Callable[[str, list[limits.RateLimitItem]], bool] = current_app.extensions["limit"]
     return allowed(what, limits.parse_many(rate))
 
 
 def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: str = FORMS) -> None:
-    """Limit the forms an application takes, but for the endpoint ``exempt``.
+    """Limit the POSTs to an application, except those to the endpoint ``exempt``.
 
-    ``purpose`` names the key that blurs the addresses: one that this application's machine holds.
-    Reading is never limited, and a storage out of order limits nothing.
-    Raises SettingsError for a storage that cannot be used.
+    ``purpose``: the purpose of the key that networks are hashed with, one that this machine holds.
+    GETs are never limited. Raises SettingsError for a storage that cannot be used.
     """
     counted = Storage(storage, app.extensions["clock"])
     rates = limits.parse_many(limit)

@@ -1,4 +1,4 @@
-"""A random request id, made only when something is logged: in the log, ``X-Request-ID`` and the staff error page."""
+"""A random request id, made when a line is logged: in the log, ``X-Request-ID`` and the staff error page."""
 
 import secrets
 
@@ -8,20 +8,20 @@ KEY = "screening.request_id"
 
 
 def make() -> str:
-    """The id of the request being answered, made when it is first asked for; empty outside a request."""
+    """Return the id of the current request, created on the first call; empty outside a request."""
     return str(request.environ.setdefault(KEY, secrets.token_hex(8))) if has_request_context() else ""
 
 
 def made() -> str:
-    """The same where something was logged; else empty."""
+    """Return the id of the current request if one was created, else an empty string."""
     return str(request.environ.get(KEY, ""))
 
 
 def init_app(app: Flask) -> None:
-    """Tell the id in the answer."""
+    """Add the header ``X-Request-ID`` to responses of requests that have an id."""
 
     @app.after_request
-    def tell(response: Response) -> Response:
+    def add_header(response: Response) -> Response:
         if made():
             response.headers["X-Request-ID"] = made()
         return response

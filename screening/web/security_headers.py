@@ -1,4 +1,4 @@
-"""Security headers. ``Referrer-Policy`` is same-origin: with no-referrer browsers send ``Origin: null``."""
+"""Security headers. ``Referrer-Policy`` is same-origin, because with no-referrer browsers send ``Origin: null``."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ UNUSED_FEATURES = ("camera", "geolocation", "microphone", "payment", "usb", "bro
 
 
 def policy(secure: bool, frame_ancestors: tuple[str, ...], form_targets: tuple[str, ...]) -> Mapping[str, str]:
-    """The headers that are the same for pages and files.
+    """Return the headers that pages and static files share.
 
-    ``form_targets`` are the other origins a form may end on; a redirect after a post counts too.
+    ``form_targets``: other origins that a form may lead to, redirects after a POST included.
     """
     content = (
         "default-src 'self'",
@@ -39,9 +39,9 @@ def policy(secure: bool, frame_ancestors: tuple[str, ...], form_targets: tuple[s
 
 
 def init_app(app: Flask, headers: Mapping[str, str]) -> None:
-    """Set the headers on every response of an application; nothing it makes may be stored on the way.
+    """Add the headers to every response of an application, and ``no-store`` where it sets no ``Cache-Control``.
 
-    They are put on below the framework, as they are: its own way looks at each name and value anew each time.
+    Added in WSGI middleware, because Werkzeug validates every header on each response.
     """
     inner, pairs, never_stored = app.wsgi_app, list(headers.items()), ("Cache-Control", "no-store")
 

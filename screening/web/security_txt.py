@@ -1,4 +1,4 @@
-"""``/.well-known/security.txt``: whom to tell of a weakness, for those who look where RFC 9116 says."""
+"""``/.well-known/security.txt`` (RFC 9116): where to report a vulnerability."""
 
 from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlsplit
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, make_response
 from screening import current
 
 VALIDITY = timedelta(days=180)
-"""RFC 9116, 2.5.5: less than a year ahead. A copy that somebody kept is not believed for longer."""
+"""Time until the file expires. RFC 9116, 2.5.5 recommends less than a year, so that old copies are not relied on."""
 
 PATH = "/.well-known/security.txt"
 
@@ -17,7 +17,7 @@ security_txt = Blueprint("security_txt", __name__)
 
 @security_txt.get(PATH)
 def show() -> Response:
-    """The file, written anew at each look, so it never expires where the site runs."""
+    """Return the file. ``Expires`` is set on each request, so it never passes while the site runs."""
     clinic = current.clinic()
     lines = ["# This is a demo. No clinic stands behind it, and nobody answers its phone."] if clinic.demo else []
     lines += [f"Contact: {clinic.security_contact}", f"Expires: {_expires()}"]
@@ -31,13 +31,13 @@ def show() -> Response:
 
 
 def _expires() -> str:
-    """A midnight, so that all who look on one day are told the same."""
+    """Return the time of expiry: a midnight, so that the file changes once a day only."""
     day = datetime.fromtimestamp(current.now(), UTC).date() + VALIDITY
     return datetime.combine(day, time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _canonical() -> list[str]:
-    """Where the file is found, for each name of the site that is known; the RFC knows https addresses only."""
+    """Return the file's https addresses, one for each known name of the site; the RFC allows no http."""
     settings = current.settings()
     parts = [urlsplit(settings[name]) for name in ("SITE_URL", "STAFF_URL")]
     return list(dict.fromkeys(f"https://{part.netloc}{PATH}" for part in parts if part.scheme == "https"))

@@ -9,12 +9,12 @@ from typing import Any
 
 FOLDER = Path(__file__).parent
 STALE_DAYS = 366
-"""A file checked longer ago than this is a finding: numbers and keys change about once a year."""
+"""Days after which the doctor reports a file as unchecked: numbers and keys change about once a year."""
 
 
 @dataclass(frozen=True)
 class ContactOption:
-    """One way to reach help: the words on the link, where it leads, and one sentence about it."""
+    """One way to reach help: the link's text and address, and one sentence about it."""
 
     label: str
     href: str
@@ -23,7 +23,7 @@ class ContactOption:
 
 @dataclass(frozen=True)
 class Crisis:
-    """Crisis help in one language. ``checked`` is None for the built-in stand-in."""
+    """Crisis help in one language. ``checked`` is the date of the last review, None for ``FALLBACK``."""
 
     checked: date | None
     strip_label: str
@@ -57,16 +57,16 @@ FALLBACK = Crisis(
     in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255.",
     unwatched="Nobody at the clinic watches your answers live. Nadie en la clínica ve sus respuestas en vivo.",
 )
-"""Both languages in one, so that it serves whichever file is missing."""
+"""Crisis help in both languages at once, which replaces the file of either language."""
 
 
 def load(locales: tuple[str, ...], folder: Path = FOLDER) -> Mapping[str, Crisis]:
-    """Crisis help for every language. Never raises: a bad file is replaced by the stand-in."""
+    """Return the crisis help of every language. Never raises: ``FALLBACK`` replaces a bad file."""
     return {locale: _read(folder / f"{locale}.toml") or FALLBACK for locale in locales}
 
 
 def problems(crises: Mapping[str, Crisis], today: date) -> list[str]:
-    """What an operator must mend, a line each: files missing, damaged, or not checked for over a year."""
+    """Return one line for each file that is missing, damaged, or not checked for over a year."""
     found = []
     for locale, crisis in crises.items():
         if crisis.checked is None:
@@ -86,10 +86,10 @@ def _read(path: Path) -> Crisis | None:
 
 def _value(value: Any, kind: object) -> Any:
     if kind is ContactOption:
-        way = ContactOption(**value)
-        if not all(isinstance(part, str) and part for part in (way.label, way.href, way.note)):
-            raise ValueError("a way needs its label, href and note")
-        return way
+        option = ContactOption(**value)
+        if not all(isinstance(part, str) and part for part in (option.label, option.href, option.note)):
+            raise ValueError("a contact option needs label, href and note")
+        return option
     if type(value) is not (str if kind is str else date) or not value:
         raise ValueError("not a text or date")
     return value

@@ -1,6 +1,7 @@
-"""Request buffering: a body is read whole before the concurrency limit, and each address gets few such threads.
+"""Request buffering: a body is read completely before the concurrency limit, so that a slow sender takes no slot of it.
 
-Many slow addresses are the reverse proxy's task, which buffers bodies before it passes them on.
+Bodies being read are limited by address and in all. Slow senders from many addresses are the reverse proxy's task:
+it buffers bodies before it passes them on.
 """
 
 import io
@@ -11,14 +12,14 @@ from typing import Any
 Application = Callable[..., Iterable[bytes]]
 
 MAX_PER_ADDRESS = 16
-"""Bodies one address may have under way in a process. A form of ours is whole within a round trip."""
+"""Bodies that a process reads at once from one address. Our forms arrive within a round trip."""
 
 MAX_BUFFERED = 64
-"""Bodies under way in a process, whoever sends them: half of the server's threads."""
+"""Bodies that a process reads at once from all addresses: half of the server's threads."""
 
 
 class RequestBuffering:
-    """Hands an application only what was sent whole, with the body in memory."""
+    """WSGI middleware that passes on only requests whose body is complete, and in memory."""
 
     def __init__(
         self,
@@ -29,20 +30,20 @@ class RequestBuffering:
         most: int = MAX_BUFFERED,
         most_an_address: int = MAX_PER_ADDRESS,
     ) -> None:
-        """``longest`` is in bytes; one that says it is longer is handed on unread, for the application to refuse.
+        """``longest``: bytes; a body announced as longer is passed on unread, for the application to refuse.
 
-        ``refuse`` answers when too many are under way; ``unlike`` what no browser sends: a body without its
-        length, which may have no end, or one that breaks off, which must not be taken for a whole.
+        ``refuse`` answers when too many bodies are being read; ``unlike`` answers what no browser sends: a chunked
+        body, which may be endless, and one shorter than its ``Content-Length``, which is incomplete.
         """
         self._application, self._longest = application, longest
         self._refuse, self._unlike = refuse, unlike
         self._most, self._most_an_address = most, most_an_address
         self._lock = Lock()
-        self._under_way: dict[str, int] = {}
-        self._in_all = 0
+        self._reading: dict[str, int] = {}
+        self._total = 0
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Read the body, if there is one, and hand the request on."""
+        """Read the body, if there is one, and pass the request on."""
         if "HTTP_TRANSFER_ENCODING" in environ:
             return self._unlike(environ, start_response)
         announced = environ.get("CONTENT_LENGTH") or "0"
@@ -62,16 +63,16 @@ class RequestBuffering:
 
     def _begin(self, address: str) -> bool:
         with self._lock:
-            already = self._under_way.get(address, 0)
-            if self._in_all >= self._most or already >= self._most_an_address:
+            already = self._reading.get(address, 0)
+            if self._total >= self._most or already >= self._most_an_address:
                 return False
-            self._under_way[address] = already + 1
-            self._in_all += 1
+            self._reading[address] = already + 1
+            self._total += 1
             return True
 
     def _end(self, address: str) -> None:
         with self._lock:
-            self._in_all -= 1
-            left = self._under_way.pop(address) - 1
+            self._total -= 1
+            left = self._reading.pop(address) - 1
             if left:
-                self._under_way[address] = left
+                self._reading[address] = left
