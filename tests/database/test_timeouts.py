@@ -81,7 +81,7 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
-        turnstile = db.engine.pool.turnstile
+        turnstile = db.engine.pool.circuit_breaker
         with pytest.raises(OperationalError):
             db.session.execute(text("SELECT * FROM nowhere"))
         db.session.rollback()
@@ -127,7 +127,7 @@ def take_lock(site, marked):
             connection.execute(text("SELECT pg_advisory_lock(1)"))
             connection.execute(text("SELECT pg_advisory_unlock(1)"))
         finally:
-            db.engine.pool.turnstile.open()
+            db.engine.pool.circuit_breaker.open()
 
 
 def waited_for(holder, seconds):
