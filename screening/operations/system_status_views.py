@@ -48,7 +48,7 @@ class OpenFindings:
             account = account_or_none()
             if account is None or ADMIN not in account.role_names or request.endpoint == "system_status.show":
                 return 0
-            return sum(finding.needs_somebody for finding in _known())
+            return sum(finding.needs_action for finding in _known())
         except Exception as error:  # without database or session the line is just not there
             log.error("what needs somebody is not known: %s", type(error).__name__)
             return 0

@@ -29,7 +29,7 @@ class Finding:
     command: str = ""
 
     @property
-    def needs_somebody(self) -> bool:
+    def needs_action(self) -> bool:
         """Whether a person must do something."""
         return self.severity is not Severity.NOTE
 
