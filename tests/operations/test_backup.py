@@ -257,10 +257,10 @@ def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, t
         target.write(first)
         target.truncate()
 
-    monkeypatch.setattr(create, "_to_disk", bad_disk)
+    monkeypatch.setattr(create, "_sync", bad_disk)
     with pytest.raises(BackupError, match="damaged"):
         take(app, file, replace=True)
-    monkeypatch.setattr(create, "_to_disk", wrong_file)
+    monkeypatch.setattr(create, "_sync", wrong_file)
     with pytest.raises(BackupError, match="not what was written"):
         take(app, file, replace=True)
     assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]

@@ -118,7 +118,7 @@ def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, nu
     clock.forward(IDLE_SECONDS)
     with monkeypatch.context() as patch:
         if number == len(NAMES):
-            patch.setattr(purging, "_wipe", killed)
+            patch.setattr(purging, "_scrub", killed)
         else:
             changed = list(purgers(worked.app.config["SETTINGS"]))
             changed.insert(number, purging.Purger("killed", killed, ()))
