@@ -25,10 +25,9 @@ def latest_revision() -> str | None:
 
 
 def _version(name: str, engine: Engine) -> str | None:
-    version_table = f"alembic_version_{name}"
+    versions = f"alembic_version_{name}"
     with engine.connect() as connection:
-        if not inspect(connection).has_table(version_table):
+        if not inspect(connection).has_table(versions):
             return None
-        query = select(column("version_num")).select_from(table(version_table))
-        version: str | None = connection.execute(query).scalar()
+        version: str | None = connection.execute(select(column("version_num")).select_from(table(versions))).scalar()
         return version

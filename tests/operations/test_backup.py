@@ -261,7 +261,7 @@ def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, t
     with pytest.raises(BackupError, match="damaged"):
         take(app, file, replace=True)
     monkeypatch.setattr(create, "_sync", wrong_file)
-    with pytest.raises(BackupError, match="not what was written"):
+    with pytest.raises(BackupError, match="differs from what was written"):
         take(app, file, replace=True)
     assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]
     assert rows_in(sqlite_url)["audit_event"] == events
