@@ -26,7 +26,7 @@ def withdraw_response(draft: Draft) -> responses.StoreResult:
     """Take back the anonymous copy: equal answers with a name beside them would tell whose it is."""
     if "response_outcome" not in draft:
         return responses.StoreResult.NONE
-    outcome = responses.withdraw(draft.response_id, kept_before=draft.response_stored)
+    outcome = responses.withdraw(draft.response_id, stored_before=draft.response_stored)
     if outcome is not responses.StoreResult.UNAVAILABLE:
         draft["response_outcome"], draft.response_stored = outcome.value, outcome is responses.StoreResult.SHUFFLED
     return outcome

@@ -1,4 +1,4 @@
-"""Loads a questionnaire definition from TOML and checks it as a whole; errors name file, question and field."""
+"""Loads and validates a questionnaire definition in TOML; errors name file, question and field."""
 
 import re
 import tomllib
@@ -23,23 +23,23 @@ from screening.questionnaires.model import (
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
 LIBRARY = Path(__file__).with_name("library")
-"""The definitions that come with the product."""
+"""The definitions that come with the software."""
 
 MAX_SHORT_TEXT = 20
-"""Longest name of a sign in the chart: 300 units of width, see the chart's grid."""
+"""Longest name of a sign that fits the chart, which is 300 units wide."""
 
 MAX_BRIEF_TEXT = 17
-"""Longest wording of an answer in the chart."""
+"""Longest answer text that fits the chart."""
 
 KINDS = ("one", "many", "scale")
 RESERVED_IDS = frozenset({"review"})
 RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED, "any", "masked"})
 CODE = re.compile("[a-z0-9_]{1,20}")
-"""What a choice's code may be: it becomes data, and nothing in data needs quoting."""
+"""Valid codes of choices: exported data then needs no quoting."""
 
 
 def load(path: Path) -> Questionnaire:
-    """Read and check a definition. Raises DefinitionError, also when the file cannot be read or parsed."""
+    """Read and validate a definition. Raises DefinitionError, also when the file cannot be read or parsed."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -48,7 +48,7 @@ def load(path: Path) -> Questionnaire:
 
 
 class _Reader(TableReader):
-    """Reads one definition. Each method reads one kind of table and fails with the place it stands at."""
+    """Parses one definition. Each method parses one kind of table; its errors name table and field."""
 
     def questionnaire(self) -> Questionnaire:
         top = "top level"
@@ -194,7 +194,9 @@ class _Reader(TableReader):
             if parent not in ids:
                 raise self.fail(where, "show_when.question", f"there is no question {parent!r}")
             if ids.index(parent) >= position:
-                raise self.fail(where, "show_when.question", f"{parent!r} comes later; a branch looks back")
+                raise self.fail(
+                    where, "show_when.question", f"{parent!r} comes later; a condition must name an earlier question"
+                )
             points = [choice.points for choice in by_id[parent].choices if choice.points is not None]
             if not any(n >= question.show_when.at_least for n in points):
                 raise self.fail(where, "show_when.at_least", f"no answer to {parent!r} is worth that much")
