@@ -22,7 +22,7 @@ MISTAKES = {
     "unknown answer": ('of = ["25_to_34", "35_to_44"]', 'of = ["25_to_34", "35_to_45"]', r"of must list answers' codes"),
     "in two groups": ('of = ["45_to_54", "55_to_64"]', 'of = ["35_to_44", "55_to_64"]', r"each in one group"),
     "not coarser": ('of = ["18_to_24", "25_to_34", "35_to_44"]', 'of = ["18_to_24", "25_to_34"]', r"level 'three_groups' must be coarser than four_groups"),
-    "no pain with pain": ('of = ["under_3_months", "3_to_12_months"]', 'of = ["under_3_months", "not_shown"]', r"who named no pain is told apart"),
+    "no pain with pain": ('of = ["under_3_months", "3_to_12_months"]', 'of = ["under_3_months", "not_shown"]', r"must not be grouped, except"),
 }  # fmt: skip
 
 
