@@ -283,7 +283,7 @@ def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, 
     app = commands(sqlite_url, mine)
     assert flask(app, "restore", "--check", new)[0] == 0
     code, counts, words = flask(app, "restore", "--check", old)
-    assert (code, counts) == (1, "") and f"the key {first.active}, which is not in backup.toml" in words
+    assert (code, counts) == (1, "") and f"key {first.active}, which is not in backup.toml" in words
 
 
 @pytest.fixture(scope="module")
