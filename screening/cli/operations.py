@@ -19,7 +19,7 @@ def purge(dry_run: bool) -> None:
     purged = purging.purge(current.settings(), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
-    if not purged.wiped and not dry_run:
+    if not purged.scrubbed and not dry_run:
         click.echo("Freed pages could not be scrubbed, the database is in use; the next purge tries again", err=True)
 
 

@@ -41,8 +41,8 @@ def preview(file: Path | None, version: int | None) -> None:
     """Print the manifest that a release would have now, without creating one."""
     seen = service.preview(_policy(file), current.now(), version)
     click.echo(json.dumps(seen.stated(), indent=1, sort_keys=True, ensure_ascii=False))
-    if seen.waits:
-        click.echo(f"Held back, too few responses yet: {', '.join(seen.waits)}", err=True)
+    if seen.held_back:
+        click.echo(f"Held back, too few responses yet: {', '.join(seen.held_back)}", err=True)
 
 
 @release.command("create")

@@ -16,6 +16,6 @@ def shuffle() -> None:
     click.echo(done.moved)
     if not done.moved:
         least = current.settings()["MIN_GROUP_SIZE"]
-        click.echo(f"{done.waiting} responses are pending; at least {least} are shuffled together", err=True)
-    if not done.wiped:
+        click.echo(f"{done.pending} responses are pending; at least {least} are shuffled together", err=True)
+    if not done.scrubbed:
         click.echo("Freed pages could not be scrubbed, the database is in use; the next run tries again", err=True)

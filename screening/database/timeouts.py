@@ -42,8 +42,8 @@ class CircuitBreaker:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, Lock()
         self._retry_at: float | None = None
-        self.silent = False
-        """True while the circuit is open: requests already waiting for a connection fail fast, too."""
+        self.is_open = False
+        """True from a timeout until the next probe: requests already waiting for a connection fail fast, too."""
 
     def enter(self) -> None:
         """Return if the request may use the database; else raise PoolTimeoutError without waiting."""
@@ -53,16 +53,16 @@ class CircuitBreaker:
             now = self._clock()
             if self._retry_at is not None and now < self._retry_at:
                 raise PoolTimeoutError("the circuit breaker is open: the database timed out a moment ago")
-            self._retry_at, self.silent = now + OPEN_SECONDS, False  # this request probes; the others still fail fast
+            self._retry_at, self.is_open = now + OPEN_SECONDS, False  # this request probes; the others still fail fast
 
-    def shut(self) -> None:
+    def trip(self) -> None:
         """Open the circuit, after a timeout."""
         with self._lock:
-            self._retry_at, self.silent = self._clock() + OPEN_SECONDS, True
+            self._retry_at, self.is_open = self._clock() + OPEN_SECONDS, True
 
-    def open(self) -> None:
+    def reset(self) -> None:
         """Close the circuit, after an answer."""
-        self._retry_at, self.silent = None, False
+        self._retry_at, self.is_open = None, False
 
 
 @lru_cache(64)
@@ -123,17 +123,17 @@ def set_timeouts(engine: Engine) -> None:
     engine.pool.circuit_breaker = breaker  # type: ignore[attr-defined]
 
     def connect(dialect: Any, record: Any, arguments: Any, options: dict[str, Any]) -> BoundedConnection:
-        if breaker.silent:  # a pooled connection timed out just before: do not wait for a new one
+        if breaker.is_open:  # a pooled connection timed out just before: do not wait for a new one
             raise psycopg.errors.ConnectionTimeout("the circuit breaker is open: the server timed out a moment ago")
         server_options = f"{options.pop('options', '')} {OPTIONS}".strip()
         return BoundedConnection.connect(*arguments, **options, options=server_options)
 
     def failed(context: ExceptionContext) -> None:
         if _is_timeout(context.original_exception):
-            breaker.shut()
+            breaker.trip()
 
     def answered(*_: Any) -> None:
-        breaker.open()
+        breaker.reset()
 
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", connect)

@@ -3,8 +3,8 @@
 A row holds the id of the mail's subject, but no address, name or text. A package registers each of its mail types with
 a function that composes the message when it is sent, on a machine that can decrypt the request::
 
-    types.add_type(app, "request.waiting", MailType(label, compose, "staff_callbacks.show"))
-    outbox.enqueue("request.waiting", request.id, now)   # stored by the commit that stores the request
+    types.add_type(app, "request.waits", MailType(label, compose, "staff_callbacks.show"))
+    outbox.enqueue("request.waits", request.id, now)   # stored by the commit that stores the request
 """
 
 import secrets

@@ -42,10 +42,10 @@ def purgers(settings: Mapping[str, Any]) -> tuple[Purger, ...]:
 
 @dataclass(frozen=True)
 class Purged:
-    """Numbers of deleted records by name, and whether the freed pages are scrubbed (``wiped``)."""
+    """Numbers of deleted records by name, and whether the freed pages are scrubbed (``scrubbed``)."""
 
     counts: dict[str, int]
-    wiped: bool
+    scrubbed: bool
 
 
 def purge(settings: Mapping[str, Any], now: float, dry_run: bool = False) -> Purged:
@@ -57,7 +57,7 @@ def purge(settings: Mapping[str, Any], now: float, dry_run: bool = False) -> Pur
     found = purgers(settings)
     counts = {purger.name: purger.run(now, dry_run) for purger in found}
     db.session.rollback()  # an open read transaction would prevent scrubbing
-    return Purged(counts, wiped=not dry_run and _scrub(found))
+    return Purged(counts, scrubbed=not dry_run and _scrub(found))
 
 
 def _scrub(found: Iterable[Purger]) -> bool:

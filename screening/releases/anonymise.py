@@ -33,13 +33,13 @@ class Level:
 class Hierarchy:
     """The generalization hierarchy of one quasi-identifier, finest level first. ``weight``: its weight in the penalty.
 
-    ``waits``: rows with a value that has fewer than k rows at the finest level are held back for a later release.
+    ``holds_back``: rows with a value that has fewer than k rows at the finest level are held back for a later release.
     """
 
     name: str
     weight: int
     levels: tuple[Level, ...]
-    waits: bool = False
+    holds_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Rules:
 class Plan:
     """How a release generalizes, and the resulting measures.
 
-    ``generalized`` maps each combination of original values to what is released. ``waiting``: the combinations that
+    ``generalized`` maps each combination of original values to what is released. ``held_back``: the combinations that
     are held back. ``k`` is the size of the smallest group, ``ncp`` the mean penalty of a row (0: no loss, 1: total
     loss). ``values`` and ``strongest``: the fewest distinct sensitive answers of a group, and the greatest share of
     the strongest answer in a group.
@@ -79,7 +79,7 @@ class Plan:
 
     levels: tuple[str, ...]
     generalized: Mapping[Generalized, Generalized]
-    waiting: frozenset[Generalized]
+    held_back: frozenset[Generalized]
     rows: int
     suppressed: int
     groups: int
@@ -123,15 +123,15 @@ def search(counts: Mapping[tuple[Generalized, str], int], hierarchies: tuple[Hie
     for (details, answer), number in counts.items():
         _check(details, hierarchies)
         cells[details][answer] += number
-    waiting = _waiting(cells, hierarchies, rules.k)
-    cells = {details: answers for details, answers in cells.items() if details not in waiting}
+    held_back = _held_back(cells, hierarchies, rules.k)
+    cells = {details: answers for details, answers in cells.items() if details not in held_back}
     rows = _rows(cells)
     if rows < rules.k:
         raise GroupTooSmallError
     for candidate in sorted(_by_k(cells, hierarchies, rules), key=lambda found: (found.ncp, found.vector)):
         suppressed = _suppressed(candidate.groups, rules, rules.met_by)
         if suppressed is not None:
-            return _plan(candidate, suppressed, cells, hierarchies, rules, waiting)
+            return _plan(candidate, suppressed, cells, hierarchies, rules, held_back)
     raise InsufficientDiversityError
 
 
@@ -142,11 +142,11 @@ def _check(details: Generalized, hierarchies: tuple[Hierarchy, ...]) -> None:
                 raise ValueError(f"{hierarchy.name}: the level {level.id} does not contain {value!r}")
 
 
-def _waiting(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> frozenset[Generalized]:
-    """Return the combinations to hold back: those with fewer than k rows for a value of a hierarchy with ``waits``."""
+def _held_back(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> frozenset[Generalized]:
+    """Return the combinations to hold back: those with a rare value (fewer than k rows) in a hierarchy that does so."""
     found: set[Generalized] = set()
     for place, hierarchy in enumerate(hierarchies):
-        if hierarchy.waits:
+        if hierarchy.holds_back:
             finest = hierarchy.levels[0].generalized
             rows: Counter[str] = Counter()
             for details, answers in cells.items():
@@ -228,7 +228,7 @@ def _plan(
     cells: Groups,
     hierarchies: tuple[Hierarchy, ...],
     rules: Rules,
-    waiting: frozenset[Generalized],
+    held_back: frozenset[Generalized],
 ) -> Plan:
     hidden = (SUPPRESSED,) * len(hierarchies)
     generalized = {details: _generalize(details, hierarchies, found.vector) for details in cells}
@@ -240,7 +240,7 @@ def _plan(
     return Plan(
         levels=tuple(hierarchy.levels[number].id for hierarchy, number in zip(hierarchies, found.vector, strict=True)),
         generalized=generalized,
-        waiting=waiting,
+        held_back=held_back,
         rows=_rows(groups),
         suppressed=groups[hidden].total() if hidden in groups else 0,
         groups=len(groups),

@@ -52,7 +52,7 @@ class Hierarchies:
         steps = PERIOD_HIERARCHY[PERIOD_HIERARCHY.index(finest) :]
         period = tuple(Level(step, {month: _period(month, step) for month in months}) for step in steps)
         return (
-            Hierarchy("period", self.weights["period"], period, waits=True),
+            Hierarchy("period", self.weights["period"], period, holds_back=True),
             Hierarchy("age_band", self.weights["age_band"], self.age_band),
             Hierarchy("pain_duration", self.weights["pain_duration"], self.pain_duration),
         )

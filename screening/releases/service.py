@@ -71,11 +71,11 @@ class Preview:
     """The state of the responses at the preview (see ``_stamp``)."""
 
     @property
-    def waits(self) -> tuple[str, ...]:
+    def held_back(self) -> tuple[str, ...]:
         """The periods that are held back, since they have too few responses."""
-        months = (details[0] for details in self.plan.waiting)
+        months = (details[0] for details in self.plan.held_back)
         finest = self.policy.hierarchies.for_periods(months, self.policy.finest)[0].levels[0].generalized
-        return tuple(sorted({finest[details[0]] for details in self.plan.waiting}))
+        return tuple(sorted({finest[details[0]] for details in self.plan.held_back}))
 
     def stated(self) -> dict[str, Any]:
         """Return the part of the manifest that is known before the release is made."""

@@ -22,11 +22,11 @@ SHUFFLED_COLUMNS = [column.name for column in ShuffledResponse.__table__.columns
 
 @dataclass(frozen=True)
 class ShuffleResult:
-    """Responses moved, responses still pending, and whether freed pages were scrubbed (``wiped``)."""
+    """Responses moved, responses still pending, and whether freed pages were scrubbed (``scrubbed``)."""
 
     moved: int
-    waiting: int
-    wiped: bool
+    pending: int
+    scrubbed: bool
 
 
 def shuffle(k: int) -> ShuffleResult:
@@ -43,10 +43,10 @@ def shuffle(k: int) -> ShuffleResult:
     if _claim(pending, batch, k):
         moved += _move(main, pending, batch)
         _clear(main, pending)
-    wiped = all(
+    scrubbed = all(
         [scrub(pending, PendingResponse.__tablename__, whole_file=True), scrub(main, ShuffledResponse.__tablename__)]
     )
-    return ShuffleResult(moved, _count(pending), wiped)
+    return ShuffleResult(moved, _count(pending), scrubbed)
 
 
 def _interrupted(pending: Engine) -> list[str]:
@@ -58,9 +58,9 @@ def _interrupted(pending: Engine) -> list[str]:
 
 def _claim(pending: Engine, batch: str, k: int) -> bool:
     """Assign all pending responses to a batch, if there are at least ``k``; return whether they were assigned."""
-    waiting = PendingResponse.batch.is_(None)
+    unclaimed = PendingResponse.batch.is_(None)
     with pending.begin() as connection:
-        claimed = connection.execute(update(PendingResponse).where(waiting).values(batch=batch)).rowcount
+        claimed = connection.execute(update(PendingResponse).where(unclaimed).values(batch=batch)).rowcount
         if claimed < k:
             connection.rollback()
         return claimed >= k

@@ -93,9 +93,9 @@ def test_purge_deletes_and_counts_each_expired_kind(worked, clock):
     clock.forward(IDLE_SECONDS)
     before = left(worked)
     counted = run(worked, clock(), dry_run=True)
-    assert left(worked) == before and not counted.wiped
+    assert left(worked) == before and not counted.scrubbed
     done = run(worked, clock())
-    assert tuple(done.counts) == NAMES and done.wiped
+    assert tuple(done.counts) == NAMES and done.scrubbed
     assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1, 1), strict=True))
     assert left(worked) == [1, 2, 1, 0, 1, before[5] - 1] and states(worked) == ["new"]
     assert set(run(worked, clock()).counts.values()) == {0}
@@ -232,7 +232,7 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
         for name in gone[1:]:
             patient_service.withdraw(references[name], clock())
     done = run(team, clock())
-    assert done.wiped and done.counts["withdrawn requests"] == len(gone) == 14
+    assert done.scrubbed and done.counts["withdrawn requests"] == len(gone) == 14
     after = on_disk(database_url, request)
     assert [name for name in gone if any(part in after for part in stored[name])] == []
     assert all(part in after for name in set(names) - set(gone) for part in stored[name])

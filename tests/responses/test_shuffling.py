@@ -47,7 +47,7 @@ def waiting() -> list[tuple[str, str]]:
 def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
     for number in range(K - 1):
         agree(questionnaire, number)
-    assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, waiting=K - 1, wiped=True)
+    assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, pending=K - 1, scrubbed=True)
     assert len(waiting()) == K - 1 and mixed() == []
 
 
@@ -137,7 +137,7 @@ def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire
     ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
     everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
-    assert shuffling.shuffle(K).wiped
+    assert shuffling.shuffle(K).scrubbed
     assert_absent(ids, tmp_path)
     one = agree(questionnaire, 10**31)
     withdraw(one, stored_before=True)
