@@ -64,6 +64,8 @@ def read_ring(folder: Path, purpose: str) -> Ring:
         ring = Ring(keys, table["active"])
     except FileNotFoundError:
         raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
+    except PermissionError:
+        raise SettingsError(f"key file {path.name} belongs to another user: chown it to the site's user") from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, SettingsError):
             raise

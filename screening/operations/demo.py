@@ -67,7 +67,7 @@ def fill(site: Flask) -> list[Login]:
             raise SettingsError("The clinic file is of a real clinic (demo = false): demo data is refused")
         for table in (Account, CallbackRequest, ShuffledResponse):
             if db.session.scalar(select(func.count()).select_from(table)):
-                raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
+                raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a separate database")
         now = int(staff.extensions["clock"]())
         db.session.add(audit.event(audit.DEMO_FILLED, now, audit.COMMAND))
         db.session.commit()  # first, so that an interrupted run is marked as a demo, too

@@ -80,7 +80,7 @@ def export_code(questionnaire: Questionnaire, question: Question, answers: Answe
         return NOT_SHOWN
     answer = answers.get(question.id, NOT_ANSWERED)
     if not isinstance(answer, str):
-        raise TypeError(f"{question.id} takes many answers and has no single code")
+        raise TypeError(f"{question.id} allows several answers and has no single code")
     return answer
 
 

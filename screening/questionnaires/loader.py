@@ -126,7 +126,7 @@ class _Reader(TableReader):
     ) -> tuple[Choice, ...]:
         given = [field for field in ("scale", "choices", "numbers") if field in table]
         if len(given) != 1:
-            raise self.fail(where, "choices", "give exactly one of choices, scale and numbers")
+            raise self.fail(where, "choices", "set exactly one of choices, scale and numbers")
         if "scale" in table:
             if table["scale"] not in scales:
                 raise self.fail(where, "scale", f"there is no scale {table['scale']!r}")
@@ -199,7 +199,7 @@ class _Reader(TableReader):
                 )
             points = [choice.points for choice in by_id[parent].choices if choice.points is not None]
             if not any(n >= question.show_when.at_least for n in points):
-                raise self.fail(where, "show_when.at_least", f"no answer to {parent!r} is worth that much")
+                raise self.fail(where, "show_when.at_least", f"no choice of {parent!r} has so many points")
 
     def check_sections(self, sections: tuple[Section, ...], questions: tuple[Question, ...]) -> None:
         known = {section.id for section in sections}
@@ -218,7 +218,9 @@ class _Reader(TableReader):
                 if choice.points is None and choice.code != DECLINED:
                     raise self.fail(where, "points", f"choice {choice.code!r} needs its points")
         if not any(question.section == sections[0].id for question in questions):
-            raise self.fail(f"section {sections[0].id}", "questions", "the first section holds the signs and has none")
+            raise self.fail(
+                f"section {sections[0].id}", "questions", "the first section must contain the signs and is empty"
+            )
 
     def help_rule(self, questions: tuple[Question, ...]) -> HelpRule:
         table = self.table(self.data, "top level", "help")
@@ -232,7 +234,7 @@ class _Reader(TableReader):
         for field, codes in (("urgent", rule.urgent), ("support", rule.support)):
             self.known_codes("help", field, codes, question)
         if rule.urgent & rule.support:
-            raise self.fail("help", "support", "an answer is either urgent or calls for support")
+            raise self.fail("help", "support", "an answer is either urgent or support, not both")
         return rule
 
     def roles(self, questions: tuple[Question, ...]) -> Roles:
@@ -242,13 +244,17 @@ class _Reader(TableReader):
         by_part = {part: self.role(table, "roles", part, questions) for part in parts}
         mood = frozenset(self.strings(table, "roles", "mood"))
         if not mood <= {question.id for question in questions}:
-            raise self.fail("roles", "mood", "names a question that is not there")
+            raise self.fail("roles", "mood", "names an unknown question")
         chronic = frozenset(self.strings(table, "roles", "chronic"))
         self.known_codes("roles", "chronic", chronic, by_part["pain_duration"])
         minor = self.string(table, "roles", "minor")
         self.known_codes("roles", "minor", {minor}, by_part["age"])
         if {choice.points for choice in by_part["consent"].choices} != {0, 1}:
-            raise self.fail(f"question {by_part['consent'].id}", "points", "consent is one choice of 1 and one of 0")
+            raise self.fail(
+                f"question {by_part['consent'].id}",
+                "points",
+                "the consent question needs choices with 1 and with 0 points",
+            )
         return Roles(
             mood=mood, chronic=chronic, minor=minor, **{part: question.id for part, question in by_part.items()}
         )

@@ -247,7 +247,7 @@ TABLE_LEAKS = {
     "an unknown column": (added("nurse", lambda n: "x"), "column 12, nurse: no release has this column"),
     "an e-mail column": (added("contact", lambda n: "a@b.org"), "column 12: looks like an e-mail address"),
     "a version that splits groups": (added("version", lambda n: str(n % 7)), r"groups have fewer than 5 rows"),
-    "a column twice": (added("sleep", lambda n: "0"), "column 12, sleep: this column is there twice"),
+    "a column twice": (added("sleep", lambda n: "0"), "column 12, sleep: this column occurs twice"),
     "a missing column": ([row[:4] + row[5:] for row in plain.table(ROWS)], "column sleep: is missing"),
     "columns in another order": (swapped(plain.table(ROWS), 3, 4), "the columns stand in another order"),
     "unsorted rows": ([plain.table(ROWS)[0], *plain.table(ROWS)[:0:-1]], r"line 3: not sorted"),
@@ -351,7 +351,7 @@ MANIFEST_LEAKS = {
     "an impossible penalty": (changed("ncp", 1.5), "manifest ncp: not a valid value"),
     "a penalty as text": (changed("ncp", "0.1"), "manifest ncp: not a valid value"),
     "a key left out": ({k: v for k, v in MANIFEST.items() if k != "limits"}, "manifest limits: is missing"),
-    "another writing": (json.dumps(MANIFEST).encode(), "manifest: not written as releases write it"),
+    "another writing": (json.dumps(MANIFEST).encode(), "manifest: not formatted as specified"),
     "a key twice": (plain.manifest_bytes(MANIFEST).replace(b"{", b'{\n "rows": 7,', 1), "manifest: not written as"),
     "no JSON": (b"{", "cannot be read: the manifest is not JSON"),
     "a list": (b"[]", "cannot be read: the manifest is not a JSON object"),
@@ -516,7 +516,7 @@ def test_workbook_saved_by_another_program_is_reported():
     book.save(file)
     lines = found("R-0001.xlsx", file.getvalue(), MANIFEST)
     assert_told(lines, "contains modified")
-    assert_told(lines, "bears a date other than 1980-01-01")
+    assert_told(lines, "has a date other than 1980-01-01")
     assert not any("line" in line for line in lines), "the rows are still the same"
 
 
@@ -649,14 +649,14 @@ ZIP_LEAKS = {
     "a comment": (lambda: plain.package(ENTRIES, zip_comment), "zip comment: is not empty"),
     "an entry's comment": (
         lambda: plain.package(ENTRIES, extra_entry(comment=b"Maria")),
-        "entry README.md: bears a comment",
+        "entry README.md: has a comment",
     ),
     "an entry's date": (
         lambda: plain.package(ENTRIES, extra_entry(date_time=(2026, 11, 23, 12, 0, 0))),
-        "bears a date other",
+        "has a date other",
     ),
-    "an entry's extra field": (lambda: plain.package(ENTRIES, extra_entry(extra=UNIX_TIMES)), "bears an extra field"),
-    "an entry twice": (lambda: plain.package(ENTRIES, extra_entry()), "entry README.md: is there more than once"),
+    "an entry's extra field": (lambda: plain.package(ENTRIES, extra_entry(extra=UNIX_TIMES)), "has an extra field"),
+    "an entry twice": (lambda: plain.package(ENTRIES, extra_entry()), "entry README.md: occurs more than once"),
     "bytes before the zip": (
         lambda: prefixed(plain.package(ENTRIES)),
         "bytes before it belong to no entry|cannot be read",

@@ -60,13 +60,13 @@ class Archive:
         for entry in self.zip.infolist():
             where = f"entry {shown(entry.filename)}"
             if entry.date_time != FIXED:
-                yield where, "bears a date other than 1980-01-01"
+                yield where, "has a date other than 1980-01-01"
             if entry.comment:
-                yield where, "bears a comment"
+                yield where, "has a comment"
             if entry.extra:
-                yield where, "bears an extra field"
+                yield where, "has an extra field"
             if self.names.count(entry.filename) > 1:
-                yield where, "is there more than once"
+                yield where, "occurs more than once"
         yield from self.inside()
 
     def inside(self) -> Iterator[tuple[str, str]]:
@@ -82,7 +82,7 @@ class Archive:
             if name != name_bytes(entry) or (head[4], head[5]) != packed_time(entry):
                 yield where, "its local header differs from the central directory"
             if extra and not (extra.startswith(ZIP64) and len(extra) <= 20):
-                yield where, "bears an extra field"
+                yield where, "has an extra field"
             place = entry.header_offset + LOCAL.size + len(name) + len(extra) + entry.compress_size
             place += self.descriptor(entry, place, extra)
         listed = sum(46 + len(name_bytes(e)) + len(e.extra) + len(e.comment) for e in self.zip.infolist())

@@ -59,7 +59,7 @@ class Columns:
             if name not in self.columns:
                 yield f"column {place}, {shown(name)}", "no release has this column"
             elif name in self.names[: place - 1]:
-                yield f"column {place}, {shown(name)}", "this column is there twice"
+                yield f"column {place}, {shown(name)}", "this column occurs twice"
         for name in self.missing():
             yield f"column {name}", "is missing"
         known = [name for name in self.names if name in self.columns]

@@ -119,7 +119,7 @@ def findings(raw: bytes, expected: ReleaseSpec) -> Iterator[Finding]:
     manifest = parse_manifest(raw)
     right = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
     if raw.decode().removesuffix("\n") != right:
-        yield Finding("manifest", "not written as releases write it (sorted keys, each once, indent 1)")
+        yield Finding("manifest", "not formatted as specified (sorted keys, each once, indent 1)")
     for where, what in misfits(manifest, KEYS):
         yield Finding(f"manifest {where}", what)
     known = allowed_dates(manifest)
@@ -273,15 +273,15 @@ def beyond(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
     most, signs = at(manifest, "sensitive", "most_reached"), figures.sign_patterns()
     share = max((k_anonymity.share(group, NOTICED) for group in figures.groups.values()), default=0.0)
     if fraction(most) and most > share + ROUNDING:
-        yield Finding("manifest sensitive.most_reached", "more than noticed the sign at all")
+        yield Finding("manifest sensitive.most_reached", "more than the share that noticed the sign at all")
     values = at(manifest, "sensitive", "values_reached")
     if whole(values) and not MIN_SENSITIVE_VALUES <= values <= 4:
-        yield Finding("manifest sensitive.values_reached", "no such number of answers can be")
+        yield Finding("manifest sensitive.values_reached", "an impossible number of answers")
     unique = sum(1 for times in signs.values() if times == 1)
     for key, least in (("patterns", len(signs)), ("unique", unique)):
         claim = at(manifest, "unique_patterns", "full", key)
         if whole(claim) and not least <= claim <= figures.rows:
-            yield Finding(f"manifest unique_patterns.full.{key}", "cannot be, by the signs")
+            yield Finding(f"manifest unique_patterns.full.{key}", "impossible, given the signs")
 
 
 def same(claim: object, counted: object) -> bool:
