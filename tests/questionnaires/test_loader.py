@@ -47,7 +47,7 @@ MISTAKES = {
     "help nowhere": ('question = "hopelessness"', 'question = "hope"', r"help: question: there is no question 'hope'"),
     "role nowhere": ('stress = "stress"', 'stress = "stresses"', r"roles: stress: there is no question"),
     "minor unknown": ('minor = "under_18"', 'minor = "child"', r"roles: minor: question 'age' has no choice 'child'"),
-    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names a question"),
+    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names an unknown question"),
     "section unknown": ('section = "stress"', 'section = "strain"', r"question stress: section: there is no section 'strain'"),
     "field unknown": ('kind = "many"', 'kind = "many"\ncolour = "red"', r"question stress: colour: is not a field"),
     "kind unknown": ('kind = "many"', 'kind = "few"', r"question stress: kind: must be one of"),
