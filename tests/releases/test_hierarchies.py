@@ -15,7 +15,7 @@ MISTAKES = {
     "no weight": ("[age_band]\nweight = 2", "[age_band]\nweight = 0", r"age_band: weight must be a whole number from 1"),
     "level without id": ('id = "four_groups"', 'id = ""', r"age_band: level '' must have a unique id"),
     "level called any": ('id = "four_groups"', 'id = "any"', r"level 'any' must have a unique id"),
-    "level twice": ('id = "three_groups"', 'id = "four_groups"', r"level 'four_groups' must have an id"),
+    "level twice": ('id = "three_groups"', 'id = "four_groups"', r"level 'four_groups' must have a unique id"),
     "a language missing": ('{ en = "25 to 44", es = "De 25 a 44" }', '{ en = "25 to 44" }', r"group '25_to_44' needs a text in en, es"),
     "code of an answer": ('code = "25_to_44"', 'code = "25_to_34"', r"group '25_to_34' needs a code that is no answer's"),
     "code with a comma": ('code = "25_to_44"', 'code = "25,44"', r"needs a code that is no answer's, at most 20 of"),
