@@ -1,18 +1,18 @@
-# What there is to do here. A newcomer needs two: make run, make test.
+# Development tasks; see "make help". The first two to know are make run and make test.
 ADDRESS ?= 127.0.0.1:8000
 WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
 
-# More threads than may wait in the gate (4 + 32, screening/web/middleware/load_shedding.py) or for bodies (64, screening/web/middleware/request_buffering.py): one is
-# free to refuse. granian warns of so many, hence --log-level error; the site's own warnings are not granian's. 900
-# connections a worker fit among the 1,024 files a process may open. A connection on which no request is begun and headed
-# within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers keep. A worker that is told to end
-# while it is still starting misses that: it is killed after 15 s.
+# 128 threads are more than screening/web/middleware lets wait (load_shedding.py: 4 + 32, request_buffering.py: 64), so
+# that one is free to refuse a request. granian warns about the number, hence --log-level error, which does not affect
+# the site's own log. 900 connections per worker stay below the limit of 1,024 open files per process. A connection
+# without a complete request header within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers
+# store. A worker misses a stop signal during its startup and is then killed after 15 s.
 FLAGS := --interface wsgi --http 1 --no-ws --blocking-threads 128 --backpressure 900 --backlog 4096 --http1-header-read-timeout 5000 --http1-buffer-size 262144 --workers-kill-timeout 15 --log-level error
 SERVE := $(BIN)/granian $(FLAGS) --workers $(WORKERS)
 
-# The shell becomes the server, and the worker ends with its parent: however the server ends, both do.
+# exec replaces the shell by the server, which so is the worker's parent: the worker exits with it.
 define SERVE_AND_WORK
 umask 077; $(BIN)/flask worker --parent-pid $$$$ & \
 exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
@@ -22,16 +22,16 @@ endef
 .PHONY: help run demo test test-long bench screenshots css translations requirements clean
 
 help:
-	@echo "make run           set up, serve the site on http://$(ADDRESS), on SQLite, and start its worker"
-	@echo "make demo          the same with a demo clinic's data in instance/demo, made anew each time"
-	@echo "make test          set up and pass every test (what is missing of the system is installed where root)"
-	@echo "make test-long     the long tests"
-	@echo "make bench         measure everything beside its peers (BENCH='journeys' measures one part, BENCH=--quick tries it)"
-	@echo "make screenshots   take the screenshots of the README anew"
+	@echo "make run           set up and serve the site with its worker on http://$(ADDRESS), with SQLite"
+	@echo "make demo          the same with demo data, created anew in instance/demo each time"
+	@echo "make test          set up and run all tests and linters (as root, installs missing system packages)"
+	@echo "make test-long     run the long tests"
+	@echo "make bench         run the benchmarks (BENCH='journeys' runs one part, BENCH=--quick a short version)"
+	@echo "make screenshots   take the screenshots of the handbook again"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
-	@echo "make translations  collect the texts to translate, and compile the translations"
+	@echo "make translations  extract the texts to translate, and compile the translations"
 	@echo "make requirements  pin the packages anew, and list their licenses in THIRD-PARTY-NOTICES"
-	@echo "make clean         remove .venv; data and keys in instance/ stay"
+	@echo "make clean         remove .venv; instance/ with data and keys is left alone"
 
 run: .venv/run.done
 	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade && $(BIN)/flask keys publish >/dev/null

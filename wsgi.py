@@ -1,4 +1,4 @@
-"""The site for a WSGI server (``granian --interface wsgi wsgi:app``), and its commands for ``flask``."""
+"""Entry point: ``app`` for a WSGI server (``granian --interface wsgi wsgi:app``) and for the ``flask`` command."""
 
 import gc
 import os
@@ -19,6 +19,6 @@ try:
 except (SettingsError, DefinitionError) as error:
     sys.exit("\n".join(f"The site cannot start: {line}" for line in str(error).splitlines()))
 
-# What was made at the start stays for good: the collector need not look through it with every sweep.
+# Exclude the objects created at startup, which live as long as the process, from garbage collection.
 gc.collect()
 gc.freeze()

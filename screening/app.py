@@ -50,28 +50,28 @@ Middleware = Callable[[Any], Any]
 """Takes a WSGI application and returns it wrapped."""
 
 MAX_BODY_BYTES = 64 * 1024
-"""Bytes a form may have: the longest of ours has a few hundred."""
+"""Largest request body; the site's forms have a few hundred bytes."""
 
 MAX_FORM_PARTS = 100
 
 WITHOUT_HOST_CHECK = ("information.help_now", "health.healthz", "health.readyz")
-"""Help is given under any name, and a balancer asks by address."""
+"""Endpoints that answer under any host name: crisis help, and health checks, which address a node by IP."""
 
 NEVER_SHED = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
-"""What the gate never refuses, beside the answer that urgent help hangs on."""
+"""Requests that load shedding never refuses, besides the POST to the question that decides urgent help."""
 
 
 class ScreeningFlask(Flask):
-    """One of the two applications. None of its functions is a coroutine, so none is asked whether it is one."""
+    """Flask without support for coroutine views, which saves a check on each call."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself."""
+        """Return the function unchanged."""
         return func
 
 
 @dataclass(frozen=True)
 class Content:
-    """What is read from files at the start, once for both applications. ``crises`` is crisis help by language."""
+    """Files read at startup, once for both applications. ``crises`` is crisis help by language."""
 
     questionnaire: Questionnaire
     clinic: clinic.Clinic
@@ -100,7 +100,7 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
         config_checks.check_settings(settings)
     else:
         smtp.check_settings(settings)
-        settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # it takes no forms
+        settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # the worker receives no forms
     content = _read_content(settings)
     if "visitor" in settings["SERVE"]:
         app = _visitor_app(settings, content, clock, serving)
@@ -134,7 +134,7 @@ def _middleware(app: Flask, settings: Mapping[str, Any]) -> list[Middleware]:
 
 
 def proxy_fallback(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
-    """What a reverse proxy shows when no node answers: the page of last resort, and the headers of every answer.
+    """Return the error page and headers that a reverse proxy sends when no node answers.
 
     Needs neither keys nor database. Raises SettingsError.
     """
@@ -144,16 +144,16 @@ def proxy_fallback(settings: dict[str, Any]) -> tuple[str, Mapping[str, str]]:
 
 def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
     app = _bare_app("draft", settings, content, clock)
-    last_resort = static_error_page(app)
-    urgent_help.init_app(app, last_resort)
+    error_page = static_error_page(app)
+    urgent_help.init_app(app, error_page)
     _check_host(app, settings["ALLOWED_HOSTS"])
 
     keyring = Keyring(settings["KEYS_DIR"], PURPOSES["visitor"])
     app.extensions["keyring"] = keyring
     app.session_interface = draft.DraftSessionInterface(keyring, clock)
-    app.config["WTF_I18N_ENABLED"] = False  # our forms bring their own messages
+    app.config["WTF_I18N_ENABLED"] = False  # the forms define their own messages
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], exempt="screener.leave")
-    origin.init_app(app)  # before the tokens: a form from elsewhere is not even shown again
+    origin.init_app(app)  # before form tokens, whose error page shows the form again: not for cross-site posts
     form_token.init_app(app)
     app.jinja_env.globals["form_token"] = lambda: draft.current_draft().form_token
 
@@ -165,12 +165,12 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
     page_cache.init_app(app)
-    errors.init_app(app, "errors/page.html", last_resort)
+    errors.init_app(app, "errors/page.html", error_page)
     return app
 
 
 def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: bool) -> Flask:
-    from screening import staff  # a visitor-only process never loads it
+    from screening import staff  # imported here, so that a visitor-only process never loads it
     from screening.callbacks import dashboard_views, staff_views
     from screening.mail import views as mail_views
     from screening.operations import system_status_views
@@ -191,7 +191,7 @@ def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: 
 
 
 def _empty_app(settings: dict[str, Any], content: Content, clock: Any) -> Flask:
-    """What stands in front where only staff are served: it says how it is, and finds nothing else."""
+    """Return the outer application of a staff-only process: health checks and security.txt, otherwise 404."""
     app = _bare_app("empty", settings, content, clock)
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
@@ -200,7 +200,7 @@ def _empty_app(settings: dict[str, Any], content: Content, clock: Any) -> Flask:
 
 
 def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any) -> Flask:
-    """What both surfaces share: templates, languages, clinic, crisis help, headers, files."""
+    """Return an application with what visitor and staff application share: templates, languages, headers, files."""
     app = ScreeningFlask(
         "screening",
         root_path=str(config.ROOT),
@@ -225,11 +225,11 @@ def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any)
         questionnaire=content.questionnaire, clinic=content.clinic, crisis=content.crises, clock=clock
     )
     locale.init_app(app, content.questionnaire.locales)
-    same = security_headers.policy(secure, settings["FRAME_ANCESTORS"], (content.clinic.neutral_origin,))
-    security_headers.init_app(app, same)
+    headers = security_headers.policy(secure, settings["FRAME_ANCESTORS"], (content.clinic.neutral_origin,))
+    security_headers.init_app(app, headers)
     request_id.init_app(app)
     assets.init_app(app)
-    app.extensions["headers"] = same
+    app.extensions["headers"] = headers
     app.jinja_env.globals["brand"] = information_views.has_own_accent(content.clinic)
     page_frame.init_app(app)
     template_filters.init_app(app, content.clinic, settings, clock)
@@ -238,7 +238,7 @@ def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any)
 
 
 def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
-    """Answer only under the site's own names. What was found of a name is kept: few are asked for, again and again."""
+    """Refuse host names outside ``hosts`` with 400. Cached, since most requests name one of a few hosts."""
     is_trusted = lru_cache(64)(lambda host: host_is_trusted(host, hosts))
 
     @app.before_request
@@ -248,22 +248,22 @@ def _check_host(app: Flask, hosts: tuple[str, ...]) -> None:
 
 
 def static_error_page(app: Flask) -> str:
-    """The page for when nothing else can be made: every language at once, ready from the start."""
-    return _made_at_the_start(app, "errors/last_resort.html")
+    """Return the fallback error page, in all languages, rendered at startup so that it cannot fail later."""
+    return _render_at_startup(app, "errors/last_resort.html")
 
 
-def _made_at_the_start(app: Flask, name: str, **values: Any) -> str:
+def _render_at_startup(app: Flask, name: str, **values: Any) -> str:
     template = app.jinja_env.get_template(name)
     return template.render(crises=app.extensions["crisis"], clinic=app.extensions["clinic"], **values)
 
 
 def _overload_responses(app: Flask) -> tuple[load_shedding.Refusals, load_shedding.StaticResponse]:
-    """Return what is answered when too many requests come, and to a request that cannot be read."""
+    """Return the responses to requests refused by load shedding, and to unreadable requests."""
     headers, retry = app.extensions["headers"], str(load_shedding.RETRY_SECONDS)
     page, form = (
         load_shedding.static_response(
             "503 Service Unavailable",
-            _made_at_the_start(app, "errors/busy.html", sent=sent),
+            _render_at_startup(app, "errors/busy.html", sent=sent),
             headers,
             Retry_After=retry,
         )
@@ -274,8 +274,8 @@ def _overload_responses(app: Flask) -> tuple[load_shedding.Refusals, load_sheddi
 
 
 def _never_shed(app: Flask) -> set[tuple[str, str]]:
-    """Return the requests that are never refused: crisis help, the way out, and a balancer's question.
+    """Return the requests that are never refused: crisis help, leaving the site, and the load balancer's check.
 
-    They need no database, and a page of help costs no more than an error page would.
+    They need no database and cost no more than an error page.
     """
     return {("POST", urgent_help.question_path(app.extensions["questionnaire"])), *NEVER_SHED}

@@ -1,6 +1,6 @@
-"""Who the clinic is: one TOML file, ``clinic-demo.toml`` where the clinic has given none.
+"""The clinic, read from one TOML file; ``clinic-demo.toml`` if there is none.
 
-A file that cannot be used stops the start with one line that names the field.
+An invalid file refuses the startup with one line that names the field.
 """
 
 import re
@@ -22,7 +22,7 @@ from screening.config import SettingsError
 DEMO = Path(__file__).with_name("clinic-demo.toml")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 CONTRAST = 4.5
-"""Least contrast of text on its ground: WCAG 2.2, success criterion 1.4.3 (AA)."""
+"""Least contrast of text and background: WCAG 2.2, success criterion 1.4.3 (AA)."""
 
 WEB_ADDRESS = r"https://[A-Za-z0-9.-]+(/[^\s'\";,]*)?"
 
@@ -34,12 +34,12 @@ NIGHT_GROUNDS = {
     "tint": "#17393d",
     "button text": "#0c2428",
 }
-"""What an accent stands on or is written over with: the tokens of ``static/src/_tokens.scss``."""
+"""The colors next to which an accent is used: tokens of ``static/src/_tokens.scss``."""
 
 
 @dataclass(frozen=True)
 class Accent:
-    """The one colour that means "press this", by day and by night, as ``#rrggbb``."""
+    """The color of buttons and links in light (``day``) and dark (``night``) mode, as ``#rrggbb``."""
 
     day: str
     night: str
@@ -47,7 +47,7 @@ class Accent:
 
 @dataclass(frozen=True)
 class Hours:
-    """When a day's calls are made, in the clinic's own time."""
+    """A day's business hours, in the clinic's time zone."""
 
     opens: time
     closes: time
@@ -55,7 +55,7 @@ class Hours:
 
 @dataclass(frozen=True)
 class Clinic:
-    """One clinic. ``hours`` runs from Monday to Sunday, None where it is closed; ``phone`` is E.164."""
+    """One clinic. ``hours`` has seven entries from Monday, None on closed days; ``phone`` is E.164."""
 
     demo: bool
     name: str
@@ -70,23 +70,23 @@ class Clinic:
     neutral_site: str
     privacy_notice: str
     mail_name: str
-    """Who mails say they are from: best a name that tells nothing to others who see it."""
+    """The sender name of mails, best one that reveals nothing to others who see it."""
 
     security_contact: str
-    """Where a weakness of the site is reported: an https, mailto or tel address; if none is given, the phone."""
+    """Where vulnerabilities are reported: an https, mailto or tel URI; default is the phone."""
 
     security_policy: str
-    """Where a clinic says how it deals with reports, an https address; empty where it does not."""
+    """URL of the clinic's disclosure policy; empty if there is none."""
 
     @property
     def neutral_origin(self) -> str:
-        """Scheme and host of the neutral site, as a content security policy names it."""
+        """Return the origin (scheme and host) of the neutral site, for the content security policy."""
         parts = urlsplit(self.neutral_site)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def week(self) -> tuple[tuple[int, int, Hours], ...]:
-        """The opening hours as runs of like days: first weekday, last weekday (Monday is 0), hours."""
+        """Return the business hours, equal days grouped: first weekday, last weekday (Monday is 0), hours."""
         runs: list[tuple[int, int, Hours]] = []
         for day, hours in enumerate(self.hours):
             if hours is None:
@@ -99,7 +99,7 @@ class Clinic:
 
 
 def load(path: Path) -> Clinic:
-    """Read the clinic file, the demo clinic's where there is none. Raises SettingsError naming file and field."""
+    """Read the clinic file, or the demo clinic's if it does not exist. Raises SettingsError naming file and field."""
     path = path if path.exists() else DEMO
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -109,7 +109,7 @@ def load(path: Path) -> Clinic:
 
 
 class _Reader:
-    """Reads one clinic file, a field a method where a field has rules of its own."""
+    """Parses one clinic file; one method per kind of field."""
 
     FIELDS = (
         *("demo", "name", "phone", "address", "country", "time_zone"),
@@ -205,20 +205,20 @@ class _Reader:
     def accent(self) -> Accent:
         table = self.table.get("accent")
         if not isinstance(table, dict):
-            raise self.fail("accent", "must give a colour for day and one for night")
+            raise self.fail("accent", "must give a color for day and one for night")
         for part, grounds in (("day", DAY_GROUNDS), ("night", NIGHT_GROUNDS)):
-            colour = table.get(part)
-            if not isinstance(colour, str) or not re.fullmatch(r"#[0-9a-f]{6}", colour):
-                raise self.fail(f"accent.{part}", "must be a colour such as #0e525c")
+            color = table.get(part)
+            if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-f]{6}", color):
+                raise self.fail(f"accent.{part}", "must be a color such as #0e525c")
             for ground, other in grounds.items():
-                ratio = contrast(colour, other)
+                ratio = contrast(color, other)
                 if ratio < CONTRAST:
-                    problem = f"{colour} has a contrast of {ratio:.1f} with {ground}, less than {CONTRAST}"
+                    problem = f"{color} has a contrast of {ratio:.1f} with {ground}, less than {CONTRAST}"
                     raise self.fail(f"accent.{part}", problem)
         return Accent(table["day"], table["night"])
 
     def contact(self, field: str) -> str:
-        """An address of one of the three kinds that RFC 9116, 2.5.3, shows; empty where none is given."""
+        """Return a URI of one of the schemes of RFC 9116, 2.5.3; empty if there is none."""
         value = self.table.get(field, "")
         text = value if isinstance(value, str) else "?"
         if text and not (_is_mailto(text) or re.fullmatch(rf"{WEB_ADDRESS}|tel:\+[0-9][0-9-]{{4,20}}", text)):
@@ -241,14 +241,14 @@ def _is_mailto(text: str) -> bool:
     return False
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance of ``#rrggbb``, 0 (black) to 1 (white): WCAG 2.2, definition of the same name."""
-    channels = [int(colour[start:end], 16) / 255 for start, end in pairwise((1, 3, 5, 7))]
+def luminance(color: str) -> float:
+    """Return the relative luminance of ``#rrggbb``, 0 (black) to 1 (white), as WCAG 2.2 defines it."""
+    channels = [int(color[start:end], 16) / 255 for start, end in pairwise((1, 3, 5, 7))]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def contrast(one: str, other: str) -> float:
-    """Contrast of two colours, 1 to 21: WCAG 2.2, definition of "contrast ratio"."""
+    """Return the contrast ratio of two colors, 1 to 21, as WCAG 2.2 defines it."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)

@@ -1,6 +1,6 @@
 """Every setting: name, default and meaning.
 
-Read from ``SCREENING_<NAME>``, else ``instance/settings.toml``, else the default. An unknown name refuses the start.
+Read from ``SCREENING_<NAME>``, else ``instance/settings.toml``, else the default. An unknown name refuses the startup.
 """
 
 import difflib
@@ -21,21 +21,21 @@ from screening.questionnaires.loader import LIBRARY
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SCREENING_"
 MIN_GROUP_SIZE_FLOOR = 5
-"""No fewer copies than this ever go together. The default, 11, is where CMS stops hiding cells (1 to 10)."""
+"""The lowest value of ``MIN_GROUP_SIZE``. Its default, 11, follows CMS, which suppresses cells of 1 to 10."""
 
 MIN_AUDIT_DAYS = 366
-"""The database itself lets no audit event go before a year has passed."""
+"""A database trigger refuses to delete audit events within a year."""
 
 APPLICATIONS = ("visitor", "staff")
 TLS_MODES = ("starttls", "tls", "none")
 LOG_FORMATS = ("text", "json")
 MAX_PORT = 65535
 MAX_TIMEOUT = 60
-"""Seconds. A mail takes a dozen answers of the mail server, and a worker's claim to it ends after 15 minutes."""
+"""Seconds. A mail takes a dozen answers of the mail server, and the worker's claim ends after 15 minutes."""
 
 
 class SettingsError(ValueError):
-    """A setting, key file or clinic file that cannot be used. The message says what to change."""
+    """A setting, key file or clinic file is invalid. The message says what to change."""
 
 
 def _surfaces(text: str) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ def _origin(text: str) -> str:
 
 @dataclass(frozen=True)
 class Determination:
-    """An expert's word that finer periods may be told (45 CFR 164.514(b)(1)): when it was given, and by whom."""
+    """An expert determination (45 CFR 164.514(b)(1)), which allows releases to state months: its date and expert."""
 
     day: date
     by: str
@@ -148,13 +148,13 @@ def _determination(text: str) -> Determination | None:
     except ValueError:
         found = None
     if found is None or not found.by:
-        raise ValueError("takes a day and who it was, such as 2026-10-01 Name of the expert")
+        raise ValueError("takes a date and the expert's name, such as 2026-10-01 Name of the expert")
     return found
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting. ``parse`` turns text into its value and raises ValueError with what it takes."""
+    """One setting. ``parse`` converts its text to a value; its ValueError says which values are valid."""
 
     name: str
     default: str
@@ -167,87 +167,92 @@ SETTINGS = (
     Setting("DATABASE_URL", "", str, "`postgresql://user:password@host/name`; empty: two SQLite files in `instance/`"),
     Setting("HTTPS", "false", _flag, "true behind https: `__Host-` cookies, HSTS. Set it on every public site"),
     Setting(
-        "ALLOWED_HOSTS", "localhost,127.0.0.1", _names, "names the site answers to; `.example.org` takes in subdomains"
+        "ALLOWED_HOSTS",
+        "localhost,127.0.0.1",
+        _names,
+        "host names the site answers to; `.example.org` includes subdomains",
     ),
-    Setting(
-        "TRUSTED_PROXY_COUNT", "0", _count, "how many reverse proxies of yours stand in front and set `X-Forwarded-*`"
-    ),
+    Setting("TRUSTED_PROXY_COUNT", "0", _count, "number of your reverse proxies in front, which set `X-Forwarded-*`"),
     Setting(
         "FRAME_ANCESTORS", "", _names, "origins that may show the site in a frame, such as `https://clinic.example`"
     ),
     Setting("KEYS_DIR", "instance/keys", _path, "folder of the key files"),
     Setting(
-        "CLINIC_FILE", "instance/clinic.toml", _path, "the clinic file; where it is missing, the demo clinic is shown"
+        "CLINIC_FILE", "instance/clinic.toml", _path, "the clinic file; if it does not exist, the demo clinic is shown"
     ),
-    Setting("QUESTIONNAIRE_FILE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire's definition"),
+    Setting("QUESTIONNAIRE_FILE", str(LIBRARY / "warning_signs.toml"), _path, "the questionnaire definition"),
     Setting(
         "MIN_GROUP_SIZE",
         "11",
         _at_least(MIN_GROUP_SIZE_FLOOR),
-        "copies are mixed at least so many at a time, and rows released in groups of so many; not under 5",
+        "k: fewest responses that are shuffled together, and fewest rows of a group in a release; at least 5",
     ),
     Setting(
         "HIERARCHIES_FILE",
         "screening/releases/hierarchies.toml",
         _path,
-        "how coarsely a release may tell age and length of pain",
+        "generalization hierarchies of age and length of pain",
     ),
     Setting(
         "EXPERT_DETERMINATION",
         "",
         _determination,
-        "day and name of an expert who found that releases may tell months; without one they tell years",
+        "date and expert of a determination that releases may state months; without one they state years",
     ),
-    Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days a closed request for a call is kept"),
+    Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days for which a closed call-back request is stored"),
     Setting(
         "AUDIT_RETENTION_DAYS",
         "730",
         _at_least(MIN_AUDIT_DAYS),
-        f"days the audit page goes back; not under {MIN_AUDIT_DAYS}",
+        f"days for which audit events are stored; at least {MIN_AUDIT_DAYS}",
     ),
-    Setting("RATE_LIMIT_FORMS", "120 per minute", _limit, "how many forms one address may send"),
-    Setting("RATE_LIMIT_REQUESTS", "20 per hour", _limit, "how many requests for a call one address may send"),
-    Setting("RATE_LIMIT_LOOKUPS", "30 per hour", _limit, "how many references one address may look up"),
+    Setting("RATE_LIMIT_FORMS", "120 per minute", _limit, "forms that one client address may send"),
+    Setting("RATE_LIMIT_REQUESTS", "20 per hour", _limit, "call-back requests that one client address may send"),
+    Setting("RATE_LIMIT_LOOKUPS", "30 per hour", _limit, "references that one client address may look up"),
     Setting(
-        "RATE_LIMIT_STORAGE_URL", "memory://", str, "where the limits are counted; `memory://` counts in each process"
+        "RATE_LIMIT_STORAGE_URL",
+        "memory://",
+        str,
+        "storage of the rate limits; `memory://` counts in each process separately",
     ),
     Setting(
-        "STAFF_SECOND_FACTOR", "true", _flag, "whether staff need a code from an app to sign in; false only for a demo"
+        "STAFF_SECOND_FACTOR",
+        "true",
+        _flag,
+        "whether staff need an authenticator app to sign in; false only for a demo",
     ),
-    Setting(
-        "SITE_URL", "", _origin, "where visitors find the site, for links in mails: `https://check.clinic.example`"
-    ),
-    Setting("STAFF_URL", "", _origin, "where the team finds its pages; empty: `/staff` under `SCREENING_SITE_URL`"),
-    Setting("MAIL_HOST", "", str, "name of the mail server; empty: no mail is sent"),
-    Setting("MAIL_PORT", "587", _port, "its port: mostly 587 with `starttls`, 465 with `tls`"),
+    Setting("SITE_URL", "", _origin, "URL of the site, for links in mails: `https://check.clinic.example`"),
+    Setting("STAFF_URL", "", _origin, "URL of the staff pages; empty: `/staff` under `SCREENING_SITE_URL`"),
+    Setting("MAIL_HOST", "", str, "host name of the mail server; empty: no mail is sent"),
+    Setting("MAIL_PORT", "587", _port, "port of the mail server: usually 587 with `starttls`, 465 with `tls`"),
     Setting(
         "MAIL_TLS",
         "starttls",
         _one_of(TLS_MODES),
         "`starttls`, `tls` (from the first byte), or `none` (on this machine only)",
     ),
-    Setting("MAIL_CA", "", _path_if_any, "file of certificates to trust; empty: those the system trusts"),
-    Setting("MAIL_USER", "", str, "who signs in to the mail server; empty: nobody does"),
-    Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that holds the password, and nothing else"),
-    Setting("MAIL_FROM", "", _address, "the address mails come from"),
-    Setting("MAIL_TO_STAFF", "", _address, "address of the staff, who get a mail when a request waits"),
-    Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "how failures and warnings are logged: `text`, or `json`"),
+    Setting("MAIL_CA", "", _path_if_any, "file of trusted CA certificates; empty: those of the system"),
+    Setting("MAIL_USER", "", str, "user name at the mail server; empty: no sign-in"),
+    Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that contains only the password"),
+    Setting("MAIL_FROM", "", _address, "sender address of mails"),
+    Setting("MAIL_TO_STAFF", "", _address, "address of the staff, who are notified of new requests"),
+    Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "format of the log: `text` or `json`"),
     Setting(
         "METRICS_ADDRESS",
         "",
         _listener,
-        "address and port for Prometheus, such as `127.0.0.1:9109`; empty: nothing is counted",
+        "address and port of the Prometheus metrics, such as `127.0.0.1:9109`; empty: no metrics",
     ),
-    Setting("MAIL_TIMEOUT", "20", _seconds, "seconds the mail server may take for each answer"),
+    Setting("MAIL_TIMEOUT", "20", _seconds, "timeout of each answer of the mail server, in seconds"),
 )
 
 
 def read_settings(
     overrides: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """All settings as ``{name: value}``; ``overrides`` (values, not texts) win, for tests and tools.
+    """Return all settings as ``{name: value}``; ``overrides`` (parsed values) take precedence, for tests.
 
-    Relative paths are seen from the project's folder. Raises SettingsError.
+    Relative paths are relative to the project's folder. Raises SettingsError.
     """
     environ = os.environ if environ is None else environ
     texts = _file(ROOT / "instance" / "settings.toml")
@@ -271,7 +276,7 @@ def _value(setting: Setting, text: str) -> Any:
 
 
 def _file(path: Path) -> dict[str, str]:
-    """The settings file: names in lower case, values as TOML texts, numbers, truth values or lists of texts."""
+    """Return the settings file's values as texts by upper-case name; lists are joined with commas."""
     if not path.exists():
         return {}
     try:

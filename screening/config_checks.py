@@ -1,4 +1,4 @@
-"""Cross-setting validation. Startup is refused with one line per violated rule; commands run all the same.
+"""Cross-setting validation. Startup is refused with one line per violated rule; commands are not checked.
 
 A rule is a function of all settings that raises SettingsError with one line that says what to change.
 """
@@ -24,18 +24,18 @@ Settings = Mapping[str, Any]
 Rule = Callable[[Settings], None]
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1", "[::1]")
-"""Names under which only this machine reaches the site."""
+"""Host names that resolve to this machine."""
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise SettingsError with a line for each rule that is broken, if one is."""
+    """Raise SettingsError with one line per violated rule."""
     found = problems(settings, (*RULES, key_files))
     if found:
         raise SettingsError("\n".join(found))
 
 
 def problems(settings: Settings, rules: Iterable[Rule] = ()) -> list[str]:
-    """What is wrong, a line each, by ``rules``; if none are given by all but the key files', which the doctor tells."""
+    """Return one line per violated rule; by default of ``RULES``, which excludes ``key_files``."""
     found = []
     for rule in rules or RULES:
         try:
@@ -46,12 +46,12 @@ def problems(settings: Settings, rules: Iterable[Rule] = ()) -> list[str]:
 
 
 def is_public(settings: Settings) -> bool:
-    """Whether others than this machine reach the site."""
+    """Return whether the site can be reached from other machines."""
     return bool(_public_names(settings))
 
 
 def secure_cookies(settings: Settings) -> None:
-    """On a public site cookies go over https only."""
+    """A public site requires HTTPS, for secure cookies."""
     if is_public(settings) and not settings["HTTPS"]:
         raise SettingsError(
             f"SCREENING_HTTPS is false, but SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}: "
@@ -60,7 +60,7 @@ def secure_cookies(settings: Settings) -> None:
 
 
 def demo_clinic(settings: Settings) -> None:
-    """Nobody but this machine is shown a clinic that does not exist."""
+    """A public site must not show the demo clinic."""
     if is_public(settings) and _shows_demo(settings):
         raise SettingsError(
             f"SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}, but the demo clinic is shown: "
@@ -69,7 +69,7 @@ def demo_clinic(settings: Settings) -> None:
 
 
 def demo_database(settings: Settings) -> None:
-    """What ``flask demo`` made up is no real clinic's. A database that is away is not waited for, and may be fine."""
+    """A public site must not use a database filled by ``flask demo``. An unavailable database passes."""
     if is_public(settings) and _is_demos(settings["DATABASE_URL"]):
         raise SettingsError(
             f"SCREENING_ALLOWED_HOSTS names {_public_names(settings)[0]}, but flask demo filled the database: "
@@ -78,7 +78,7 @@ def demo_database(settings: Settings) -> None:
 
 
 def second_factor(settings: Settings) -> None:
-    """Staff sign in by password alone at a demo on this machine only."""
+    """Sign-in without a second factor is allowed only for the demo clinic on this machine."""
     if settings["STAFF_SECOND_FACTOR"] or "staff" not in settings["SERVE"]:
         return
     if is_public(settings) or not _shows_demo(settings):
@@ -89,23 +89,23 @@ def second_factor(settings: Settings) -> None:
 
 
 def limit_storage(settings: Settings) -> None:
-    """A storage of limits that is named is there. Once the site runs, one that goes away limits nothing."""
+    """The storage of rate limits must answer. If it fails later, requests are not limited."""
     address = settings["RATE_LIMIT_STORAGE_URL"]
     if address == rate_limits.IN_MEMORY:
         return
     storage = rate_limits.shared_storage(address)
     try:
         answers = storage.check()
-    except Exception:  # whatever the client of that storage raises; its message may hold the password
+    except Exception:  # any exception of the storage's client; its message may contain the password
         answers = False
     if not answers:
         raise SettingsError(
-            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or take memory://"
+            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or use memory://"
         )
 
 
 def metrics(settings: Settings) -> None:
-    """Figures are not for the public net. An address that is a name is believed to be meant."""
+    """Metrics must not be reachable from the public network. A host name instead of an IP address is accepted."""
     host, _ = settings["METRICS_ADDRESS"] or ("", 0)
     try:
         address = ip_address(host.strip("[]"))
@@ -113,13 +113,13 @@ def metrics(settings: Settings) -> None:
         return
     if address.is_global or (address.is_unspecified and is_public(settings)):
         raise SettingsError(
-            f"SCREENING_METRICS_ADDRESS {host} can be reached from the public net: "
-            "take an address that cannot, such as 127.0.0.1:9109"
+            f"SCREENING_METRICS_ADDRESS {host} can be reached from the public network: "
+            "use an address that cannot, such as 127.0.0.1:9109"
         )
 
 
 def key_files(settings: Settings) -> None:
-    """The key files are whole, and nobody else's to read. One that is missing is told when it is needed."""
+    """Existing key files must be valid and readable by their owner only. Missing ones are reported when used."""
     for purpose in (purpose for surface in settings["SERVE"] for purpose in PURPOSES[surface]):
         if ring_file(settings["KEYS_DIR"], purpose).exists():
             read_ring(settings["KEYS_DIR"], purpose)
@@ -143,13 +143,13 @@ def _public_names(settings: Settings) -> list[str]:
 def _shows_demo(settings: Settings) -> bool:
     try:
         return clinic.load(settings["CLINIC_FILE"]).demo
-    except SettingsError:  # told when the file is loaded
+    except SettingsError:  # reported when the application loads the file
         return False
 
 
 def _is_demos(url: str) -> bool:
     if not all(file.exists() for file in sqlite_files(url)):
-        return False  # looking would make them
+        return False  # connecting would create them
     bound = bind_urls(url)
     engine = create_engine(bound["SQLALCHEMY_DATABASE_URI"], **bound["SQLALCHEMY_ENGINE_OPTIONS"])
     timeouts.set_timeouts(engine)

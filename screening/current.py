@@ -1,4 +1,4 @@
-"""What the running application holds: the one way to it, for views, jobs and commands only.
+"""Accessors to the objects of the current application, for views, jobs and commands.
 
 Services and pure modules take these values as parameters.
 """
@@ -14,13 +14,13 @@ from screening.questionnaires.model import Questionnaire
 
 
 def clinic() -> Clinic:
-    """Return the clinic whose site this is."""
+    """Return the clinic."""
     found: Clinic = current_app.extensions["clinic"]
     return found
 
 
 def questionnaire() -> Questionnaire:
-    """Return the questionnaire that visitors are asked."""
+    """Return the questionnaire."""
     found: Questionnaire = current_app.extensions["questionnaire"]
     return found
 

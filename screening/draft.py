@@ -1,7 +1,7 @@
 """The visitor's answers in an encrypted cookie: nothing is stored on the server.
 
-The cookie name is associated data, the size is padded, both time limits lie inside. Whatever is wrong with a cookie,
-the visitor gets an empty draft that is marked as lost.
+The cookie name is associated data, the size is padded, and both time limits are inside. An invalid or expired cookie
+yields an empty draft that is marked as lost.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from screening.questionnaires.model import Answer
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30 * 60
-"""Seconds without a sent form after which a draft is forgotten."""
+"""Idle limit: seconds after the last submitted form at which a draft expires."""
 
 ABSOLUTE_SECONDS = 2 * 60 * 60
-"""Seconds after its beginning when a draft is forgotten in any case."""
+"""Absolute limit: seconds after its beginning at which a draft expires."""
 
 EXTENDED_SECONDS = 24 * 60 * 60
-"""Both limits for those who asked for more time. WCAG 2.2, 2.2.1: at least ten times the default."""
+"""Both limits once the visitor asked for more time. WCAG 2.2, 2.2.1: at least ten times the default."""
 
 SKEW_SECONDS = 60
-"""Seconds by which the clocks of two machines may differ. A draft from further ahead was made before a clock was put
-back: it counts as of now, or the limits would not hold."""
+"""Seconds by which the clocks of two nodes may differ. A draft from further ahead was saved before a clock was set
+back: it is treated as saved now, so that the limits apply."""
 
 PADDING_BLOCK = 1024
-"""Plain texts are padded to a multiple of this many bytes; a full draft fits in one."""
+"""Plaintexts are padded to a multiple of this many bytes; a complete draft fits in one block."""
 
 MAX_COOKIE = 3000
-"""A longer cookie is not ours and is not even opened."""
+"""A longer cookie was not set by the site and is not decrypted."""
 
 FORM_COOKIE, FORM_PATH, FORM_SECONDS = "consultation", "/consultation", 30 * 60
 """Name, path and lifetime in seconds of the cookie that holds the call-back form (see ``callbacks.form_state``).
 
-It ends with the draft, and so long after the last post.
+It is deleted with the draft, and expires this long after the last post.
 """
 
 
@@ -61,14 +61,14 @@ class Draft(SecureCookieSession):
 
     @classmethod
     def fresh(cls, now: int, new: bool = False, lost: bool = False) -> Draft:
-        """Return an empty draft that begins now. Where a cookie came, the earlier draft ended, and its form with it."""
+        """Return an empty draft. If the request had a cookie (not ``new``), the call-back form's cookie is deleted."""
         draft = cls(_beginning(now), new, lost)
         draft.form_ended = not new
         return draft
 
     @property
     def answers(self) -> Mapping[str, Answer]:
-        """What was answered, question id to answer."""
+        """The answers by question id."""
         return {id_: _as_answer(answer) for id_, answer in self.get("answers", {}).items()}
 
     @answers.setter
@@ -77,21 +77,21 @@ class Draft(SecureCookieSession):
 
     @property
     def response_id(self) -> str:
-        """The name this draft's anonymous copy has while it is pending: random, made with the draft."""
+        """The random id of this draft's anonymous response while it is pending."""
         return str(self["response"])
 
     @property
     def response_stored(self) -> bool:
-        """Whether the copy once was pending."""
+        """Whether the response was stored as pending at some time."""
         return bool(self.get("response_stored"))
 
     @response_stored.setter
-    def response_stored(self, kept: bool) -> None:
-        self["response_stored"] = kept
+    def response_stored(self, stored: bool) -> None:
+        self["response_stored"] = stored
 
     @property
     def shared(self) -> bool:
-        """Whether these answers were sent to the clinic with a name: then no anonymous copy is kept of them."""
+        """Whether these answers were sent to the clinic with a name; then no anonymous response of them is stored."""
         return bool(self.get("shared"))
 
     @shared.setter
@@ -100,7 +100,7 @@ class Draft(SecureCookieSession):
 
     @property
     def form_token(self) -> str:
-        """The random token of this draft's forms, made when the first form is shown."""
+        """The random token of this draft's forms, created when the first form is shown."""
         if "form_token" not in self:
             self["form_token"] = secrets.token_urlsafe(16)
         return str(self["form_token"])
@@ -118,25 +118,25 @@ class Draft(SecureCookieSession):
         return (_as_answer(sent), error) if id_ == question_id else None
 
     def accept(self, question_id: str, answers: Mapping[str, Answer]) -> None:
-        """Store the answers that follow from answering a question."""
+        """Store the answers after a question was answered, and remove its refused answer."""
         self.answers = answers
         if self.refused(question_id):
             del self["refused"]
 
     def handle_clock_skew(self, now: int) -> None:
-        """Mind a clock that was put back since the draft was last sealed."""
+        """Move times that lie in the future, since the clock was set back after the draft was saved, to now."""
         if max(self["began"], self["seen"]) > now + SKEW_SECONDS:
             self.update(began=min(self["began"], now), seen=now)
 
     def seconds_left(self, now: int) -> int:
-        """Until this draft is forgotten if nothing more is sent."""
+        """Return the seconds until this draft expires."""
         idle, absolute = (
             (EXTENDED_SECONDS, EXTENDED_SECONDS) if self.get("longer") else (IDLE_SECONDS, ABSOLUTE_SECONDS)
         )
         return int(min(self["seen"] + idle, self["began"] + absolute)) - now
 
     def extend(self, now: int) -> None:
-        """Keep the draft for a day from now, by both limits."""
+        """Extend both limits to a day from now."""
         self.update(longer=True, began=now)
 
     @property
@@ -154,7 +154,7 @@ class Draft(SecureCookieSession):
         self.form_ended = self.modified = True
 
     def start_again(self, now: int) -> None:
-        """Forget the answers and all that belongs to them; time once asked for stays granted."""
+        """Remove everything but the extended time limit."""
         longer = self.get("longer")
         self.clear()
         if longer:
@@ -171,34 +171,34 @@ def _as_answer(stored: Any) -> Any:
 
 
 class DraftSessionInterface(SessionInterface):
-    """Flask's session, as a draft in a cookie. ``clock`` gives the time in seconds, for tests to set."""
+    """Flask's session interface with a draft as the session. ``clock`` returns the time in seconds; tests set it."""
 
     def __init__(self, keyring: Keyring, clock: Callable[[], float] = time.time) -> None:
         self.keyring = keyring
         self.clock = clock
 
     def open_session(self, app: Flask, request: Request) -> Draft:
-        """The draft the request carries, or an empty one."""
+        """Return the draft of the request's cookie, or an empty one."""
         now = int(self.clock())
-        sealed = request.cookies.get(self.get_cookie_name(app))
-        if sealed is None:
+        cookie = request.cookies.get(self.get_cookie_name(app))
+        if cookie is None:
             return Draft.fresh(now, new=True)
         try:
-            draft = self._opened(app, sealed)
+            draft = self._decrypt(app, cookie)
             draft.handle_clock_skew(now)
             if draft.seconds_left(now) > 0:
                 return draft
             return Draft.fresh(now, lost=bool(draft.answers))
         except DecryptionError:
             return Draft.fresh(now, lost=True)
-        except Exception as error:  # help pages must show even with the keys broken
-            log.error("drafts cannot be opened: %s", type(error).__name__)
+        except Exception as error:  # crisis help must be shown even with broken keys
+            log.error("drafts cannot be decrypted: %s", type(error).__name__)
             draft = Draft.fresh(now, lost=True)
             draft.form_ended = False  # the form's cookie may be readable again in a moment
             return draft
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        """Send the draft back if it changed. A draft emptied of everything takes its cookie away."""
+        """Set the cookie if the draft changed; delete it if the draft is empty."""
         draft = cast(Draft, session)
         if not draft.modified:
             return
@@ -212,21 +212,21 @@ class DraftSessionInterface(SessionInterface):
         text = json.dumps(dict(draft), ensure_ascii=False, separators=(",", ":")).encode()
         text = text.ljust(-len(text) // PADDING_BLOCK * -PADDING_BLOCK)
         try:
-            sealed = self.keyring.encrypt(DRAFT, text, name.encode())
+            cookie = self.keyring.encrypt(DRAFT, text, name.encode())
         except Exception as error:  # a page without its draft is better than no page
-            log.error("drafts cannot be sealed: %s", type(error).__name__)
+            log.error("drafts cannot be encrypted: %s", type(error).__name__)
             return
-        response.set_cookie(name, sealed, secure=secure, httponly=True, samesite="Lax")
+        response.set_cookie(name, cookie, secure=secure, httponly=True, samesite="Lax")
 
-    def _opened(self, app: Flask, sealed: str) -> Draft:
-        if len(sealed) > MAX_COOKIE:
+    def _decrypt(self, app: Flask, cookie: str) -> Draft:
+        if len(cookie) > MAX_COOKIE:
             raise DecryptionError("too long")
-        text = self.keyring.decrypt(DRAFT, sealed, self.get_cookie_name(app).encode())
+        text = self.keyring.decrypt(DRAFT, cookie, self.get_cookie_name(app).encode())
         return Draft(json.loads(text))
 
 
 def current_draft() -> Draft:
-    """Return the draft of the request being answered."""
+    """Return the draft of the current request."""
     return cast(Draft, session._get_current_object())  # type: ignore[attr-defined]
 
 
@@ -236,5 +236,5 @@ def form_cookie_name(secure: bool) -> str:
 
 
 def delete_form_cookie(response: Response, secure: bool) -> None:
-    """Delete the call-back form's cookie, which browsers send to its own pages only."""
+    """Delete the call-back form's cookie by name and path, since browsers send it to ``FORM_PATH`` only."""
     response.delete_cookie(form_cookie_name(secure), path=FORM_PATH, secure=secure, httponly=True, samesite="Lax")

@@ -1,4 +1,4 @@
-"""Spans of time in the words of the page's language, for pages that say how long something is kept."""
+"""Formats durations in the language of the page, for pages that state how long data is stored."""
 
 from babel.units import format_unit
 from flask_babel import get_locale
@@ -10,11 +10,11 @@ UNITS = (
     (2 * DAY_SECONDS, DAY_SECONDS, "day"),
     (HOUR_SECONDS, HOUR_SECONDS, "hour"),
 )
-"""From how many seconds on a unit is used, its length in seconds, and its name in CLDR."""
+"""For each unit: the least number of seconds for which it is used, its length in seconds, and its CLDR name."""
 
 
 def format_duration(seconds: int) -> str:
-    """So many seconds in the largest unit that tells them exactly: ``30 days``, ``24 hours``, ``2 years``."""
+    """Return a duration in the largest unit that is exact: ``30 days``, ``24 hours``, ``2 years``."""
     for least, length, name in UNITS:
         if seconds >= least and seconds % length == 0:
             return format_unit(seconds // length, f"duration-{name}", "long", locale=get_locale())

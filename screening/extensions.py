@@ -1,4 +1,4 @@
-"""The Flask extensions that all packages share, unbound until the factory binds them."""
+"""The Flask extensions that the packages share; the application factory calls their ``init_app``."""
 
 from flask_babel import Babel
 from flask_migrate import Migrate

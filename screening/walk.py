@@ -25,20 +25,20 @@ class Walk:
     now: int
 
     def answer(self, question: Question, given: Answer) -> Walk:
-        """Store an answer in the draft, and return the walk that follows from it."""
+        """Store an answer in the draft and return the resulting walk."""
         self.draft.accept(question.id, branching.apply_answer(self.questionnaire, self.answers, question, given))
         return replace(self, answers=branching.answers_on_path(self.questionnaire, self.draft.answers))
 
     @property
     def open_question(self) -> Question | None:
-        """The first question that is still to be answered; None when all are."""
+        """The first unanswered question; None when all are answered."""
         return branching.first_unanswered(self.questionnaire, self.answers)
 
 
 def current_walk() -> Walk:
-    """Return the walk of the request being answered, for views, the page frame and error handlers."""
+    """Return the walk of the current request, built once; for views, the page frame and error handlers."""
     draft, found = current_draft(), g.get("walk")
-    if found is None or found.draft is not draft:  # an application context may outlast a request, as in tests
+    if found is None or found.draft is not draft:  # an application context may span several requests, as in tests
         questionnaire = current.questionnaire()
         answers = branching.answers_on_path(questionnaire, draft.answers)
         found = g.walk = Walk(questionnaire, draft, answers, current_locale(), current.now())

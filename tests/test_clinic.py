@@ -24,7 +24,7 @@ MISTAKES = {
     "holiday": ('"2026-11-26"', '"Thanksgiving"', r"holidays: must be a list of dates"),
     "site": ("https://www.weather.gov/", "http://www.weather.gov/", r"neutral_site: must be an address"),
     "policy breaker": ("https://www.weather.gov/", "https://a.example/; script-src *", r"neutral_site: must be an address"),
-    "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a colour"),
+    "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a color"),
     "pale by day": ('day = "#0e525c"', 'day = "#5fa8b0"', r"accent\.day: #5fa8b0 has a contrast of \d\.\d with"),
     "dark by night": ('night = "#8ccfd4"', 'night = "#0e525c"', r"accent\.night: #0e525c has a contrast of"),
     "contact": ('security_contact = ""', 'security_contact = "call us"', r"security_contact: must be an address such as"),

@@ -26,7 +26,7 @@ def withdraw_response(draft: Draft) -> responses.StoreResult:
     """Withdraw the anonymous response: the same answers in a named request would identify it."""
     if "response_outcome" not in draft:
         return responses.StoreResult.NONE
-    outcome = responses.withdraw(draft.response_id, kept_before=draft.response_stored)
+    outcome = responses.withdraw(draft.response_id, stored_before=draft.response_stored)
     if outcome is not responses.StoreResult.UNAVAILABLE:
         draft["response_outcome"], draft.response_stored = outcome.value, outcome is responses.StoreResult.SHUFFLED
     return outcome

@@ -1,1 +1,1 @@
-"""The commands under ``flask``, a module a group. Data on stdout, words on stderr, non-zero on failure."""
+"""The commands of ``flask``, one module per group. Data on stdout, messages on stderr, non-zero exit on failure."""

@@ -16,44 +16,44 @@ from screening.operations.backup import BackupError, file_format
 
 @click.command("backup", cls=Command, refusals=(BackupError,))
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Let it take the place of a file of that name.")
+@click.option("--replace", is_flag=True, help="Replace an existing FILE.")
 @with_appcontext
 def backup(file: Path, replace: bool) -> None:
-    """Write everything but the holding file and sessions into FILE, sealed, and read it back; print rows by table.
+    """Write an encrypted backup to FILE and verify it by reading it; print rows by table.
 
-    The site goes on meanwhile.
+    Pending responses, sessions and the worker's state are left out. The site keeps running meanwhile.
     """
     from screening.operations.backup import create
 
     with _bar(2 * create.count_rows(), "Writing, reading back") as bar:
-        stated = create.create(file, _backup_keys(), current.now(), replace, bar.update)
-    _tell(stated)
+        header = create.create(file, _backup_keys(), current.now(), replace, bar.update)
+    _print_rows(header)
     click.echo(f"{file} is written, and was read back whole", err=True)
 
 
 @click.command("restore", cls=Command, refusals=(BackupError,))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--check", is_flag=True, help="Only read it to its end, without a database.")
+@click.option("--check", is_flag=True, help="Only verify FILE, without a database.")
 @with_appcontext
 def restore(file: Path, check: bool) -> None:
-    """Put a backup into an empty database, wholly or not at all; print rows by table."""
+    """Restore a backup into an empty, migrated database, in one transaction; print rows by table."""
     from screening.operations.backup import restore
 
     with _bar(file.stat().st_size, "Reading") as bar:
         if check:
-            stated = file_format.check_header(file, _backup_keys(), bar.update)
+            header = file_format.check_header(file, _backup_keys(), bar.update)
         else:
-            stated = restore.restore(file, _backup_keys(), current.now(), bar.update)
-    _tell(stated)
-    made = f"{datetime.fromtimestamp(stated.made_at, UTC):%Y-%m-%d %H:%M} UTC"
+            header = restore.restore(file, _backup_keys(), current.now(), bar.update)
+    _print_rows(header)
+    made = f"{datetime.fromtimestamp(header.made_at, UTC):%Y-%m-%d %H:%M} UTC"
     if check:
-        click.echo(f"{file} is whole, made {made} at migration {stated.migration}", err=True)
+        click.echo(f"{file} is whole, made {made} at migration {header.migration}", err=True)
     else:
-        click.echo(f"Everything is as it was {made}. {restore.NEXT_STEPS}", err=True)
+        click.echo(f"The database is restored to {made}. {restore.NEXT_STEPS}", err=True)
 
 
 def _bar(length: int, label: str) -> Any:
-    """A bar for somebody who watches; cron is told nothing."""
+    """Return a progress bar on stderr, hidden unless stderr is a terminal."""
     return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
@@ -62,6 +62,6 @@ def _backup_keys() -> Keyring:
     return Keyring(folder, (BACKUP,))
 
 
-def _tell(stated: file_format.BackupHeader) -> None:
-    for table, rows in stated.rows.items():
+def _print_rows(header: file_format.BackupHeader) -> None:
+    for table, rows in header.rows.items():
         click.echo(f"{table}\t{rows}")

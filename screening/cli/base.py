@@ -1,4 +1,4 @@
-"""Base classes of commands: a refusal is one line on stderr, without a traceback."""
+"""Base classes of commands, which print expected errors as one line on stderr, without a traceback."""
 
 import sys
 from pathlib import Path
@@ -13,8 +13,8 @@ from screening.crypto.keyring import PURPOSES
 from screening.questionnaires.table_reader import DefinitionError
 
 
-class _OneLine:
-    """Ends with a line on stderr where a refusal is raised; ``refusals`` are exceptions of the group's own."""
+class _ErrorsInOneLine:
+    """Prints an expected error to stderr and exits with 1; ``refusals`` adds exception types of the command."""
 
     def __init__(self, *arguments: Any, refusals: tuple[type[Exception], ...] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -28,21 +28,21 @@ class _OneLine:
             sys.exit(1)
 
 
-class Group(_OneLine, AppGroup):
-    """Commands that go together."""
+class Group(_ErrorsInOneLine, AppGroup):
+    """A group of commands."""
 
 
-class Command(_OneLine, click.Command):
-    """One by itself."""
+class Command(_ErrorsInOneLine, click.Command):
+    """A command outside a group."""
 
 
 def keys_dir_and_purposes(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:
-    """The folder of the key files, and the purposes this machine's surfaces need.
+    """Return the folder of the key files and the key purposes of the applications this machine serves.
 
-    Raises SettingsError for a purpose that is not among them.
+    Raises SettingsError if ``purpose`` is given and not among them.
     """
     settings = current.settings()
     purposes = tuple(p for surface in settings["SERVE"] for p in PURPOSES[surface])
     if purpose is not None and purpose not in purposes:
-        raise SettingsError(f"{purpose} is no purpose of this machine: take one of {', '.join(purposes)}")
+        raise SettingsError(f"Unknown key purpose {purpose} on this machine; choose one of {', '.join(purposes)}")
     return settings["KEYS_DIR"], purposes

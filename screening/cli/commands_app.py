@@ -1,4 +1,4 @@
-"""The application behind ``flask``: settings, database and commands, no pages."""
+"""The application of the ``flask`` command line: settings, database and commands, no pages."""
 
 import time
 from collections.abc import Mapping
@@ -19,11 +19,10 @@ from screening.web import logs
 
 
 def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
-    """The application behind ``flask``: settings, database and commands, no pages.
+    """Return the application of the ``flask`` command line: settings, database and commands, no pages.
 
-    ``overrides`` as for ``create_app``, ``CLOCK`` included. It needs no keys, so that they can be made by a command
-    before the site can start.
-    Raises SettingsError.
+    ``overrides`` as for ``create_app``, ``CLOCK`` included. It needs no key files, so that ``flask keys init`` can
+    create them. Raises SettingsError.
     """
     overrides = dict(overrides or {})
     clock = overrides.pop("CLOCK", time.time)
@@ -38,7 +37,7 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
         app.cli.add_command(command)
     if "staff" in settings["SERVE"]:
         from screening.cli.releases import release
-        from screening.cli.staff import staff  # takes half a second to load
+        from screening.cli.staff import staff  # slow to import: half a second
 
         for command in (staff, release, demo, worker, backup, restore):
             app.cli.add_command(command)

@@ -12,12 +12,12 @@ from screening.config import SettingsError
 from screening.crypto.key_files import activate_key, add_key, create_ring, read_ring, ring_file
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 
-keys = Group("keys", help="The key files. A key is added on every machine before it is activated.")
+keys = Group("keys", help="Manage the key files. Add a key on every machine before you activate it.")
 
 
 @keys.command("init")
 def init() -> None:
-    """Make a first key for each purpose that has none."""
+    """Create a key file for each purpose that has none."""
     folder, purposes = keys_dir_and_purposes()
     for purpose in purposes:
         if create_ring(folder, purpose, _today()):
@@ -26,18 +26,19 @@ def init() -> None:
 
 @keys.command("list")
 def list_() -> None:
-    """Show the keys: purpose, id, day made, and whether it seals or only opens."""
+    """Print the keys: purpose, id, day created, and whether active or decrypt-only."""
     folder, purposes = keys_dir_and_purposes()
     for purpose in purposes:
         ring = read_ring(folder, purpose)
         for key in ring.keys:
-            click.echo(f"{purpose}\t{key.id}\t{key.made}\t{'seals' if key.id == ring.active else 'opens'}")
+            state = "active" if key.id == ring.active else "decrypt-only"
+            click.echo(f"{purpose}\t{key.id}\t{key.made}\t{state}")
 
 
 @keys.command("add")
 @click.argument("purpose")
 def add(purpose: str) -> None:
-    """Add a key that only opens. Copy the file to every machine, then activate it."""
+    """Add a decrypt-only key and print its id. Copy the file to every machine, then activate it."""
     folder, _ = keys_dir_and_purposes(purpose)
     click.echo(add_key(folder, purpose, _today()).id)
 
@@ -46,7 +47,7 @@ def add(purpose: str) -> None:
 @click.argument("purpose")
 @click.argument("key_id")
 def activate(purpose: str, key_id: str) -> None:
-    """Let a key seal. Running processes take it up when they restart, or when they meet it."""
+    """Make a key the active one, which encrypts. Running processes use it after a restart."""
     folder, _ = keys_dir_and_purposes(purpose)
     activate_key(folder, purpose, key_id)
     if purpose == CALLBACK:
@@ -58,9 +59,9 @@ def activate(purpose: str, key_id: str) -> None:
 @keys.command("rotate")
 @click.argument("purpose")
 def rotate(purpose: str) -> None:
-    """Lay a new call-back key, seal what is kept to it, and destroy the old one a day later; print what was done."""
+    """Replace the call-back key: re-encrypt all requests, destroy the old key a day later; print counts."""
     if purpose != CALLBACK:
-        raise SettingsError(f"only {CALLBACK} is rotated: for the others there are flask keys add and activate")
+        raise SettingsError(f"Only {CALLBACK} can be rotated; for other purposes use flask keys add and activate")
     folder, _ = keys_dir_and_purposes(CALLBACK)
     done = key_rotation.rotate(folder, current.now())
     for name in ("resealed", "hashed", "unreadable", "destroyed"):
@@ -74,7 +75,7 @@ def rotate(purpose: str) -> None:
 
 @keys.command("publish")
 def publish() -> None:
-    """Let requests for a call be sealed to this machine's call-back key: its public half goes to the database."""
+    """Store the public half of this machine's call-back key in the database, so that requests are encrypted to it."""
     folder, _ = keys_dir_and_purposes(CALLBACK)
     click.echo(_publish(folder))
 

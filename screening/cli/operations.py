@@ -1,4 +1,4 @@
-"""``flask purge``, ``worker``, ``doctor`` and ``demo``: what keeps a site running."""
+"""``flask purge``, ``worker``, ``doctor`` and ``demo``: commands to operate a site."""
 
 import sys
 
@@ -10,25 +10,28 @@ from screening.cli.base import Command
 
 
 @click.command("purge", cls=Command)
-@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--dry-run", is_flag=True, help="Only count, delete nothing.")
 @with_appcontext
 def purge(dry_run: bool) -> None:
-    """Erase what is done with, and its bytes; print how many of each kind. The worker does it daily."""
-    from screening.operations import purge as purging  # it takes half a second to load
+    """Delete expired records and scrub freed database pages; print counts. The worker does this daily."""
+    from screening.operations import purge as purging  # slow to import: half a second
 
     purged = purging.purge(current.settings(), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
-    if not purged.wiped and not dry_run:
-        click.echo("The old pages could not be wiped now; the next purge does it", err=True)
+    if not purged.scrubbed and not dry_run:
+        click.echo("Freed pages could not be scrubbed, the database is in use; the next purge tries again", err=True)
 
 
 @click.command("worker", cls=Command)
-@click.option("--once", is_flag=True, help="Do what is due now, then end.")
-@click.option("--parent-pid", type=int, metavar="PID", help="End with this process, which started the worker.")
+@click.option("--once", is_flag=True, help="Run the jobs that are due, then exit.")
+@click.option("--parent-pid", type=int, metavar="PID", help="Exit when this parent process exits.")
 @with_appcontext
 def worker(once: bool, parent_pid: int | None) -> None:
-    """Deliver mail every few seconds; mix and purge daily. Ends at SIGTERM or Ctrl+C, between two mails."""
+    """Deliver mail every few seconds, shuffle responses and purge daily, rotate the call-back key weekly.
+
+    Exits on SIGTERM or Ctrl+C, after the mail being sent.
+    """
     from screening.app import create_app
     from screening.mail import smtp
     from screening.operations.worker import Signals, Worker
@@ -37,32 +40,32 @@ def worker(once: bool, parent_pid: int | None) -> None:
     smtp.check_files(current.settings())
     site = create_app(current.settings(), serving=False)
     if not Worker(site.extensions["staff"], signals).work(once) and once:
-        click.echo("Another worker is at work, and does it", err=True)
+        click.echo("Another worker is running and does these jobs", err=True)
 
 
 @click.command("doctor", cls=Command)
 @with_appcontext
 def doctor() -> None:
-    """Look over this installation; print each finding with what mends it. Fails when one needs somebody."""
+    """Check this installation; print each finding with its fix. Exits with 1 when a finding needs action."""
     from screening.operations.doctor import CheckInputs, examine
 
     findings = examine(CheckInputs(current.settings(), current.now()))
     for finding in findings:
         click.echo(f"{finding.severity.value}\t{finding.what}\t{finding.fix}")
-    needing = sum(finding.needs_somebody for finding in findings)
-    click.echo(f"{needing} of {len(findings)} findings need somebody" if findings else "Nothing found", err=True)
-    if needing:
+    urgent = sum(finding.needs_action for finding in findings)
+    click.echo(f"{urgent} of {len(findings)} findings need action" if findings else "Nothing found", err=True)
+    if urgent:
         sys.exit(1)
 
 
 @click.command("demo", cls=Command)
 @with_appcontext
 def demo() -> None:
-    """Fill an empty database with a demo clinic's requests, copies and accounts, and print how to sign in."""
+    """Fill an empty database with demo requests, responses and accounts; print how to sign in."""
     from screening.app import create_app
     from screening.operations.demo import fill
 
     logins = fill(create_app(current.settings()))
-    click.echo("Sign in at /staff with a password, then the code of an app that was given the secret.", err=True)
+    click.echo("Sign in at /staff with e-mail, password and a code from an app set up with the secret:", err=True)
     for login in logins:
         click.echo(f"{login.email}\t{login.password}\t{login.secret}")

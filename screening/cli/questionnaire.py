@@ -7,13 +7,13 @@ import click
 from screening.cli.base import Group
 from screening.questionnaires.loader import load
 
-questionnaire = Group("questionnaire", help="The questionnaire's definition.")
+questionnaire = Group("questionnaire", help="Work with questionnaire definitions.")
 
 
 @questionnaire.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def check(file: Path) -> None:
-    """Check a definition without using it."""
+    """Validate a definition file; print its id, version and size."""
     definition = load(file)
     click.echo(
         f"{definition.id} version {definition.version}: {len(definition.questions)} questions, "

@@ -1,4 +1,4 @@
-"""Releases by command: the same terms and refusals as on the page."""
+"""``flask release``: releases, under the same policy and with the same refusals as on the staff page."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
 
 release = Group(
     "release",
-    help="Releases of anonymous copies: frozen, measured, and checked by a verifier.",
+    help="Preview, create, export and verify releases of anonymous responses.",
     refusals=(service.RefusedError,),
 )
 
@@ -29,30 +29,30 @@ questionnaire_option = click.option(
     "--questionnaire",
     "file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The definition of the copies' version, when it is not the site's.",
+    help="Definition of the responses' version, if not the site's own.",
 )
-version_option = click.option("--version", type=int, help="Which version, when copies of several wait.")
+version_option = click.option("--version", type=int, help="Questionnaire version, if there are responses of several.")
 
 
 @release.command("preview")
 @questionnaire_option
 @version_option
 def preview(file: Path | None, version: int | None) -> None:
-    """Show what a release would state if it were made now; nothing is made."""
+    """Print the manifest that a release would have now, without creating one."""
     seen = service.preview(_policy(file), current.now(), version)
     click.echo(json.dumps(seen.stated(), indent=1, sort_keys=True, ensure_ascii=False))
-    if seen.waits:
-        click.echo(f"Too few copies yet, so they wait: {', '.join(seen.waits)}", err=True)
+    if seen.held_back:
+        click.echo(f"Held back, too few responses yet: {', '.join(seen.held_back)}", err=True)
 
 
 @release.command("create")
 @questionnaire_option
 @version_option
 def create(file: Path | None, version: int | None) -> None:
-    """Make a release of all copies of the months that are over, delete the copies, and print its number."""
+    """Create a release of all responses of closed months, delete the responses, and print its number."""
     made_at = current.now()
     seen = service.preview(_policy(file), made_at, version)
-    with click.progressbar(length=seen.plan.rows, label="Copies", file=sys.stderr) as bar:
+    with click.progressbar(length=seen.plan.rows, label="Responses", file=sys.stderr) as bar:
         made = service.create(seen, made_at, audit.COMMAND, bar.update)
     click.echo(made.number)
 
@@ -64,16 +64,16 @@ def create(file: Path | None, version: int | None) -> None:
     type=click.Choice([SIGNS_DETAIL, FULL_DETAIL]),
     default=SIGNS_DETAIL,
     show_default=True,
-    help="How much of the answers.",
+    help="Frequencies (full) or only whether a sign was noticed.",
 )
 @click.option("--format", "ending", type=click.Choice(list(exporters.MEDIA_TYPES)), default="csv", show_default=True)
-@click.option("--to", type=click.Path(path_type=Path), help="File to write; without it stdout.")
+@click.option("--to", type=click.Path(path_type=Path), help="File to write (default: stdout).")
 def export(number: str, detail: str, ending: str, to: Path | None) -> None:
-    """Write a file of a release, the same bytes each time. ID is R-0001 or 1."""
+    """Write a file of a release; repeated exports are identical. ID is R-0001 or 1."""
     made, name = _release(number), f"{detail}.{ending}"
     db.session.add(audit.event("release.downloaded", current.now(), audit.COMMAND, made.number, file=name))
     db.session.commit()
-    with click.progressbar(length=made.rows, label="Making it", file=sys.stderr) as bar:
+    with click.progressbar(length=made.rows, label="Building", file=sys.stderr) as bar:
         size, pieces = downloads.open_file(made, name, bar.update)
     with click.progressbar(length=size, label=name, file=sys.stderr) as bar, _target(to) as target:
         for piece in pieces:
@@ -83,14 +83,14 @@ def export(number: str, detail: str, ending: str, to: Path | None) -> None:
 
 @release.command("verify")
 @click.argument("what", metavar="ID|FILE")
-@click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The file's manifest.")
-@click.option("--release", "number", metavar="ID", help="Which release the file is of, when today's terms are others.")
+@click.option("--manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Manifest of FILE.")
+@click.option("--release", "number", metavar="ID", help="Release of FILE, if the policy has changed since.")
 @questionnaire_option
 def verify(what: str, manifest: Path | None, number: str | None, file: Path | None) -> None:
-    """Check a release, or a file of one, by a verifier that shares nothing with what made it.
+    """Verify a release or an exported file with a verifier that shares no code with the exporters.
 
-    A release is judged by the terms it was made on, a file by today's unless its release is named.
-    Prints a line for each finding. Ends with 0 when nothing was found.
+    A release is checked against the policy it was made under; a file against the current policy, unless
+    --release is given. Prints one line per finding; exits with 1 if there are any.
     """
     if Path(what).is_file():
         spec = _release(number).spec if number else _policy(file).spec()
@@ -105,7 +105,7 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
 
 @release.command("list")
 def list_() -> None:
-    """Show the releases: number, day made, questionnaire, version, rows."""
+    """Print the releases: number, day created, questionnaire, version, rows."""
     zone = _policy(None).zone
     for made in service.list_releases():
         day = periods.release_day(made, zone)
@@ -113,7 +113,7 @@ def list_() -> None:
 
 
 def _release(number: str) -> Release:
-    """The release that people call so."""
+    """Return the release with this number (``R-0001`` or ``1``). Raises RefusedError."""
     digits = number.upper().removeprefix("R-")
     made = db.session.get(Release, int(digits)) if digits.isdecimal() and len(digits) < 9 else None
     if made is None:
@@ -123,7 +123,7 @@ def _release(number: str) -> Release:
 
 @contextmanager
 def _target(file: Path | None) -> Iterator[IO[bytes]]:
-    """Where to write: stdout, or a file that is there wholly or not at all."""
+    """Yield stdout, or a file that is written atomically."""
     if file is None:
         yield sys.stdout.buffer
         return
@@ -135,7 +135,7 @@ def _target(file: Path | None) -> Iterator[IO[bytes]]:
     except FileNotFoundError as error:
         raise service.RefusedError(f"{file.parent}: {error.strerror}") from error
     except FileExistsError as error:
-        raise service.RefusedError(f"{part} is in the way: remove it") from error
+        raise service.RefusedError(f"{part} already exists: remove it") from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise

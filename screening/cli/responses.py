@@ -6,15 +6,16 @@ from screening import current
 from screening.cli.base import Group
 from screening.responses import shuffling
 
-responses = Group("responses", help="Anonymous copies.")
+responses = Group("responses", help="Manage anonymous responses.")
 
 
 @responses.command("shuffle")
 def shuffle() -> None:
-    """Move the agreed copies out of the holding file, shuffled and under fresh ids; fewer than k stay."""
+    """Move pending responses to the shuffled ones, in random order and under new ids, if there are at least k."""
     done = shuffling.shuffle(current.settings()["MIN_GROUP_SIZE"])
     click.echo(done.moved)
     if not done.moved:
-        click.echo(f"{done.waiting} waiting, and at least {current.settings()['MIN_GROUP_SIZE']} go together", err=True)
-    if not done.wiped:
-        click.echo("The old pages could not be wiped now; the next mixing does it", err=True)
+        least = current.settings()["MIN_GROUP_SIZE"]
+        click.echo(f"{done.pending} responses are pending; at least {least} are shuffled together", err=True)
+    if not done.scrubbed:
+        click.echo("Freed pages could not be scrubbed, the database is in use; the next run tries again", err=True)

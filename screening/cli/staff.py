@@ -1,4 +1,4 @@
-"""Accounts by command: for the first one, and for when no admin can get in."""
+"""``flask staff``: accounts, for the first administrator and for when no administrator can sign in."""
 
 import click
 
@@ -11,18 +11,18 @@ from screening.staff.models import Account
 
 staff = Group(
     "staff",
-    help="Accounts of staff. A password is printed once and must be changed at the first sign-in.",
+    help="Manage staff accounts. A password is printed once and must be changed at the first sign-in.",
     refusals=(AccountError,),
 )
 
 
 @staff.command("add")
 @click.argument("email")
-@click.option("--name", required=True, help="Whose account it is, as others read it.")
-@click.option("--role", "names", multiple=True, type=click.Choice(list(roles.MEANINGS)), help="May be given again.")
+@click.option("--name", required=True, help="The staff member's name, as others see it.")
+@click.option("--role", "names", multiple=True, type=click.Choice(list(roles.MEANINGS)), help="May be repeated.")
 def add(email: str, name: str, names: tuple[str, ...]) -> None:
     """Add an account, and print its temporary password."""
-    _, password = accounts.add(_doer(), email, name, names)
+    _, password = accounts.add(_actor(), email, name, names)
     db.session.commit()
     click.echo("Added. Hand over this password:", err=True)
     click.echo(password)
@@ -31,8 +31,8 @@ def add(email: str, name: str, names: tuple[str, ...]) -> None:
 @staff.command("reset")
 @click.argument("email")
 def reset(email: str) -> None:
-    """Start an account over: print a temporary password, forget app and recovery codes, sign out."""
-    password = accounts.reset(_doer(), _account(email))
+    """Reset an account: print a temporary password, remove app and recovery codes, sign it out."""
+    password = accounts.reset(_actor(), _account(email))
     db.session.commit()
     click.echo("Reset. Hand over this password:", err=True)
     click.echo(password)
@@ -41,8 +41,8 @@ def reset(email: str) -> None:
 @staff.command("disable")
 @click.argument("email")
 def disable(email: str) -> None:
-    """Shut an account, and sign it out."""
-    accounts.disable(_doer(), _account(email))
+    """Disable an account and sign it out."""
+    accounts.disable(_actor(), _account(email))
     db.session.commit()
     click.echo("Disabled.", err=True)
 
@@ -54,5 +54,5 @@ def _account(email: str) -> Account:
     return account
 
 
-def _doer() -> Actor:
+def _actor() -> Actor:
     return Actor(audit.COMMAND, int(current.now()))

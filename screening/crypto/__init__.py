@@ -1,5 +1,5 @@
-"""Encryption: keys by purpose with rotation, and boxes sealed to a public key."""
+"""Encryption: symmetric keys by purpose with rotation, and sealed boxes for a public key."""
 
 
 class DecryptionError(ValueError):
-    """A ciphertext that is damaged, belongs elsewhere, or whose key is gone."""
+    """A ciphertext is damaged, bound to other associated data, or encrypted with a key that no longer exists."""

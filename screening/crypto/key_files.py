@@ -1,4 +1,4 @@
-"""Key files: one for each purpose, with the active key and those that only decrypt."""
+"""Key files: one TOML file per purpose, with the active key and the decrypt-only keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Key:
-    """One key: a random id that is no secret, 32 secret bytes, and the day it was made."""
+    """One key: a random public id, 32 secret bytes, and the day it was created."""
 
     id: str
     secret: bytes
@@ -30,29 +30,29 @@ class Key:
 
     @classmethod
     def fresh(cls, today: date) -> Key:
-        """A new random key."""
+        """Return a new random key."""
         return cls(secrets.token_hex(4), secrets.token_bytes(KEY_BYTES), today)
 
 
 @dataclass(frozen=True)
 class Ring:
-    """The keys of one purpose; ``active`` is the id of the one that seals."""
+    """The keys of one purpose; ``active`` is the id of the key that encrypts."""
 
     keys: tuple[Key, ...]
     active: str
 
     def key(self, id_: str) -> Key | None:
-        """The key of that id, if it is here."""
+        """Return the key with this id, or None."""
         return next((key for key in self.keys if key.id == id_), None)
 
 
 def ring_file(folder: Path, purpose: str) -> Path:
-    """Where the keys of a purpose lie."""
+    """Return the path of a purpose's key file."""
     return folder / f"{purpose}.toml"
 
 
 def read_ring(folder: Path, purpose: str) -> Ring:
-    """Read one key file. Raises SettingsError with what to do; never shows a key."""
+    """Read one key file. Raises SettingsError, which says what to do and never contains a key."""
     path = ring_file(folder, purpose)
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
@@ -64,6 +64,8 @@ def read_ring(folder: Path, purpose: str) -> Ring:
         ring = Ring(keys, table["active"])
     except FileNotFoundError:
         raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
+    except PermissionError:
+        raise SettingsError(f"key file {path.name} belongs to another user: chown it to the site's user") from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, SettingsError):
             raise
@@ -76,7 +78,7 @@ def read_ring(folder: Path, purpose: str) -> Ring:
 
 
 def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
-    """Write one key file whole or not at all, readable by its owner only (mode 0600)."""
+    """Write one key file atomically, readable by its owner only (mode 0600)."""
     lines = [f'active = "{ring.active}"']
     for key in ring.keys:
         secret = base64.b64encode(key.secret).decode()
@@ -93,7 +95,7 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
 
 
 def create_ring(folder: Path, purpose: str, today: date) -> bool:
-    """Write a first key for a purpose that has none yet; tells whether it did."""
+    """Create the key file of a purpose that has none yet; return whether it was created."""
     if ring_file(folder, purpose).exists():
         return False
     key = Key.fresh(today)
@@ -103,17 +105,17 @@ def create_ring(folder: Path, purpose: str, today: date) -> bool:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes of this machine from changing key files meanwhile."""
-    held = os.open(folder, os.O_RDONLY)
+    """Hold an exclusive lock on the key files, against other processes of this machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(held)  # and with it the lock
+        os.close(descriptor)  # releases the lock
 
 
 def add_key(folder: Path, purpose: str, today: date) -> Key:
-    """Lay a new key beside the others: it opens, and seals only once it is activated. Raises SettingsError."""
+    """Add a new decrypt-only key; ``activate_key`` makes it the one that encrypts. Raises SettingsError."""
     with locked(folder):
         ring = read_ring(folder, purpose)
         key = Key.fresh(today)
@@ -122,7 +124,7 @@ def add_key(folder: Path, purpose: str, today: date) -> Key:
 
 
 def activate_key(folder: Path, purpose: str, id_: str) -> None:
-    """Let a key of the ring seal from now on. Raises SettingsError when it is not there."""
+    """Make a key of the ring the one that encrypts. Raises SettingsError when the ring has no such key."""
     with locked(folder):
         ring = read_ring(folder, purpose)
         if ring.key(id_) is None:
@@ -131,25 +133,22 @@ def activate_key(folder: Path, purpose: str, id_: str) -> None:
 
 
 def rotate_key(folder: Path, purpose: str, today: date) -> None:
-    """Lay a new key and let it seal, in one write: a ring is never left between. Raises SettingsError.
-
-    The caller is ``locked`` the folder.
-    """
+    """Add a new key and activate it, in one write. The caller holds ``locked``. Raises SettingsError."""
     ring = read_ring(folder, purpose)
     key = Key.fresh(today)
     write_ring(folder, purpose, Ring((*ring.keys, key), key.id))
 
 
 def destroy_keys(folder: Path, purpose: str, ids: Collection[str]) -> None:
-    """Take keys out of a ring for good: nothing that was sealed with them can be opened again. Never the active one.
+    """Destroy keys, so that nothing encrypted with them can be decrypted. The active key is never destroyed.
 
-    The file is written anew, then the bytes of the old one are overwritten where they lie, and so are
-    those of files that a killed process left half written. The caller is ``locked`` the folder.
+    The file is replaced, then the blocks of the old file are overwritten in place, as are those of temporary
+    files left by a killed process. The caller holds ``locked``. Raises SettingsError.
 
-    That reaches as far as the file system lets it. One that journals data or never writes in place
-    (ext4 with ``data=journal``, btrfs, ZFS, snapshots) and flash storage (SSD, memory cards) may keep
-    an old block until they need the room; the memory of a process keeps a key until it reads the file
-    again. An encrypted disk keeps such leftovers from whoever finds the disk. Raises SettingsError.
+    The file system limits this. One that journals data or never writes in place (ext4 with
+    ``data=journal``, btrfs, ZFS, snapshots) and flash storage (SSD, memory cards) may retain an old block
+    until it is reused; a running process holds a key in memory until it reads the file again. Disk
+    encryption protects such remains against theft of the disk.
     """
     ring = read_ring(folder, purpose)
     with ring_file(folder, purpose).open("r+b") as old:
@@ -171,9 +170,9 @@ def _overwrite(file: BinaryIO) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder itself written: which file a name means."""
-    held = os.open(folder, os.O_RDONLY)
+    """Flush the directory entries of a folder to disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(held)
+        os.fsync(descriptor)
     finally:
-        os.close(held)
+        os.close(descriptor)

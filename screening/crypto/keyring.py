@@ -1,7 +1,7 @@
 """Symmetric encryption with keys by purpose: AES-256-GCM with random 96-bit nonces (NIST SP 800-38D).
 
-Each purpose has its own key file, so a machine holds only the keys it needs, and is part of the associated data. One
-key of a ring is active; the others only decrypt.
+Each purpose has its own key file, so a machine holds only the keys it needs. The purpose is part of the associated
+data. One key of a ring is active; the others only decrypt.
 """
 
 import base64
@@ -22,35 +22,35 @@ from screening.crypto import DecryptionError
 from screening.crypto.key_files import Key, read_ring, ring_file
 
 DRAFT = "draft"
-"""Encrypts the visitor's answers in their own browser."""
+"""Encrypts the visitor's cookies: the draft and the call-back form."""
 
 FORMS = "forms"
-"""Signs form tokens and hashes addresses for rate limits. Decrypts nothing."""
+"""Keys the hashes of client addresses for rate limits. Encrypts nothing."""
 
 STAFF = "staff"
-"""Encrypts session cookies and second factors of staff."""
+"""Encrypts session cookies, TOTP secrets and saved forms of staff; signs their form tokens."""
 
 CALLBACK = "callback"
-"""Decrypts call-back requests."""
+"""Derives the private keys that decrypt call-back requests."""
 
 SEARCH = "search"
-"""Keys the hashes of phone numbers and e-mails, by which requests are found."""
+"""Keys the hashes of phone numbers and e-mail addresses, by which requests are found."""
 
 BACKUP = "backup"
 """Encrypts backups."""
 
 PURPOSES = {"visitor": (DRAFT, FORMS), "staff": (STAFF, CALLBACK, SEARCH, BACKUP)}
-"""The purposes each surface needs; a machine holds the files of its own surfaces only."""
+"""The purposes that each application needs; a machine holds the key files of the applications it serves only."""
 
 NONCE_BYTES = 12
 _KEY_ID = re.compile(r"[a-z0-9]{8}")
 
 
 class Keyring:
-    """The rings of the purposes a process works with."""
+    """The keys of the purposes that a process uses."""
 
     def __init__(self, folder: Path, purposes: tuple[str, ...]) -> None:
-        """Read every ring at once. Raises SettingsError when a file is missing, open to others or damaged."""
+        """Read every key file. Raises SettingsError when one is missing, readable by others or damaged."""
         self._folder = folder
         self._lock = Lock()
         self._stamps = {purpose: _stamp(folder, purpose) for purpose in purposes}
@@ -61,8 +61,8 @@ class Keyring:
         """Return ``<key id>.<base64url>``, bound to the purpose and to ``associated_data``, such as a cookie name."""
         key = self._active(purpose)
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._cipher(key).encrypt(nonce, plaintext, _bound(purpose, key.id, associated_data))
-        return f"{key.id}.{base64.urlsafe_b64encode(nonce + sealed).rstrip(b'=').decode()}"
+        ciphertext = self._cipher(key).encrypt(nonce, plaintext, _bound(purpose, key.id, associated_data))
+        return f"{key.id}.{base64.urlsafe_b64encode(nonce + ciphertext).rstrip(b'=').decode()}"
 
     def decrypt(self, purpose: str, ciphertext: str, associated_data: bytes) -> bytes:
         """Return the plaintext of this purpose and associated data. Raises DecryptionError."""
@@ -79,9 +79,9 @@ class Keyring:
             raise DecryptionError("damaged, or bound to other associated data") from error
 
     def derive(self, purpose: str, label: str, key_id: str | None = None) -> bytes:
-        """32 bytes for one use, the same on every node that holds the key: HMAC-SHA256 of the label.
+        """Return a 32-byte subkey for one use: HMAC-SHA256 of the label, equal on every node that holds the key.
 
-        The active key's, or that of ``key_id``. Raises DecryptionError when there is no such key.
+        It is derived from the active key, or from ``key_id``. Raises DecryptionError when there is no such key.
         """
         key = self._active(purpose) if key_id is None else self._key(purpose, key_id)
         if key is None:
@@ -89,26 +89,26 @@ class Keyring:
         return _derived(key, label)
 
     def active_id(self, purpose: str) -> str:
-        """The id of the key that seals."""
+        """Return the id of the active key."""
         return self._active(purpose).id
 
     def made(self, purpose: str) -> date:
-        """The day on which the key that seals was made."""
+        """Return the day on which the active key was created."""
         return self._active(purpose).made
 
     def derive_all(self, purpose: str, label: str) -> dict[str, bytes]:
-        """What ``derive`` gives for each key of the ring, by key id, the active one first.
+        """Return ``derive`` of each key of the ring by key id, the active key first.
 
-        For what must still open after a new key was activated.
+        For values that must remain valid after a new key is activated.
         """
         active = self._active(purpose)
         keys = (active, *(key for key in self._rings[purpose].keys if key.id != active.id))
         return {key.id: _derived(key, label) for key in keys}
 
     def derive_rotating(self, purpose: str, label: str) -> list[bytes]:
-        """What ``derive`` gives for each key, the active one last: as itsdangerous takes keys to sign and to check.
+        """Return ``derive`` of each key, the active key last: the order in which itsdangerous expects its keys.
 
-        So what one machine signs with a new key is good on another where that key only opens yet.
+        A signature by a newly activated key is then valid on machines where that key is not active yet.
         """
         return [*self.derive_all(purpose, label).values()][::-1]
 
@@ -120,7 +120,7 @@ class Keyring:
         return key
 
     def refresh(self, purpose: str) -> None:
-        """Read a purpose's file again if it is another than was read; one that cannot be read changes nothing."""
+        """Read a purpose's key file again if it changed; one that cannot be read is ignored."""
         with self._lock:
             stamp = _stamp(self._folder, purpose)
             if stamp == self._stamps[purpose]:
@@ -130,7 +130,7 @@ class Keyring:
                 self._stamps[purpose] = stamp
 
     def _key(self, purpose: str, key_id: str) -> Key | None:
-        """The key; for an id that is not known the file is looked at: another process may have laid a key there."""
+        """Return the key, or None. For an unknown id the file is read again: another process may have added a key."""
         key = self._rings[purpose].key(key_id)
         if key or not _KEY_ID.fullmatch(key_id):
             return key
@@ -152,7 +152,7 @@ def _bound(purpose: str, key_id: str, associated_data: bytes) -> bytes:
 
 
 def _stamp(folder: Path, purpose: str) -> tuple[int, ...] | None:
-    """What tells a key file from the one that lay there before; None where there is none."""
+    """Return inode, modification time and size, which change when a key file is replaced; None without a file."""
     try:
         found = ring_file(folder, purpose).stat()
     except OSError:

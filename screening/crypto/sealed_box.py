@@ -1,6 +1,7 @@
 """Encryption to a public key with libsodium's sealed box (X25519, XSalsa20-Poly1305). Pure.
 
-The associated data lies inside the box, so a ciphertext moved to another record is refused. Plaintexts are padded.
+The associated data is encrypted with the content and compared on decryption, so a ciphertext moved to another record
+is refused. Plaintexts are padded.
 """
 
 import json
@@ -16,7 +17,7 @@ PADDING_BLOCK = 1024
 """Plaintexts are padded to a multiple of this many bytes."""
 
 ASSOCIATED_DATA = "place"
-"""The field that holds the associated data."""
+"""The JSON field that holds the associated data."""
 
 
 def public_key_of(private: bytes) -> bytes:
@@ -31,7 +32,7 @@ def encrypt(public: bytes, associated_data: str, content: Mapping[str, Any]) -> 
 
 
 def decrypt(private: bytes, associated_data: str, ciphertext: bytes) -> dict[str, Any]:
-    """Return what was encrypted to this key's public half. Raises DecryptionError: damaged, or bound to another."""
+    """Return the decrypted content. Raises DecryptionError: damaged, or bound to other associated data."""
     try:
         text = SealedBox(PrivateKey(private)).decrypt(ciphertext)
     except CryptoError as error:

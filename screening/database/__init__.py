@@ -1,1 +1,1 @@
-"""The database: engines and their timeouts, deletion that leaves no bytes, migrations."""
+"""The database: engines, timeouts and circuit breaker, secure deletion, migrations."""

@@ -1,4 +1,4 @@
-"""Where data lies: SQLite files in ``instance/`` by default, or one PostgreSQL database."""
+"""Database engines: two SQLite files in ``instance/`` by default, or one PostgreSQL database."""
 
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,16 @@ from screening.extensions import db, migrate
 MIGRATIONS = ROOT / "screening" / "database" / "migrations"
 
 SQLITE_PRAGMAS = ("journal_mode = WAL", "foreign_keys = ON", "busy_timeout = 5000", "secure_delete = ON")
-"""Set on every connection: all but the first hold for one connection only."""
+"""Set on every connection: all but the first apply to a single connection."""
 
 CONNECT_SECONDS = 3
-"""A visitor does not wait longer than this for a database that is away."""
+"""Connection timeout of PostgreSQL, in seconds."""
 
 
 def init_app(app: Flask, url: str, serving: bool = False) -> None:
-    """Bind an application to its databases. Raises SettingsError for an address that cannot be used.
+    """Bind an application to its databases. Raises SettingsError for an invalid ``DATABASE_URL``.
 
-    ``serving``: people wait for its pages, so it waits for its databases with little patience.
+    ``serving``: the application answers HTTP requests, so statement timeouts and circuit breaker apply.
     """
     app.config.update(bind_urls(url))
     db.init_app(app)
@@ -36,11 +36,11 @@ def init_app(app: Flask, url: str, serving: bool = False) -> None:
 
 
 def bind_urls(url: str) -> dict[str, Any]:
-    """Flask-SQLAlchemy's settings for a ``DATABASE_URL``; empty means SQLite in ``instance/``."""
+    """Return Flask-SQLAlchemy's settings for a ``DATABASE_URL``; empty means SQLite in ``instance/``."""
     options: dict[str, Any] = {
-        "hide_parameters": True,
+        "hide_parameters": True,  # errors must not contain the values of a row
         "poolclass": BreakerPool,
-    }  # a failed check must not print the row
+    }
     main = pending = url
     if not url:
         folder = ROOT / "instance"
@@ -58,7 +58,7 @@ def bind_urls(url: str) -> dict[str, Any]:
 
 
 def sqlite_files(url: str) -> list[Path]:
-    """The SQLite files of a ``DATABASE_URL``; none for another database."""
+    """Return the SQLite files of a ``DATABASE_URL``; none for PostgreSQL."""
     bound = bind_urls(url)
     urls = (bound["SQLALCHEMY_DATABASE_URI"], bound["SQLALCHEMY_BINDS"]["pending"]["url"])
     return [Path(str(u.database)) for u in map(make_url, urls) if u.drivername == "sqlite"]
@@ -68,7 +68,7 @@ def _postgresql(url: str) -> str:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise SettingsError("SCREENING_DATABASE_URL is not an address of a database") from None
+        raise SettingsError("SCREENING_DATABASE_URL is not a database URL") from None
     if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
         raise SettingsError("SCREENING_DATABASE_URL must start with postgresql:// or sqlite:///")
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)

@@ -1,1 +1,1 @@
-"""Languages of the page: which one a visitor gets, and the translated texts."""
+"""The language of a page, and the translation catalogs."""

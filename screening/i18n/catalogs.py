@@ -1,4 +1,4 @@
-"""The translation catalogs, checked for completeness: gettext falls back to English in silence."""
+"""Completeness checks of the translation catalogs, since gettext falls back to English without an error."""
 
 import re
 from functools import lru_cache
@@ -15,7 +15,7 @@ CATALOGS = Path(__file__).resolve().parent / "translations"
 
 
 def check_catalogs(locales: tuple[str, ...], folder: Path = CATALOGS) -> None:
-    """Refuse a language whose catalog lacks a message: gettext would fall back to English in silence."""
+    """Raise SettingsError for a language whose catalog lacks a message."""
     with (folder / "messages.pot").open("rb") as file:
         template = read_po(file)
     for locale in locales:
@@ -29,25 +29,25 @@ def check_catalogs(locales: tuple[str, ...], folder: Path = CATALOGS) -> None:
 
 
 check_catalogs_once = lru_cache(check_catalogs)
-"""``check_catalogs`` once for both applications of a process: reading the catalogs is most of a start."""
+"""``check_catalogs``, cached for both applications of a process: reading the catalogs takes most of the startup."""
 
 
 def _catalog(folder: Path, locale: str) -> Catalog:
-    """The written translations of a language, once it is sure that the compiled ones are the same."""
+    """Return the catalog of a language. Raises SettingsError if the compiled one differs from it."""
     compiled = BytesIO()
     try:
         with (folder / "messages.po").open("rb") as file:
             catalog = read_po(file, locale=locale)
         write_mo(compiled, catalog)
         if compiled.getvalue() != (folder / "messages.mo").read_bytes():
-            raise SettingsError(f"translations: {locale}: written but not compiled: run make translations")
+            raise SettingsError(f"translations: {locale}: not compiled since the last change: run make translations")
     except OSError as error:
         raise SettingsError(f"translations: {locale}: cannot be read: run make translations ({error})") from error
     return catalog
 
 
 def _is_translated(message: Message, translated: Message | None) -> bool:
-    """Whether every form of a message is there and holds the same placeholders as the English one."""
+    """Return whether every plural form of a message is translated and has no placeholder that English lacks."""
     if translated is None:
         return False
     forms = (translated.string,) if isinstance(translated.string, str) else translated.string or ()

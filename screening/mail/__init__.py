@@ -1,1 +1,1 @@
-"""Mail by outbox: stored in the transaction of its cause, delivered later by the worker."""
+"""Mail by outbox: stored in the transaction of the event it reports, delivered later by the worker."""

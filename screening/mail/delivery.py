@@ -1,7 +1,7 @@
-"""Delivery of the outbox: each mail by one worker, retried with growing delays, then shown to staff.
+"""Delivery of the outbox: each mail by one worker, retried with growing delays, then shown to staff as failed.
 
-A mail is claimed by moving its ``due_at`` ahead, so it falls due again when the worker dies. A mail is sent twice only
-when the server accepted it and the worker could not store that; both copies have one ``Message-ID``.
+Claiming a mail moves its ``due_at`` ahead, so it is due again if the worker dies. A mail is sent twice only when the
+server accepted it and the worker could not store that; both copies have the same ``Message-ID``.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ RETRY_DELAYS = (
     DAY_SECONDS,
     DAY_SECONDS,
 )
-"""Seconds from each failed attempt to the next: a mail server may be away over a weekend. Then it is given up."""
+"""Seconds from each failed attempt to the next, long enough for a server that is down over a weekend."""
 
 MAX_ATTEMPTS = len(RETRY_DELAYS) + 1
 
 LEASE_SECONDS = 15 * MINUTE_SECONDS
-"""Seconds a claim holds: far more than a mail takes, each answer of the server being timed (``MAIL_TIMEOUT``)."""
+"""Seconds a claim is valid: far longer than a mail takes, since ``MAIL_TIMEOUT`` limits each answer of the server."""
 
 table: Any = OutboxMail.__table__
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A mail that one worker has, known by ``claim``; ``attempts`` counts this one."""
+    """A mail claimed by one worker under the random id ``claim``; ``attempts`` includes this one."""
 
     id: str
     kind: str
@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Mailer:
-    """What delivery uses of an application: settings, mail types, renderer, and a clock that is read at each step."""
+    """What delivery needs of an application: settings, mail types, renderer and clock."""
 
     settings: Mapping[str, Any]
     types: Mapping[str, MailType]
@@ -71,19 +71,19 @@ class Mailer:
 
     @classmethod
     def of(cls, app: Flask) -> Mailer:
-        """Return that of the staff application, which has the keys to read requests."""
+        """Return the mailer of the staff application, which has the keys that decrypt requests."""
         return cls(app.config["SETTINGS"], mail_types(app), Renderer(app), app.extensions["clock"])
 
     def now(self) -> int:
-        """The time in seconds since 1970, UTC."""
+        """Return the time in seconds since 1970, UTC."""
         return int(self.clock())
 
 
 def deliver(mailer: Mailer, go_on: Callable[[], bool] = lambda: True) -> int:
-    """Send every mail that is due, one after another, while ``go_on`` says so; how many the server accepted.
+    """Send every due mail while ``go_on()`` is true; return how many the server accepted.
 
-    Nothing where no mail server is set. Needs an application context, for the database. Raises SQLAlchemyError
-    when the database is away.
+    Sends nothing if no mail server is set. Needs an application context. Raises SQLAlchemyError when the
+    database is unavailable.
     """
     sent = 0
     while mailer.settings["MAIL_HOST"] and go_on():
@@ -95,9 +95,9 @@ def deliver(mailer: Mailer, go_on: Callable[[], bool] = lambda: True) -> int:
 
 
 def claim_next(now: int) -> Claim | None:
-    """Take the mail that is due longest; None when none is. Commits.
+    """Claim the mail that has been due longest; return None when none is due. Commits.
 
-    One that would wait longer than any does was put off before the clock was put back, and is due.
+    A ``due_at`` further ahead than the longest delay was stored before the clock was set back: it counts as due.
     """
     claim = secrets.token_hex(16)
     due = (table.c.state == PENDING, or_(table.c.due_at <= now, table.c.due_at > now + max(RETRY_DELAYS)))
@@ -114,17 +114,17 @@ def claim_next(now: int) -> Claim | None:
 
 
 def _attempt(mailer: Mailer, claim: Claim) -> str:
-    """Try a mail once; where it stands then."""
-    if claim.attempts > MAX_ATTEMPTS:  # each time the worker ended in the midst of it
+    """Try to send a mail once; return its state afterwards."""
+    if claim.attempts > MAX_ATTEMPTS:  # the worker died during each attempt
         return _mark(claim, FAILED, error=smtp.INTERRUPTED, ended_at=mailer.now())
     try:
-        letter = mailer.types[claim.kind].compose(claim.subject, mailer.now())
-        message = mailer.renderer.render(letter, claim.id, mailer.now()) if letter else None
+        composed = mailer.types[claim.kind].compose(claim.subject, mailer.now())
+        message = mailer.renderer.render(composed, claim.id, mailer.now()) if composed else None
     except SQLAlchemyError:
         raise
-    except Exception as error:  # whatever is wrong with one letter must not hold up the others
-        log.error("a mail cannot be written: %s", errors.origin_of(error))
-        return _put_off(mailer, claim, MailError(smtp.UNWRITABLE))
+    except Exception as error:  # an error in one mail must not block the others
+        log.error("a mail cannot be composed: %s", errors.origin_of(error))
+        return _retry_later(mailer, claim, MailError(smtp.UNWRITABLE))
     if message is None:
         return _mark(claim, DROPPED, ended_at=mailer.now())
     return _send(mailer, claim, message)
@@ -136,11 +136,11 @@ def _send(mailer: Mailer, claim: Claim, message: EmailMessage) -> str:
             session.send(message)
             return _mark(claim, SENT, error=None, ended_at=mailer.now())
     except MailError as error:
-        return _put_off(mailer, claim, error)
+        return _retry_later(mailer, claim, error)
 
 
-def _put_off(mailer: Mailer, claim: Claim, error: MailError) -> str:
-    """Try again later, or give up."""
+def _retry_later(mailer: Mailer, claim: Claim, error: MailError) -> str:
+    """Schedule the next attempt, or mark the mail as failed; return its state."""
     log.warning("a mail was not sent: %s", error.kind)
     if error.lasting or claim.attempts == MAX_ATTEMPTS:
         return _mark(claim, FAILED, error=error.kind, ended_at=mailer.now())
@@ -148,9 +148,9 @@ def _put_off(mailer: Mailer, claim: Claim, error: MailError) -> str:
 
 
 def _mark(claim: Claim, state: str, **values: Any) -> str:
-    """Note how an attempt ended, if the claim still holds, and let go of the mail; the state. Commits."""
-    db.session.rollback()  # nothing that writing the letter has begun
-    mine = (table.c.id == claim.id, table.c.claim == claim.claim)
-    db.session.execute(table.update().where(*mine).values(state=state, claim=None, **values))
+    """Store the result of an attempt and release the claim, if it is still valid; return the state. Commits."""
+    db.session.rollback()  # discards what composing the mail may have changed
+    claimed = (table.c.id == claim.id, table.c.claim == claim.claim)
+    db.session.execute(table.update().where(*claimed).values(state=state, claim=None, **values))
     db.session.commit()
     return state

@@ -1,4 +1,4 @@
-"""What staff see of the mail: what failed and what waits, and how it is tried again."""
+"""Queries for failed and pending mails, and their retry by staff."""
 
 from typing import Any
 
@@ -13,34 +13,34 @@ table: Any = OutboxMail.__table__
 
 
 def undelivered() -> list[OutboxMail]:
-    """Failed mails, then waiting ones, each the oldest first; at most ``MAX_ROWS``."""
+    """Return failed mails, then pending ones, each oldest first; at most ``MAX_ROWS``."""
     wanted = select(OutboxMail).where(OutboxMail.state.in_((FAILED, PENDING)))
     ordered = wanted.order_by(OutboxMail.state, OutboxMail.posted_at, OutboxMail.id)
     return list(db.session.scalars(ordered.limit(MAX_ROWS)))
 
 
 def failed(most: int) -> list[OutboxMail]:
-    """The mails that failed, the oldest first; at most so many."""
+    """Return failed mails, oldest first; at most ``most``."""
     wanted = select(OutboxMail).where(OutboxMail.state == FAILED).order_by(OutboxMail.posted_at, OutboxMail.id)
     return list(db.session.scalars(wanted.limit(most)))
 
 
 def counts() -> dict[str, int]:
-    """How many mails failed, and how many wait."""
+    """Return the numbers of failed and of pending mails, by state."""
     count = select(func.count()).select_from(OutboxMail)
     return {state: db.session.scalar(count.where(OutboxMail.state == state)) or 0 for state in (FAILED, PENDING)}
 
 
 def oldest_pending() -> int | None:
-    """When the mail that waits longest was posted (seconds since 1970, UTC); None when none waits."""
+    """Return when the oldest pending mail was enqueued (seconds since 1970, UTC); None when none is pending."""
     first: int | None = db.session.scalar(select(func.min(OutboxMail.posted_at)).where(OutboxMail.state == PENDING))
     return first
 
 
 def retry(now: float, mail_id: str | None = None) -> int:
-    """Let a mail, or all that failed or were put off, be tried at once and from the start; how many.
+    """Make one mail, or all that have failed at least once, due now with a new count of attempts; return how many.
 
-    Not one that a worker has just now: it might go out twice. To be committed by the caller.
+    A claimed mail is left alone, since it could be sent twice. The caller commits.
     """
     wanted = [table.c.state.in_((FAILED, PENDING)), table.c.claim.is_(None)]
     wanted.append(table.c.id == mail_id if mail_id else table.c.error.is_not(None))

@@ -1,4 +1,4 @@
-"""How long mail that has ended is kept: as a trace for staff, since it holds nothing of a person."""
+"""Retention of mails that were sent, dropped or failed."""
 
 from sqlalchemy import and_, or_
 
@@ -8,7 +8,7 @@ from screening.mail.outbox import FAILED_RETENTION_SECONDS, RETENTION_SECONDS
 
 
 def purge(now: float, dry_run: bool = False) -> int:
-    """Delete the mails that ended long enough ago; how many. A ``dry_run`` only counts. Raises SQLAlchemyError."""
+    """Delete mails past their retention; return how many. A ``dry_run`` only counts. Raises SQLAlchemyError."""
     ended = OutboxMail.ended_at
     over = or_(
         and_(OutboxMail.state.in_((SENT, DROPPED)), ended < int(now) - RETENTION_SECONDS),

@@ -1,4 +1,4 @@
-"""What can be mailed: a word for each kind, and how its letter is written at the moment it is sent."""
+"""Registry of mail types: a name for each, and the function that composes its message when it is sent."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from flask_babel.speaklater import LazyString
 
 @dataclass(frozen=True)
 class Message:
-    """One letter to be rendered: an e-mail address, a language, a template of ``templates/mail`` and its values."""
+    """A composed mail: e-mail address, language, template of ``templates/mail`` and its values."""
 
     to: str
     language: str
@@ -20,9 +20,9 @@ class Message:
 
 @dataclass(frozen=True)
 class MailType:
-    """A kind of mail. ``label`` names it to staff; ``endpoint`` is the staff page of what it is about (``id_``).
+    """A type of mail. ``label`` is its name for staff; ``endpoint`` the staff page of its subject (``id_``).
 
-    ``compose`` takes that id and the time, and returns the letter; None when there is nothing to say any more.
+    ``compose`` takes the subject's id and the time and returns the message, or None when it is obsolete.
     """
 
     label: LazyString
@@ -31,17 +31,17 @@ class MailType:
 
 
 def add_type(app: Flask, name: str, kind: MailType) -> None:
-    """Let an application deliver mails of this kind."""
+    """Register a mail type with an application."""
     app.extensions.setdefault("mail_types", {})[name] = kind
 
 
 def mail_types(app: Flask) -> Mapping[str, MailType]:
-    """Every kind an application can deliver, by name."""
+    """Return the registered mail types by name."""
     found: Mapping[str, MailType] = app.extensions.get("mail_types", {})
     return found
 
 
 def label(known: Mapping[str, MailType], name: str) -> str:
-    """What a kind of mail is called; its own name where it is not among the ``known`` types."""
+    """Return the label of a mail type, or the name itself if it is not among ``known``."""
     kind = known.get(name)
     return str(kind.label) if kind else name

@@ -1,6 +1,6 @@
-"""The mail that did not get through: what it is about, how often it was tried, why it failed, and one more try.
+"""The staff page of failed and pending mails, with retry.
 
-A mail is shown by its kind. Whom it goes to is not known here: that is found when it is sent.
+A mail is listed by type and subject. Its recipient is not stored but determined when it is sent.
 """
 
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ REASONS: dict[str | None, LazyString] = {
     smtp.UNWRITABLE: lazy_gettext("It could not be written: the key of the request is not on this machine"),
     smtp.INTERRUPTED: lazy_gettext("The worker stopped in the midst of it again and again"),
 }
-"""Why a mail was not sent, in words."""
+"""The text for each error of ``smtp``."""
 
 
 def init_app(app: Flask) -> None:
-    """Register the page with the staff application; it is in the menu where a mail server is set."""
+    """Register the page with the staff application; it has a menu entry if a mail server is set."""
     if app.config["SETTINGS"]["MAIL_HOST"]:
         nav.add(app, "mail.show", lazy_gettext("Mail"), CALLBACKS, ADMIN, place=70)
     app.register_blueprint(mail_views)
@@ -45,7 +45,7 @@ def init_app(app: Flask) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """A mail as it is listed. ``about`` is the address of what it is about, None for who may not open that."""
+    """A row of the list. ``about`` is the URL of the mail's subject; None if the account may not open it."""
 
     mail: OutboxMail
     label: str
@@ -56,7 +56,7 @@ class Row:
 @mail_views.get("")
 @require_role(CALLBACKS, ADMIN)
 def show() -> str:
-    """What failed and what waits."""
+    """List failed and pending mails."""
     counts = queries.counts()
     return render_template(
         "mail/list.html",
@@ -72,14 +72,14 @@ def show() -> str:
 @mail_views.post("/retry")
 @require_role(CALLBACKS, ADMIN)
 def retry_all() -> Response:
-    """Try all that did not get through once more."""
+    """Retry all failed mails."""
     return _retry()
 
 
 @mail_views.post("/<mail_id>/retry")
 @require_role(CALLBACKS, ADMIN)
 def retry(mail_id: str) -> Response:
-    """Try one once more."""
+    """Retry one mail."""
     db.get_or_404(OutboxMail, mail_id)
     return _retry(mail_id)
 

@@ -1,1 +1,1 @@
-"""Keeping the site going: what is done to it rather than on it."""
+"""Operation of a site: worker, purge, health checks, metrics, doctor, backup and demo."""

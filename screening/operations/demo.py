@@ -36,10 +36,10 @@ RESPONSES = 3000
 MONTHS = 18
 SEED = 555_0100
 RELEASE_AGE_SECONDS = 183 * DAY_SECONDS
-"""How long ago the demo's release was made; the copies since then are left for the next."""
+"""Age of the demo's release; newer responses are left for the next one."""
 
 ACCOUNTS = {"admin": ("admin", "callbacks", "responses"), "desk": ("callbacks",), "numbers": ("responses", "rows")}
-"""The accounts, each with its roles."""
+"""Name of each account, and its roles."""
 
 MESSAGES = (
     "",
@@ -51,7 +51,7 @@ MESSAGES = (
 
 @dataclass(frozen=True)
 class Login:
-    """What somebody needs to sign in to a demo account."""
+    """The credentials of a demo account; ``secret`` is for an authenticator app."""
 
     email: str
     password: str
@@ -59,26 +59,24 @@ class Login:
 
 
 def fill(site: Flask) -> list[Login]:
-    """Fill an empty demo; gives the accounts. Raises SettingsError for a real clinic, and for tables in use."""
+    """Fill an empty demo database; return the accounts. Raises SettingsError for a real clinic or a database in use."""
     staff: Flask = site.extensions["staff"]
     with staff.app_context():
         clinic: Clinic = staff.extensions["clinic"]
         if not clinic.demo:
-            raise SettingsError("The clinic file is a real clinic's (demo = false): demo data does not go there")
+            raise SettingsError("The clinic file is of a real clinic (demo = false): demo data is refused")
         for table in (Account, CallbackRequest, ShuffledResponse):
             if db.session.scalar(select(func.count()).select_from(table)):
-                raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a database of its own")
+                raise SettingsError(f"{table.__tablename__} is not empty: a demo needs a separate database")
         now = int(staff.extensions["clock"]())
-        db.session.add(
-            audit.event(audit.DEMO_FILLED, now, audit.COMMAND)
-        )  # first: a demo that was cut short is one too
-        db.session.commit()
+        db.session.add(audit.event(audit.DEMO_FILLED, now, audit.COMMAND))
+        db.session.commit()  # first, so that an interrupted run is marked as a demo, too
         public_key.publish(staff.extensions["keyring"], now)
         logins = list(_team(staff.extensions["second_factor"], now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         questionnaire: Questionnaire = staff.extensions["questionnaire"]
         _requests(dice, clinic, questionnaire, now, mails=bool(staff.config["SETTINGS"]["MAIL_HOST"]))
-        _copies(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
+        _responses(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
     return logins
 
@@ -94,7 +92,7 @@ def _team(second_factor: SecondFactor, now: int) -> Iterator[Login]:
 
 
 def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, mails: bool) -> None:
-    """Requests of the last days, each taken a part of the way."""
+    """Store requests of the last days, each advanced some steps through the workflow."""
     team = [account.id for account in accounts.list_accounts() if "callbacks" in account.role_names]
     calendar = clinic_calendar.current_calendar(clinic)
     courses = list(_courses())
@@ -105,16 +103,16 @@ def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: i
         urgent = bool(details.answers and details.answers["hopelessness"] == "3")
         secret = patient_service.fresh_secret()
         receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=mails)
-        _go(receipt.reference, course, dice.choice(team), asked)
+        _advance(receipt.reference, course, dice.choice(team), asked)
 
 
 def _courses() -> Iterator[tuple[str, ...]]:
-    """Every state a request can be in, and the ways to it; the early ones more often, as on a working day."""
+    """Yield sequences of transitions that lead to every state; early states more often, as on a working day."""
     yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"))
     yield from (("claim", "wrong_number"), ("claim", "reach"), ("claim", "reach", "close"), ("withdraw",), ())
 
 
-def _go(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
+def _advance(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
     if course == ("withdraw",):
         patient_service.withdraw(reference, asked + DAY_SECONDS)
         return
@@ -127,8 +125,8 @@ def _go(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
         request = patient_service.find_by_reference(reference)
         at = asked + number * DAY_SECONDS // 4
         if step in steps:
-            action, take = steps[step]
-            staff_service.transition(request, request.version, take, action, who, at)
+            action, transition = steps[step]
+            staff_service.transition(request, request.version, transition, action, who, at)
         else:
             how = Attempt(step)
             staff_service.add_note(request, "Demo note: will try again", who, at)
@@ -167,12 +165,12 @@ def _details(dice: Random, questionnaire: Questionnaire, number: int, answers: b
 
 def _shared(dice: Random, questionnaire: Questionnaire) -> dict[str, str]:
     given = _answers(dice, questionnaire)
-    kept = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_duration}
-    return {id_: code for id_, code in given.items() if id_ in kept and isinstance(code, str)}
+    shared = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_duration}
+    return {id_: code for id_, code in given.items() if id_ in shared and isinstance(code, str)}
 
 
-def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
-    """Mixed copies of so many months, a few more each month."""
+def _responses(dice: Random, questionnaire: Questionnaire, today: date) -> None:
+    """Store shuffled responses of the last ``MONTHS`` months, increasing month by month."""
     months = [_month_before(today, ago) for ago in range(MONTHS)]
     weights = [2 * MONTHS - ago for ago in range(MONTHS)]
     rows: list[dict[str, Any]] = []
@@ -184,7 +182,7 @@ def _copies(dice: Random, questionnaire: Questionnaire, today: date) -> None:
 
 
 def _release(policy: ReleasePolicy, at: int) -> None:
-    """A release of what was sealed then, by whoever looks after the numbers."""
+    """Create a release of the months closed at that time, by the account with the role ``rows``."""
     who = next(account.id for account in accounts.list_accounts() if "rows" in account.role_names)
     seen = service.preview(policy, at)
     db.session.commit()
@@ -192,7 +190,7 @@ def _release(policy: ReleasePolicy, at: int) -> None:
 
 
 def _answers(dice: Random, questionnaire: Questionnaire) -> dict[str, Answer]:
-    """Answers of one person: how much they carry decides each sign a little, so signs and pain go together."""
+    """Return the answers of one person; a random burden influences every sign, so that signs and pain correlate."""
     burden = dice.gauss(0.4, 1.0)
     answers: dict[str, Answer] = {}
     while True:

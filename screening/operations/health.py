@@ -1,4 +1,4 @@
-"""``/healthz``: the process answers, for a balancer. ``/readyz``: database, keys and migrations are in order."""
+"""``/healthz``: the process answers, for load balancers. ``/readyz``: state of database, keys and migrations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,18 +19,18 @@ health = Blueprint("health", __name__)
 
 @health.get("/healthz")
 def healthz() -> Response:
-    """Whether this process answers at all. Looks at nothing else."""
-    return _told("ok\n")
+    """Answer 200 without any check."""
+    return _plain_text("ok\n")
 
 
 @health.get("/readyz")
 def readyz() -> Response:
-    """Database, keys and migrations, a line each with one word; 503 unless all are well."""
+    """Return one line each for database, keys and migrations; 503 unless all are ok."""
     parts = {"database": _database(current_app), "keys": _keys(current.settings()), "migrations": UNKNOWN}
     if parts["database"] == OK:
         parts["migrations"] = _migrations(current_app)
     ready = set(parts.values()) == {OK}
-    return _told("".join(f"{name} {word}\n" for name, word in parts.items()), 200 if ready else 503)
+    return _plain_text("".join(f"{name} {word}\n" for name, word in parts.items()), 200 if ready else 503)
 
 
 def _database(app: Flask) -> str:
@@ -60,12 +60,12 @@ def _migrations(app: Flask) -> str:
 
 
 def application_with_database(front: Flask) -> Flask:
-    """The application that knows the database: the one in front, but for where only staff are served."""
+    """Return the application with a database: the outer one, or the staff application in a staff-only process."""
     known: Flask = front if "sqlalchemy" in front.extensions else front.extensions["staff"]
     return known
 
 
-def _told(text: str, status: int = 200) -> Response:
+def _plain_text(text: str, status: int = 200) -> Response:
     response = make_response(text, status)
     response.content_type = "text/plain; charset=utf-8"
     return response

@@ -1,4 +1,4 @@
-"""What the worker does, and how often: one line a job."""
+"""The worker's jobs and their intervals, one line per job."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from screening.operations.purge import purge
 from screening.responses import shuffling
 
 Continue = Callable[[], bool]
-"""Asked between two steps of a job: False tells it to end."""
+"""Called between two steps of a job; False stops it."""
 
 EACH_ROUND = 0
 
 
 @dataclass(frozen=True)
 class Job:
-    """Something to be done again and again. ``every`` is in seconds, from one run to the next.
+    """A periodic job. ``every`` is the interval in seconds.
 
-    ``run`` is called in an application context with the staff's keys. It may be killed at any time and run
-    beside itself without harm, and ends early, with nothing half done, when it is told to.
+    ``run`` is called in the staff application's context. It must be idempotent: it may be killed at any time and
+    run concurrently with itself. It returns early, between two transactions, when its argument returns False.
     """
 
     name: str

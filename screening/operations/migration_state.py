@@ -1,4 +1,4 @@
-"""Whether the databases are at the newest migration."""
+"""The migration state of the databases."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ from screening.extensions import db
 
 
 def is_current() -> bool:
-    """Whether each database is at the migration this code was made for. Needs an application context.
+    """Return whether each database is at the newest migration. Needs an application context.
 
     Raises SQLAlchemyError when a database cannot be reached.
     """
@@ -20,14 +20,14 @@ def is_current() -> bool:
 
 @lru_cache(1)
 def latest_revision() -> str | None:
-    """The newest migration there is."""
+    """Return the id of the newest migration."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def _version(name: str, engine: Engine) -> str | None:
-    noted = f"alembic_version_{name}"
+    versions = f"alembic_version_{name}"
     with engine.connect() as connection:
-        if not inspect(connection).has_table(noted):
+        if not inspect(connection).has_table(versions):
             return None
-        version: str | None = connection.execute(select(column("version_num")).select_from(table(noted))).scalar()
+        version: str | None = connection.execute(select(column("version_num")).select_from(table(versions))).scalar()
         return version

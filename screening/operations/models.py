@@ -1,4 +1,4 @@
-"""What the database keeps of the worker: when each job ran, and which worker is at work."""
+"""The worker's state: when each job ran, and which worker holds the lease."""
 
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,18 +13,18 @@ class WorkerJob(db.Model):  # type: ignore[name-defined]
 
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
     ran_at: Mapped[int | None] = mapped_column(BigInteger)
-    """When it was last begun and came to its end; None while it never did."""
+    """Start of its last successful run; None if there is none."""
 
     failed_at: Mapped[int | None] = mapped_column(BigInteger)
-    """When it failed, if it did not run since."""
+    """Time of its last failure; None after a successful run."""
 
 
 class WorkerLease(db.Model):  # type: ignore[name-defined]
-    """Which worker is at work: one row, made by the migration. ``holder`` is random, of one process."""
+    """The lease of the one active worker: a single row, inserted by the migration. ``holder`` is a random id."""
 
     __tablename__ = "worker_lease"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     holder: Mapped[str] = mapped_column(String(32))
     until: Mapped[int] = mapped_column(BigInteger)
-    """From then on another may take over: the holder has ended without letting go."""
+    """The lease expires at this time, unless renewed or released before."""

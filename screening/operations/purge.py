@@ -1,4 +1,4 @@
-"""Deleting what nobody needs any more, and then the bytes it left on the disk."""
+"""Deletes expired records, then scrubs freed database pages."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ REQUESTS = ("callback_request", "callback_contact", "callback_note")
 
 @dataclass(frozen=True)
 class Purger:
-    """Something that is kept for a while. ``tables`` are those its deleted rows leave bytes of.
+    """A kind of record with limited retention. ``tables`` are to be scrubbed after deletion.
 
-    ``run(now, dry_run)`` deletes in one transaction what is over, or counts it; how many.
+    ``run(now, dry_run)`` deletes expired records in one transaction, or counts them; returns how many.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Purger:
 
 
 def purgers(settings: Mapping[str, Any]) -> tuple[Purger, ...]:
-    """Return all of them, in their order. To keep something for a while, add a line."""
+    """Return all purgers in order. To limit the retention of another kind of record, add a line."""
     closed = partial(retention.purge_closed, retention_days=settings["CLOSED_REQUEST_RETENTION_DAYS"])
     events = partial(audit.purge, retention_days=settings["AUDIT_RETENTION_DAYS"])
     return (
@@ -42,28 +42,28 @@ def purgers(settings: Mapping[str, Any]) -> tuple[Purger, ...]:
 
 @dataclass(frozen=True)
 class Purged:
-    """What a purge deleted, by name, and whether the bytes are overwritten too."""
+    """Numbers of deleted records by name, and whether the freed pages are scrubbed (``scrubbed``)."""
 
     counts: dict[str, int]
-    wiped: bool
+    scrubbed: bool
 
 
 def purge(settings: Mapping[str, Any], now: float, dry_run: bool = False) -> Purged:
-    """Delete what is over by the ``settings`` and overwrite what it left behind; a ``dry_run`` only counts.
+    """Delete records expired by the ``settings`` and scrub freed pages; a ``dry_run`` only counts.
 
-    May be killed at any time and run beside itself: the bytes are overwritten each time, so also those
-    of rows that an earlier run, or a patient, deleted. Needs an application context. Raises SQLAlchemyError.
+    Idempotent. Each run scrubs all freed pages, also those of rows that an earlier run or a patient deleted.
+    Needs an application context. Raises SQLAlchemyError.
     """
     found = purgers(settings)
     counts = {purger.name: purger.run(now, dry_run) for purger in found}
-    db.session.rollback()  # a reading transaction would keep the old pages
-    return Purged(counts, wiped=not dry_run and _wipe(found))
+    db.session.rollback()  # an open read transaction would prevent scrubbing
+    return Purged(counts, scrubbed=not dry_run and _scrub(found))
 
 
-def _wipe(found: Iterable[Purger]) -> bool:
-    """SQLite: both files whole. PostgreSQL: the tables."""
+def _scrub(found: Iterable[Purger]) -> bool:
+    """Scrub both database files (SQLite) or the tables (PostgreSQL); return whether all were scrubbed."""
     tables = dict.fromkeys(table for purger in found for table in purger.tables)
     if db.engine.dialect.name == "postgresql":
         return scrub(db.engine, *tables)
-    wiped = [scrub(engine, whole_file=True) for engine in db.engines.values()]
-    return all(wiped)
+    results = [scrub(engine, whole_file=True) for engine in db.engines.values()]
+    return all(results)

@@ -1,6 +1,6 @@
-"""What needs somebody, for admins: a page that lists it, and a line on every other page that leads there.
+"""The doctor's findings for administrators: a page that lists them, and a link with their number on all pages.
 
-What was found is kept for a minute in each process, so that no page waits for it twice.
+Findings are cached for a minute per process.
 """
 
 import logging
@@ -20,7 +20,6 @@ from screening.staff.roles import ADMIN
 log = logging.getLogger(__name__)
 
 CACHE_SECONDS = 60
-"""Seconds."""
 
 FINDING_TEXTS = {
     Severity.NOW: lazy_gettext("Now"),
@@ -34,41 +33,41 @@ system_status_views = Blueprint("system_status", __name__)
 @system_status_views.get("/system")
 @require_role(ADMIN)
 def show() -> str:
-    """Everything that was found just now, and what mends it."""
-    return render_template("operations/system_status.html", findings=_look(), words=FINDING_TEXTS)
+    """List the current findings and their fixes."""
+    return render_template("operations/system_status.html", findings=_examine(), words=FINDING_TEXTS)
 
 
 class OpenFindings:
-    """How many things need somebody, for the frame of a page. Nothing here raises: an error page has it too."""
+    """The number of findings that need action, for the page frame. Never raises, since error pages have it, too."""
 
     @cached_property
     def count(self) -> int:
-        """For admins; 0 for all others, and on the page that lists them."""
+        """The number for administrators; 0 for other accounts, and on the page that lists the findings."""
         try:
             account = account_or_none()
             if account is None or ADMIN not in account.role_names or request.endpoint == "system_status.show":
                 return 0
-            return sum(finding.needs_somebody for finding in _known())
-        except Exception as error:  # without database or session the line is just not there
-            log.error("what needs somebody is not known: %s", type(error).__name__)
+            return sum(finding.needs_action for finding in _cached_findings())
+        except Exception as error:  # without database or session the link is left out
+            log.error("the number of findings is unknown: %s", type(error).__name__)
             return 0
 
 
-def _known() -> list[Finding]:
-    """What was found within the last minute, or now."""
-    kept_until, findings = current_app.extensions.get("findings", (-1, []))
-    return findings if 0 <= kept_until - current.now() <= CACHE_SECONDS else _look()
+def _cached_findings() -> list[Finding]:
+    """Return the findings of the last minute, or new ones."""
+    valid_until, findings = current_app.extensions.get("findings", (-1, []))
+    return findings if 0 <= valid_until - current.now() <= CACHE_SECONDS else _examine()
 
 
-def _look() -> list[Finding]:
-    with current_app.app_context():  # a session of its own: a check that fails must not break the page's
+def _examine() -> list[Finding]:
+    with current_app.app_context():  # a separate database session: a failing check must not break the page's
         findings = examine(CheckInputs(current.settings(), current.now()))
     current_app.extensions["findings"] = (current.now() + CACHE_SECONDS, findings)
     return findings
 
 
 def init_app(app: Flask) -> None:
-    """Put the page into the staff's application, and the line on all its pages."""
+    """Register the page with the staff application, and the link on all its pages."""
     app.register_blueprint(system_status_views)
     nav.add(app, "system_status.show", lazy_gettext("System status"), ADMIN, place=95)
     display_names.ACTION_LABELS.update(

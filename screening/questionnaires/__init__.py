@@ -1,4 +1,1 @@
-"""The questionnaire itself: what is asked, in which order, and what the answers add up to.
-
-Pure Python. Nothing in this folder knows of the web, the database or the clock.
-"""
+"""The questionnaire: its definition, branching and scoring. Pure: no web, database or clock."""

@@ -1,4 +1,4 @@
-"""From answers to the next question. The path is always derived from the answers; no current page is stored."""
+"""Branching: from answers to the next question. The path is derived from the answers; no current page is stored."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from screening.questionnaires.model import NOT_ANSWERED, NOT_SHOWN, Answer, Answ
 
 
 def is_visible(questionnaire: Questionnaire, question: Question, answers: Answers) -> bool:
-    """Whether the answers lead to this question: its condition holds, and the one it hangs on is shown."""
+    """Return whether a question is shown: its condition holds, and the question of the condition is shown."""
     condition = question.show_when
     if condition is None:
         return True
@@ -16,19 +16,19 @@ def is_visible(questionnaire: Questionnaire, question: Question, answers: Answer
 
 
 def visible_questions(questionnaire: Questionnaire, answers: Answers) -> tuple[Question, ...]:
-    """Every question these answers lead to, in order."""
+    """Return the questions that are shown with these answers, in order."""
     return tuple(question for question in questionnaire.questions if is_visible(questionnaire, question, answers))
 
 
 def first_unanswered(questionnaire: Questionnaire, answers: Answers) -> Question | None:
-    """The first question that is shown and has no answer; None when all are answered."""
+    """Return the first shown question without an answer; None when all are answered."""
     return next(
         (question for question in visible_questions(questionnaire, answers) if question.id not in answers), None
     )
 
 
 def is_reachable(questionnaire: Questionnaire, question: Question, answers: Answers) -> bool:
-    """Whether a visitor may stand on this question: it is shown and all before it are answered."""
+    """Return whether a visitor may open this question: it is shown and all before it are answered."""
     for candidate in visible_questions(questionnaire, answers):
         if candidate == question:
             return True
@@ -38,13 +38,13 @@ def is_reachable(questionnaire: Questionnaire, question: Question, answers: Answ
 
 
 def previous_question(questionnaire: Questionnaire, question: Question, answers: Answers) -> Question | None:
-    """The question shown just before this one; None for the first."""
+    """Return the question shown before this one; None for the first."""
     earlier = reversed(questionnaire.questions[: questionnaire.questions.index(question)])
     return next((q for q in earlier if is_visible(questionnaire, q, answers)), None)
 
 
 def next_question(questionnaire: Questionnaire, question: Question, answers: Answers) -> Question | None:
-    """The question shown just after this one; None for the last."""
+    """Return the question shown after this one; None for the last."""
     later = questionnaire.questions[questionnaire.questions.index(question) + 1 :]
     return next((q for q in later if is_visible(questionnaire, q, answers)), None)
 
@@ -52,7 +52,7 @@ def next_question(questionnaire: Questionnaire, question: Question, answers: Ans
 def apply_answer(
     questionnaire: Questionnaire, answers: Answers, question: Question, answer: Answer
 ) -> dict[str, Answer]:
-    """The answers once this one is given: those it takes off the path are dropped.
+    """Return the answers with this one added, without those that it takes off the path.
 
     Raises ValueError when the answer is not one of the question's.
     """
@@ -62,31 +62,31 @@ def apply_answer(
 
 
 def answers_on_path(questionnaire: Questionnaire, answers: Answers) -> dict[str, Answer]:
-    """Only the answers that are possible and belong to questions now shown."""
-    kept: dict[str, Answer] = {}
+    """Return only valid answers to questions that are shown."""
+    on_path: dict[str, Answer] = {}
     for question in questionnaire.questions:
         answer = answers.get(question.id)
-        if answer is not None and question.accepts(answer) and is_visible(questionnaire, question, kept):
-            kept[question.id] = answer
-    return kept
+        if answer is not None and question.accepts(answer) and is_visible(questionnaire, question, on_path):
+            on_path[question.id] = answer
+    return on_path
 
 
 def export_code(questionnaire: Questionnaire, question: Question, answers: Answers) -> str:
-    """How an answer stands in data: a choice's code (declined included), not answered, or not shown.
+    """Return an answer's code in exported data: a choice's code (declined included), not answered, or not shown.
 
-    For questions with one answer; the one with many is never part of any data.
+    For questions with a single answer; those with several are never exported.
     """
     if not is_visible(questionnaire, question, answers):
         return NOT_SHOWN
     answer = answers.get(question.id, NOT_ANSWERED)
     if not isinstance(answer, str):
-        raise TypeError(f"{question.id} takes many answers and has no single code")
+        raise TypeError(f"{question.id} allows several answers and has no single code")
     return answer
 
 
 @dataclass(frozen=True)
 class SectionPosition:
-    """Where a question stands in its section: ``number`` of ``total``, counting from 1."""
+    """The position of a question in its section: ``number`` of ``total``, counting from 1."""
 
     section: str
     number: int
@@ -94,9 +94,9 @@ class SectionPosition:
 
 
 def section_position(questionnaire: Questionnaire, question: Question, answers: Answers) -> SectionPosition:
-    """The place of a shown question among the shown questions of its section.
+    """Return the position of a shown question among the shown questions of its section.
 
-    Each section counts its own, so the signs stay seven however many follow-ups appear.
+    Sections are counted separately, so that follow-ups do not change the total of the signs.
     """
     peers = [q for q in visible_questions(questionnaire, answers) if q.section == question.section]
     return SectionPosition(question.section, peers.index(question) + 1, len(peers))

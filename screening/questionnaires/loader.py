@@ -1,4 +1,4 @@
-"""Loads a questionnaire definition from TOML and checks it as a whole; errors name file, question and field."""
+"""Loads and validates a questionnaire definition in TOML; errors name file, question and field."""
 
 import re
 import tomllib
@@ -23,23 +23,23 @@ from screening.questionnaires.model import (
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
 LIBRARY = Path(__file__).with_name("library")
-"""The definitions that come with the product."""
+"""The definitions that come with the software."""
 
 MAX_SHORT_TEXT = 20
-"""Longest name of a sign in the chart: 300 units of width, see the chart's grid."""
+"""Longest name of a sign that fits the chart, which is 300 units wide."""
 
 MAX_BRIEF_TEXT = 17
-"""Longest wording of an answer in the chart."""
+"""Longest answer text that fits the chart."""
 
 KINDS = ("one", "many", "scale")
 RESERVED_IDS = frozenset({"review"})
 RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED, "any", "masked"})
 CODE = re.compile("[a-z0-9_]{1,20}")
-"""What a choice's code may be: it becomes data, and nothing in data needs quoting."""
+"""Valid codes of choices: exported data then needs no quoting."""
 
 
 def load(path: Path) -> Questionnaire:
-    """Read and check a definition. Raises DefinitionError, also when the file cannot be read or parsed."""
+    """Read and validate a definition. Raises DefinitionError, also when the file cannot be read or parsed."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -48,7 +48,7 @@ def load(path: Path) -> Questionnaire:
 
 
 class _Reader(TableReader):
-    """Reads one definition. Each method reads one kind of table and fails with the place it stands at."""
+    """Parses one definition. Each method parses one kind of table; its errors name table and field."""
 
     def questionnaire(self) -> Questionnaire:
         top = "top level"
@@ -126,7 +126,7 @@ class _Reader(TableReader):
     ) -> tuple[Choice, ...]:
         given = [field for field in ("scale", "choices", "numbers") if field in table]
         if len(given) != 1:
-            raise self.fail(where, "choices", "give exactly one of choices, scale and numbers")
+            raise self.fail(where, "choices", "set exactly one of choices, scale and numbers")
         if "scale" in table:
             if table["scale"] not in scales:
                 raise self.fail(where, "scale", f"there is no scale {table['scale']!r}")
@@ -194,10 +194,12 @@ class _Reader(TableReader):
             if parent not in ids:
                 raise self.fail(where, "show_when.question", f"there is no question {parent!r}")
             if ids.index(parent) >= position:
-                raise self.fail(where, "show_when.question", f"{parent!r} comes later; a branch looks back")
+                raise self.fail(
+                    where, "show_when.question", f"{parent!r} comes later; a condition must name an earlier question"
+                )
             points = [choice.points for choice in by_id[parent].choices if choice.points is not None]
             if not any(n >= question.show_when.at_least for n in points):
-                raise self.fail(where, "show_when.at_least", f"no answer to {parent!r} is worth that much")
+                raise self.fail(where, "show_when.at_least", f"no choice of {parent!r} has so many points")
 
     def check_sections(self, sections: tuple[Section, ...], questions: tuple[Question, ...]) -> None:
         known = {section.id for section in sections}
@@ -216,7 +218,9 @@ class _Reader(TableReader):
                 if choice.points is None and choice.code != DECLINED:
                     raise self.fail(where, "points", f"choice {choice.code!r} needs its points")
         if not any(question.section == sections[0].id for question in questions):
-            raise self.fail(f"section {sections[0].id}", "questions", "the first section holds the signs and has none")
+            raise self.fail(
+                f"section {sections[0].id}", "questions", "the first section must contain the signs and is empty"
+            )
 
     def help_rule(self, questions: tuple[Question, ...]) -> HelpRule:
         table = self.table(self.data, "top level", "help")
@@ -230,7 +234,7 @@ class _Reader(TableReader):
         for field, codes in (("urgent", rule.urgent), ("support", rule.support)):
             self.known_codes("help", field, codes, question)
         if rule.urgent & rule.support:
-            raise self.fail("help", "support", "an answer is either urgent or calls for support")
+            raise self.fail("help", "support", "an answer is either urgent or support, not both")
         return rule
 
     def roles(self, questions: tuple[Question, ...]) -> Roles:
@@ -240,13 +244,17 @@ class _Reader(TableReader):
         by_part = {part: self.role(table, "roles", part, questions) for part in parts}
         mood = frozenset(self.strings(table, "roles", "mood"))
         if not mood <= {question.id for question in questions}:
-            raise self.fail("roles", "mood", "names a question that is not there")
+            raise self.fail("roles", "mood", "names an unknown question")
         chronic = frozenset(self.strings(table, "roles", "chronic"))
         self.known_codes("roles", "chronic", chronic, by_part["pain_duration"])
         minor = self.string(table, "roles", "minor")
         self.known_codes("roles", "minor", {minor}, by_part["age"])
         if {choice.points for choice in by_part["consent"].choices} != {0, 1}:
-            raise self.fail(f"question {by_part['consent'].id}", "points", "consent is one choice of 1 and one of 0")
+            raise self.fail(
+                f"question {by_part['consent'].id}",
+                "points",
+                "the consent question needs choices with 1 and with 0 points",
+            )
         return Roles(
             mood=mood, chronic=chronic, minor=minor, **{part: question.id for part, question in by_part.items()}
         )

@@ -1,4 +1,4 @@
-"""A questionnaire as immutable data, shared between threads."""
+"""The data model of a questionnaire: immutable, shared between threads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ Texts = Mapping[str, str]
 """A text in every language of the questionnaire: ``{"en": ..., "es": ...}``."""
 
 Answer = str | tuple[str, ...]
-"""One choice's code, or for a question with many answers the codes in the order they are defined."""
+"""A choice's code, or for a question with several answers the codes in the order of the definition."""
 
 Answers = Mapping[str, Answer]
-"""Question id to answer. A question that was not answered is not in the mapping."""
+"""Answers by question id, without unanswered questions."""
 
 Kind = Literal["one", "many", "scale"]
-"""``one``: pick one. ``many``: tick any. ``scale``: pick one number, drawn as a row."""
+"""``one``: radio buttons. ``many``: checkboxes. ``scale``: radio buttons for numbers, in a row."""
 
 DECLINED = "declined"
-"""The code of "Prefer not to say": an answer of its own, never a nought."""
+"""The code of "Prefer not to say": a separate answer, never counted as 0."""
 
 NOT_ANSWERED = "not_answered"
-"""The code, in data, of a question that was shown and left open."""
+"""The code in exported data of a question that was shown and not answered."""
 
 NOT_SHOWN = "not_shown"
-"""The code, in data, of a question that the answers never led to."""
+"""The code in exported data of a question that was not shown."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer a visitor can pick.
+    """One possible answer.
 
-    ``points`` counts towards the total and decides branches; a choice without points is not counted.
-    ``brief`` is the wording that fits a chart. ``alone`` excludes every other choice of the question.
-    ``tip`` is advice shown in the summary to those who picked it.
+    ``points`` is added to the total and evaluated by conditions; a choice without points is not counted.
+    ``brief`` is a short text for charts. ``alone`` excludes every other choice of the question.
+    ``tip`` is advice shown in the summary if this choice was selected.
     """
 
     code: str
@@ -46,7 +46,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Condition:
-    """Show a question when the answer to an earlier one is worth at least so many points."""
+    """Shows a question only if the answer to an earlier one has at least ``at_least`` points."""
 
     question: str
     at_least: int
@@ -54,9 +54,9 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One question: one page, one address. Two are the same only if they are one object.
+    """One question, shown on a page with its own URL. Compared by identity.
 
-    ``text`` is the question in full, ``label`` its name in a list, ``short`` its name in the chart.
+    ``text`` is the question in full, ``label`` its name in lists, ``short`` its name in charts.
     """
 
     id: str
@@ -72,17 +72,17 @@ class Question:
 
     @cached_property
     def by_code(self) -> Mapping[str, Choice]:
-        """The choices by their code."""
+        """The choices by code."""
         return {choice.code: choice for choice in self.choices}
 
     def points(self, answer: Answer | None) -> int | None:
-        """What an answer is worth: None when there is none, it was declined, or it carries no points."""
+        """Return the points of an answer; None when there is no answer or its choice has no points."""
         if not isinstance(answer, str) or answer not in self.by_code:
             return None
         return self.by_code[answer].points
 
     def accepts(self, answer: object) -> bool:
-        """Whether a value, from wherever it came, is a possible answer to this question."""
+        """Return whether a value, which may be untrusted, is a valid answer to this question."""
         if self.kind != "many":
             return isinstance(answer, str) and answer in self.by_code
         if not isinstance(answer, tuple) or not answer or len(set(answer)) != len(answer):
@@ -92,14 +92,14 @@ class Question:
         return len(answer) == 1 or not any(self.by_code[code].alone for code in answer)
 
     def chosen(self, answer: Answer | None) -> tuple[Choice, ...]:
-        """The choices an answer names, in the order of the definition."""
+        """Return the choices of an answer, in the order of the definition."""
         codes = (answer,) if isinstance(answer, str) else answer or ()
         return tuple(choice for choice in self.choices if choice.code in codes)
 
 
 @dataclass(frozen=True)
 class Section:
-    """Questions that belong together. ``step`` is the progress text, with ``{n}`` and ``{total}``."""
+    """A group of questions. ``step`` is the progress text, with the placeholders ``{n}`` and ``{total}``."""
 
     id: str
     step: Texts
@@ -107,10 +107,10 @@ class Section:
 
 @dataclass(frozen=True)
 class HelpRule:
-    """Which answers to which question call for crisis help.
+    """The question and answers that trigger crisis help.
 
-    An answer in ``urgent`` is answered with the help page itself; one in ``support`` adds a
-    supportive paragraph with the lifeline's number.
+    After an answer in ``urgent`` the help page is shown; one in ``support`` adds a paragraph with the
+    lifeline's number to the summary.
     """
 
     question: str
@@ -120,9 +120,9 @@ class HelpRule:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which question plays which part in the summary and in the anonymous copy.
+    """The questions with a special role in the summary and the anonymous response, by id.
 
-    ``minor`` is the choice of the age question that stands for "under 18".
+    ``chronic`` are the long durations of pain; ``minor`` is the code of "under 18" in the age question.
     """
 
     pain: str
@@ -138,7 +138,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Questionnaire:
-    """A whole questionnaire, in the order it is asked. The first section holds the signs."""
+    """A questionnaire; questions are in the order they are asked. The first section contains the signs."""
 
     id: str
     version: int
@@ -150,15 +150,15 @@ class Questionnaire:
 
     @cached_property
     def by_id(self) -> Mapping[str, Question]:
-        """The questions by their id."""
+        """The questions by id."""
         return {question.id: question for question in self.questions}
 
     @cached_property
     def section_by_id(self) -> Mapping[str, Section]:
-        """The sections by their id."""
+        """The sections by id."""
         return {section.id: section for section in self.sections}
 
     @cached_property
     def signs(self) -> tuple[Question, ...]:
-        """The questions that are counted: those of the first section."""
+        """The questions of the first section, which are counted."""
         return tuple(question for question in self.questions if question.section == self.sections[0].id)

@@ -1,4 +1,4 @@
-"""From answers to the facts of the summary: counts only, no severity, diagnosis or probability (not validated)."""
+"""Scoring: from answers to the facts of the summary. Counts only, no severity or diagnosis (not validated)."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,14 +7,14 @@ from screening.questionnaires.branching import answers_on_path
 from screening.questionnaires.model import DECLINED, Answers, Choice, Question, Questionnaire
 
 MORE_THAN_HALF = 2
-"""Points from which a sign was there "on more than half the days"."""
+"""Points from which a sign counts as present "on more than half the days"."""
 
 SEVERAL = 3
 """Number of noticed signs from which the summary says "several"."""
 
 
 class Level(Enum):
-    """How many signs were noticed. A count in words, not a severity."""
+    """How many signs were noticed, as a category. Not a severity."""
 
     NONE = "none"
     SOME = "some"
@@ -22,7 +22,7 @@ class Level(Enum):
 
 
 class Help(Enum):
-    """What crisis help the answers call for."""
+    """The crisis help that the answers trigger."""
 
     NONE = "none"
     SUPPORT = "support"
@@ -31,7 +31,7 @@ class Help(Enum):
 
 @dataclass(frozen=True)
 class Sign:
-    """One sign and what was answered: ``choice`` is None when it was declined or left open."""
+    """One sign and its answer: ``choice`` is None when it was declined or not answered."""
 
     question: Question
     choice: Choice | None
@@ -39,21 +39,21 @@ class Sign:
 
     @property
     def points(self) -> int | None:
-        """0 to 3, or None without an answer that counts."""
+        """0 to 3, or None if declined or not answered."""
         return self.choice.points if self.choice else None
 
     @property
     def noticed(self) -> bool:
-        """Whether the sign was there at all."""
+        """Whether the sign was noticed at all."""
         return bool(self.points)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything the summary page states, as facts.
+    """The facts that the summary page states.
 
-    ``level`` is None when the unanswered signs could change it; then only "at least ``noticed``"
-    may be said. ``points`` (0 to 21) is for the clinic's data, never a headline.
+    ``level`` is None when the unanswered signs could change it; the page then states only "at least
+    ``noticed``". ``points`` (0 to 21) is for the clinic's data and not shown to visitors.
     """
 
     signs: tuple[Sign, ...]
@@ -73,14 +73,14 @@ class Summary:
 
 
 def level_of(noticed: int) -> Level:
-    """The level of a count of noticed signs."""
+    """Return the level of a count of noticed signs."""
     if noticed == 0:
         return Level.NONE
     return Level.SEVERAL if noticed >= SEVERAL else Level.SOME
 
 
 def help_level(questionnaire: Questionnaire, answers: Answers) -> Help:
-    """What crisis help the answers call for. Works on partial answers; no answer never reassures."""
+    """Return the crisis help that the answers trigger. Answers may be incomplete."""
     answer = answers.get(questionnaire.help.question)
     if answer in questionnaire.help.urgent:
         return Help.URGENT
@@ -90,7 +90,7 @@ def help_level(questionnaire: Questionnaire, answers: Answers) -> Help:
 
 
 def score(questionnaire: Questionnaire, answers: Answers) -> Summary:
-    """The facts these answers add up to. Answers off the path are not looked at."""
+    """Return the summary of these answers. Answers off the path are ignored."""
     answers = answers_on_path(questionnaire, answers)
     roles = questionnaire.roles
     signs = tuple(_sign(question, answers) for question in questionnaire.signs)
@@ -125,6 +125,6 @@ def _sign(question: Question, answers: Answers) -> Sign:
 
 
 def _picked(questionnaire: Questionnaire, question_id: str, answers: Answers) -> Choice | None:
-    """The choice made, None when there is none or it was declined."""
+    """Return the selected choice; None when there is none or it was declined."""
     chosen = questionnaire.by_id[question_id].chosen(answers.get(question_id))
     return next((choice for choice in chosen if choice.code != DECLINED), None)

@@ -1,4 +1,4 @@
-"""Fields of TOML tables, read by type; a field that cannot be used is named with the place it stands at."""
+"""Reads fields of TOML tables by type; errors name file, table and field."""
 
 from collections.abc import Iterable
 from types import MappingProxyType
@@ -8,11 +8,11 @@ from screening.questionnaires.model import Texts
 
 
 class DefinitionError(ValueError):
-    """A definition that cannot be used. The message names the file, the question and the field."""
+    """A definition is invalid. The message names the file, the question and the field."""
 
 
 class TableReader:
-    """Reads the tables of one file. Every method raises DefinitionError."""
+    """Reads the tables of one file. Every method may raise DefinitionError; ``where`` names the table in errors."""
 
     def __init__(self, file: str, data: dict[str, Any]) -> None:
         self.file = file
@@ -20,11 +20,11 @@ class TableReader:
         self.locales: tuple[str, ...] = ()
 
     def fail(self, where: str, field: str, problem: str) -> DefinitionError:
-        """Return the error to raise, with the place and the field."""
+        """Return the error to raise, with file, table and field."""
         return DefinitionError(f"{self.file}: {where}: {field}: {problem}")
 
     def unique(self, names: Iterable[str], where: str) -> None:
-        """Require that no name is used twice."""
+        """Require unique names."""
         seen: set[str] = set()
         for name in names:
             if name in seen:
@@ -32,20 +32,20 @@ class TableReader:
             seen.add(name)
 
     def only(self, table: dict[str, Any], where: str, allowed: set[str]) -> None:
-        """Require that a table holds no other fields."""
+        """Require that a table has no other fields."""
         for field in table:
             if field not in allowed:
                 raise self.fail(where, field, "is not a field of this table")
 
     def table(self, table: dict[str, Any], where: str, field: str) -> dict[str, Any]:
-        """Return the table of that field."""
+        """Return a field that is a table."""
         value = table.get(field)
         if not isinstance(value, dict):
             raise self.fail(where, field, "is missing, or not a table")
         return value
 
     def tables(self, table: dict[str, Any], where: str, field: str, required: bool = True) -> list[dict[str, Any]]:
-        """Return the tables of that field, in their order."""
+        """Return a field that is a list of tables."""
         value = table.get(field, [])
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise self.fail(where, field, "must be a list of tables")
@@ -54,21 +54,21 @@ class TableReader:
         return value
 
     def string(self, table: dict[str, Any], where: str, field: str) -> str:
-        """Return the text of that field."""
+        """Return a field that is a non-empty text."""
         value = table.get(field)
         if not isinstance(value, str) or not value.strip():
             raise self.fail(where, field, "is missing, or not a text")
         return value
 
     def strings(self, table: dict[str, Any], where: str, field: str) -> tuple[str, ...]:
-        """Return the texts of that field."""
+        """Return a field that is a non-empty list of texts."""
         value = table.get(field)
         if not isinstance(value, list) or not value or not all(isinstance(item, str) and item for item in value):
             raise self.fail(where, field, "must be a list of texts")
         return tuple(value)
 
     def whole(self, table: dict[str, Any], where: str, field: str) -> int:
-        """Return the whole number from 0 of that field."""
+        """Return a field that is a whole number from 0."""
         value = table.get(field)
         if type(value) is not int or value < 0:
             raise self.fail(where, field, "must be a whole number from 0")
@@ -77,7 +77,7 @@ class TableReader:
     def texts(
         self, table: dict[str, Any], where: str, field: str, required: bool = True, longest: int | None = None
     ) -> Texts:
-        """A text in every language; empty when it is optional and absent."""
+        """Return a field that is a text in every language; empty when it is optional and absent."""
         value = table.get(field, {})
         if not isinstance(value, dict):
             raise self.fail(where, field, 'must give a text for each language, like { en = "..." }')

@@ -12,18 +12,18 @@ from fractions import Fraction
 from itertools import product
 
 ANY = "any"
-"""What a value is called when its detail is not told at all."""
+"""The code of a fully generalized value."""
 
 SUPPRESSED = "masked"
-"""What a value is called in a row that is masked."""
+"""The code of every quasi-identifier in a suppressed row."""
 
 Generalized = tuple[str, ...]
-"""The values of one row's details as they are released, in the order of the ladders."""
+"""The generalized quasi-identifiers of a row, in the order of the hierarchies."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """One way to tell a detail: what each possible value becomes."""
+    """One level of a hierarchy: what each possible value is generalized to."""
 
     id: str
     generalized: Mapping[str, str]
@@ -31,24 +31,24 @@ class Level:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The ways to tell one detail, finest first. ``weight``: how much its loss counts beside the others'.
+    """The generalization hierarchy of one quasi-identifier, finest level first. ``weight``: its weight in the penalty.
 
-    ``waits``: a value of the finest level with fewer than k rows is not released at all, but waits.
+    ``holds_back``: rows with a value that has fewer than k rows at the finest level are held back for a later release.
     """
 
     name: str
     weight: int
     levels: tuple[Level, ...]
-    waits: bool = False
+    holds_back: bool = False
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What every group must meet.
+    """The requirements on every equivalence class ("group").
 
-    ``k``: rows, at least. Among the rows whose sensitive answer is in ``answered`` there must be one in ``noticed`` and
-    one that is not, and ``strongest`` may be at most ``most_strongest`` of them. At most ``most_masked`` of all rows
-    may be masked, and at most ``most_lost`` of the different values of any detail may be lost by it.
+    It has at least ``k`` rows. Among its rows whose sensitive answer is in ``answered``, at least one is in ``noticed``
+    and one is not, and the share of ``strongest`` is at most ``max_strongest``. At most ``max_suppressed`` of all rows
+    are suppressed, which removes at most ``max_lost`` of the distinct values of any quasi-identifier.
     """
 
     k: int
@@ -60,7 +60,7 @@ class Rules:
     max_lost: Fraction = Fraction(1, 5)
 
     def met_by(self, answers: Counter[str]) -> bool:
-        """Whether a group with these sensitive answers may be released."""
+        """Return whether a group with these sensitive answers meets the requirements."""
         counted = _only(answers, self.answered)
         noticed = _only(counted, self.noticed).total()
         diverse = 0 < noticed < counted.total() and counted[self.strongest] <= self.max_strongest * counted.total()
@@ -69,17 +69,17 @@ class Rules:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a release tells its details, and what that reached and cost.
+    """How a release generalizes, and the resulting measures.
 
-    ``told``: for each combination of original values what is released instead. ``waiting``: the combinations that
-    are not released yet. ``k`` is the size of the smallest group, ``ncp`` the mean penalty of a row (0: nothing is
-    lost, 1: all is). ``values`` and ``strongest``: the fewest different sensitive answers of a group, and the
-    greatest share that the strongest one has in any.
+    ``generalized`` maps each combination of original values to what is released. ``held_back``: the combinations that
+    are held back. ``k`` is the size of the smallest group, ``ncp`` the mean penalty of a row (0: no loss, 1: total
+    loss). ``values`` and ``strongest``: the fewest distinct sensitive answers of a group, and the greatest share of
+    the strongest answer in a group.
     """
 
     levels: tuple[str, ...]
     generalized: Mapping[Generalized, Generalized]
-    waiting: frozenset[Generalized]
+    held_back: frozenset[Generalized]
     rows: int
     suppressed: int
     groups: int
@@ -98,14 +98,14 @@ class InsufficientDiversityError(Exception):
 
 
 Groups = dict[Generalized, Counter[str]]
-"""The sensitive answers of the rows of each group, by what is told of the group."""
+"""The sensitive answers of each group, by its generalized quasi-identifiers."""
 
 Passes = Callable[[Counter[str]], bool]
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A combination of levels that can meet k: its penalty, its levels by number, its groups."""
+    """A combination of levels that meets k: its penalty, the index of each level, its groups."""
 
     ncp: Fraction
     vector: tuple[int, ...]
@@ -113,24 +113,25 @@ class _Candidate:
 
 
 def search(counts: Mapping[tuple[Generalized, str], int], hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Plan:
-    """The plan with the least penalty that meets the rules.
+    """Return the plan with the least penalty that meets the rules.
 
-    ``counts``: how many copies have each combination of details (in the order of ``ladders``) and sensitive answer.
-    Raises TooFewError and TooAlikeError; ValueError for a value that a ladder does not know.
+    ``counts``: the number of responses with each combination of quasi-identifiers (in the order of ``hierarchies``)
+    and sensitive answer. Raises GroupTooSmallError and InsufficientDiversityError; ValueError for a value that a
+    hierarchy does not contain.
     """
     cells: Groups = defaultdict(Counter)
     for (details, answer), number in counts.items():
         _check(details, hierarchies)
         cells[details][answer] += number
-    waiting = _waiting(cells, hierarchies, rules.k)
-    cells = {details: answers for details, answers in cells.items() if details not in waiting}
+    held_back = _held_back(cells, hierarchies, rules.k)
+    cells = {details: answers for details, answers in cells.items() if details not in held_back}
     rows = _rows(cells)
     if rows < rules.k:
         raise GroupTooSmallError
     for candidate in sorted(_by_k(cells, hierarchies, rules), key=lambda found: (found.ncp, found.vector)):
         suppressed = _suppressed(candidate.groups, rules, rules.met_by)
         if suppressed is not None:
-            return _plan(candidate, suppressed, cells, hierarchies, rules, waiting)
+            return _plan(candidate, suppressed, cells, hierarchies, rules, held_back)
     raise InsufficientDiversityError
 
 
@@ -138,14 +139,14 @@ def _check(details: Generalized, hierarchies: tuple[Hierarchy, ...]) -> None:
     for value, hierarchy in zip(details, hierarchies, strict=True):
         for level in hierarchy.levels:
             if value not in level.generalized:
-                raise ValueError(f"{hierarchy.name}: the level {level.id} does not say what {value!r} becomes")
+                raise ValueError(f"{hierarchy.name}: the level {level.id} does not contain {value!r}")
 
 
-def _waiting(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> frozenset[Generalized]:
-    """The combinations that wait: those with a value too rare in a detail that lets its rare values wait."""
+def _held_back(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> frozenset[Generalized]:
+    """Return the combinations to hold back: those with a rare value (fewer than k rows) in a hierarchy that does so."""
     found: set[Generalized] = set()
     for place, hierarchy in enumerate(hierarchies):
-        if hierarchy.waits:
+        if hierarchy.holds_back:
             finest = hierarchy.levels[0].generalized
             rows: Counter[str] = Counter()
             for details, answers in cells.items():
@@ -155,26 +156,25 @@ def _waiting(cells: Groups, hierarchies: tuple[Hierarchy, ...], k: int) -> froze
 
 
 def _by_k(cells: Groups, hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Iterator[_Candidate]:
-    """Every combination of levels that can meet k, with what it costs when k is all that is asked."""
+    """Yield every combination of levels that can meet k, with its penalty under k alone."""
     for vector in product(*(range(len(hierarchy.levels)) for hierarchy in hierarchies)):
         groups: Groups = defaultdict(Counter)
         for details, answers in cells.items():
-            groups[_tell(details, hierarchies, vector)].update(answers)
+            groups[_generalize(details, hierarchies, vector)].update(answers)
         suppressed = _suppressed(groups, rules, lambda answers: answers.total() >= rules.k)
         if suppressed is not None:
             yield _Candidate(_penalty(groups, suppressed, hierarchies, vector), vector, groups)
 
 
-def _tell(details: Generalized, hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]) -> Generalized:
+def _generalize(details: Generalized, hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]) -> Generalized:
     steps = zip(details, hierarchies, vector, strict=True)
     return tuple(hierarchy.levels[number].generalized[value] for value, hierarchy, number in steps)
 
 
 def _suppressed(groups: Groups, rules: Rules, passes: Passes) -> frozenset[Generalized] | None:
-    """The groups to mask so that all that is left passes; None when too much would be lost.
+    """Return the groups to suppress so that all others pass; None when too much would be lost.
 
-    The masked rows are a group themselves and must pass as well: while they do not, the smallest other
-    group joins them.
+    The suppressed rows form a group, which must pass, too: until it does, the smallest other group is added to it.
     """
     suppressed = {generalized for generalized, answers in groups.items() if not passes(answers)}
     together: Counter[str] = Counter()
@@ -193,9 +193,9 @@ def _suppressed(groups: Groups, rules: Rules, passes: Passes) -> frozenset[Gener
 
 
 def _loses_values(before: Collection[Generalized], left: Collection[Generalized], most: Fraction) -> bool:
-    """Whether more of any detail's different values than allowed are in no group that is left."""
-    for values, kept in zip(zip(*before, strict=True), zip(*left, strict=True), strict=True):
-        if len(set(values)) - len(set(kept)) > most * len(set(values)):
+    """Return whether more than a share ``most`` of any quasi-identifier's distinct values occurs in no group left."""
+    for values, remaining in zip(zip(*before, strict=True), zip(*left, strict=True), strict=True):
+        if len(set(values)) - len(set(remaining)) > most * len(set(values)):
             return True
     return False
 
@@ -203,7 +203,7 @@ def _loses_values(before: Collection[Generalized], left: Collection[Generalized]
 def _penalty(
     groups: Groups, suppressed: frozenset[Generalized], hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]
 ) -> Fraction:
-    """The mean penalty of a row, between 0 and 1."""
+    """Return the mean penalty of a row, between 0 and 1."""
     costs = [_costs(hierarchy, number) for hierarchy, number in zip(hierarchies, vector, strict=True)]
     total, weights = Fraction(0), sum(hierarchy.weight for hierarchy in hierarchies)
     for generalized, answers in groups.items():
@@ -213,7 +213,7 @@ def _penalty(
 
 
 def _costs(hierarchy: Hierarchy, number: int) -> dict[str, Fraction]:
-    """What each value told at a level costs: the share of the detail's values it may stand for."""
+    """Return the penalty of each value of a level: the share of the finest values that it represents."""
     finest = hierarchy.levels[0].generalized
     stands_for: dict[str, set[str]] = defaultdict(set)
     for value, generalized in hierarchy.levels[number].generalized.items():
@@ -228,10 +228,10 @@ def _plan(
     cells: Groups,
     hierarchies: tuple[Hierarchy, ...],
     rules: Rules,
-    waiting: frozenset[Generalized],
+    held_back: frozenset[Generalized],
 ) -> Plan:
     hidden = (SUPPRESSED,) * len(hierarchies)
-    generalized = {details: _tell(details, hierarchies, found.vector) for details in cells}
+    generalized = {details: _generalize(details, hierarchies, found.vector) for details in cells}
     generalized = {details: hidden if released in suppressed else released for details, released in generalized.items()}
     groups: Groups = defaultdict(Counter)
     for details, answers in cells.items():
@@ -240,7 +240,7 @@ def _plan(
     return Plan(
         levels=tuple(hierarchy.levels[number].id for hierarchy, number in zip(hierarchies, found.vector, strict=True)),
         generalized=generalized,
-        waiting=waiting,
+        held_back=held_back,
         rows=_rows(groups),
         suppressed=groups[hidden].total() if hidden in groups else 0,
         groups=len(groups),

@@ -1,7 +1,7 @@
-"""Counts for charts, computed when a release is made, with cell suppression.
+"""Counts for charts, computed when a release is made, with primary and secondary cell suppression.
 
-Cells under k are suppressed, and others with them: of cells with a known sum either none is suppressed, or at least
-two that hold k rows together.
+Cells under k are suppressed (primary), then others (secondary), until of cells with a known sum either none is
+suppressed, or at least two with k rows together.
 """
 
 from collections import Counter, defaultdict
@@ -13,36 +13,36 @@ from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.row_format import Row, RowFormat
 
 CellCounts = dict[str, int | None]
-"""Counts by code; None where a count is hidden."""
+"""Counts by code; None if suppressed."""
 
 UNCLEAR = "open"
-"""Where an answer that is not told leaves a count open."""
+"""The code of rows in which a missing answer leaves the count undecided."""
 
 
 def suppress(
     counts: Mapping[str, int], sums: Iterable[Collection[str]], k: int, also: Collection[str] = ()
 ) -> CellCounts:
-    """The counts with those under ``k`` hidden, and as many more as it takes that none can be worked out.
+    """Return the counts after primary and secondary suppression.
 
-    ``sums``: the sets of cells whose sum a reader knows from elsewhere; that of all cells is always one.
-    ``also``: cells to hide in any case.
+    ``sums``: sets of cells whose sum a reader knows from elsewhere; the set of all cells is always one of them.
+    ``also``: cells to suppress in any case.
     """
     hidden = {code for code, count in counts.items() if count < k} | set(also)
-    known = [*(set(cells) for cells in sums), set(counts)]  # the smaller sets first: they hide less
+    known = [*(set(cells) for cells in sums), set(counts)]  # smaller sets first: fewer cells are suppressed
     while True:
-        generalized = next((cells for cells in known if _tells(cells & hidden, counts, k) and cells - hidden), None)
-        if generalized is None:
+        disclosing = next((cells for cells in known if _discloses(cells & hidden, counts, k) and cells - hidden), None)
+        if disclosing is None:
             return {code: None if code in hidden else count for code, count in counts.items()}
-        hidden.add(min(generalized - hidden, key=lambda code: (counts[code], code)))
+        hidden.add(min(disclosing - hidden, key=lambda code: (counts[code], code)))
 
 
-def _tells(hidden: Collection[str], counts: Mapping[str, int], k: int) -> bool:
-    """Whether the sum of some hidden cells says too much of each."""
+def _discloses(hidden: Collection[str], counts: Mapping[str, int], k: int) -> bool:
+    """Return whether the known sum of suppressed cells discloses a count, or bounds each of them under k."""
     return len(hidden) == 1 or (len(hidden) > 1 and sum(counts[code] for code in hidden) < k)
 
 
 def count_tables(rows: Iterable[tuple[Row, int]], shape: RowFormat, k: int) -> dict[str, Any]:
-    """Every table of a release, as JSON takes it. ``rows``: how often each row in full occurs."""
+    """Return the tables of a release for JSON. ``rows``: each distinct row in full detail, and how often it occurs."""
     frequencies = {sign: Counter(dict.fromkeys(shape.codes(sign), 0)) for sign in shape.signs}
     noticed: Counter[str] = Counter(dict.fromkeys([*map(str, range(len(shape.signs) + 1)), UNCLEAR], 0))
     cycle: Counter[str] = Counter(dict.fromkeys(["both", "pain_only", "mood_only", "neither", UNCLEAR], 0))
@@ -65,13 +65,13 @@ def count_tables(rows: Iterable[tuple[Row, int]], shape: RowFormat, k: int) -> d
 
 
 def _frequencies(sign: str, counts: Counter[str], shape: RowFormat, k: int) -> CellCounts:
-    """How often each frequency was answered; who has the rows of ``signs`` knows how many noticed the sign at all."""
+    """Count the answers to a sign. The rows of ``signs`` disclose how many noticed it, so that sum is known."""
     noticed = {code for code in counts if shape.noticed(sign, code)}
     return suppress(counts, [noticed, set(counts) - noticed], k)
 
 
 def _cycle(pain: bool | None, moods: Collection[bool | None]) -> str:
-    """Whether pain and a mood sign were both there; open where what is not told could change it."""
+    """Return whether pain and a mood sign were both noticed; ``UNCLEAR`` if a missing answer could change it."""
     mood = True if any(moods) else None if None in moods else False
     if pain is None or mood is None:
         return UNCLEAR
@@ -79,18 +79,18 @@ def _cycle(pain: bool | None, moods: Collection[bool | None]) -> str:
 
 
 def _periods(periods: Mapping[str, Counter[str]], signs: Collection[str], k: int) -> dict[str, Any]:
-    """How many noticed each sign, period by period; nothing where no two periods are told.
+    """Count how many noticed each sign in each period; empty if there are fewer than two periods.
 
-    Masked rows are a cell as well, which is never shown: the sum of all is known.
+    Suppressed rows are a cell that is never shown but must be counted, since the sum over all rows is known.
     """
-    generalized = sorted(period for period in periods if period not in (ANY, SUPPRESSED))
-    if len(generalized) < 2:
+    shown = sorted(period for period in periods if period not in (ANY, SUPPRESSED))
+    if len(shown) < 2:
         return {}
-    found: dict[str, Any] = {period: {"rows": periods[period]["rows"], "noticed": {}} for period in generalized}
+    found: dict[str, Any] = {period: {"rows": periods[period]["rows"], "noticed": {}} for period in shown}
     for sign in signs:
         counts = {period: periods[period][sign] for period in periods}
-        others_few = {period for period in generalized if periods[period]["rows"] - counts[period] < k}
+        others_few = {period for period in shown if periods[period]["rows"] - counts[period] < k}
         cells = suppress(counts, [], k, others_few)
-        for period in generalized:
+        for period in shown:
             found[period]["noticed"][sign] = cells[period]
     return found

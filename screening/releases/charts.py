@@ -1,4 +1,4 @@
-"""Geometry of a release's charts, on a grid of 300 units, from its stored counts only."""
+"""Geometry of a release's charts, on a grid of 300 units, from the stored counts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from screening.releases.display import period
 CHART_WIDTH, GAP = 300, 2
 COLUMN_HEIGHT = 124
 MAX_SHADE = 3
-"""There are so many fills above the lightest."""
+"""The index of the darkest fill."""
 
 OTHER, SUPPRESSED_CELLS = "rest", "hidden"
-"""The last part of a bar: rows whose answer does not say how often, or among them counts that are hidden."""
+"""Fills of a bar's last part: other answers, or other answers including suppressed counts."""
 
 CODES = {NOT_ANSWERED: lazy_gettext("Left open"), SUPPRESSED: lazy_gettext("Masked")}
 
@@ -33,7 +33,7 @@ CYCLE = {
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a bar: ``fill`` is a level from 0, ``OTHER`` or ``SUPPRESSED_CELLS``; ``share`` is of all rows."""
+    """A part of a bar: ``fill`` is an index from 0, ``OTHER`` or ``SUPPRESSED_CELLS``; ``share`` is of all rows."""
 
     fill: int | str
     text: str
@@ -44,7 +44,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Bar:
-    """How often one sign was noticed: what is drawn, and the counts by code; None where a count is hidden."""
+    """How often one sign was noticed: the parts drawn, and the counts by code (None if suppressed)."""
 
     label: str
     blocks: tuple[Block, ...]
@@ -62,17 +62,17 @@ class FrequencyChart:
 
     @property
     def empty(self) -> bool:
-        """Whether every count is hidden."""
+        """Whether every count is suppressed."""
         return not any(isinstance(block.fill, int) for bar in self.bars for block in bar.blocks)
 
     def has(self, fill: str) -> bool:
-        """Whether any bar ends in such a part."""
+        """Return whether any bar has a part with this fill."""
         return any(block.fill == fill for bar in self.bars for block in bar.blocks)
 
 
 @dataclass(frozen=True)
 class Column:
-    """In how many rows so many signs were noticed."""
+    """The number of rows (``count``) with ``label`` noticed signs."""
 
     label: str
     count: int | None
@@ -82,7 +82,7 @@ class Column:
 
 @dataclass(frozen=True)
 class PeriodChart:
-    """How many signs were noticed. ``open``: rows in which an answer is missing; None where that is hidden."""
+    """How many signs were noticed. ``open``: rows in which an answer is missing; None if suppressed."""
 
     rows: int
     columns: tuple[Column, ...]
@@ -91,7 +91,7 @@ class PeriodChart:
 
     @property
     def empty(self) -> bool:
-        """Whether every count is hidden."""
+        """Whether every count is suppressed."""
         return all(column.count is None for column in self.columns)
 
     @property
@@ -102,7 +102,7 @@ class PeriodChart:
 
 @dataclass(frozen=True)
 class CycleShare:
-    """So many of all rows; None where the count is hidden."""
+    """``count`` of all rows (``of``); None if suppressed."""
 
     label: str
     count: int | None
@@ -115,26 +115,26 @@ class CycleShare:
 
     @property
     def width(self) -> float:
-        """How much of the bar is filled."""
+        """Width of the filled part of the bar."""
         return round(CHART_WIDTH * (self.share or 0), 1)
 
 
 @dataclass(frozen=True)
 class Periods:
-    """How many noticed each sign, period by period; the parts are in the order of ``signs``."""
+    """How many noticed each sign by period; the parts are in the order of ``signs``."""
 
     signs: tuple[str, ...]
     rows: tuple[tuple[str, int, tuple[CycleShare, ...]], ...]
 
     @property
     def empty(self) -> bool:
-        """Whether every count is hidden."""
+        """Whether every count is suppressed."""
         return all(part.count is None for _, _, parts in self.rows for part in parts)
 
 
 @dataclass(frozen=True)
 class Charts:
-    """All charts of one release."""
+    """The charts of one release."""
 
     shares: FrequencyChart
     columns: PeriodChart
@@ -143,7 +143,7 @@ class Charts:
 
 
 def build_charts(tables: Mapping[str, Any], asked: Questionnaire) -> Charts:
-    """The charts of a release. ``tables`` as they are stored; what ``asked`` does not know keeps its code."""
+    """Return the charts of a release from its stored ``tables``; codes unknown to ``asked`` are shown as they are."""
     rows = tables["rows"]
     return Charts(
         shares=_shares(tables["signs"], rows, asked),
@@ -154,7 +154,7 @@ def build_charts(tables: Mapping[str, Any], asked: Questionnaire) -> Charts:
 
 
 def mood(asked: Questionnaire) -> list[str]:
-    """The signs of which one is enough for "mood", as the charts call them."""
+    """Return the chart names of the mood signs."""
     return [_sign(asked, question.id) for question in asked.signs if question.id in asked.roles.mood]
 
 
@@ -169,7 +169,7 @@ def _shares(signs: Mapping[str, Mapping[str, int | None]], rows: int, asked: Que
 
 
 def _blocks(cells: Mapping[str, int | None], levels: Mapping[str, tuple[int, str]], rows: int) -> tuple[Block, ...]:
-    """The frequencies whose counts are shown, each by its share of all rows, and the others as one."""
+    """Return one part for each frequency with a shown count, and one for the rest."""
     parts: list[tuple[int | str, str, int]] = []
     for code, (fill, text) in levels.items():
         count = cells.get(code)
@@ -218,7 +218,7 @@ def _sign(asked: Questionnaire, sign: str) -> str:
 
 
 def _answer(asked: Questionnaire, sign: str, code: str) -> tuple[int | None, str]:
-    """What an answer is worth, if it says how often, and what it is called."""
+    """Return points (None if it has none) and text of an answer."""
     question = asked.by_id.get(sign)
     choice = question.by_code.get(code) if question else None
     if choice is None:

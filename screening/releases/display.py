@@ -1,4 +1,4 @@
-"""What a manifest states, in the words of the page: its codes become texts, its shares percentages."""
+"""Formats a manifest for pages: codes as texts, shares as percentages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ NAMES = {
 }
 
 CODES = {NOT_SHOWN: lazy_gettext("No pain named"), NOT_ANSWERED: lazy_gettext("Left open")}
-"""What the codes are called that are no answers."""
+"""Texts of codes that are not answers."""
 
 
 @dataclass(frozen=True)
 class DisplayedLevel:
-    """How a release tells one detail: as what it was collected, at which level, and the values of that level."""
+    """How a release generalizes one quasi-identifier: collected values, level, and the values of that level."""
 
     name: str
     collected: str
@@ -37,18 +37,18 @@ class DisplayedLevel:
 
 
 def init_app(app: Flask) -> None:
-    """Give the templates of an application these filters."""
-    for word in (percent, period):
-        app.add_template_filter(word)
+    """Add the template filters ``percent`` and ``period``."""
+    for template_filter in (percent, period):
+        app.add_template_filter(template_filter)
 
 
 def percent(share: float) -> str:
-    """A share (0 to 1) as a percentage with at most one decimal."""
+    """Format a share (0 to 1) as a percentage with at most one decimal."""
     return str(format_percent(round(share, 3), locale=get_locale(), decimal_quantization=False))
 
 
 def period(code: str) -> str:
-    """A period such as ``2026``, ``2026-Q4``, ``2026-11`` or ``any``."""
+    """Format a period such as ``2026``, ``2026-Q4``, ``2026-11`` or ``any``."""
     if code == ANY:
         return str(LEVELS[ANY])
     year, _, part = code.partition("-")
@@ -58,7 +58,7 @@ def period(code: str) -> str:
 
 
 def quasi_identifiers(policy: ReleasePolicy, stated: Mapping[str, Any]) -> list[DisplayedLevel]:
-    """How each detail is told, of a manifest or the part of one that is known beforehand."""
+    """Return how each quasi-identifier is generalized, from a manifest or a preview of one."""
     roles = policy.questionnaire.roles
     asked = {"age_band": roles.age, "pain_duration": roles.pain_duration}
     found = [
@@ -72,7 +72,7 @@ def quasi_identifiers(policy: ReleasePolicy, stated: Mapping[str, Any]) -> list[
 
 
 def level(policy: ReleasePolicy, detail: str, stated: Mapping[str, Any]) -> str:
-    """What the level is called at which a detail is told. One of another ladder file keeps its own name."""
+    """Return the text of a quasi-identifier's level, or its id if the current hierarchies do not contain it."""
     name = stated["levels"][detail]
     if name in LEVELS:
         return str(LEVELS[name])
@@ -81,7 +81,7 @@ def level(policy: ReleasePolicy, detail: str, stated: Mapping[str, Any]) -> str:
 
 
 def weights(stated: Mapping[str, Any]) -> str:
-    """How much each detail counts in what is lost."""
+    """Return the weights of the quasi-identifiers in the penalty, as text."""
     return ", ".join(f"{NAMES[detail]} {stated['weights'][detail]}" for detail in QUASI_IDENTIFIERS)
 
 
@@ -90,7 +90,7 @@ def _periods(stated: Mapping[str, Any]) -> str:
 
 
 def _values(policy: ReleasePolicy, detail: str, name: str) -> str:
-    """The values that a level of the ladder file has, whether or not a row has them."""
+    """Return the values of a level, whether or not they occur in a row."""
     if name in (UNGENERALIZED, ANY):
         return ""
     levels: tuple[Level, ...] = getattr(policy.hierarchies, detail)
@@ -108,6 +108,6 @@ def _values(policy: ReleasePolicy, detail: str, name: str) -> str:
 
 
 def _answers(policy: ReleasePolicy, question: Question) -> dict[str, str]:
-    """The answers that a copy can hold, by code."""
+    """Return the texts of the answers that a response can contain, by code."""
     never = policy.questionnaire.roles.minor
     return {choice.code: localized(choice.text) for choice in question.choices if choice.code != never}

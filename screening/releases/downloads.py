@@ -1,4 +1,4 @@
-"""Files of releases on their way out: each is made once, stored, and from then on the same from every node."""
+"""Downloads of release files: each file is built once and stored, so that every node returns the same bytes."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -14,7 +14,7 @@ from screening.releases.models import Release, ReleaseFile
 
 
 def response(release: Release, name: str) -> Response:
-    """A file as a download that comes in pieces. Takes and raises what ``open_file`` does."""
+    """Return a streaming response with a file. Raises what ``open_file`` does."""
     size, pieces = open_file(release, name)
     answer = Response(pieces, mimetype=exporters.media_type(name))
     answer.content_length = size
@@ -24,11 +24,11 @@ def response(release: Release, name: str) -> Response:
 
 
 def open_file(release: Release, name: str, progress: exporters.Progress | None = None) -> tuple[int, Iterator[bytes]]:
-    """A file's size and its bytes, in pieces; it is made and stored first when it was never asked for.
+    """Return a file's size and an iterator of its bytes; build and store the file first if necessary.
 
-    ``name`` is one of ``files.NAMES``, else KeyError. The pieces bring their own application context, and nothing is
-    held open between them. Call it with nothing unwritten in the session: in SQLite one writes at a time. Raises
-    LookupError when the rows are missing.
+    ``name`` is one of ``exporters.NAMES``. Each piece is read in its own application context, without an open
+    connection in between. The session must have no uncommitted changes, since SQLite allows one writer at a time.
+    Raises KeyError for an unknown name, LookupError when the rows are missing.
     """
     if name not in exporters.NAMES:
         raise KeyError(name)
@@ -37,7 +37,7 @@ def open_file(release: Release, name: str, progress: exporters.Progress | None =
 
 
 def _make(release: Release, name: str, progress: exporters.Progress | None) -> ReleaseFile:
-    """Make a file beside the database, then store it in one transaction. Whoever stores it first has made it."""
+    """Build a file in a temporary folder, then store it in one transaction, unless another request was faster."""
     if name.endswith(".csv"):
         raise LookupError(f"{release.number} has no {name}")
     with TemporaryDirectory(prefix="release-") as folder:
@@ -48,7 +48,7 @@ def _make(release: Release, name: str, progress: exporters.Progress | None) -> R
                 file_store.store_file(
                     connection, release.id, name, iter(partial(file.read, file_store.CHUNK_BYTES), b"")
                 )
-        except IntegrityError:  # another was faster; its bytes count
+        except IntegrityError:  # a concurrent request stored it first
             pass
     found = file_store.find_file(release.id, name)
     if found is None:
@@ -57,7 +57,7 @@ def _make(release: Release, name: str, progress: exporters.Progress | None) -> R
 
 
 def _pieces(app: Flask, release_id: int, name: str) -> Iterator[bytes]:
-    """The bytes of a file. The context is given back between pieces: a slow reader holds no connection."""
+    """Yield the bytes of a file. No context is open between pieces, so a slow client holds no connection."""
     pieces = file_store.read_file(release_id, name)
     while True:
         with app.app_context():

@@ -1,4 +1,4 @@
-"""The files of a release, kept in the database in pieces: any node gives the same bytes, and none needs them whole."""
+"""Storage of release files in the database, in compressed chunks, so that every node can stream the same bytes."""
 
 import hashlib
 import zlib
@@ -11,11 +11,11 @@ from screening.extensions import db
 from screening.releases.models import ReleaseChunk, ReleaseFile
 
 CHUNK_BYTES = 1 << 20
-"""Bytes of a piece before it is compressed."""
+"""Uncompressed bytes of a chunk."""
 
 
 def store_file(connection: Connection, release_id: int, name: str, parts: Iterable[bytes]) -> dict[str, int | str]:
-    """Store a file in the caller's transaction; gives its ``size`` in bytes and its ``sha256``."""
+    """Store a file in the caller's transaction; return its ``size`` in bytes and its ``sha256``."""
     size, digest = 0, hashlib.sha256()
     for number, piece in enumerate(_pieces(parts)):
         size += len(piece)
@@ -28,14 +28,14 @@ def store_file(connection: Connection, release_id: int, name: str, parts: Iterab
 
 
 def find_file(release_id: int, name: str) -> ReleaseFile | None:
-    """A file's size and hash; None when there is no such file yet."""
+    """Return a file's record (size and hash); None when it is not stored."""
     return db.session.get(ReleaseFile, (release_id, name))
 
 
 def read_file(release_id: int, name: str) -> Iterator[bytes]:
-    """A file's bytes, a piece at a time; each is asked for by itself, so that a slow reader holds nothing open.
+    """Yield a file's chunks, each from a query of its own, so that a slow client holds no connection.
 
-    Needs an application context for as long as it is read.
+    Needs an application context while a chunk is read.
     """
     number = 0
     wanted = select(ReleaseChunk.data).where(ReleaseChunk.release_id == release_id, ReleaseChunk.name == name)
@@ -49,12 +49,12 @@ def read_file(release_id: int, name: str) -> Iterator[bytes]:
 
 
 def _pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in pieces of one size, but for the last."""
-    waiting = bytearray()
+    """Yield the same bytes in chunks of ``CHUNK_BYTES``; the last may be shorter."""
+    buffer = bytearray()
     for part in parts:
-        waiting += part
-        while len(waiting) >= CHUNK_BYTES:
-            yield bytes(waiting[:CHUNK_BYTES])
-            del waiting[:CHUNK_BYTES]
-    if waiting:
-        yield bytes(waiting)
+        buffer += part
+        while len(buffer) >= CHUNK_BYTES:
+            yield bytes(buffer[:CHUNK_BYTES])
+            del buffer[:CHUNK_BYTES]
+    if buffer:
+        yield bytes(buffer)

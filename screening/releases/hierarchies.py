@@ -1,4 +1,4 @@
-"""Generalization hierarchies: data in a file, checked against the questionnaire."""
+"""Generalization hierarchies, read from a TOML file and validated against the questionnaire."""
 
 import hashlib
 import tomllib
@@ -17,7 +17,7 @@ from screening.releases.anonymise import ANY, Hierarchy, Level
 
 FILE = Path(__file__).with_name("hierarchies.toml")
 QUASI_IDENTIFIERS = ("period", "age_band", "pain_duration")
-"""The details that could point at a person, in the order of the columns."""
+"""The quasi-identifiers, in the order of the columns."""
 
 UNGENERALIZED = "as_asked"
 PERIOD_HIERARCHY = ("month", "quarter", "year", ANY)
@@ -29,14 +29,14 @@ LEVELS: Mapping[str, LazyString] = {
     "year": lazy_gettext("Year"),
     ANY: lazy_gettext("Not told"),
 }
-"""What the levels that need no file are called."""
+"""Texts of the levels that are not defined in the file."""
 
 
 @dataclass(frozen=True)
 class Hierarchies:
-    """The ladders of one questionnaire. ``digest`` is the SHA-256 of their file.
+    """The hierarchies for one questionnaire. ``digest`` is the SHA-256 of their file.
 
-    ``levels`` and ``groups`` give the texts of what the file itself names, by detail and id or code.
+    ``levels`` and ``groups`` are the texts of levels and codes defined in the file, by quasi-identifier and id or code.
     """
 
     weights: Mapping[str, int]
@@ -47,12 +47,12 @@ class Hierarchies:
     digest: str
 
     def for_periods(self, months: Iterable[str], finest: str) -> tuple[Hierarchy, ...]:
-        """The three ladders for copies of these months (``2026-11``); ``finest`` is ``month`` or ``year``."""
+        """Return the three hierarchies for these months (``2026-11``); ``finest`` is ``month`` or ``year``."""
         months = sorted(set(months))
         steps = PERIOD_HIERARCHY[PERIOD_HIERARCHY.index(finest) :]
         period = tuple(Level(step, {month: _period(month, step) for month in months}) for step in steps)
         return (
-            Hierarchy("period", self.weights["period"], period, waits=True),
+            Hierarchy("period", self.weights["period"], period, holds_back=True),
             Hierarchy("age_band", self.weights["age_band"], self.age_band),
             Hierarchy("pain_duration", self.weights["pain_duration"], self.pain_duration),
         )
@@ -64,7 +64,7 @@ def _period(month: str, step: str) -> str:
 
 
 def load(questionnaire: Questionnaire, file: Path = FILE) -> Hierarchies:
-    """Read a ladder file. Raises SettingsError with the field that cannot be."""
+    """Read and validate a hierarchies file. Raises SettingsError naming the invalid field."""
     try:
         content = file.read_bytes()
         table = tomllib.loads(content.decode())
@@ -76,7 +76,7 @@ def load(questionnaire: Questionnaire, file: Path = FILE) -> Hierarchies:
 
 
 class _HierarchyError(ValueError):
-    """What is wrong in a ladder file."""
+    """A hierarchies file is invalid."""
 
 
 def _hierarchies(table: Mapping[str, Any], questionnaire: Questionnaire, digest: str) -> Hierarchies:
@@ -108,7 +108,7 @@ def _weight(detail: str, table: Mapping[str, Any]) -> int:
 
 
 class _Reader:
-    """Reads the levels of one detail, and remembers what they are called."""
+    """Parses the levels of one quasi-identifier; collects their texts in ``levels`` and ``groups``."""
 
     def __init__(self, detail: str, codes: list[str], locales: tuple[str, ...]) -> None:
         self.detail, self.codes, self.locales = detail, codes, locales
@@ -116,7 +116,7 @@ class _Reader:
         self.groups: dict[tuple[str, str], Texts] = {}
 
     def read(self, tables: list[Mapping[str, Any]]) -> tuple[Level, ...]:
-        """Every level from what was asked to ``any``."""
+        """Return all levels, from ungeneralized to ``any``."""
         found = [Level(UNGENERALIZED, {code: code for code in self.codes})]
         for table in tables:
             found.append(self._level(table, found[-1]))
@@ -126,7 +126,7 @@ class _Reader:
         name = str(table.get("id", ""))
         where = f"{self.detail}: level {name!r}"
         if not name or name in LEVELS or (self.detail, name) in self.levels:
-            raise _HierarchyError(f"{where} must have an id of its own")
+            raise _HierarchyError(f"{where} must have a unique id")
         self.levels[self.detail, name] = self._texts(where, table)
         generalized = {code: code for code in self.codes}
         for group in table.get("groups", []):
@@ -145,7 +145,7 @@ class _Reader:
         if not isinstance(of, list) or not of or any(generalized.get(value) != value for value in of):
             raise _HierarchyError(f"{where}: of must list answers' codes, each in one group")
         if self.detail == "pain_duration" and NOT_SHOWN in of:
-            raise _HierarchyError(f"{where}: who named no pain is told apart, or nothing is told (see {ANY})")
+            raise _HierarchyError(f"{where}: {NOT_SHOWN} (no pain named) must not be grouped, except in level {ANY!r}")
 
     def _texts(self, where: str, table: Mapping[str, Any]) -> Texts:
         texts = table.get("text")
@@ -155,6 +155,6 @@ class _Reader:
 
 
 def _is_coarser(level: Level, finer: Level) -> bool:
-    """Whether values that the finer level tells alike are told alike here too, and some others as well."""
+    """Return whether a level merges groups of the finer level and splits none."""
     pairs = {(finer.generalized[code], generalized) for code, generalized in level.generalized.items()}
     return len(pairs) == len(set(finer.generalized.values())) and len(set(level.generalized.values())) < len(pairs)

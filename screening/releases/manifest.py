@@ -1,4 +1,4 @@
-"""What is stated of a release: the text that goes with its files, and no word more than is true."""
+"""The manifest of a release, which accompanies its files."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ LIMITS = (
 
 
 def build_manifest(policy: ReleasePolicy, plan: Plan) -> dict[str, Any]:
-    """What is known as soon as the plan is: shares are between 0 and 1."""
+    """Return the part of the manifest that follows from the plan. Shares are between 0 and 1."""
     asked, rules = policy.questionnaire, policy.rules
     return {
         "questionnaire": asked.id,
@@ -57,7 +57,7 @@ def serialize(
     patterns: Mapping[str, Mapping[str, Any]],
     files: Mapping[str, Mapping[str, Any]],
 ) -> str:
-    """The manifest as text. It tells the year it was made, and the month only where rows may tell months."""
+    """Return the manifest as JSON text. It states the year of the release, and the month only if rows may do so."""
     stated = build_manifest(policy, plan) | {
         "release": number,
         "format": FORMAT,
@@ -74,7 +74,7 @@ def serialize(
 
 
 def patterns(rows: Counter[str]) -> dict[str, Any]:
-    """How many different patterns of answers there are in these lines, and how many stand in one row only."""
+    """Return the number of distinct answer patterns in these lines, and how many of them occur in a single row."""
     different = unique = 0
     for _, lines in groupby(sorted(rows, key=_answers), key=_answers):
         different += 1
@@ -83,5 +83,5 @@ def patterns(rows: Counter[str]) -> dict[str, Any]:
 
 
 def _answers(line: str) -> str:
-    """A line without its details."""
+    """Return a line without its quasi-identifiers."""
     return line.split(",", len(QUASI_IDENTIFIERS))[-1]

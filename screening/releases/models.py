@@ -9,7 +9,7 @@ from screening.extensions import db
 
 
 class Release(db.Model):  # type: ignore[name-defined]
-    """A frozen set of rows: made once, never changed.
+    """A release: an immutable set of rows.
 
     ``made_at`` (seconds since 1970, UTC) and ``made_by`` (an account's id, or ``audit.COMMAND``) are for
     staff and never exported.
@@ -25,25 +25,25 @@ class Release(db.Model):  # type: ignore[name-defined]
     version: Mapped[int]
     rows: Mapped[int] = mapped_column(BigInteger)
     manifest: Mapped[str] = mapped_column(Text)
-    """What is stated of the release, as the JSON text that goes with its files."""
+    """The manifest as JSON text, as exported."""
 
     tables: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """The counts that charts may show, fixed when the release was made; None where a count is hidden."""
+    """The counts of the charts, computed when the release was made; None if suppressed."""
 
     codebook: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """The meaning of columns and codes by detail (see ``exporters.codebook``), as it was when the release was made."""
+    """The codebook by detail (see ``exporters.codebook``), as of when the release was made."""
 
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What may stand in the rows by the terms it was made on (see ``ReleasePolicy.spec``), for the verifier."""
+    """The specification of the rows under the policy of the release (see ``ReleasePolicy.spec``), for the verifier."""
 
     @property
     def number(self) -> str:
-        """What people call it: ``R-0001``."""
+        """The release's number: ``R-0001``."""
         return number_of(self.id)
 
 
 def number_of(release_id: int) -> str:
-    """What people call a release: ``R-0001``."""
+    """Return a release's number: ``R-0001``."""
     return f"R-{release_id:04}"
 
 
@@ -59,7 +59,7 @@ class ReleaseFile(db.Model):  # type: ignore[name-defined]
 
 
 class ReleaseChunk(db.Model):  # type: ignore[name-defined]
-    """A piece of a file, compressed by zlib; ``number`` counts from 0."""
+    """A chunk of a file, compressed with zlib; ``number`` counts from 0."""
 
     __tablename__ = "release_chunk"
 

@@ -1,4 +1,4 @@
-"""When a month is closed, and a release of it possible. Dates are the clinic's."""
+"""Closed months, which can be released. Dates are in the clinic's time zone."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -6,21 +6,21 @@ from zoneinfo import ZoneInfo
 from screening.releases.models import Release
 
 CLOSED_AFTER = timedelta(hours=24)
-"""How long after its end a month is closed: copies of its last day have been mixed by then."""
+"""Time from a month's end until it is closed, when responses of its last day have usually been shuffled."""
 
 
 def last_closed_period(now: float, zone: ZoneInfo) -> str:
-    """The last month (``2026-11``) that has been over for a day at the clinic."""
+    """Return the last closed month (``2026-11``)."""
     then = datetime.fromtimestamp(now, zone) - CLOSED_AFTER
     return f"{then.replace(day=1) - timedelta(days=1):%Y-%m}"
 
 
 def next_possible_day(now: float, zone: ZoneInfo) -> date:
-    """The day on which the next month is sealed."""
+    """Return the day on which the next month is closed."""
     then = datetime.fromtimestamp(now, zone) - CLOSED_AFTER
     return ((then.replace(day=1) + timedelta(days=32)).replace(day=1) + CLOSED_AFTER).date()
 
 
 def release_day(made: Release, zone: ZoneInfo) -> date:
-    """The day a release was made, at the clinic; for staff, never exported."""
+    """Return the day a release was made; for staff, never exported."""
     return datetime.fromtimestamp(made.made_at, zone).date()

@@ -1,4 +1,4 @@
-"""On what terms releases are made."""
+"""The release policy: the parameters of every release."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from screening.releases.hierarchies import Hierarchies
 
 @dataclass(frozen=True)
 class ReleasePolicy:
-    """What the settings say of every release; never a choice of whoever makes one."""
+    """The parameters of every release, from the settings; never chosen in a form."""
 
     questionnaire: Questionnaire
     hierarchies: Hierarchies
@@ -28,7 +28,7 @@ class ReleasePolicy:
 
     @classmethod
     def of(cls, settings: dict[str, Any], questionnaire: Questionnaire | None = None) -> ReleasePolicy:
-        """The terms that the settings state. Raises SettingsError and DefinitionError."""
+        """Return the policy of the settings. Raises SettingsError and DefinitionError."""
         questionnaire = questionnaire or loader.load(settings["QUESTIONNAIRE_FILE"])
         expert = settings["EXPERT_DETERMINATION"]
         return cls(
@@ -41,19 +41,19 @@ class ReleasePolicy:
 
     @property
     def finest(self) -> str:
-        """The finest period a row may tell. HIPAA's Safe Harbor allows the year (45 CFR 164.514(b)(2)(i)(C))."""
+        """The finest level of the period. HIPAA's Safe Harbor allows the year (45 CFR 164.514(b)(2)(i)(C))."""
         return "month" if self.determination else "year"
 
     @cached_property
     def rules(self) -> Rules:
-        """What every group must meet; the sensitive question is the one that crisis help goes by."""
+        """The requirements on every group; the sensitive question is the one that triggers crisis help."""
         asked = self.questionnaire.by_id[self.questionnaire.help.question]
         points = {choice.code: choice.points for choice in asked.choices if choice.points is not None}
         noticed = frozenset(code for code, worth in points.items() if worth > 0)
         return Rules(self.k, frozenset(points), noticed, max(points, key=lambda code: points[code]))
 
     def spec(self) -> dict[str, Any]:
-        """What may stand in the rows, as JSON keeps it with a release, which is judged by it for good."""
+        """Return the specification of the rows as JSON values; stored with a release, which is verified against it."""
         roles = self.questionnaire.roles
         return {
             "signs": [sign.id for sign in self.questionnaire.signs],
@@ -66,7 +66,7 @@ class ReleasePolicy:
         }
 
     def stated(self) -> dict[str, str]:
-        """The terms as an audit event has them."""
+        """Return the policy as details of an audit event."""
         expert = f"{self.determination:%Y-%m-%d}" if self.determination else "none"
         return {"k": str(self.k), "ladders": self.hierarchies.digest[:16], "expert determination": expert}
 

@@ -1,4 +1,4 @@
-"""The rows of a release: which columns, and what a copy becomes in them."""
+"""The format of a release's rows: columns, and the conversion of responses to rows."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from screening.releases.anonymise import ANY, SUPPRESSED, Generalized
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 
 FULL_DETAIL, SIGNS_DETAIL = "full", "signs"
-"""How much a release tells of the answers: each frequency, or only whether a sign was noticed."""
+"""The two details of the answers: each frequency, or only whether a sign was noticed."""
 
 NOTICED, NOT_NOTICED = "noticed", "not_noticed"
 
@@ -16,10 +16,10 @@ Row = tuple[str, ...]
 
 
 class RowFormat:
-    """The rows of one questionnaire.
+    """The row format of one questionnaire.
 
-    ``full`` has the three details, every sign's answer and the average pain; ``signs`` has the details and
-    whether each sign was noticed.
+    ``full`` has the quasi-identifiers, every sign's answer and the average pain; ``signs`` has the
+    quasi-identifiers and whether each sign was noticed.
     """
 
     def __init__(self, questionnaire: Questionnaire) -> None:
@@ -32,7 +32,7 @@ class RowFormat:
         }
 
     def columns(self, detail: str) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Return the names of the columns."""
         return (
             (*QUASI_IDENTIFIERS, *self.signs, self.average)
             if detail == FULL_DETAIL
@@ -40,7 +40,7 @@ class RowFormat:
         )
 
     def full(self, generalized: Generalized, answers: Mapping[str, str]) -> Row:
-        """A row in full. Where it is not told whether pain was named, no answer tells it either."""
+        """Return a row in full detail. Where the pain duration is hidden, answers about pain are, too."""
         hides_pain = generalized[-1] in (ANY, SUPPRESSED)
         codes = (answers[column] for column in (*self.signs, self.average))
         if not hides_pain:
@@ -50,7 +50,7 @@ class RowFormat:
         return (*generalized, *(SUPPRESSED if column in about_pain else code for column, code in pairs))
 
     def of_signs(self, full: Row) -> Row:
-        """What a full row becomes when only noticed signs are told."""
+        """Return the row of detail ``signs`` for a row in full detail."""
         answers = full[len(QUASI_IDENTIFIERS) : -1]
         return (
             *full[: len(QUASI_IDENTIFIERS)],
@@ -58,11 +58,11 @@ class RowFormat:
         )
 
     def codes(self, sign: str) -> tuple[str, ...]:
-        """The codes of a sign's answers, in the order of the definition."""
+        """Return the codes of a sign's answers, in the order of the definition."""
         return tuple(code for of, code in self._points if of == sign)
 
     def noticed(self, sign: str, code: str) -> bool | None:
-        """Whether an answer says that the sign was there; None where it does not say."""
+        """Return whether a sign was noticed; None if it was not answered."""
         points = self._points.get((sign, code))
         return None if points is None else points > 0
 
@@ -72,10 +72,10 @@ class RowFormat:
 
 
 def csv_record(row: Row) -> str:
-    """A row as a line of CSV (RFC 4180). Codes are letters, digits, ``_`` and ``-``, so none needs quotes."""
+    """Return a row as a line of CSV (RFC 4180). Codes are letters, digits, ``_`` and ``-``, so none needs quotes."""
     return ",".join(row) + "\r\n"
 
 
 def parse_row(line: str) -> Row:
-    """The row that a line was made of."""
+    """Return the row of a line."""
     return tuple(line.rstrip("\r\n").split(","))

@@ -1,7 +1,7 @@
-"""Releases: preview one, and create it.
+"""Preview and creation of releases.
 
-A release takes every response of closed months of one questionnaire version. One transaction stores it and deletes the
-responses, if none came or went since the preview.
+A release includes every response of closed months of one questionnaire version, unless held back. One transaction
+stores it and deletes the responses, provided that the responses have not changed since the preview.
 """
 
 import json
@@ -39,21 +39,21 @@ from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFor
 from screening.responses.models import ShuffledBatch, ShuffledResponse
 
 BATCH_ROWS = 5000
-"""Copies fetched at a time."""
+"""Responses fetched at a time."""
 
 Progress = Callable[[int], None]
-"""Told how many copies more are done."""
+"""Callback that receives the number of responses done since its last call."""
 
 
 class RefusedError(Exception):
-    """A release that cannot be made now. Its text says what is missing, and when to try again."""
+    """A release cannot be made now. The message says what is missing, and when to try again."""
 
     def __init__(self, why: str | LazyString) -> None:
         super().__init__(why)
 
 
 class MultipleVersionsError(RefusedError):
-    """Copies of other versions wait. ``may_choose``: the definition's own version can be asked for by its number."""
+    """There are responses of other versions. ``may_choose``: the definition's own version can be selected."""
 
     def __init__(self, why: str | LazyString, may_choose: bool = False) -> None:
         super().__init__(why)
@@ -62,30 +62,30 @@ class MultipleVersionsError(RefusedError):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a release would be if it were made now."""
+    """A release that could be made now."""
 
     policy: ReleasePolicy
     plan: Plan
     months: tuple[str, ...]
     stamp: tuple[int, int]
-    """How often copies had come and gone when this was looked at."""
+    """The state of the responses at the preview (see ``_stamp``)."""
 
     @property
-    def waits(self) -> tuple[str, ...]:
-        """The periods that wait, since they have too few copies."""
-        months = (details[0] for details in self.plan.waiting)
+    def held_back(self) -> tuple[str, ...]:
+        """The periods that are held back, since they have too few responses."""
+        months = (details[0] for details in self.plan.held_back)
         finest = self.policy.hierarchies.for_periods(months, self.policy.finest)[0].levels[0].generalized
-        return tuple(sorted({finest[details[0]] for details in self.plan.waiting}))
+        return tuple(sorted({finest[details[0]] for details in self.plan.held_back}))
 
     def stated(self) -> dict[str, Any]:
-        """The part of the manifest that is known before a release is made."""
+        """Return the part of the manifest that is known before the release is made."""
         return manifest.build_manifest(self.policy, self.plan)
 
 
 def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Preview:
-    """What a release would be now. Raises RefusedError.
+    """Return the release that could be made now. Raises RefusedError.
 
-    ``version`` says which is meant where copies of several wait; it must be that of the definition.
+    ``version`` selects a version if there are responses of several; it must be that of the definition.
     """
     with db.engines[None].connect() as connection:
         stamp = _stamp(connection)
@@ -108,9 +108,9 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
 
 
 def create(seen: Preview, now: float, actor: str, progress: Progress = lambda done: None) -> Release:
-    """Make the release that was seen, and delete its copies: one transaction, wholly or not at all.
+    """Make the release of a preview and delete its responses, in one transaction.
 
-    Raises RefusedError when copies came or went since the preview, as when somebody else makes a release.
+    Raises RefusedError when responses changed since the preview, such as by a concurrent release.
     """
     rows = _rows(seen, progress)
     main = db.engines[None]
@@ -120,16 +120,16 @@ def create(seen: Preview, now: float, actor: str, progress: Progress = lambda do
         if _stamp(connection) != seen.stamp:
             raise RefusedError(lazy_gettext("Copies came or went in the meantime. Nothing was made: look again."))
         release_id = _store(connection, seen, rows, now, actor)
-        gone = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
-        if gone != seen.plan.rows:
-            raise RuntimeError(f"{gone} copies would go for {seen.plan.rows} rows")
+        deleted = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
+        if deleted != seen.plan.rows:
+            raise RuntimeError(f"{deleted} responses would be deleted for {seen.plan.rows} rows")
         connection.commit()
     scrub(main, ShuffledResponse.__tablename__)
     return db.session.get_one(Release, release_id)
 
 
 def list_releases() -> list[Release]:
-    """Every release, the last first."""
+    """Return all releases, the newest first."""
     return list(db.session.scalars(select(Release).order_by(Release.id.desc())))
 
 
@@ -141,12 +141,12 @@ def _not_enough(now: float, zone: ZoneInfo) -> LazyString:
 
 
 def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> None:
-    """Refuse to choose among versions, and to release copies whose definition is not at hand."""
+    """Raise RefusedError if a version must be selected, or the definition is of another version."""
     asked = policy.questionnaire
-    sealed = ShuffledResponse.period <= last_closed_period(now, policy.zone)
+    closed = ShuffledResponse.period <= last_closed_period(now, policy.zone)
     with db.engines[None].connect() as connection:
         found = connection.execute(
-            select(ShuffledResponse.questionnaire, ShuffledResponse.version).where(sealed).distinct()
+            select(ShuffledResponse.questionnaire, ShuffledResponse.version).where(closed).distinct()
         ).all()
     others = sorted(f"{id_} {number}" for id_, number in found if (id_, number) != (asked.id, asked.version))
     if version is None and others and len(found) > 1:
@@ -170,7 +170,7 @@ def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> N
 
 
 def _counts(policy: ReleasePolicy, last: str) -> dict[tuple[Generalized, str], int]:
-    """How many copies have each combination of details and sensitive answer."""
+    """Return the number of responses with each combination of quasi-identifiers and sensitive answer."""
     sensitive = ShuffledResponse.answers[policy.questionnaire.help.question].as_string()
     details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
     query = (
@@ -198,11 +198,10 @@ def _wanted(seen: Preview) -> tuple[Any, ...]:
 
 
 def _rows(seen: Preview, progress: Progress) -> Counter[str]:
-    """Every row in full as a line, with how often it occurs. Lines, since a million tuples would not fit."""
+    """Return every row in full detail as a line, with how often it occurs. Lines need less memory than tuples."""
     shape, generalized = RowFormat(seen.policy.questionnaire), seen.plan.generalized
-    hidden = (SUPPRESSED,) * len(
-        QUASI_IDENTIFIERS
-    )  # for a combination that came since the preview: the stamp will tell
+    # For a combination that is new since the preview; the stamp then refuses the release.
+    hidden = (SUPPRESSED,) * len(QUASI_IDENTIFIERS)
     query = select(
         ShuffledResponse.answers, ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration
     )
@@ -218,7 +217,7 @@ def _rows(seen: Preview, progress: Progress) -> Counter[str]:
 
 
 def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float, actor: str) -> int:
-    """Everything of a release; gives its id."""
+    """Store a release with its files and audit events; return its id."""
     asked = seen.policy.questionnaire
     shape = RowFormat(asked)
     values = {"made_at": int(now), "made_by": actor, "questionnaire": asked.id, "version": asked.version}
@@ -251,14 +250,14 @@ def _codebook(seen: Preview, stated: dict[str, Any], detail: str) -> list[dict[s
 
 
 def _csv(columns: Row, rows: Counter[str]) -> Iterator[bytes]:
-    """The file: the names, then every line as often as it occurs, in the order of their bytes."""
+    """Yield the file: the header, then every line as often as it occurs, sorted by bytes."""
     yield csv_record(columns).encode()
     for line in sorted(rows):
         yield (line * rows[line]).encode()
 
 
 def _note(connection: Connection, seen: Preview, release_id: int, now: float, actor: str) -> None:
-    """Write who made the release into the audit, and that the terms are others than before where they are."""
+    """Add audit events: the release, and before it the policy if it has changed since the last release."""
     last = connection.execute(
         select(AuditEvent.detail).where(AuditEvent.action == "release.terms").order_by(AuditEvent.id.desc()).limit(1)
     ).scalar_one_or_none()
@@ -271,13 +270,13 @@ def _note(connection: Connection, seen: Preview, release_id: int, now: float, ac
 
 
 def _lock(connection: Connection) -> None:
-    """Let nobody add or take copies until the transaction ends."""
+    """Block concurrent writes to the responses until the transaction ends."""
     begin = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE shuffled_response IN EXCLUSIVE MODE"}
     connection.execute(text(begin[connection.dialect.name]))
 
 
 def _stamp(connection: Connection) -> tuple[int, int]:
-    """How often copies have come (every mixing notes its batch) and gone (the last release)."""
+    """Return the number of shuffled batches and the id of the last release, which change with the responses."""
     query = select(
         select(func.count()).select_from(ShuffledBatch).scalar_subquery(),
         select(func.coalesce(func.max(Release.id), 0)).scalar_subquery(),

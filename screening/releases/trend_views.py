@@ -1,4 +1,4 @@
-"""Trends: what the rows of one release show, or of two beside each other. Never of several together."""
+"""The trends page: charts of one release, or of two side by side, but never pooled."""
 
 import json
 
@@ -16,7 +16,7 @@ trend_views = Blueprint("trends", __name__, url_prefix="/trends")
 @trend_views.get("")
 @require_role(RESPONSES, ROWS)
 def show() -> str:
-    """The charts of a release, the newest if none is asked for."""
+    """Show the charts of a release; by default the newest."""
     everyone = service.list_releases()
     first = _chosen("release", everyone) or next(iter(everyone), None)
     second = _chosen("and", everyone)
@@ -35,7 +35,7 @@ def show() -> str:
 
 
 def _chosen(which: str, everyone: list[Release]) -> Release | None:
-    """The release that the address asks for; None when it asks for none. An unknown one is not found."""
+    """Return the release selected in the query string; None if there is none. Aborts with 404 for an unknown one."""
     wanted = request.args.get(which, "")
     if not wanted:
         return None

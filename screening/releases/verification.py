@@ -1,4 +1,4 @@
-"""Asking the verifier about a release: it is told what may stand in the rows, and finds all else out by itself."""
+"""Runs the verifier on a release. It receives the specification of the rows; all else it derives from the files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +10,11 @@ from screening.releases.models import Release
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
 
 IN_MEMORY = 16 << 20
-"""Bytes of a file that is looked at in memory; a larger one lies in a temporary file meanwhile."""
+"""Largest file, in bytes, that is verified in memory; larger ones are spooled to disk."""
 
 
 def check_release(release: Release) -> list[str]:
-    """What is wrong with a stored release, a line each; its files as everybody gets them."""
+    """Verify the files of a stored release as they are downloaded; return one line per finding."""
     found, expected = [], _expected(release.spec)
     for detail in (SIGNS_DETAIL, FULL_DETAIL):
         name = exporters.download_name(release.number, f"{detail}.csv")
@@ -27,12 +27,12 @@ def check_release(release: Release) -> list[str]:
 
 
 def check_files(path: Path, spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
-    """What is wrong with a file of a release, a line each; ``spec`` is that release’s, or today’s terms."""
+    """Verify an exported file against the ``spec`` of its release or the current policy; return a line per finding."""
     return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
 
 
 def _expected(spec: Mapping[str, Any]) -> verify.ReleaseSpec:
-    """What a release may hold, from what was kept of the terms it was made on (see ``ReleasePolicy.spec``)."""
+    """Return the verifier's input from a stored specification (see ``ReleasePolicy.spec``)."""
     hierarchies = {
         detail: {level: frozenset(codes) for level, codes in spec[detail].items()}
         for detail in ("age_bands", "pain_durations")

@@ -1,4 +1,4 @@
-"""The team's pages on releases: what the next would be, making it, and what was made, with its files."""
+"""Staff pages of releases: preview and creation of the next, and past releases with their files."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ from screening.staff.roles import RESPONSES, ROWS
 release_views = Blueprint("releases", __name__, url_prefix="/releases")
 
 FILE_TYPES = {"csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel"), "zip": lazy_gettext("Package (zip)")}
-"""The forms in which the rows can be had, by the ending of the file."""
+"""Names of the file formats by extension."""
 
 MANIFEST = "manifest.json"
 
@@ -45,7 +45,7 @@ CHANGED = lazy_gettext("What would go in changed after you looked. Nothing was m
 
 
 class MakeForm(StaffForm):
-    """Making the release that was seen."""
+    """The form that makes the previewed release."""
 
     sure = BooleanField(validators=[InputRequired(lazy_gettext("Tick the box if you want to make the release"))])
     seen = HiddenField()
@@ -54,7 +54,7 @@ class MakeForm(StaffForm):
 
 @dataclass(frozen=True)
 class PreviewPage:
-    """What the next release would be, or why there can be none. ``choose``: the version that can be asked for."""
+    """The preview of the next release, or the reason why there is none. ``choose``: a version that can be selected."""
 
     preview: Preview | None = None
     refusal: RefusedError | None = None
@@ -62,17 +62,17 @@ class PreviewPage:
 
     @property
     def mark(self) -> str:
-        """Tells this look from another at different copies, months or terms."""
+        """A digest that changes with the responses, the months or the policy."""
         if self.preview is None:
             return ""
         last = periods.last_closed_period(current.now(), _policy().zone)
-        generalized = json.dumps([self.preview.stamp, last, self.preview.stated()], sort_keys=True)
-        return hashlib.sha256(generalized.encode()).hexdigest()[:32]
+        state = json.dumps([self.preview.stamp, last, self.preview.stated()], sort_keys=True)
+        return hashlib.sha256(state.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
 class ReleaseRow:
-    """A release as the pages show it: what it states, and for staff only when and by whom it was made."""
+    """A release as shown to staff: its manifest, and when and by whom it was made."""
 
     release: Release
     stated: dict[str, Any]
@@ -81,7 +81,7 @@ class ReleaseRow:
 
 
 def init_app(app: Flask) -> None:
-    """Add the pages to the staff application, its list of pages, and its words for events. Raises SettingsError."""
+    """Register the pages, menu entries and audit labels with the staff application. Raises SettingsError."""
     app.extensions["release_policy"] = ReleasePolicy.of(app.config["SETTINGS"], app.extensions["questionnaire"])
     display.init_app(app)
     app.register_blueprint(release_views)
@@ -94,26 +94,26 @@ def init_app(app: Flask) -> None:
 @release_views.get("")
 @require_role(RESPONSES, ROWS)
 def index() -> str:
-    """The next release, and those made so far."""
+    """Show the preview of the next release, and past releases."""
     sent = sent_forms.find("releases.make")
     changed = sent is not None and sent.reason == "changed"
     form = MakeForm(formdata=sent.fields if sent and not changed else None)
     if sent is not None:
         sent.show_errors(form)
-    return _overview(_look(), form, CHANGED if changed else None)
+    return _overview(_preview(), form, CHANGED if changed else None)
 
 
 @release_views.post("")
 @require_role(RESPONSES, ROWS)
 def make() -> AnyResponse:
-    """Make the release that was seen; if it would be another now, show that instead."""
-    form, look = MakeForm(), _look()
+    """Make the previewed release; if the preview has changed since, show the new one instead."""
+    form, look = MakeForm(), _preview()
     if look.preview is None or form.seen.data != look.mark:
         return _changed(form)
     if not form.validate():
         return sent_forms.send_back(form, version=form.version.data)
     me = current_account().id
-    db.session.commit()  # what is still being read here would keep PostgreSQL from wiping the old pages
+    db.session.commit()  # an open read transaction would prevent PostgreSQL from scrubbing
     try:
         made = service.create(look.preview, current.now(), me)
     except RefusedError:
@@ -124,7 +124,7 @@ def make() -> AnyResponse:
 @release_views.get("/<int(max=2147483647):release_id>")
 @require_role(RESPONSES, ROWS)
 def show(release_id: int) -> str:
-    """One release: all that its manifest states, and its files."""
+    """Show one release: its manifest and files."""
     checked = sent_forms.find_result() or {}
     done = DONE.get(request.args.get("done", ""))
     return _release_page(_found(release_id), notice=done, findings=checked.get("findings"))
@@ -133,7 +133,7 @@ def show(release_id: int) -> str:
 @release_views.post("/<int(max=2147483647):release_id>/check")
 @require_role(RESPONSES, ROWS)
 def check(release_id: int) -> AnyResponse:
-    """Read a release again; its page then says whether it is what its manifest states."""
+    """Verify a release and redirect to its page, which shows the findings."""
     release = _found(release_id)
     found = verification.check_release(release)
     _note("release.checked", release, findings=str(len(found)))
@@ -143,7 +143,7 @@ def check(release_id: int) -> AnyResponse:
 @release_views.get("/<int(max=2147483647):release_id>/<file>")
 @require_role(RESPONSES, ROWS)
 def download(release_id: int, file: str) -> Response:
-    """A file of a release. That it was asked for is an event, kept before the first byte goes out."""
+    """Download a file of a release. The audit event is committed before the first byte is sent."""
     release = _found(release_id)
     if file not in (*exporters.NAMES, MANIFEST):
         abort(404)
@@ -158,8 +158,8 @@ def download(release_id: int, file: str) -> Response:
     return answer
 
 
-def _look() -> PreviewPage:
-    """The next release as things stand, of the version that was asked for if one was."""
+def _preview() -> PreviewPage:
+    """Return the preview of the next release, of the selected version if there is one."""
     policy = _policy()
     asked = request.values.get("version") == str(policy.questionnaire.version)
     try:
@@ -187,7 +187,7 @@ def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
         other_version=isinstance(look.refusal, MultipleVersionsError),
         stated=stated,
         details=display.quasi_identifiers(policy, stated) if stated else [],
-        waits=preview.waits if preview else (),
+        held_back=preview.held_back if preview else (),
         sensitive=_sensitive(),
         form=form,
         notice=notice,
@@ -218,13 +218,13 @@ def _made(release: Release, names: dict[str, str]) -> ReleaseRow:
 
 
 def _names() -> dict[str, str]:
-    """Who can have made a release, by what is stored of them."""
+    """Return display names by the value of ``made_by``."""
     names = display_names.account_names()
     return names | {audit.COMMAND: str(display_names.OTHER_ACTORS[audit.COMMAND])}
 
 
 def _sensitive() -> tuple[Any, Any]:
-    """The question that the rule looks at, and its strongest answer."""
+    """Return the sensitive question and its strongest answer."""
     policy = _policy()
     question = policy.questionnaire.by_id[policy.questionnaire.help.question]
     return question, question.by_code[policy.rules.strongest]

@@ -1,4 +1,4 @@
-"""Anonymous responses; other packages use ``record``, ``withdraw`` and ``models`` only."""
+"""Anonymous responses. Other packages use ``record``, ``withdraw`` and ``models`` only."""
 
 from screening.responses.pending import StoreResult, record, withdraw
 

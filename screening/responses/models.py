@@ -1,4 +1,4 @@
-"""Responses: the answers of visitors who agreed, and nothing of the person."""
+"""The tables of anonymous responses: answers of visitors who agreed, without personal data."""
 
 from sqlalchemy import JSON, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -6,11 +6,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from screening.extensions import db
 
 PENDING_BIND = "pending"
-"""The bind of the holding file: a file of its own in SQLite, so that backups leave it out."""
+"""The database bind of pending responses: in SQLite a separate file, which backups leave out."""
 
 
 class ResponseColumns:
-    """What a copy holds, before mixing and after."""
+    """The columns of a response, pending or shuffled."""
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     period: Mapped[str] = mapped_column(String(7))
@@ -22,11 +22,11 @@ class ResponseColumns:
 
 
 class PendingResponse(ResponseColumns, db.Model):  # type: ignore[name-defined]
-    """An agreed copy in the holding file, until it is mixed with others.
+    """An agreed response until it is shuffled with others.
 
-    Its id is random and known only to the visitor's own draft: by it the copy can be changed or taken
-    back. There is no time, no address, no language and no free text. In SQLite the table has no
-    rowid and in PostgreSQL it is unlogged, so neither order nor the write-ahead log remembers more.
+    Its random id is stored in the visitor's draft only and allows to change or withdraw the response. There is
+    no time, address, language or free text. In SQLite the table has no rowid and in PostgreSQL it is
+    unlogged, so that the order of insertion is in neither the table nor the write-ahead log.
     """
 
     __tablename__ = "pending_response"
@@ -34,18 +34,18 @@ class PendingResponse(ResponseColumns, db.Model):  # type: ignore[name-defined]
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     batch: Mapped[str | None] = mapped_column(String(32))
-    """The mixing that has begun to move this copy; from then on it is out of its visitor's reach."""
+    """The batch that moves this response; once set, the visitor cannot change or withdraw it."""
 
 
 class ShuffledResponse(ResponseColumns, db.Model):  # type: ignore[name-defined]
-    """A copy after mixing: the same answers under a fresh random id, in shuffled order."""
+    """A response after shuffling: the same answers under a new random id, in random order."""
 
     __tablename__ = "shuffled_response"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class ShuffledBatch(db.Model):  # type: ignore[name-defined]
-    """A batch whose copies are stored: noted for good, so that no other run, however late, stores them twice."""
+    """A batch whose responses are stored. Never deleted, so that no later run stores them twice."""
 
     __tablename__ = "shuffled_batch"
     __table_args__ = ({"sqlite_with_rowid": False},)

@@ -1,4 +1,4 @@
-"""Agreed copies on their way in. A database that is down costs the copy, never the visit."""
+"""Pending responses: record, change and withdraw. Without a database the response is lost, but the walk continues."""
 
 import logging
 from enum import Enum
@@ -21,32 +21,32 @@ INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class StoreResult(Enum):
-    """What became of a copy."""
+    """What happened to a response."""
 
     PENDING = "pending"
-    """It is pending, as the answers now stand."""
+    """It is pending, with the current answers."""
 
     NONE = "none"
-    """Nothing is kept."""
+    """Nothing is stored."""
 
     SHUFFLED = "shuffled"
-    """It was mixed with others before, so it can no longer be found: not changed, not taken back."""
+    """It was shuffled before, so it can be neither changed nor withdrawn."""
 
     UNAVAILABLE = "unavailable"
     """The database could not be reached: nothing was stored or changed."""
 
 
 def record(
-    response_id: str, questionnaire: Questionnaire, answers: Answers, period: str, kept_before: bool
+    response_id: str, questionnaire: Questionnaire, answers: Answers, period: str, stored_before: bool
 ) -> StoreResult:
-    """Store a copy, or bring the stored one up to date; however often it is sent, there is one.
+    """Store a response, or update the pending one. Idempotent.
 
-    ``period`` is the month it counts for (``2026-11``). ``kept_before`` tells that the copy reached
-    among the pending once: then it is only changed where it is still pending, never stored a second time.
+    ``period`` is its month (``2026-11``). ``stored_before``: the response was pending at some time, so it is
+    updated if still pending, and never inserted a second time.
     """
     values = pending_row(questionnaire, answers, period)
     try:
-        if kept_before:
+        if stored_before:
             changed = _execute(
                 update(PendingResponse).where(PendingResponse.id == response_id, NOT_CLAIMED).values(values)
             )
@@ -55,27 +55,27 @@ def record(
         statement = insert(PendingResponse).values(id=response_id, **values)
         upsert = statement.on_conflict_do_update(index_elements=[PendingResponse.id], set_=values, where=NOT_CLAIMED)
         with db.engines[PENDING_BIND].begin() as connection:
-            kept = connection.execute(upsert.returning(PendingResponse.id)).first()
-        return StoreResult.PENDING if kept else StoreResult.SHUFFLED
+            stored = connection.execute(upsert.returning(PendingResponse.id)).first()
+        return StoreResult.PENDING if stored else StoreResult.SHUFFLED
     except SQLAlchemyError as error:
         return _unavailable(error)
 
 
-def withdraw(response_id: str, kept_before: bool) -> StoreResult:
-    """Delete a pending response, also one of which it is not known whether it got there."""
+def withdraw(response_id: str, stored_before: bool) -> StoreResult:
+    """Delete a pending response, even if it is not known to be stored."""
     try:
-        gone = _execute(delete(PendingResponse).where(PendingResponse.id == response_id, NOT_CLAIMED))
-        return StoreResult.NONE if gone or not kept_before else StoreResult.SHUFFLED
+        deleted = _execute(delete(PendingResponse).where(PendingResponse.id == response_id, NOT_CLAIMED))
+        return StoreResult.NONE if deleted or not stored_before else StoreResult.SHUFFLED
     except SQLAlchemyError as error:
         return _unavailable(error)
 
 
 def pending_row(questionnaire: Questionnaire, answers: Answers, period: str) -> dict[str, Any]:
-    """What is kept of the answers, without an id."""
+    """Return the columns of a response, without an id."""
     roles = questionnaire.roles
     codes = {
         question: export_code(questionnaire, questionnaire.by_id[question], answers)
-        for question in _kept(questionnaire)
+        for question in _stored_questions(questionnaire)
     }
     return {
         "period": period,
@@ -87,14 +87,14 @@ def pending_row(questionnaire: Questionnaire, answers: Answers, period: str) -> 
     }
 
 
-def _kept(questionnaire: Questionnaire) -> list[str]:
-    """The questions whose codes go into ``answers``: the signs and the average pain, in their order."""
-    kept = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_average}
-    return [question.id for question in questionnaire.questions if question.id in kept]
+def _stored_questions(questionnaire: Questionnaire) -> list[str]:
+    """Return the ids of the questions in ``answers``: signs and average pain, in the order of the definition."""
+    stored = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_average}
+    return [question.id for question in questionnaire.questions if question.id in stored]
 
 
 def _execute(statement: Any) -> int:
-    """Run one statement in a transaction of its own; the number of rows it met."""
+    """Execute one statement in its own transaction; return the number of affected rows."""
     with db.engines[PENDING_BIND].begin() as connection:
         return connection.execute(statement).rowcount
 

@@ -1,7 +1,7 @@
-"""Shuffling: pending responses are moved in batches of at least k, in random order, under fresh ids.
+"""Shuffling: pending responses are moved in batches of at least k, in random order, under new ids.
 
-Order, ids and transactions then say nothing about the order of visitors. Each step is one transaction in one database
-and idempotent, so an interrupted run is completed by the next.
+Storage order, ids and transactions then reveal nothing about the order of visitors. Each step is one idempotent
+transaction in one database, so an interrupted run is completed by the next.
 """
 
 import secrets
@@ -22,52 +22,52 @@ SHUFFLED_COLUMNS = [column.name for column in ShuffledResponse.__table__.columns
 
 @dataclass(frozen=True)
 class ShuffleResult:
-    """What a mixing did: copies moved, copies still waiting, and whether their old pages are wiped."""
+    """Responses moved, responses still pending, and whether freed pages were scrubbed (``scrubbed``)."""
 
     moved: int
-    waiting: int
-    wiped: bool
+    pending: int
+    scrubbed: bool
 
 
 def shuffle(k: int) -> ShuffleResult:
-    """Move every waiting copy, or none when fewer than ``k`` wait. Finishes what an earlier run began.
+    """Move all pending responses, or none if there are fewer than ``k``; complete interrupted runs first.
 
-    Needs an application context. Raises SQLAlchemyError when a database is away; then nothing is lost.
+    Needs an application context. Raises SQLAlchemyError when a database is unavailable; nothing is lost then.
     """
     main, pending = db.engines[None], db.engines[PENDING_BIND]
     moved = 0
-    for batch in _begun(pending):
+    for batch in _interrupted(pending):
         moved += _move(main, pending, batch)
     _clear(main, pending)
     batch = secrets.token_hex(16)
     if _claim(pending, batch, k):
         moved += _move(main, pending, batch)
         _clear(main, pending)
-    wiped = all(
+    scrubbed = all(
         [scrub(pending, PendingResponse.__tablename__, whole_file=True), scrub(main, ShuffledResponse.__tablename__)]
     )
-    return ShuffleResult(moved, _count(pending), wiped)
+    return ShuffleResult(moved, _count(pending), scrubbed)
 
 
-def _begun(pending: Engine) -> list[str]:
-    """The batches that were claimed and not yet cleared."""
+def _interrupted(pending: Engine) -> list[str]:
+    """Return the batches that were claimed and not cleared."""
     with pending.connect() as connection:
         found = connection.execute(select(PendingResponse.batch).where(PendingResponse.batch.is_not(None)).distinct())
         return [batch for batch in found.scalars() if batch is not None]
 
 
 def _claim(pending: Engine, batch: str, k: int) -> bool:
-    """Take every waiting copy out of its visitor's reach; none, when there are fewer than ``k``."""
-    waiting = PendingResponse.batch.is_(None)
+    """Assign all pending responses to a batch, if there are at least ``k``; return whether they were assigned."""
+    unclaimed = PendingResponse.batch.is_(None)
     with pending.begin() as connection:
-        claimed = connection.execute(update(PendingResponse).where(waiting).values(batch=batch)).rowcount
+        claimed = connection.execute(update(PendingResponse).where(unclaimed).values(batch=batch)).rowcount
         if claimed < k:
             connection.rollback()
         return claimed >= k
 
 
 def _move(main: Engine, pending: Engine, batch: str) -> int:
-    """Store a batch's copies, shuffled, and note in the same transaction that they are stored."""
+    """Store a batch's responses in random order, and the batch itself in the same transaction; return how many."""
     columns = [getattr(PendingResponse, name) for name in SHUFFLED_COLUMNS]
     with pending.connect() as connection:
         found = connection.execute(select(*columns).where(PendingResponse.batch == batch)).mappings()
@@ -79,13 +79,13 @@ def _move(main: Engine, pending: Engine, batch: str) -> int:
         with main.begin() as connection:
             connection.execute(insert(ShuffledBatch).values(batch=batch))
             connection.execute(insert(ShuffledResponse), rows)
-    except IntegrityError:  # stored before, by a run that was killed or one beside us
+    except IntegrityError:  # stored by an interrupted or a concurrent run
         return 0
     return len(rows)
 
 
 def _clear(main: Engine, pending: Engine) -> None:
-    """Delete the originals of what is stored."""
+    """Delete the pending responses of stored batches."""
     with main.connect() as connection:
         stored = list(connection.execute(select(ShuffledBatch.batch)).scalars())
     with pending.begin() as connection:

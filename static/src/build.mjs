@@ -1,5 +1,5 @@
-// Builds static/dist: the style sheets from Sass, purged of what no template uses, the script and the
-// icon; each named by its hash, with brotli and gzip beside it, and a manifest from name to file.
+// Builds static/dist: the style sheets from Sass, without rules that no template uses, the script and the
+// icon; each file is named by its hash, with Brotli and gzip variants, and a manifest maps names to files.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -15,19 +15,19 @@ const source = dirname(fileURLToPath(import.meta.url));
 const root = join(source, "..", "..");
 const target = join(root, "static", "dist");
 
-// Class names that templates put together from parts.
+// Class names that templates compose.
 const composed = [
   /^nhsuk-(radios|checkboxes)(__(item|input|label))?$/, /^nhsuk-fieldset__legend--[lm]$/, /^app-chart__cell--(empty|declined)$/,
 ];
 
-// Spacing of the base between two neighbours that never meet on our pages.
+// Spacing rules of nhsuk-frontend between elements that are never adjacent on these pages.
 const unmet = /:has\(\s*\+/;
 
-// What forced colours do to links by themselves.
+// Link rules that forced colors imply anyway.
 const given = /^(link|visited|active)text$/i;
 
-// One style sheet is written; each page loads what its templates use of it. A sheet that is ``on`` another
-// holds only what that one lacks. ``named`` are class names that Python gives to a template.
+// The style sheets, each purged to what its templates use. One that is ``on`` another contains only
+// rules that the other lacks. ``named`` are class names passed to templates by Python.
 const fields = ["components/{consultation,errors,fields,notice}"];
 const sheets = {
   "visitor.css": {

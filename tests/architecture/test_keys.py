@@ -30,18 +30,18 @@ def test_key_list_shows_active_and_decrypt_only_keys(flask):
     second = second.strip()
     assert code == 0
     lines = [line.split("\t") for line in flask("keys", "list")[1].splitlines() if line.startswith("draft")]
-    assert [(line[1], line[3]) for line in lines] == [(first, "seals"), (second, "opens")]
+    assert [(line[1], line[3]) for line in lines] == [(first, "active"), (second, "decrypt-only")]
     assert flask("keys", "activate", "draft", second)[0] == 0
     lines = [line.split("\t") for line in flask("keys", "list")[1].splitlines() if line.startswith("draft")]
-    assert [(line[1], line[3]) for line in lines] == [(first, "opens"), (second, "seals")]
+    assert [(line[1], line[3]) for line in lines] == [(first, "decrypt-only"), (second, "active")]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("add", "doors"), "doors is no purpose of this machine"),
+        (("add", "doors"), "Unknown key purpose doors on this machine"),
         (("activate", "draft", "00000000"), "draft has no key 00000000: flask keys list"),
-        (("activate", "doors", "00000000"), "doors is no purpose"),
+        (("activate", "doors", "00000000"), "Unknown key purpose doors"),
     ],
 )
 def test_invalid_key_command_is_refused_and_changes_nothing(flask, tmp_path, arguments, words):

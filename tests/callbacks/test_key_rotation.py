@@ -481,6 +481,6 @@ def test_rotate_command_prints_its_counts(site, folder, patients, clock, databas
     assert (done.exit_code, done.stdout) == (0, "resealed\t7\nhashed\t3\nunreadable\t0\ndestroyed\t0\n")
     assert "The old key is destroyed by the worker, or by this command, from " in done.stderr
     refused = app.test_cli_runner().invoke(args=["keys", "rotate", "draft"])
-    assert refused.exit_code == 1 and refused.stderr.startswith("only callback is rotated") and not refused.stdout
+    assert refused.exit_code == 1 and refused.stderr.startswith("Only callback can be rotated") and not refused.stdout
     close(app)
     assert len(ids(folder)) == 2 and opened(site, folder) == ALL

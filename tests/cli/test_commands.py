@@ -107,5 +107,5 @@ def test_release_without_responses_is_refused_with_one_line(invoke, sqlite_url):
 
 def test_expert_determination_without_day_and_name_is_refused(monkeypatch):
     monkeypatch.setenv("SCREENING_EXPERT_DETERMINATION", "yes")
-    with pytest.raises(SettingsError, match="takes a day and who it was"):
+    with pytest.raises(SettingsError, match="takes a date and the expert"):
         create_commands_app()

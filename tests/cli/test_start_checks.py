@@ -60,18 +60,18 @@ def test_complete_public_configuration_starts(make_site, public):
         ),
         (
             {"METRICS_ADDRESS": ("8.8.8.8", 9109)},
-            "SCREENING_METRICS_ADDRESS 8.8.8.8 can be reached from the public net: "
-            "take an address that cannot, such as 127.0.0.1:9109",
+            "SCREENING_METRICS_ADDRESS 8.8.8.8 can be reached from the public network: "
+            "use an address that cannot, such as 127.0.0.1:9109",
         ),
         (
             {"METRICS_ADDRESS": ("[::]", 9109)},
-            "SCREENING_METRICS_ADDRESS [::] can be reached from the public net: "
-            "take an address that cannot, such as 127.0.0.1:9109",
+            "SCREENING_METRICS_ADDRESS [::] can be reached from the public network: "
+            "use an address that cannot, such as 127.0.0.1:9109",
         ),
         ({"MAIL_HOST": "127.0.0.1"}, "SCREENING_SITE_URL is missing: with SCREENING_MAIL_HOST it must be set"),
         (
             {"RATE_LIMIT_STORAGE_URL": "redis://:zentinela@127.0.0.1:9"},
-            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or take memory://",
+            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or use memory://",
         ),
     ],
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 from datetime import date
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -107,3 +109,10 @@ def test_key_added_after_start_is_loaded_on_first_use(tmp_path):
     there = Keyring(tmp_path, (DRAFT,))
     assert here.decrypt(DRAFT, there.encrypt(DRAFT, b"new", b""), b"") == b"new"
     assert there.decrypt(DRAFT, here.encrypt(DRAFT, b"old", b""), b"") == b"old"
+
+
+def test_key_file_of_another_user_is_not_called_damaged(tmp_path, monkeypatch):
+    create_ring(tmp_path, DRAFT, TODAY)
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=PermissionError))
+    with pytest.raises(SettingsError, match=r"draft\.toml belongs to another user: chown it"):
+        read_ring(tmp_path, DRAFT)

@@ -26,35 +26,35 @@ def long_pause(monkeypatch):
 
 
 @pytest.fixture
-def turnstile(clock):
+def breaker(clock):
     return CircuitBreaker(clock)
 
 
-def refused(turnstile):
+def refused(breaker):
     try:
-        turnstile.enter()
+        breaker.enter()
     except WaitedError:
         return True
     return False
 
 
-def test_closed_circuit_admits_every_request(turnstile):
-    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+def test_closed_circuit_admits_every_request(breaker):
+    assert [refused(breaker) for _ in range(3)] == [False] * 3
 
 
-def test_open_circuit_admits_a_single_probe_after_the_pause(turnstile, clock):
-    turnstile.shut()
-    assert refused(turnstile)
+def test_open_circuit_admits_a_single_probe_after_the_pause(breaker, clock):
+    breaker.trip()
+    assert refused(breaker)
     clock.forward(OPEN_SECONDS)
-    assert [refused(turnstile) for _ in range(3)] == [False, True, True]
+    assert [refused(breaker) for _ in range(3)] == [False, True, True]
     clock.forward(OPEN_SECONDS)
-    assert not refused(turnstile), "who tried may have died of it"
-    turnstile.shut()
-    assert refused(turnstile)
+    assert not refused(breaker), "who tried may have died of it"
+    breaker.trip()
+    assert refused(breaker)
     clock.forward(OPEN_SECONDS)
-    assert not refused(turnstile)
-    turnstile.open()
-    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+    assert not refused(breaker)
+    breaker.reset()
+    assert [refused(breaker) for _ in range(3)] == [False] * 3
 
 
 def test_silent_database_server_is_asked_only_once(make_site, long_pause, monkeypatch):
@@ -81,11 +81,11 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
-        turnstile = db.engine.pool.turnstile
+        breaker = db.engine.pool.circuit_breaker
         with pytest.raises(OperationalError):
             db.session.execute(text("SELECT * FROM nowhere"))
         db.session.rollback()
-        assert not refused(turnstile)
+        assert not refused(breaker)
         db.session.execute(text("PRAGMA busy_timeout = 1"))
         other = sqlite3.connect(file, isolation_level=None)
         other.execute(f"BEGIN {lock}")
@@ -93,8 +93,8 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
             db.session.execute(text("DELETE FROM staff_session"))
         other.close()
         db.session.rollback()
-        assert refused(turnstile)
-        turnstile.open()
+        assert refused(breaker)
+        breaker.reset()
 
 
 def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
@@ -127,7 +127,7 @@ def take_lock(site, marked):
             connection.execute(text("SELECT pg_advisory_lock(1)"))
             connection.execute(text("SELECT pg_advisory_unlock(1)"))
         finally:
-            db.engine.pool.turnstile.open()
+            db.engine.pool.circuit_breaker.reset()
 
 
 def waited_for(holder, seconds):
@@ -142,7 +142,7 @@ def waited_for(holder, seconds):
     return False
 
 
-def test_open_circuit_admits_a_single_concurrent_thread(turnstile, clock):
-    turnstile.shut()
+def test_open_circuit_admits_a_single_concurrent_thread(breaker, clock):
+    breaker.trip()
     clock.forward(OPEN_SECONDS)
-    assert run_together(8, lambda _: refused(turnstile)).count(False) == 1
+    assert run_together(8, lambda _: refused(breaker)).count(False) == 1

@@ -35,7 +35,7 @@ def test_uncompiled_translation_stops_startup(tmp_path):
     shutil.copytree(CATALOGS, tmp_path / "translations")
     po = tmp_path / "translations" / "es" / "LC_MESSAGES" / "messages.po"
     po.write_text(po.read_text(encoding="utf-8").replace("Empezar el chequeo", "Comenzar"), encoding="utf-8")
-    with pytest.raises(SettingsError, match="written but not compiled: run make translations"):
+    with pytest.raises(SettingsError, match="not compiled since the last change: run make translations"):
         check_catalogs(("en", "es"), tmp_path / "translations")
 
 

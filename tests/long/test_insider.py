@@ -56,7 +56,7 @@ def arrive(questionnaire) -> list[int]:
     for serial in serials:
         answers = {**codes(serial), "consent": "yes", "age": "declined"}
         response_id = f"{dice.getrandbits(128):032x}"
-        assert record(response_id, questionnaire, answers, "2026-11", kept_before=False) is StoreResult.PENDING
+        assert record(response_id, questionnaire, answers, "2026-11", stored_before=False) is StoreResult.PENDING
     return serials
 
 
@@ -134,7 +134,7 @@ def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url
                 extra = dice.sample(sorted(set(range(4**7)) - set(arrived)), 30)
                 for serial in extra:
                     answers = {**codes(serial), "consent": "yes", "age": "declined"}
-                    record(f"{dice.getrandbits(128):032x}", questionnaire, answers, "2026-11", kept_before=False)
+                    record(f"{dice.getrandbits(128):032x}", questionnaire, answers, "2026-11", stored_before=False)
                 arrived = sorted([*arrived, *extra])
         shuffling.shuffle(5)
         stored = sorted(serial_of(row[0]) for row in rows(None, "SELECT answers FROM shuffled_response"))

@@ -196,7 +196,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request,
     clock.forward(31 * DAY)
     with house.site.extensions["staff"].app_context():
         done = purge(house.site.config["SETTINGS"], clock())
-        assert done.wiped and done.counts["closed requests"] == done.counts["withdrawn requests"] == 1
+        assert done.scrubbed and done.counts["closed requests"] == done.counts["withdrawn requests"] == 1
         began = key_rotation.rotate_when_due(house.keys, clock())
     assert began.resealed >= 2 * (PATIENTS - 2) and began.unreadable == 0
     after = house.back_up("between")

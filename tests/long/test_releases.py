@@ -73,14 +73,14 @@ def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> s
     sharers = set(chance.sample(range(PEOPLE), PEOPLE // 10))
     for number, answers in enumerate(everyone):
         response_id = f"{chance.getrandbits(128):032x}"
-        responses.record(response_id, questionnaire, answers, "2026-10", kept_before=False)
+        responses.record(response_id, questionnaire, answers, "2026-10", stored_before=False)
         shared = {id_: answers[id_] for id_ in (*SIGNS, "pain_duration") if id_ in answers}
         asked = details(number, shared if number in sharers else None)
         patient_service.submit(
             patient_service.fresh_secret(), asked, calendar, OCTOBER + number * 20, urgent=False, mails=False
         )
         if number in sharers and withdraw:
-            responses.withdraw(response_id, kept_before=True)
+            responses.withdraw(response_id, stored_before=True)
     return sharers
 
 

@@ -331,7 +331,7 @@ class TestSafety:
             ({"MAIL_TO_STAFF": ""}, "SCREENING_MAIL_TO_STAFF is missing"),
             ({"SITE_URL": ""}, "SCREENING_SITE_URL is missing"),
             ({"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": ROOT}, "needs starttls or tls"),
-            ({"MAIL_USER": "clinic", "MAIL_TLS": "tls"}, "go together"),
+            ({"MAIL_USER": "clinic", "MAIL_TLS": "tls"}, "must be set together"),
         ],
     )
     def test_invalid_mail_settings_refuse_startup(self, make_mail_site, settings, message):

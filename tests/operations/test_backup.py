@@ -257,11 +257,11 @@ def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, t
         target.write(first)
         target.truncate()
 
-    monkeypatch.setattr(create, "_to_disk", bad_disk)
+    monkeypatch.setattr(create, "_sync", bad_disk)
     with pytest.raises(BackupError, match="damaged"):
         take(app, file, replace=True)
-    monkeypatch.setattr(create, "_to_disk", wrong_file)
-    with pytest.raises(BackupError, match="not what was written"):
+    monkeypatch.setattr(create, "_sync", wrong_file)
+    with pytest.raises(BackupError, match="differs from what was written"):
         take(app, file, replace=True)
     assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]
     assert rows_in(sqlite_url)["audit_event"] == events
@@ -283,7 +283,7 @@ def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, 
     app = commands(sqlite_url, mine)
     assert flask(app, "restore", "--check", new)[0] == 0
     code, counts, words = flask(app, "restore", "--check", old)
-    assert (code, counts) == (1, "") and f"the key {first.active}, which is not in backup.toml" in words
+    assert (code, counts) == (1, "") and f"key {first.active}, which is not in backup.toml" in words
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def findings(app, now=START, **settings):
     """The findings that need action, as severity, what and fix."""
     with app.test_request_context():
         found = doctor.examine(CheckInputs(app.config["SETTINGS"] | settings, now))
-        return [(f.severity, str(f.what), f.fix) for f in found if f.needs_somebody]
+        return [(f.severity, str(f.what), f.fix) for f in found if f.needs_action]
 
 
 def change(app, *statements):
@@ -286,7 +286,7 @@ def test_failing_check_is_reported_and_hides_no_other_finding(installation, capl
         what = [str(finding.what) for finding in found]
         assert sum("broken" in each for each in what) == 1
         assert [each for each in what if "broken" not in each] == [str(finding.what) for finding in others]
-        assert [finding.needs_somebody for finding in others].count(True) == 1
+        assert [finding.needs_action for finding in others].count(True) == 1
     assert "the doctor's check broken failed: ValueError" in caplog.text
     assert_absent(["zentinelexception"], caplog.text, " ".join(what))
 
@@ -300,7 +300,7 @@ def test_command_works_without_keys_and_database(tmp_path):
     assert all(len(row) == 3 for row in rows) and {row[0] for row in rows} <= {"now", "soon", "note"}
     assert [fix.rpartition(": ")[2] for _, what, fix in rows if what.startswith("The database")] == ["flask db upgrade"]
     assert sum("flask keys init" in fix for _, _, fix in rows) == 6
-    assert done.stderr.count("\n") == 1 and "findings need somebody" in done.stderr
+    assert done.stderr.count("\n") == 1 and "findings need action" in done.stderr
     assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 

@@ -33,9 +33,9 @@ MISTAKES = {
     "unknown branch": ('show_when = { question = "pain",', 'show_when = { question = "pains",', r"question pain_duration: show_when\.question: there is no question 'pains'"),
     "later branch": ('show_when = { question = "pain",', 'show_when = { question = "consent",', r"question pain_duration: show_when\.question: 'consent' comes later"),
     "branch to itself": ('show_when = { question = "pain",', 'show_when = { question = "pain_duration",', r"comes later"),
-    "branch out of reach": ("at_least = 1", "at_least = 4", r"question pain_duration: show_when\.at_least: no answer to 'pain' is worth that much"),
+    "branch out of reach": ("at_least = 1", "at_least = 4", r"question pain_duration: show_when\.at_least: no choice of 'pain' has so many points"),
     "no choices": ('scale = "frequency"\n', "choices = []\n", r"question sadness: choices: there are none"),
-    "choices and scale": ('numbers = [0, 10]', 'numbers = [0, 10]\nscale = "frequency"', r"question pain_average: choices: give exactly one"),
+    "choices and scale": ('numbers = [0, 10]', 'numbers = [0, 10]\nscale = "frequency"', r"question pain_average: choices: set exactly one"),
     "unknown scale": ('scale = "frequency"', 'scale = "freq"', r"question sadness: scale: there is no scale 'freq'"),
     "half a point": ("points = 2", "points = 2.5", r"scale frequency: choice 2: points: must be a whole number"),
     "points as text": ("points = 2", 'points = "2"', r"points: must be a whole number"),
@@ -47,7 +47,7 @@ MISTAKES = {
     "help nowhere": ('question = "hopelessness"', 'question = "hope"', r"help: question: there is no question 'hope'"),
     "role nowhere": ('stress = "stress"', 'stress = "stresses"', r"roles: stress: there is no question"),
     "minor unknown": ('minor = "under_18"', 'minor = "child"', r"roles: minor: question 'age' has no choice 'child'"),
-    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names a question"),
+    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names an unknown question"),
     "section unknown": ('section = "stress"', 'section = "strain"', r"question stress: section: there is no section 'strain'"),
     "field unknown": ('kind = "many"', 'kind = "many"\ncolour = "red"', r"question stress: colour: is not a field"),
     "kind unknown": ('kind = "many"', 'kind = "few"', r"question stress: kind: must be one of"),
@@ -57,7 +57,7 @@ MISTAKES = {
     "chart wording too long": ('brief = { en = "Nearly every day"', 'brief = { en = "Nearly every single day"', r"choice 3: brief\.en: is longer than 17"),
     "odd step": ("Question {n} of {total}", "Question {m} of {total}", r"section signs: step\.en: may only hold"),
     "scale upside down": ("numbers = [0, 10]", "numbers = [10, 0]", r"question pain_average: numbers: the lowest"),
-    "consent of three": ('code = "no"\npoints = 0', 'code = "no"\npoints = 2', r"question consent: points: consent is one choice"),
+    "consent of three": ('code = "no"\npoints = 0', 'code = "no"\npoints = 2', r"question consent: points: the consent question needs choices"),
 }  # fmt: skip
 
 

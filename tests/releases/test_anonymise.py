@@ -30,17 +30,17 @@ LENGTHS = ("none", "short", "long")
 
 
 def hierarchy(
-    name: str, values: tuple[str, ...], *coarser: dict[str, str], weight: int = 1, waits: bool = False
+    name: str, values: tuple[str, ...], *coarser: dict[str, str], weight: int = 1, holds_back: bool = False
 ) -> Hierarchy:
     levels = [Level("as_asked", {value: value for value in values})]
     levels += [
         Level(f"level{n}", {v: generalized.get(v, v) for v in values}) for n, generalized in enumerate(coarser, 1)
     ]
-    return Hierarchy(name, weight, (*levels, Level(ANY, dict.fromkeys(values, ANY))), waits)
+    return Hierarchy(name, weight, (*levels, Level(ANY, dict.fromkeys(values, ANY))), holds_back)
 
 
 YEARS = Level("year", {month: month[:4] for month in MONTHS})
-PERIOD = Hierarchy("period", 1, (YEARS, Level(ANY, dict.fromkeys(MONTHS, ANY))), waits=True)
+PERIOD = Hierarchy("period", 1, (YEARS, Level(ANY, dict.fromkeys(MONTHS, ANY))), holds_back=True)
 AGE = hierarchy("age", AGES, {"18": "young", "30": "young", "50": "old", "70": "old"}, weight=2)
 LENGTH = hierarchy("length", LENGTHS, {"short": "pain", "long": "pain"}, weight=2)
 LADDERS = (PERIOD, AGE, LENGTH)
@@ -69,7 +69,7 @@ def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
     """The rows of a plan, put together without the anonymiser's help."""
     groups: dict[tuple[str, ...], Counter[str]] = {}
     for (details, answer), number in counts.items():
-        if details not in made.waiting:
+        if details not in made.held_back:
             groups.setdefault(made.generalized[details], Counter())[answer] += number
     return groups
 
@@ -84,7 +84,7 @@ def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
         assert len(answered) >= 2 and "0" in answered
         assert 2 * answered.get("3", 0) <= sum(answered.values())
     rows = sum(answers.total() for answers in groups.values())
-    waiting = sum(number for (details, _), number in counts.items() if details in made.waiting)
+    waiting = sum(number for (details, _), number in counts.items() if details in made.held_back)
     assert rows + waiting == sum(counts.values()) and rows == made.rows
     suppressed = groups.get((SUPPRESSED,) * 3, Counter()).total()
     assert suppressed == made.suppressed and 20 * suppressed <= rows
@@ -105,7 +105,7 @@ def test_year_under_k_is_held_back_whole(counts, few):
     made = planned(counts)
     for year in ("2025", "2026"):
         number = sum(n for (details, _), n in counts.items() if details[0].startswith(year))
-        waits = {details in made.waiting for details, _ in counts if details[0].startswith(year)}
+        waits = {details in made.held_back for details, _ in counts if details[0].startswith(year)}
         assert waits == ({number < 5} if number else set())
 
 
@@ -234,5 +234,5 @@ def test_sensitive_rule_selects_the_next_levels_in_cost_order():
 
 
 def test_value_missing_from_the_hierarchy_raises_value_error():
-    with pytest.raises(ValueError, match="age: the level as_asked does not say what '19' becomes"):
+    with pytest.raises(ValueError, match="age: the level as_asked does not contain '19'"):
         search(many(("2025-11", "19", "none"), 9), LADDERS, RULES)

@@ -141,7 +141,7 @@ def test_year_under_k_is_held_back_whole(commands, policy):
     lay(generate(400))
     lay(generate(10, seed=2, months=("2025-12", "2025-11")))
     seen = service.preview(policy, NOVEMBER)
-    assert seen.waits == ("2025",) and seen.plan.rows == 400
+    assert seen.held_back == ("2025",) and seen.plan.rows == 400
     service.create(seen, NOVEMBER, "command")
     assert sorted({copy.period for copy in copies()}) == ["2025-11", "2025-12"] and len(copies()) == 10
 

@@ -24,7 +24,7 @@ def agree(questionnaire: Questionnaire, number: int) -> str:
     response_id = f"{number:032x}"
     answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "over_a_year", "pain_average": str(number % 11)}
     outcome = record(
-        response_id, questionnaire, {**answers, "consent": "yes", "age": "declined"}, "2026-11", kept_before=False
+        response_id, questionnaire, {**answers, "consent": "yes", "age": "declined"}, "2026-11", stored_before=False
     )
     assert outcome is StoreResult.PENDING
     return response_id
@@ -47,7 +47,7 @@ def waiting() -> list[tuple[str, str]]:
 def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
     for number in range(K - 1):
         agree(questionnaire, number)
-    assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, waiting=K - 1, wiped=True)
+    assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, pending=K - 1, scrubbed=True)
     assert len(waiting()) == K - 1 and mixed() == []
 
 
@@ -103,10 +103,10 @@ def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, 
     monkeypatch.setattr(shuffling, "_move", lambda *arguments: 0)
     shuffling.shuffle(K)
     monkeypatch.undo()
-    assert withdraw(ids[0], kept_before=True) is StoreResult.SHUFFLED
+    assert withdraw(ids[0], stored_before=True) is StoreResult.SHUFFLED
     answers = {**dict.fromkeys(SIGNS, "3"), "consent": "yes"}
     for before in (True, False):
-        assert record(ids[1], questionnaire, answers, "2026-11", kept_before=before) is StoreResult.SHUFFLED
+        assert record(ids[1], questionnaire, answers, "2026-11", stored_before=before) is StoreResult.SHUFFLED
     shuffling.shuffle(K)
     assert len(mixed()) == K and not [
         answers for _, answers in mixed() if '"3"' in answers.replace('"pain_average": "3"', "")
@@ -137,10 +137,10 @@ def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire
     ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
     everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
-    assert shuffling.shuffle(K).wiped
+    assert shuffling.shuffle(K).scrubbed
     assert_absent(ids, tmp_path)
     one = agree(questionnaire, 10**31)
-    withdraw(one, kept_before=True)
+    withdraw(one, stored_before=True)
     shuffling.shuffle(K)
     assert_absent([one], tmp_path)
 
@@ -164,6 +164,6 @@ def test_failed_response_insert_logs_no_values(commands, questionnaire, caplog):
     answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "under_3_months", "consent": "yes", "age": "declined"}
     with db.engines["pending"].begin() as connection:
         connection.execute(text("DROP TABLE pending_response"))
-    assert record("f" * 32, questionnaire, answers, "zentinelperiod", kept_before=False) is StoreResult.UNAVAILABLE
+    assert record("f" * 32, questionnaire, answers, "zentinelperiod", stored_before=False) is StoreResult.UNAVAILABLE
     assert "pending responses cannot be reached" in caplog.text
     assert_absent(["zentinelperiod", "under_3_months", "f" * 32], caplog.text)

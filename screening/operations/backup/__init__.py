@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 BACKUP_CREATED, BACKUP_RESTORED = "backup.made", "backup.restored"
-"""What the audit calls the two."""
+"""Audit actions."""
 
 Progress = Callable[[int], object]
-"""Told how much more is done."""
+"""Callback that receives the amount done since its last call."""
 
 
 class BackupError(RuntimeError):
-    """A backup that cannot be made, read or given back. The message says why in one line, and what to do."""
+    """A backup cannot be created, read or restored. The message says why and what to do, in one line."""

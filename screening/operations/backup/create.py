@@ -1,4 +1,4 @@
-"""Making a backup while the site goes on: one snapshot, sealed, read back, and only then given its name."""
+"""Creates a backup while the site runs: one snapshot, encrypted, verified by reading it, renamed last."""
 
 import os
 import secrets
@@ -20,17 +20,17 @@ from screening.operations.backup.file_format import BackupHeader, Batch
 from screening.operations.backup.table_lists import TABLES
 
 BATCH_ROWS = 50
-"""Rows read at once: a piece of a release can have a megabyte."""
+"""Rows fetched at a time: a chunk of a release can have a megabyte."""
 
 SNAPSHOT_STATEMENTS: dict[str, dict[str, Any]] = {
     "sqlite": {},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
-"""What makes a transaction see the database as it was when it began; in SQLite each does."""
+"""Execution options for a transaction that reads a snapshot; in SQLite every transaction does."""
 
 
 def count_rows() -> int:
-    """How many rows a backup made now would have. Needs an application context. Raises BackupError."""
+    """Return how many rows a backup would have now. Needs an application context. Raises BackupError."""
     with _snapshot() as connection:
         return sum(
             connection.execute(select(func.count()).select_from(table)).scalar_one() for table in TABLES.values()
@@ -40,43 +40,43 @@ def count_rows() -> int:
 def create(
     file: Path, keyring: Keyring, now: float, replace: bool = False, progress: Progress = lambda rows: None
 ) -> BackupHeader:
-    """Write a backup of the database into a file, read it back from the disk, and note it in the audit.
+    """Write a backup of the database to a file, verify it by reading it from disk, and add an audit event.
 
-    The file gets its name last; until then, or when anything fails, what bore the name before still does.
-    ``progress`` is told of each row twice: when it is written, and when it is read back. Needs an
-    application context. Raises BackupError.
+    The backup is written to a temporary file and renamed last, so a failure leaves an existing file unchanged.
+    ``progress`` receives each row twice: when it is written and when it is verified. Needs an application
+    context. Raises BackupError.
     """
-    with _named_last(file, replace) as part:
+    with _atomic(file, replace) as part:
         with part.open("wb") as target, _snapshot() as connection:
             tables, rows = list(TABLES.values()), _rows(connection, progress)
-            stated = file_format.write_backup(
+            header = file_format.write_backup(
                 target, keyring, int(now), migration_state.latest_revision() or "", tables, rows
             )
-            _to_disk(target)
+            _sync(target)
         with file_format.open_backup(part, keyring) as contents:
-            read = contents.hand_to(lambda batch: progress(len(batch.rows)))
-        if read != stated:
-            raise BackupError("What was read back is not what was written: try again, on another disk")
-        _note(stated, now)
-    return stated
+            read = contents.read_batches(lambda batch: progress(len(batch.rows)))
+        if read != header:
+            raise BackupError("The backup read from disk differs from what was written: try again, on another disk")
+        _add_audit_event(header, now)
+    return header
 
 
 @contextmanager
 def _snapshot() -> Iterator[Connection]:
-    """The database as it is now, for as long as it is read. Nobody who writes waits for it."""
+    """Yield a connection that reads a snapshot of the database and blocks no writer."""
     engine = db.engines[None]
     try:
         if not migration_state.is_current():
-            raise BackupError("The database is not as this version of the site needs it: run flask db upgrade")
+            raise BackupError("The database is not at this version's migration: run flask db upgrade")
         with engine.connect().execution_options(**SNAPSHOT_STATEMENTS[engine.name]) as connection:
             connection.execute(text("BEGIN" if engine.name == "sqlite" else "SELECT"))
             yield connection
     except SQLAlchemyError as error:
-        raise BackupError(f"The database cannot be read ({type(error).__name__}): flask doctor tells more") from error
+        raise BackupError(f"The database cannot be read ({type(error).__name__}): run flask doctor") from error
 
 
 def _rows(connection: Connection, progress: Progress) -> Iterator[Batch]:
-    """Every row of every table, in the order of its key: that of storage is nobody's to keep."""
+    """Yield every row of every table in the order of its primary key, so that the storage order is not preserved."""
     for name, table in TABLES.items():
         ordered = select(table).order_by(*table.primary_key)
         for rows in connection.execution_options(yield_per=BATCH_ROWS).execute(ordered).partitions():
@@ -84,18 +84,18 @@ def _rows(connection: Connection, progress: Progress) -> Iterator[Batch]:
             progress(len(rows))
 
 
-def _note(stated: BackupHeader, now: float) -> None:
+def _add_audit_event(header: BackupHeader, now: float) -> None:
     try:
-        rows = str(sum(stated.rows.values()))
-        db.session.add(audit.event(BACKUP_CREATED, now, audit.COMMAND, stated.number, rows=rows))
+        rows = str(sum(header.rows.values()))
+        db.session.add(audit.event(BACKUP_CREATED, now, audit.COMMAND, header.number, rows=rows))
         db.session.commit()
     except SQLAlchemyError as error:
-        raise BackupError(f"The backup cannot be noted in the audit ({type(error).__name__}): try again") from error
+        raise BackupError(f"The audit event cannot be stored ({type(error).__name__}): try again") from error
 
 
 @contextmanager
-def _named_last(file: Path, replace: bool) -> Iterator[Path]:
-    """A file beside it, for its owner only, that takes the name at the end. What is killed leaves a ``.part``."""
+def _atomic(file: Path, replace: bool) -> Iterator[Path]:
+    """Yield a temporary file (mode 0600), renamed to ``file`` at the end. A killed process leaves a ``.part``."""
     part = file.with_name(f".{file.name}.{secrets.token_hex(4)}.part")
     try:
         _check_free(file, replace)
@@ -113,11 +113,11 @@ def _named_last(file: Path, replace: bool) -> Iterator[Path]:
 
 def _check_free(file: Path, replace: bool) -> None:
     if file.exists() and not replace:
-        raise BackupError(f"{file} is there already: give another name, or --replace")
+        raise BackupError(f"{file} already exists: choose another name, or use --replace")
 
 
-def _to_disk(file: BinaryIO) -> None:
-    """Have a file written, and forgotten by the system's cache, so that reading it asks the disk."""
+def _sync(file: BinaryIO) -> None:
+    """Flush a file to disk and drop it from the page cache, so that it is verified from disk."""
     file.flush()
     os.fsync(file.fileno())
     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""Giving a backup back, into a database of either kind that is migrated and empty: wholly, or not at all."""
+"""Restores a backup into a migrated, empty database (SQLite or PostgreSQL), in one transaction."""
 
 import base64
 from collections.abc import Iterator
@@ -20,42 +20,42 @@ from screening.operations.backup.file_format import BackupHeader, Batch
 from screening.operations.backup.table_lists import TABLES
 
 NEXT_STEPS = """Next, in this order:
-1. flask keys publish  so that requests are sealed to a key that is here
-2. flask purge         so that goes what is over by now
-3. /staff/accounts     who was disabled or reset since then is as before"""
+1. flask keys publish  so that new requests are encrypted to a key of this machine
+2. flask purge         to delete what has expired since the backup
+3. /staff/accounts     repeat what was disabled or reset since the backup"""
 
 
 def restore(file: Path, keyring: Keyring, now: float, progress: Progress = lambda size: None) -> BackupHeader:
-    """Put everything of a backup into the database, and note it in the audit: one transaction.
+    """Store all rows of a backup and an audit event in the database, in one transaction; return its metadata.
 
-    ``progress`` is told of bytes of the file. Needs an application context. Raises BackupError: the file is
-    not as it was written or of another version, or the database is in use or behind. Then nothing was stored.
+    ``progress`` receives the number of bytes read. Needs an application context. Raises BackupError, after which
+    nothing was stored: the file is damaged or of another migration, or the database is not empty or not migrated.
     """
-    with file_format.open_backup(file, keyring, progress) as contents, _alone() as connection:
+    with file_format.open_backup(file, keyring, progress) as contents, _exclusive() as connection:
         _check_migration(contents.migration)
         _check_empty(connection)
-        stated = contents.hand_to(lambda batch: _store(connection, batch))
-        _go_on_counting(connection)
-        rows = str(sum(stated.rows.values()))
-        event = {"at": int(now), "actor": audit.COMMAND, "action": BACKUP_RESTORED, "subject": stated.number}
+        header = contents.read_batches(lambda batch: _store(connection, batch))
+        _set_sequences(connection)
+        rows = str(sum(header.rows.values()))
+        event = {"at": int(now), "actor": audit.COMMAND, "action": BACKUP_RESTORED, "subject": header.number}
         connection.execute(insert(AuditEvent).values(**event, detail={"rows": rows}))
         connection.commit()
-    return stated
+    return header
 
 
 @contextmanager
-def _alone() -> Iterator[Connection]:
-    """A transaction during which nobody else writes into the tables; rolled back unless it is committed."""
+def _exclusive() -> Iterator[Connection]:
+    """Yield a connection in a transaction that locks out other writers; rolled back unless committed."""
     engine = db.engines[None]
     begin = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"LOCK TABLE {', '.join(TABLES)} IN EXCLUSIVE MODE"}
     try:
         if not migration_state.is_current():
-            raise BackupError("The database is not ready for it: run flask db upgrade")
+            raise BackupError("The database is not at this version's migration: run flask db upgrade")
         with engine.connect() as connection:
             connection.execute(text(begin[engine.name]))
             yield connection
     except SQLAlchemyError as error:
-        raise BackupError(f"The database did not take it ({type(error).__name__}). Nothing was stored") from error
+        raise BackupError(f"The database failed ({type(error).__name__}). Nothing was stored") from error
 
 
 def _check_migration(migration: str) -> None:
@@ -63,7 +63,7 @@ def _check_migration(migration: str) -> None:
     if migration != latest:
         raise BackupError(
             f"The backup is of migration {migration}, this version of the site has {latest}: restore it "
-            "with the version that made it, then run flask db upgrade with this one"
+            "with the version that created it, then run flask db upgrade with this one"
         )
 
 
@@ -87,12 +87,12 @@ def _store(connection: Connection, batch: Batch) -> None:
 
 
 def _stored_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The type of a column, but that nothing in a JSON column is stored as the database's NULL."""
+    """Return the type of a column, where None in a JSON column is stored as SQL NULL."""
     return JSON(none_as_null=True) if isinstance(kind, JSON) else kind
 
 
-def _go_on_counting(connection: Connection) -> None:
-    """Let PostgreSQL number new rows after those that came; SQLite does by itself."""
+def _set_sequences(connection: Connection) -> None:
+    """Set PostgreSQL's sequences to continue after the restored ids; SQLite needs no such step."""
     if connection.dialect.name != "postgresql":
         return
     for name, its_table in TABLES.items():

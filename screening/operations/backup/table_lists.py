@@ -1,4 +1,4 @@
-"""What is in a backup and what is not: every table stands on one of two lists, and a test sees to it."""
+"""The tables that a backup includes and excludes. A test requires every table to be on one of the two lists."""
 
 from sqlalchemy import Table
 
@@ -16,16 +16,16 @@ BACKED_UP = (
     *(CallbackKey, CallbackRequest, CallbackContact, CallbackNote, ClosedDay, OutboxMail),
     *(ShuffledBatch, ShuffledResponse, Release, ReleaseFile, ReleaseChunk),
 )
-"""What a backup holds."""
+"""Models whose rows are in a backup."""
 
 EXCLUDED = (
-    PendingResponse,  # a copy there can be told apart by when it came, and taken back
-    StaffSession,  # one that was ended must not begin again
-    *(WorkerJob, WorkerLease),  # of the worker that runs here, not of the clinic: after a restore each job is due
+    PendingResponse,  # can still be linked to its visitor's draft, and be withdrawn
+    StaffSession,  # a revoked session must not become valid again
+    *(WorkerJob, WorkerLease),  # state of this installation's worker; after a restore each job is due
 )
-"""What never gets into one."""
+"""Models whose rows are never in a backup."""
 
 _NAMES = {model.__tablename__ for model in BACKED_UP}
 
 TABLES: dict[str, Table] = {table.name: table for table in db.metadatas[None].sorted_tables if table.name in _NAMES}
-"""The tables of ``BACKED_UP`` by name, each after those it refers to."""
+"""The tables of ``BACKED_UP`` by name, in the order of their foreign keys."""

@@ -1,6 +1,6 @@
-"""The doctor: looks over an installation, and says of each thing that is wrong what mends it.
+"""The doctor: checks an installation and returns findings, each with its fix.
 
-A check is a function of ``CheckInputs``; to look at one thing more, add it to the ``CHECKS`` of its file.
+A check is a function of ``CheckInputs``. To add one, append it to the ``CHECKS`` of its module.
 """
 
 import logging
@@ -20,16 +20,16 @@ CHECKS = (*setup_checks.CHECKS, *keys.CHECKS, *runtime_checks.CHECKS)
 
 
 def examine(given: CheckInputs, checks: Sequence[Check] = CHECKS) -> list[Finding]:
-    """Everything that is found, what presses most first. Never raises; needs an application context."""
-    found = [finding for check in checks for finding in _tried(check, given)]
+    """Return all findings, most severe first. Never raises. Needs an application context."""
+    found = [finding for check in checks for finding in _run(check, given)]
     order = list(Severity)
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
 
-def _tried(check: Check, given: CheckInputs) -> Iterator[Finding]:
+def _run(check: Check, given: CheckInputs) -> Iterator[Finding]:
     try:
         yield from check(given)
-    except Exception as error:  # what hinders one check must not hide what the others find
+    except Exception as error:  # an error in one check must not hide the findings of the others
         log.error("the doctor's check %s failed: %s", check.__name__, origin_of(error))
         what = lazy_gettext("The check “%(name)s” could not be made", name=check.__name__)
         step = lazy_gettext("Look in the log, then look again:")

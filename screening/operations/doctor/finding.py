@@ -1,4 +1,4 @@
-"""What the doctor may find: something that is not as it should be, and what mends it."""
+"""Findings of the doctor: what is wrong, and its fix."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from flask_babel.speaklater import LazyString
 
 
 class Severity(Enum):
-    """How much it presses: somebody must see to it now, or soon; or it is only good to know."""
+    """The urgency of a finding; a ``NOTE`` needs no action."""
 
     NOW = "now"
     SOON = "soon"
@@ -18,9 +18,9 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing. ``what`` is wrong, ``step`` mends it, by ``command`` where there is one. Nothing personal.
+    """One finding: ``what`` is wrong, ``step`` fixes it, with ``command`` if there is one. No personal data.
 
-    The texts are lazy: a finding is kept for a while and read in either language.
+    The texts are lazy, since a cached finding is shown in either language.
     """
 
     severity: Severity
@@ -29,8 +29,8 @@ class Finding:
     command: str = ""
 
     @property
-    def needs_somebody(self) -> bool:
-        """Whether a person must do something."""
+    def needs_action(self) -> bool:
+        """Whether the finding needs action."""
         return self.severity is not Severity.NOTE
 
     @property
@@ -41,16 +41,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckInputs:
-    """What a check goes by: every setting (see ``config``), and the time in seconds since 1970, UTC."""
+    """The inputs of a check: all settings (see ``config``), and the time in seconds since 1970, UTC."""
 
     settings: dict[str, Any]
     now: float
 
     @property
     def serves_staff(self) -> bool:
-        """Whether this machine has the staff's side, and so its keys."""
+        """Whether this machine serves the staff application, and so has its keys."""
         return "staff" in self.settings["SERVE"]
 
 
 Check = Callable[[CheckInputs], Iterable[Finding]]
-"""Looks at one thing. May raise whatever it meets: that becomes a finding of its own."""
+"""Yields findings about one subject. Any exception it raises becomes a finding."""

@@ -13,11 +13,11 @@ from screening.crypto.keyring import CALLBACK, PURPOSES, SEARCH
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 
 MAX_KEY_AGE = timedelta(days=366)
-"""How long a key is used; the call-back key has a term of its own (see ``callbacks.key_rotation``)."""
+"""Longest use of a key; the call-back key has its own limit (see ``callbacks.key_rotation``)."""
 
 
 def key_files(given: CheckInputs) -> Iterator[Finding]:
-    """Whether each key file this machine needs is there, its owner's only, and whole."""
+    """Check that each key file this machine needs exists, is readable by its owner only, and is valid."""
     for purpose in key_purposes(given):
         file = ring_file(given.settings["KEYS_DIR"], purpose)
         if not file.exists():
@@ -27,16 +27,16 @@ def key_files(given: CheckInputs) -> Iterator[Finding]:
         elif _is_open(file):
             what = lazy_gettext("Others on this machine can read the key file %(file)s", file=file.name)
             yield Finding(Severity.NOW, what, lazy_gettext("Close it to them:"), f"chmod 600 {file}")
-        elif not _is_whole(given.settings["KEYS_DIR"], purpose):
+        elif not _is_valid(given.settings["KEYS_DIR"], purpose):
             what = lazy_gettext("The key file %(file)s is damaged", file=file.name)
             yield Finding(Severity.NOW, what, lazy_gettext("Bring it back from its second copy"))
 
 
 def key_age(given: CheckInputs) -> Iterator[Finding]:
-    """Whether a key is used longer than its term."""
+    """Check that no active key is older than ``MAX_KEY_AGE``."""
     today = datetime.fromtimestamp(given.now, UTC).date()
     for purpose in key_purposes(given):
-        if purpose == CALLBACK or not _is_whole(given.settings["KEYS_DIR"], purpose):
+        if purpose == CALLBACK or not _is_valid(given.settings["KEYS_DIR"], purpose):
             continue
         ring = read_ring(given.settings["KEYS_DIR"], purpose)
         key = ring.key(ring.active)
@@ -48,7 +48,7 @@ def key_age(given: CheckInputs) -> Iterator[Finding]:
 
 
 def key_purposes(given: CheckInputs) -> list[str]:
-    """What this machine needs keys for."""
+    """Return the key purposes of the applications this machine serves."""
     return [purpose for surface in given.settings["SERVE"] for purpose in PURPOSES[surface]]
 
 
@@ -56,7 +56,7 @@ def _is_open(file: Path) -> bool:
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
-def _is_whole(folder: Path, purpose: str) -> bool:
+def _is_valid(folder: Path, purpose: str) -> bool:
     try:
         read_ring(folder, purpose)
     except SettingsError:

@@ -1,6 +1,6 @@
-"""Checks of what lies in the database: whether what should be done by itself is done.
+"""Checks of the database: whether the worker's jobs are done.
 
-How late the mixing is goes by the worker's own times and never by the copies: whether one waits is nobody's to see.
+Whether shuffling is late is judged by the job's own times, never by pending responses, whose number is not disclosed.
 """
 
 from collections.abc import Iterator
@@ -25,17 +25,17 @@ from screening.staff.models import Account, Role
 from screening.staff.roles import ADMIN
 
 WORKER_SILENT_SECONDS = 15 * 60
-"""Seconds after which a worker that is not seen is missed."""
+"""Seconds without a sign of the worker after which it is reported."""
 
 MAIL_WAITING_SECONDS = HOUR_SECONDS
-"""Seconds after which a mail that is not sent is told: by then it was tried at least three times."""
+"""Seconds after which a pending mail is reported; by then at least three attempts have failed."""
 
 ROTATION_OVERDUE_SECONDS = 2 * DAY_SECONDS
 """Seconds after which a daily job is late."""
 
 
 def database(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the database can be reached and is at the newest migration; if so, all that lies in it."""
+    """Check that the database can be reached and is at the newest migration; if so, run ``DATABASE_CHECKS``."""
     missing = [file for file in sqlite_files(given.settings["DATABASE_URL"]) if not file.exists()]
     try:
         newest = not missing and migration_state.is_current()
@@ -54,7 +54,7 @@ def database(given: CheckInputs) -> Iterator[Finding]:
 
 
 def worker(given: CheckInputs) -> Iterator[Finding]:
-    """Whether a worker is at work."""
+    """Check that a worker is running."""
     seen = worker_last_ran(given.now)
     if seen is None or given.now - seen > WORKER_SILENT_SECONDS:
         yield Finding(
@@ -68,14 +68,14 @@ def worker(given: CheckInputs) -> Iterator[Finding]:
 
 
 def worker_last_ran(now: float) -> int | None:
-    """When a worker last gave a sign of life: it finished or failed at a job, or took its lease."""
+    """Return when a worker last finished or failed a job or renewed its lease; None if there is no such time."""
     times = [time for row in db.session.execute(select(WorkerJob.ran_at, WorkerJob.failed_at)) for time in row]
     times += [until - LEASE_SECONDS for until in db.session.scalars(select(WorkerLease.until)) if until]
     return max((time for time in times if time is not None and time <= now), default=None)
 
 
 def jobs(given: CheckInputs) -> Iterator[Finding]:
-    """Whether a job fails again and again, or is late."""
+    """Check that no job of the worker failed or is late."""
     rows = {job.name: job for job in db.session.scalars(select(WorkerJob).order_by(WorkerJob.name))}
     for job in rows.values():
         if job.failed_at is not None:
@@ -90,7 +90,7 @@ def jobs(given: CheckInputs) -> Iterator[Finding]:
 
 
 def key_rotation_progress(given: CheckInputs) -> Iterator[Finding]:
-    """Whether an old call-back key should have been destroyed."""
+    """Check that no old call-back key is overdue to be destroyed."""
     if key_rotation.is_overdue(given.now):
         what = lazy_gettext("A call-back key lives for over a week: who took a request back can be read in old backups")
         yield Finding(
@@ -99,14 +99,14 @@ def key_rotation_progress(given: CheckInputs) -> Iterator[Finding]:
 
 
 def public_key_published(given: CheckInputs) -> Iterator[Finding]:
-    """Whether requests for a call can be sealed."""
+    """Check that a public key is published, to which call-back requests can be encrypted."""
     if not db.session.scalar(select(func.count()).select_from(CallbackKey).where(CallbackKey.active)):
         what = lazy_gettext("No call-back key is published: nobody can ask for a call")
         yield Finding(Severity.NOW, what, lazy_gettext("On the worker’s machine:"), "flask keys publish")
 
 
 def mail(given: CheckInputs) -> Iterator[Finding]:
-    """Whether mail gets through."""
+    """Check that no mail failed or is late."""
     failed = queries.counts()[FAILED]
     step = lazy_gettext("See why, and try again, at")
     if failed:
@@ -119,7 +119,7 @@ def mail(given: CheckInputs) -> Iterator[Finding]:
 
 
 def admin(given: CheckInputs) -> Iterator[Finding]:
-    """Whether anybody can look after the accounts."""
+    """Check that there is an active administrator account."""
     if not given.serves_staff:
         return
     found = select(func.count()).select_from(Account).where(Account.active, Account.roles.any(Role.name == ADMIN))
@@ -130,9 +130,9 @@ def admin(given: CheckInputs) -> Iterator[Finding]:
 
 
 def backups(given: CheckInputs) -> Iterator[Finding]:
-    """Whether a backup is missed. Only where one was ever made by our command: others make theirs in other ways."""
-    of_one = AuditEvent.action.in_((backup.BACKUP_CREATED, backup.BACKUP_RESTORED))
-    last = db.session.scalar(select(func.max(AuditEvent.at)).where(of_one))
+    """Check that the last backup is recent, if ``flask backup`` was ever used: a site may have other backups."""
+    backup_events = AuditEvent.action.in_((backup.BACKUP_CREATED, backup.BACKUP_RESTORED))
+    last = db.session.scalar(select(func.max(AuditEvent.at)).where(backup_events))
     if last is not None and given.now - last > ROTATION_OVERDUE_SECONDS:
         what = lazy_gettext("No backup was made for two days")
         yield Finding(Severity.SOON, what, lazy_gettext("Make one, and let cron do it daily:"), "flask backup FILE")

@@ -1,4 +1,4 @@
-"""Checks of settings and files: what needs no database."""
+"""Checks of settings and files, without the database."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ from screening.questionnaires.table_reader import DefinitionError
 from screening.web import crisis
 
 DETERMINATION_VALIDITY = timedelta(days=3 * 365)
-"""HHS sets no term for an expert's word and says that experts give one ("time-limited certifications"); ours."""
+"""The site's own limit: HHS sets none for an expert determination, but mentions "time-limited certifications"."""
 
 MIN_FREE_BYTES = 1024**3
-"""Bytes. Beside it a purge needs as much again as the largest SQLite file."""
+"""Bytes. In addition, a purge needs as much room as the largest SQLite file."""
 
 
 def questionnaire(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the definition can be used at the next start."""
+    """Check that the questionnaire definition is valid."""
     try:
         loader.load(given.settings["QUESTIONNAIRE_FILE"])
     except DefinitionError as error:
@@ -37,7 +37,7 @@ def questionnaire(given: CheckInputs) -> Iterator[Finding]:
 
 
 def crisis_files(given: CheckInputs) -> Iterator[Finding]:
-    """Whether crisis help is there in every language, and was checked within a year."""
+    """Check that the crisis file of every language is valid and was reviewed within a year."""
     for language, found in crisis.load(_languages(given)).items():
         file = f"screening/web/crisis/{language}.toml"
         if found.checked is None:
@@ -57,12 +57,12 @@ def crisis_files(given: CheckInputs) -> Iterator[Finding]:
 def _languages(given: CheckInputs) -> tuple[str, ...]:
     try:
         return loader.load(given.settings["QUESTIONNAIRE_FILE"]).locales
-    except DefinitionError:  # told by itself
+    except DefinitionError:  # reported by the check ``questionnaire``
         return tuple(file.stem for file in crisis.FOLDER.glob("*.toml"))
 
 
 def clinic_file(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the clinic file can be used, and is a real clinic's."""
+    """Check that the clinic file is valid and not the demo clinic's."""
     path: Path = given.settings["CLINIC_FILE"]
     try:
         demo = clinic.load(path).demo
@@ -77,14 +77,14 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
 
 
 def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the site would start again with these settings."""
+    """Check that the site would start with these settings."""
     for problem in config_checks.problems(given.settings):
         what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
         yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the limits are counted for all processes together."""
+    """Check that rate limits of a public site are counted across processes."""
     if config_checks.is_public(given.settings) and given.settings["RATE_LIMIT_STORAGE_URL"].startswith("memory:"):
         yield Finding(
             Severity.NOTE,
@@ -95,7 +95,7 @@ def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
 
 
 def determination(given: CheckInputs) -> Iterator[Finding]:
-    """Whether the expert's word that releases may tell months is still fresh."""
+    """Check that the expert determination is not older than ``DETERMINATION_VALIDITY``."""
     found = given.settings["EXPERT_DETERMINATION"]
     if found and _today(given) - found.day > DETERMINATION_VALIDITY:
         yield Finding(
@@ -107,7 +107,7 @@ def determination(given: CheckInputs) -> Iterator[Finding]:
 
 
 def mail_settings(given: CheckInputs) -> Iterator[Finding]:
-    """Whether mail can be sent at all; settings that exclude each other are told by themselves."""
+    """Check that a mail server is set and its files can be read; conflicts are found by ``setting_conflicts``."""
     if not given.settings["MAIL_HOST"]:
         what = lazy_gettext("No mail server is set, so no mail is sent")
         step = lazy_gettext("Let the team look at its requests by itself, or set")
@@ -122,7 +122,7 @@ def mail_settings(given: CheckInputs) -> Iterator[Finding]:
 
 
 def disk(given: CheckInputs) -> Iterator[Finding]:
-    """Whether there is room for what is to be stored."""
+    """Check the free space on the disks of databases and keys."""
     files = sqlite_files(given.settings["DATABASE_URL"])
     needed = MIN_FREE_BYTES + max((file.stat().st_size for file in files if file.exists()), default=0)
     folders = {ROOT / "instance", given.settings["KEYS_DIR"], *(file.parent for file in files)}

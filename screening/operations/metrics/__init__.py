@@ -1,1 +1,1 @@
-"""Figures for Prometheus."""
+"""Prometheus metrics."""

@@ -1,4 +1,4 @@
-"""Prometheus metrics on their own port, shared by all processes: counters in a folder, the rest from the database."""
+"""Prometheus metrics on a separate port. Counters of all processes are in a folder; gauges come from the database."""
 
 import os
 import shutil
@@ -17,14 +17,14 @@ METRICS_DIR = ROOT / "instance" / "metrics"
 
 
 def start(app: Flask) -> None:
-    """Count what this process answers, and serve the figures, where ``METRICS_ADDRESS`` says so.
+    """Count the requests of this process and serve the metrics at ``METRICS_ADDRESS``, if set.
 
-    ``app`` is the application in front. Raises SettingsError when the address cannot be listened on.
+    ``app`` is the outer application. Raises SettingsError when the address cannot be bound.
     """
     address = app.config["SETTINGS"]["METRICS_ADDRESS"]
     if address is None:
         return
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder())  # the library looks for it when it is imported
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder())  # prometheus_client reads it on import
     from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess
 
     from screening.operations.metrics import gauges, requests
@@ -38,7 +38,7 @@ def start(app: Flask) -> None:
 
 
 def _folder() -> Path:
-    """The folder of this run of the server, named by the process that started us; those of runs that ended go."""
+    """Return the folder of this server, named by its parent process; remove folders of servers that ended."""
     METRICS_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in METRICS_DIR.iterdir():
         if not Path(f"/proc/{left.name}").exists():
@@ -63,4 +63,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _Silent(WSGIRequestHandler):
     def log_message(self, *arguments: Any) -> None:
-        """Say nothing: there is no access log."""
+        """Log nothing: there is no access log."""

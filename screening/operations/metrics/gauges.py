@@ -1,6 +1,6 @@
-"""What is read off at each look: mail, calls, crisis numbers, the worker.
+"""Gauges, read at each scrape: mail, call-back requests, crisis files, the worker.
 
-Nothing here comes from answers, and nothing tells when a copy came: the jobs run by the clock.
+None depends on answers or reveals when a response was stored, since jobs run at fixed intervals.
 """
 
 import math
@@ -22,14 +22,14 @@ from screening.web.crisis import Crisis
 
 
 class Gauges(Collector):
-    """The gauges of a site, for a registry."""
+    """A collector of the site's gauges."""
 
     def __init__(self, app: Flask) -> None:
-        """``app`` is the application in front."""
+        """``app`` is the outer application."""
         self._app = application_with_database(app)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Read them all; those of the database are left out while it is away."""
+        """Yield all gauges; those from the database only while it is available."""
         with self._app.app_context():
             now = int(self._app.extensions["clock"]())
             yield _crisis(self._app.extensions["crisis"], now)
@@ -52,20 +52,22 @@ def _crisis(crises: Mapping[str, Crisis], now: int) -> GaugeMetricFamily:
 
 
 def _mail(now: int) -> Iterator[GaugeMetricFamily]:
-    mails = GaugeMetricFamily("screening_outbox_mails", "Mails not sent, by state", labels=["state"])
+    mails = GaugeMetricFamily("screening_outbox_mails", "Unsent mails by state", labels=["state"])
     for state, count in queries.counts().items():
         mails.add_metric([state], count)
     since = queries.oldest_pending()
     age = 0 if since is None else now - since
     yield mails
-    yield GaugeMetricFamily("screening_outbox_age_seconds", "How long the oldest mail waits", age)
+    yield GaugeMetricFamily("screening_outbox_age_seconds", "Age of the oldest pending mail", age)
 
 
 def _calls(now: int) -> Iterator[GaugeMetricFamily]:
     waiting = select(func.count()).select_from(CallbackRequest).where(CallbackRequest.state_group == WAITING)
     overdue = waiting.where(CallbackRequest.due_at < now)
-    yield GaugeMetricFamily("screening_callbacks_waiting", "Requests for a call that wait", db.session.scalar(waiting))
-    yield GaugeMetricFamily("screening_callbacks_overdue", "Those whose time is over", db.session.scalar(overdue))
+    yield GaugeMetricFamily("screening_callbacks_waiting", "Call-back requests that wait", db.session.scalar(waiting))
+    yield GaugeMetricFamily(
+        "screening_callbacks_overdue", "Call-back requests past their due time", db.session.scalar(overdue)
+    )
 
 
 def _jobs(now: int) -> GaugeMetricFamily:

@@ -1,7 +1,7 @@
 """Request counts and durations, labeled so that no answer can be inferred.
 
-The path of a walk depends on its answers, so of the walk only GETs of pages that everyone passes are counted, under
-one label, and every failure.
+The path of a walk depends on its answers. Of the walk only GETs of pages that every visitor passes are counted, under
+one label, and all 5xx responses.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,12 +24,12 @@ REQUEST_SECONDS = Histogram(
 )
 
 SHED_REQUESTS = Counter("screening_refused", "Requests refused because too many came at once")
-"""One figure for all of them: where somebody was refused could tell how far the walk went."""
+"""Without labels: the path of a refused request could reveal how far a walk had come."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a request is counted under; ``steady`` tells that everybody comes by, whatever their answers."""
+    """The labels of a request; ``steady``: every visitor makes it, whatever their answers."""
 
     surface: str
     group: str
@@ -37,17 +37,17 @@ class Labels:
 
 
 class LabelResolver:
-    """Where a request belongs: by the first part of its address, where that is one of ours."""
+    """Maps requests to labels by the first segment of their path, if it is one of the site's."""
 
     def __init__(self, app: Flask) -> None:
-        """``app`` is the application in front."""
+        """``app`` is the outer application."""
         staff = app.extensions.get("staff")
         self._visitor = _first_parts(app) | {"static"}
         self._staff = _first_parts(staff) if staff else frozenset()
         self._unsteady = _unsteady(app.extensions["questionnaire"])
 
     def of(self, method: str, path: str) -> Labels:
-        """The place of a request, by its method and path."""
+        """Return the labels of a request."""
         first, _, rest = path.lstrip("/").partition("/")
         if first == "staff" and self._staff:
             return Labels("staff", _known(rest.partition("/")[0], self._staff), True)
@@ -57,13 +57,13 @@ class LabelResolver:
 
 
 def with_request_metrics(
-    application: Callable[..., Iterable[bytes]], places: LabelResolver
+    application: Callable[..., Iterable[bytes]], resolver: LabelResolver
 ) -> Callable[..., Iterable[bytes]]:
-    """A WSGI application that counts and times what another one answers."""
+    """Return a WSGI application that counts and times the responses of another."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, began = "5xx", perf_counter()
-        place = places.of(environ["REQUEST_METHOD"], environ["PATH_INFO"])  # before it is handed on and changed
+        labels = resolver.of(environ["REQUEST_METHOD"], environ["PATH_INFO"])  # before a dispatcher changes PATH_INFO
 
         def start(line: str, *more: Any) -> Any:
             nonlocal status
@@ -73,15 +73,15 @@ def with_request_metrics(
         try:
             return application(environ, start)
         finally:
-            if place.steady or status == "5xx":
-                REQUEST_SECONDS.labels(place.surface, place.group, status).observe(perf_counter() - began)
+            if labels.steady or status == "5xx":
+                REQUEST_SECONDS.labels(labels.surface, labels.group, status).observe(perf_counter() - began)
 
     return answer
 
 
 def _unsteady(questionnaire: Questionnaire) -> frozenset[str]:
-    asked_of_some = (question.id for question in questionnaire.questions if question.show_when)
-    return frozenset((*asked_of_some, questionnaire.roles.age))
+    conditional = (question.id for question in questionnaire.questions if question.show_when)
+    return frozenset((*conditional, questionnaire.roles.age))
 
 
 def _first_parts(app: Flask) -> frozenset[str]:
@@ -89,5 +89,5 @@ def _first_parts(app: Flask) -> frozenset[str]:
 
 
 def _known(part: str, parts: frozenset[str]) -> str:
-    """The group of a first part; the empty one is that of the start page."""
+    """Return the group of a first path segment; the start page has an empty one."""
     return (part or "start") if part in parts else "unknown"

@@ -1,6 +1,6 @@
-"""The files of a release beyond its rows: a workbook, and a package with all that explains the rows.
+"""Exports of a release: an Excel workbook, and a package with codebook, manifest and descriptions.
 
-``build`` is the one door. The rows themselves (``signs.csv``, ``full.csv``) are stored with the release.
+The entry point is ``build``. The rows themselves (``signs.csv``, ``full.csv``) are stored with the release.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,29 +16,29 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "zip": "application/zip",
 }
-"""What each kind of file is, by the ending of its name."""
+"""Media types by file extension."""
 
 NAMES = tuple(f"{detail}.{ending}" for detail in (SIGNS_DETAIL, FULL_DETAIL) for ending in MEDIA_TYPES)
-"""The files that a release has."""
+"""The files of a release."""
 
 Progress = Callable[[int], None]
-"""Told how many rows more are done."""
+"""Callback that receives the number of rows done since its last call."""
 
 
 def download_name(number: str, name: str) -> str:
-    """What a file is called outside: ``R-0001-signs.csv``."""
+    """Return the file name of a download: ``R-0001-signs.csv``."""
     return f"{number}-{name}"
 
 
 def media_type(name: str) -> str:
-    """What kind of file it is, for browsers."""
+    """Return the media type of a file."""
     return MEDIA_TYPES[name.rpartition(".")[2]]
 
 
 def build(release: Release, name: str, target: Path, progress: Progress | None = None) -> None:
-    """Make ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` out of what is stored.
+    """Build ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` from the stored release.
 
-    The same release always gives the same bytes. Needs an application context.
+    Deterministic: the same release always yields the same bytes. Needs an application context.
     """
     detail, _, ending = name.partition(".")
     columns = codebook.from_json(release.codebook[detail])
@@ -51,7 +51,7 @@ def build(release: Release, name: str, target: Path, progress: Progress | None =
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
-    """The same pieces; how many rows end in each is told on the way, without the header."""
+    """Yield the pieces unchanged; report the number of rows in each, without the header, to ``progress``."""
     for number, piece in enumerate(pieces):
         yield piece
         progress(piece.count(b"\n") - (number == 0))

@@ -1,4 +1,4 @@
-"""Cells as CSV: written so that every program reads the same, and that none runs a cell as a formula."""
+"""CSV writing and reading, with cells escaped so that no spreadsheet runs one as a formula."""
 
 import codecs
 import csv
@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 FORMULA = re.compile("[=+@\t\r\n＝＋－＠-]")
-"""How a cell starts that a spreadsheet may take for a formula (OWASP, "CSV Injection")."""
+"""First characters of cells that a spreadsheet may run as a formula (OWASP, "CSV Injection")."""
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
 def escape_formula(cell: str) -> str:
-    """The cell with an apostrophe before it where it could be run as a formula; a number stays what it is."""
+    """Return the cell, with a leading apostrophe if a spreadsheet could run it as a formula; numbers are unchanged."""
     return f"'{cell}" if FORMULA.match(cell) and not NUMBER.fullmatch(cell) else cell
 
 
 class _Line:
-    """Hands back what it is given to write."""
+    """A file object whose ``write`` returns the line, and so does ``csv.writer.writerow``."""
 
     def write(self, line: str) -> str:
         return line
@@ -29,27 +29,27 @@ _writer = csv.writer(_Line(), lineterminator="\r\n")
 
 
 def csv_record(cells: Iterable[str]) -> str:
-    """One record of RFC 4180: safe cells, quotes only where needed, CRLF at its end."""
+    """Return one RFC 4180 record: cells escaped against formulas, quotes only where needed, ending with CRLF."""
     line: str = _writer.writerow([escape_formula(cell) for cell in cells])
     return line
 
 
 def write_csv(rows: Iterable[Iterable[str]]) -> bytes:
-    """A whole small file, as UTF-8 without a byte order mark."""
+    """Return a complete small file, as UTF-8 without a byte order mark."""
     return "".join(map(csv_record, rows)).encode()
 
 
 def parse_csv(parts: Iterable[bytes]) -> Iterator[list[str]]:
-    """The rows of a file that comes in parts, cut anywhere. Raises csv.Error and UnicodeDecodeError."""
+    """Yield the rows of a file given in parts, split at any byte. Raises csv.Error and UnicodeDecodeError."""
     return csv.reader(_lines(codecs.iterdecode(parts, "utf-8")), strict=True)
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
-    """The same text, cut after each line feed."""
-    waiting = ""
+    """Yield the text line by line, each with its line feed."""
+    rest = ""
     for text in texts:
-        *lines, waiting = (waiting + text).split("\n")
+        *lines, rest = (rest + text).split("\n")
         for line in lines:
             yield f"{line}\n"
-    if waiting:
-        yield waiting
+    if rest:
+        yield rest

@@ -1,4 +1,4 @@
-"""The codebook of a release: each column of its rows, and each code that can stand in it, in every language."""
+"""The codebook of a release: each column and each code that it can contain, in every language."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PERIOD, AGE_BAND, PAIN_DURATION = QUASI_IDENTIFIERS
 
 @dataclass(frozen=True)
 class Code:
-    """A code that can stand in a column, and what it says."""
+    """A code of a column, and its meaning."""
 
     code: str
     text: Texts
@@ -27,9 +27,9 @@ class Code:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the rows: its name, a short ``label``, the ``question`` that was asked, its codes.
+    """A column: its name, a short ``label``, the ``question`` in full, its codes.
 
-    ``asked_when``: the sign and its codes with which the question was asked; None where it hangs on no sign.
+    ``asked_when``: the sign, and its codes, on which the question depends; None if it depends on no sign.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Column:
 def columns(
     manifest: Mapping[str, Any], questionnaire: Questionnaire, hierarchies: Hierarchies, detail: str
 ) -> tuple[Column, ...]:
-    """The columns of a release in their order, with the codes that its levels and masking allow.
+    """Return the columns of a release in order, with the codes that its levels and suppression allow.
 
-    ``detail`` is ``signs`` or ``full``; questionnaire and ladders must be those the release was made with.
+    ``detail`` is ``signs`` or ``full``; questionnaire and hierarchies must be those the release was made with.
     """
     return _Codebook(manifest, questionnaire, hierarchies, detail).columns()
 
 
 def to_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
-    """Columns as JSON keeps them."""
+    """Return columns as JSON values."""
     return [
         {
             "name": column.name,
@@ -63,9 +63,9 @@ def to_json(columns: Iterable[Column]) -> list[dict[str, Any]]:
     ]
 
 
-def from_json(kept: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
-    """Columns back from JSON."""
-    return tuple(_column(**column) for column in kept)
+def from_json(stored: Iterable[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Return columns from JSON values."""
+    return tuple(_column(**column) for column in stored)
 
 
 def _column(codes: list[dict[str, Any]], asked_when: list[Any] | None, **texts: Any) -> Column:
@@ -74,23 +74,23 @@ def _column(codes: list[dict[str, Any]], asked_when: list[Any] | None, **texts: 
 
 
 def locales(columns: Sequence[Column]) -> tuple[str, ...]:
-    """The languages of a codebook, English first."""
+    """Return the languages of a codebook, English first."""
     return tuple(sorted(columns[0].label, key=lambda locale: (locale != "en", locale)))
 
 
 def codebook_rows(columns: Sequence[Column]) -> Iterator[list[str]]:
-    """The codebook as rows of cells, its header first: a row for each code of each column."""
-    spoken = locales(columns)
-    texts = [f"{name}_{locale}" for name in ("label", "question") for locale in spoken]
-    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in spoken)]
+    """Yield the codebook as rows of cells: the header, then a row for each code of each column."""
+    languages = locales(columns)
+    texts = [f"{name}_{locale}" for name in ("label", "question") for locale in languages]
+    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in languages)]
     for column in columns:
-        about = [text[locale] for text in (column.label, column.question) for locale in spoken]
+        about = [text[locale] for text in (column.label, column.question) for locale in languages]
         for code in column.codes:
-            yield [column.name, *about, code.code, *(code.text[locale] for locale in spoken)]
+            yield [column.name, *about, code.code, *(code.text[locale] for locale in languages)]
 
 
 class _Codebook:
-    """Puts the columns of one release together."""
+    """Builds the columns of one release."""
 
     def __init__(
         self, manifest: Mapping[str, Any], questionnaire: Questionnaire, hierarchies: Hierarchies, detail: str
@@ -108,15 +108,15 @@ class _Codebook:
         return tuple(asked)
 
     def _period(self) -> Column:
-        generalized = [period for period in self.manifest["periods"] if period not in (ANY, SUPPRESSED)]
+        periods = [period for period in self.manifest["periods"] if period not in (ANY, SUPPRESSED)]
         locales = self.questionnaire.locales
-        codes = [Code(period, {at: _period_name(period, at) for at in locales}) for period in generalized]
+        codes = [Code(period, {at: _period_name(period, at) for at in locales}) for period in periods]
         if self.manifest["levels"][PERIOD] == ANY:
             codes = self._special(ANY)
         return Column(PERIOD, self.words["period"], self.words["period_asked"], (*codes, *self._suppressed()))
 
     def _banded(self, detail: str, asked: str) -> Column:
-        """A detail that is told at one of the levels of its ladder."""
+        """Return the column of a quasi-identifier, with the codes of its level."""
         question = self.questionnaire.by_id[asked]
         stated = self.manifest["levels"][detail]
         level = next(level for level in getattr(self.hierarchies, detail) if level.id == stated).generalized
@@ -130,7 +130,7 @@ class _Codebook:
         )
 
     def _answered(self, question: Question) -> Column:
-        """A sign, or the average pain: told in full, or by whether it was noticed; hidden where pain is."""
+        """Return the column of a sign or the average pain; answers about pain are suppressed with the pain duration."""
         roles = self.questionnaire.roles
         about_pain = question.id in (roles.pain, roles.pain_average)
         codes = self._choices(question) + self._special(*self._unanswered(question))
@@ -142,13 +142,13 @@ class _Codebook:
         return list({code.code: code for code in map(self._choice, question.choices)}.values())
 
     def _choice(self, choice: Choice) -> Code:
-        """What becomes of a choice at this detail: a frequency stays itself, or says whether there was any."""
+        """Return the code of a choice: itself in full detail, else whether the sign was noticed."""
         if self.detail == FULL_DETAIL or choice.points is None:
             return Code(choice.code, choice.text)
         return self._special(NOTICED if choice.points > 0 else NOT_NOTICED)[0]
 
     def _unanswered(self, question: Question) -> list[str]:
-        """The codes for when there is no answer. What hangs on the consent alone was asked in every copy."""
+        """Return the codes of a missing answer. A question that depends on the consent only was always shown."""
         condition = question.show_when
         is_branch = condition is not None and condition.question != self.questionnaire.roles.consent
         return [NOT_SHOWN, NOT_ANSWERED] if is_branch else [NOT_ANSWERED]
@@ -169,14 +169,14 @@ class _Codebook:
 
 
 def _in_full(question: Question) -> Texts:
-    """A question with the time it asks about and its hint, such as what 0 and 10 mean."""
+    """Return a question with its caption (the time it asks about) and hint (such as what 0 and 10 mean)."""
     before = {locale: f"{text}: " for locale, text in (question.caption or {}).items()}
     after = {locale: f" {text}" for locale, text in (question.hint or {}).items()}
     return {at: f"{before.get(at, '')}{text}{after.get(at, '')}" for at, text in question.text.items()}
 
 
 def _period_name(period: str, locale: str) -> str:
-    """``2026-11``, ``2026-Q4`` or ``2026`` in words."""
+    """Format ``2026-11``, ``2026-Q4`` or ``2026``."""
     year, _, part = period.partition("-")
     if not part:
         return year
@@ -185,9 +185,9 @@ def _period_name(period: str, locale: str) -> str:
 
 
 def _words(locales: tuple[str, ...]) -> dict[str, Texts]:
-    """What is not in the definition, by code, in every language. From the catalogs: no page is being made."""
-    spoken = {locale: _of_locale(Translations.load(CATALOGS, [locale]).gettext) for locale in locales}
-    return {code: {locale: spoken[locale][code] for locale in locales} for code in spoken[locales[0]]}
+    """Return texts that are not in the definition, by code, in every language; read from the catalogs directly."""
+    texts = {locale: _of_locale(Translations.load(CATALOGS, [locale]).gettext) for locale in locales}
+    return {code: {locale: texts[locale][code] for locale in locales} for code in texts[locales[0]]}
 
 
 def _of_locale(gettext: Callable[[str], str]) -> dict[str, str]:

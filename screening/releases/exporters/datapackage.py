@@ -1,4 +1,4 @@
-"""The description of a package that programs read: a Frictionless Data Package (specs.frictionlessdata.io)."""
+"""The machine-readable description of a package: a Frictionless Data Package (specs.frictionlessdata.io)."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ DataPackage = dict[str, Any]
 
 
 def describe(name: str, title: str, manifest: Mapping[str, Any], resources: Sequence[DataPackage]) -> DataPackage:
-    """The whole package. ``name`` is for addresses: small letters, digits, ``-``, ``_`` and ``.``."""
+    """Return the description. ``name`` is used in URLs: lower-case letters, digits, ``-``, ``_`` and ``.``."""
     return {
         "profile": "tabular-data-package",
         "name": name,
@@ -21,7 +21,7 @@ def describe(name: str, title: str, manifest: Mapping[str, Any], resources: Sequ
 
 
 def rows(path: str, stored: Mapping[str, Any], columns: Sequence[Column], locale: str) -> DataPackage:
-    """The file of rows. ``stored`` has its ``sha256`` and ``bytes``; every cell must be one of its column's codes."""
+    """Describe the data file. ``stored`` has its ``sha256`` and ``bytes``; cells are limited to the column's codes."""
     fields = [
         {
             "name": column.name,
@@ -36,13 +36,13 @@ def rows(path: str, stored: Mapping[str, Any], columns: Sequence[Column], locale
 
 
 def small_table(name: str, path: str, content: bytes, header: Sequence[str]) -> DataPackage:
-    """A table that is given whole."""
+    """Describe a small table, given as bytes."""
     fields = [{"name": column, "type": "string"} for column in header]
     return _resource(name, path, hashlib.sha256(content).hexdigest(), len(content), fields)
 
 
 def _resource(name: str, path: str, sha256: str, size: int, fields: list[DataPackage]) -> DataPackage:
-    """A table. Only an empty cell is missing: declined, not answered, not shown and masked must stay apart."""
+    """Describe a table. Only an empty cell is a missing value: declined, not answered, not shown and masked differ."""
     return {
         "profile": "tabular-data-resource",
         "name": name,

@@ -1,4 +1,4 @@
-"""Everything about the rows of a release in one archive, for people, statistics programs and REDCap."""
+"""The ZIP package of a release: rows, codebook, manifest, and descriptions for statistics programs and REDCap."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,15 +19,15 @@ SIGNS_ENTRIES = {
     True: "`noticed`, however often, or `not_noticed`: not at all.",
     False: "the answers themselves; `codebook.csv` says what each code means.",
 }
-"""What the rows tell of a sign, by whether only the signs are told."""
+"""README text on the values of signs, by whether the detail is ``signs``."""
 
 
 def write_package(
     target: Path, release: Release, detail: str, columns: Sequence[Column], rows: Iterable[bytes]
 ) -> None:
-    """Write the archive. ``rows`` is the file of rows, in pieces; it goes through memory a piece at a time.
+    """Write the archive. ``rows`` are the bytes of the data file in pieces, which are written one by one.
 
-    Every entry is of 1980 and without extra fields, so the same release gives the same bytes.
+    Every entry is dated 1980 and has no extra fields, so the same release yields the same bytes.
     """
     csv, manifest = f"{release.number}-{detail}.csv", json.loads(release.manifest)
     locale = codebook.locales(columns)[0]

@@ -1,4 +1,4 @@
-"""The rows of a release as an instrument of REDCap: its data dictionary."""
+"""The REDCap data dictionary of a release."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,7 +25,7 @@ HEADERS = (
     "Matrix Ranking?",
     "Field Annotation",
 )
-"""The columns of a data dictionary, as REDCap asks for them."""
+"""The columns that REDCap requires in a data dictionary."""
 
 NAME, FORM, TYPE, LABEL, CHOICES, NOTE, BRANCHING = (HEADERS[place] for place in (0, 1, 3, 4, 5, 6, 11))
 
@@ -33,7 +33,7 @@ RECORD_ID = "record_id"
 
 
 def data_dictionary(columns: Sequence[Column], form: str, locale: str) -> Iterator[list[str]]:
-    """The dictionary as rows of cells, its header first, in one language. ``form`` names the instrument."""
+    """Yield the dictionary as rows of cells, header first, in one language. ``form`` names the instrument."""
     yield list(HEADERS)
     yield _field(form, {NAME: RECORD_ID, TYPE: "text", LABEL: "Record ID", NOTE: "Number the rows when you import"})
     codes = {column.name: {code.code for code in column.codes} for column in columns}
@@ -47,19 +47,19 @@ def _field(form: str, about: dict[str, str]) -> list[str]:
 
 
 def _answers(column: Column, locale: str) -> dict[str, str]:
-    """How a column is answered. A period is text: ``2026-Q4`` has a hyphen, which not every REDCap takes in a code."""
+    """Return field type and choices. A period is text, since not every REDCap allows the hyphen of ``2026-Q4``."""
     if column.name == PERIOD:
         return {TYPE: "text"}
     return {TYPE: "radio", CHOICES: " | ".join(_choice(code, locale) for code in column.codes)}
 
 
 def _choice(code: Code, locale: str) -> str:
-    """A choice as REDCap writes it; the bar is what it sets choices apart with."""
+    """Return a choice in REDCap's syntax, in which ``|`` separates choices."""
     return f"{code.code}, {code.text[locale].replace('|', '/')}"
 
 
 def _branching(column: Column, codes: dict[str, set[str]]) -> str:
-    """When to show a field: with the answers it was asked after, and where it is hidden whether it was."""
+    """Return the condition to show a field: the answers on which it depends, and suppressed answers."""
     if column.asked_when is None:
         return ""
     sign, asked = column.asked_when

@@ -1,4 +1,4 @@
-"""A release as an Excel workbook with its codebook. Every cell is text, so nothing is shown as a date or rounded."""
+"""The Excel workbook of a release, with its codebook. Every cell is text, so Excel converts none to dates."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -10,27 +10,27 @@ from zipfile import ZIP_DEFLATED, ZipFile
 from rustpy_xlsxwriter import FastExcel
 
 MAX_SHEET_ROWS = 1_048_575
-"""As many rows as a sheet can have below its header (Excel, "Specifications and limits")."""
+"""Most rows of a sheet below its header (Excel, "Specifications and limits")."""
 
 PROPERTIES = "docProps/core.xml"
 NO_PROPERTIES = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
     '<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"/>'
 )
-"""What stands where writers put the author and the times."""
+"""Replaces the properties of the library, which contain author and times."""
 
 COMPRESSION_LEVEL = 1
-"""The level of compression: three times as fast as the usual one, for a file a quarter larger."""
+"""Three times as fast as the default level, for a file a quarter larger."""
 
 COLUMN_WIDTH = 18.0
-"""Of a column, in characters."""
+"""In characters."""
 
 
 def write_workbook(target: Path, rows: Iterator[list[str]], count: int, codebook: Iterator[list[str]]) -> None:
-    """Write a workbook. Both iterators begin with a header; ``count`` says how many rows follow the first.
+    """Write a workbook. Both iterators begin with a header; ``count`` is the number of rows after it in ``rows``.
 
-    Sheets after a full one are called ``responses 2`` and so on. Rows wait on the disk, never in memory. What
-    an iterator raises is passed on; ValueError when there are more rows than was said.
+    Rows beyond a full sheet continue in ``responses 2`` and so on. Rows are buffered on disk, not in memory.
+    Raises ValueError when there are more than ``count`` rows; errors of the iterators propagate.
     """
     header, explained = next(rows), next(codebook)
     draft = target.with_name(f"{target.name}.draft")
@@ -49,12 +49,12 @@ def write_workbook(target: Path, rows: Iterator[list[str]], count: int, codebook
 
 
 def _named(header: list[str], rows: Iterable[list[str]]) -> Iterator[dict[str, str]]:
-    """The rows as the library takes them."""
+    """Return the rows as dicts, as the library expects them."""
     return (dict(zip(header, row, strict=True)) for row in rows)
 
 
 def _without_properties(draft: Path, target: Path) -> None:
-    """The same workbook without the writer's properties; the parts of a zip written so are all of 1980."""
+    """Copy the workbook without author and times; ``ZipFile.open`` dates all parts 1980."""
     with ZipFile(draft) as source, ZipFile(target, "w", ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL) as copy:
         for name in source.namelist():
             with copy.open(name, "w") as part:

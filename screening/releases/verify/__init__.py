@@ -1,7 +1,8 @@
 """Verifies a release from its files alone, sharing no code with what makes releases.
 
-The caller passes what questionnaire and hierarchies allow (``ReleaseSpec``) and gets findings that name places and
-kinds and never repeat a cell. Not verifiable: whether responses were generalized as they were given.
+The caller passes what questionnaire and hierarchies allow (``ReleaseSpec``) and gets findings, which name place and
+kind of a violation but never contain the text of a cell. Whether responses were generalized correctly cannot be
+verified from the files.
 """
 
 import struct
@@ -38,10 +39,10 @@ DAMAGE = (
 
 
 def check_file(path: Path, expected: ReleaseSpec, manifest: Path | None = None) -> list[Finding]:
-    """Verify a .csv, .xlsx or .zip release.
+    """Verify a .csv, .xlsx or .zip release; return the findings.
 
-    Without ``manifest`` the one beside the file is taken, ``R-0001-manifest.json`` for ``R-0001-signs.csv``; without
-    either the rows are judged alone. An empty list: nothing was found. A file that cannot be read is a finding.
+    The default of ``manifest`` is the file next to it, ``R-0001-manifest.json`` for ``R-0001-signs.csv``; without
+    one only the rows are verified. A file that cannot be read is a finding.
     """
     beside = path.with_name(f"{path.stem.rpartition('-')[0]}-{MANIFEST}")
     if manifest is None and beside.is_file():
@@ -54,25 +55,27 @@ def check_file(path: Path, expected: ReleaseSpec, manifest: Path | None = None) 
 
 
 def check_open_file(name: str, file: BinaryIO, expected: ReleaseSpec, manifest: bytes | None = None) -> list[Finding]:
-    """Verify a release's file, open for reading at its start and seekable; ``name`` names it in findings."""
+    """Verify an open, seekable file of a release; ``name`` is used in findings and to determine the detail."""
     try:
         start = file.read(4)
         file.seek(0)
         if not start:
             raise UnreadableError("is empty")
-        found = list(dict.fromkeys(look(name, file, start, expected, manifest)))
+        found = list(dict.fromkeys(of_file(name, file, start, expected, manifest)))
     except DAMAGE as error:
         why = str(error) if isinstance(error, UnreadableError) else "damaged, or not a release's file"
         return [Finding(name, f"cannot be read: {why}")]
     return found
 
 
-def look(name: str, file: BinaryIO, start: bytes, expected: ReleaseSpec, manifest: bytes | None) -> Iterable[Finding]:
-    """Choose by what the file is, whatever its name."""
-    packed = start.startswith(b"PK")
-    if not packed and name.lower().endswith((".zip", ".xlsx")):
+def of_file(
+    name: str, file: BinaryIO, start: bytes, expected: ReleaseSpec, manifest: bytes | None
+) -> Iterable[Finding]:
+    """Verify a file by its content type, whatever its name."""
+    zipped = start.startswith(b"PK")
+    if not zipped and name.lower().endswith((".zip", ".xlsx")):
         raise UnreadableError("damaged, or not a release's file")
-    if not packed:
+    if not zipped:
         tally = Tally()
         figures, found = of_rows(name, csv_reader.csv_lines(file, tally), tally, expected, manifest)
         return [*found, *of_name(name, figures)]
@@ -85,36 +88,36 @@ def look(name: str, file: BinaryIO, start: bytes, expected: ReleaseSpec, manifes
 def of_rows(
     name: str, lines: Iterator[str], tally: Tally, expected: ReleaseSpec, manifest: bytes | None
 ) -> tuple[Figures, list[Finding]]:
-    """The figures of a data file and what is wrong with its rows and its manifest."""
-    generalized = {} if manifest is None else manifests.parse_manifest(manifest)
-    figures, found = count(name, lines, expected, manifests.claimed(generalized))
+    """Verify the rows of a data file and its manifest; return counts and findings."""
+    stated = {} if manifest is None else manifests.parse_manifest(manifest)
+    figures, found = count(name, lines, expected, manifests.claimed(stated))
     found = [*tally.findings(name), *found]
     if figures.complete:
         found += k_anonymity.group_findings(name, figures, expected)
     if manifest is not None:
         found += manifests.findings(manifest, expected)
-        found += manifests.against(generalized, figures) if figures.complete else ()
+        found += manifests.against(stated, figures) if figures.complete else ()
     return figures, found
 
 
 def of_workbook(name: str, archive: Archive, expected: ReleaseSpec, manifest: bytes | None) -> list[Finding]:
-    """What is wrong with an XLSX file."""
+    """Verify an XLSX file."""
     tally, book = Tally(), Workbook(name, archive)
     figures, found = of_rows(name, book.rows(tally), tally, expected, manifest)
-    generalized = {} if manifest is None else manifests.parse_manifest(manifest)
-    known = [*manifests.generalized(generalized), *manifests.hashes(generalized)]
+    stated = {} if manifest is None else manifests.parse_manifest(manifest)
+    known = [*manifests.allowed_dates(stated), *manifests.hashes(stated)]
     return [*found, *of_name(name, figures), *book.findings(lambda cell: pii_patterns.of_cell(cell, known))]
 
 
 def of_name(name: str, figures: Figures) -> Iterable[Finding]:
-    """Whether a data file, by its own name, is of the detail that its rows have: ``signs`` must never tell ``full``."""
+    """Check that the rows have the detail of the file name: ``signs`` must never contain ``full``."""
     claimed = detail_of(name.removesuffix(".xlsx").removesuffix(".csv") + ".csv")
     if claimed and figures.complete and claimed != figures.layout.detail:
         yield Finding(name, "not of the detail its name says")
 
 
 def of_package(name: str, archive: Archive, expected: ReleaseSpec, manifest: bytes | None) -> list[Finding]:
-    """What is wrong with a package; the manifest inside it counts, and must be the one given."""
+    """Verify a ZIP package against the manifest inside, which must equal the given one."""
     package = Package(name, archive, expected)
     found = list(package.listing())
     inside = archive.read(MANIFEST) if MANIFEST in archive.names else None

@@ -1,4 +1,4 @@
-"""The lines of a CSV file as a release writes them: UTF-8 without BOM, CRLF after every record, a header first."""
+"""Reads the lines of a release's CSV file: UTF-8 without BOM, CRLF after every record."""
 
 import codecs
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import BinaryIO
 from screening.releases.verify.rows import Tally
 
 MAX_LINE_BYTES = 4096
-"""Bytes a line may have; a release's have under 300."""
+"""Most bytes of a line; those of a release have under 300."""
 
 
 def csv_lines(file: BinaryIO, tally: Tally) -> Iterator[str]:
-    """Each line without its end; what is not as agreed is noted, and the line given all the same."""
+    """Yield each line without its line end; faults are added to ``tally``."""
     number = 0
     while line := file.readline(MAX_LINE_BYTES):
         number += 1
@@ -20,12 +20,12 @@ def csv_lines(file: BinaryIO, tally: Tally) -> Iterator[str]:
             line = line.removeprefix(codecs.BOM_UTF8)
         if not line.endswith(b"\r\n"):
             tally.note("", "does not end with CR LF", number)
-        bare = line.removesuffix(b"\n").removesuffix(b"\r")
+        content = line.removesuffix(b"\n").removesuffix(b"\r")
         try:
-            text = bare.decode()
+            text = content.decode()
         except UnicodeDecodeError:
             tally.note("", "not UTF-8", number)
-            text = bare.decode(errors="replace")
+            text = content.decode(errors="replace")
         if "\r" in text or not text.isprintable():
             tally.note("", "control or invisible characters", number)
         yield text

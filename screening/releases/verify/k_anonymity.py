@@ -1,4 +1,4 @@
-"""What every release promises of its rows, judged from the rows alone."""
+"""Checks of k-anonymity, sensitive answers, suppression and levels, from the rows alone."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from screening.releases.verify.spec import (
 
 
 def group_findings(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
-    """The promises that the rows break."""
+    """Yield the violations in the rows."""
     if not figures.rows:
         yield Finding(name, "there are no rows")
         return
@@ -29,48 +29,48 @@ def group_findings(name: str, figures: Figures, expected: ReleaseSpec) -> Iterat
 
 
 def check_group_sizes(name: str, figures: Figures, k: int) -> Iterator[Finding]:
-    """Each combination of period, age band and pain duration occurs in k rows, also with "was pain named" added."""
+    """Require k rows for each combination of quasi-identifiers, also combined with whether pain was named."""
     small = [group.rows for group in figures.groups.values() if group.rows < k]
     if small:
         yield Finding(name, f"{number(len(small), 'group has', 'groups have')} fewer than {k} rows, least {min(small)}")
         return
     parts = [rows for group in figures.groups.values() for rows in group.named.values() if rows < k]
     if parts:
-        generalized = f"{number(len(parts), 'group has', 'groups have')} fewer than {k} rows, least {min(parts)}"
-        yield Finding(name, f"by whether pain was named, {generalized}")
+        small_parts = f"{number(len(parts), 'group has', 'groups have')} fewer than {k} rows, least {min(parts)}"
+        yield Finding(name, f"by whether pain was named, {small_parts}")
 
 
 def check_sensitive_answers(name: str, figures: Figures, question: str) -> Iterator[Finding]:
-    """In each group some noticed the sensitive sign and some did not, and half at most nearly every day."""
+    """Require in each group rows with and without the sensitive sign, and at most half with nearly every day."""
     uniform = sum(1 for group in figures.groups.values() if not both(group))
     if uniform:
         groups = number(uniform, "group", "groups")
-        yield Finding(name, f"in {groups} nobody noticed {question}, or everybody who answered")
+        yield Finding(name, f"in {groups} no row has {question} noticed, or every row that answered")
     heavy = sum(1 for group in figures.groups.values() if share(group, NEARLY_EVERY_DAY) > MAX_SENSITIVE_SHARE)
     if heavy:
         groups = number(heavy, "group", "groups")
-        yield Finding(name, f"in {groups} more than half told {question} nearly every day")
+        yield Finding(name, f"in {groups} more than half answered {question} with nearly every day")
 
 
 def both(group: Group) -> bool:
-    """Whether some rows noticed the sensitive sign and some did not."""
+    """Return whether some rows have the sensitive sign noticed and some not."""
     noticed = any(group.sensitive[code] for code in (*POINTS[1:], NOTICED))
     return noticed and any(group.sensitive[code] for code in (POINTS[0], NOT_NOTICED))
 
 
 def share(group: Group, *codes: str) -> float:
-    """The share of the codes among the rows that answered the sensitive question, 0 to 1."""
+    """Return the share of the codes among the rows that answered the sensitive question, 0 to 1."""
     answered = sum(group.sensitive[code] for code in (*POINTS, NOTICED, NOT_NOTICED))
     return sum(group.sensitive[code] for code in codes) / answered if answered else 0.0
 
 
 def values(group: Group) -> int:
-    """How many different answers to the sensitive question the group gives."""
+    """Return the number of distinct answers to the sensitive question."""
     return sum(1 for code in (*POINTS, NOTICED, NOT_NOTICED) if group.sensitive[code])
 
 
 def check_suppressed(name: str, figures: Figures, k: int) -> Iterator[Finding]:
-    """Masked rows: none, or at least k and at most 5 % of the rows."""
+    """Require no suppressed rows, or at least k and at most 5 % of the rows."""
     rows = figures.suppressed
     if 0 < rows < k:
         yield Finding(name, f"{number(rows, 'masked row', 'masked rows')}, fewer than {k}")
@@ -79,12 +79,12 @@ def check_suppressed(name: str, figures: Figures, k: int) -> Iterator[Finding]:
 
 
 def check_levels(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
-    """All rows tell a detail equally coarsely."""
+    """Require one level per quasi-identifier in all rows."""
     for place, column in ((1, "age_band"), (2, "pain_duration")):
-        generalized = figures.generalized(place)
+        found = figures.codes(place)
         levels = expected.levels(column).values()
-        if generalized <= frozenset().union(*levels) and not any(generalized <= codes for codes in levels):
+        if found <= frozenset().union(*levels) and not any(found <= codes for codes in levels):
             yield Finding(f"{name} column {column}", "codes of several levels are mixed")
-    periods = figures.generalized(0)
+    periods = figures.codes(0)
     if ANY in periods and len(periods) > 1:
         yield Finding(f"{name} column period", "periods of several levels are mixed")

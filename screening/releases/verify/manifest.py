@@ -1,4 +1,4 @@
-"""The manifest: only the agreed keys, of the agreed kind, and no number that the rows do not bear out."""
+"""Checks of the manifest: only the specified keys and types, and only numbers that agree with the rows."""
 
 import json
 import re
@@ -27,7 +27,7 @@ Kind = Callable[[Any], bool]
 
 LARGEST = 1 << 20
 ROUNDING = 0.00005 + 1e-9
-"""Shares may be rounded to four places."""
+"""Tolerance for shares, which are rounded to four places."""
 
 YEAR = r"\d{4}"
 MONTH = PERIODS["month"]
@@ -35,32 +35,32 @@ DAY = rf"{MONTH}-(?:0[1-9]|[12]\d|3[01])"
 
 
 def text(pattern: str) -> Kind:
-    """A text of the pattern."""
+    """Return a check for a text that matches the pattern."""
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
 def whole(value: object) -> bool:
-    """A whole number from 0."""
+    """Return whether a value is a whole number from 0."""
     return type(value) is int and value >= 0
 
 
 def amount(value: object) -> bool:
-    """A number from 0."""
+    """Return whether a value is a number from 0."""
     return type(value) in (int, float) and float(str(value)) >= 0
 
 
 def fraction(value: object) -> bool:
-    """A share, 0 to 1."""
+    """Return whether a value is a share, 0 to 1."""
     return amount(value) and float(str(value)) <= 1
 
 
 def rounded(value: object) -> bool:
-    """A share rounded to four places."""
+    """Return whether a value is a share rounded to four places."""
     return fraction(value) and round(float(str(value)), 4) == value
 
 
 def stated_periods(value: object) -> bool:
-    """A sorted list of different periods."""
+    """Return whether a value is a sorted list of distinct periods."""
     right = isinstance(value, list) and all(text("|".join(PERIODS.values()))(period) for period in value)
     return right and isinstance(value, list) and value == sorted(set(value))
 
@@ -102,7 +102,7 @@ KEYS: dict[str, Any] = {
 
 
 def parse_manifest(raw: bytes) -> Manifest:
-    """The manifest's object; UnreadableError when it is none."""
+    """Return the manifest's JSON object. Raises UnreadableError."""
     if len(raw) > LARGEST:
         raise UnreadableError("the manifest is larger than one can be")
     try:
@@ -115,14 +115,14 @@ def parse_manifest(raw: bytes) -> Manifest:
 
 
 def findings(raw: bytes, expected: ReleaseSpec) -> Iterator[Finding]:
-    """What is wrong with the manifest in itself, whatever the rows are."""
+    """Yield the faults of the manifest itself, independent of the rows."""
     manifest = parse_manifest(raw)
     right = json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False)
     if raw.decode().removesuffix("\n") != right:
-        yield Finding("manifest", "not written as releases write it (sorted keys, each once, indent 1)")
+        yield Finding("manifest", "not formatted as specified (sorted keys, each once, indent 1)")
     for where, what in misfits(manifest, KEYS):
         yield Finding(f"manifest {where}", what)
-    known = generalized(manifest)
+    known = allowed_dates(manifest)
     for value in sorted(set(words(manifest)) - hashes(manifest)):
         for leak in pii_patterns.pattern_of(value, known):
             yield Finding("manifest", f"a text holds what looks like {leak}")
@@ -131,10 +131,10 @@ def findings(raw: bytes, expected: ReleaseSpec) -> Iterator[Finding]:
 
 
 def misfits(value: object, kind: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """Keys that are not agreed on or missing, and values of the wrong kind: where, and what."""
+    """Yield place and kind of unspecified or missing keys and of invalid values."""
     if not isinstance(kind, dict):
         if not kind(value):
-            yield where, "not the kind of value agreed on"
+            yield where, "not a valid value"
         return
     if not isinstance(value, dict):
         yield where, "not an object"
@@ -150,7 +150,7 @@ def misfits(value: object, kind: Any, where: str = "") -> Iterator[tuple[str, st
 
 
 def words(value: object) -> Iterator[str]:
-    """All texts of a JSON value, keys too."""
+    """Yield all texts of a JSON value, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
@@ -163,15 +163,15 @@ def words(value: object) -> Iterator[str]:
 
 
 def at(manifest: Manifest, *keys: str) -> Any:
-    """A value by its path of keys, None where there is none."""
+    """Return a value by its path of keys, or None."""
     value: Any = manifest
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
 
 
-def generalized(manifest: Manifest) -> list[str]:
-    """Dates finer than a year that the manifest may tell: only an expert's determination allows any."""
+def allowed_dates(manifest: Manifest) -> list[str]:
+    """Return the dates finer than a year that the manifest may contain; none without an expert determination."""
     day = at(manifest, "expert_determination")
     if not text(DAY)(day):
         return []
@@ -181,33 +181,33 @@ def generalized(manifest: Manifest) -> list[str]:
 
 
 def hashes(manifest: Manifest) -> set[str]:
-    """The SHA-256 sums that the manifest may tell."""
+    """Return the SHA-256 sums that the manifest may contain."""
     sums = [at(manifest, "ladders"), *(at(manifest, "files", name, "sha256") for name in KEYS["files"])]
     return set(filter(SHA256, sums))
 
 
 def claimed(manifest: Manifest) -> dict[str, str]:
-    """The level of each quasi-identifier that the manifest names."""
+    """Return the level of each quasi-identifier that the manifest states."""
     levels = at(manifest, "levels")
     return {key: value for key, value in levels.items() if isinstance(value, str)} if isinstance(levels, dict) else {}
 
 
 def levels(manifest: Manifest, expected: ReleaseSpec) -> Iterator[Finding]:
-    """Levels that no ladder has, and months or quarters that no expert allowed."""
-    generalized = claimed(manifest)
+    """Yield unknown levels, and months or quarters without an expert determination."""
+    stated = claimed(manifest)
     for column in QUASI_IDENTIFIERS:
         known = PERIODS if column == "period" else expected.levels(column)
-        if column in generalized and generalized[column] not in known:
-            yield Finding(f"manifest levels.{column}", "no ladder has this level")
+        if column in stated and stated[column] not in known:
+            yield Finding(f"manifest levels.{column}", "no hierarchy has this level")
     if at(manifest, "expert_determination") is None:
-        if generalized.get("period") in ("month", "quarter"):
+        if stated.get("period") in ("month", "quarter"):
             yield Finding("manifest levels.period", "finer than a year without an expert determination")
         if not text(YEAR)(at(manifest, "made")):
             yield Finding("manifest made", "finer than a year without an expert determination")
 
 
 def bounds(manifest: Manifest, expected: ReleaseSpec) -> Iterator[Finding]:
-    """Promises weaker than a release may make."""
+    """Yield parameters weaker than any policy allows."""
     asked, values, most = (
         at(manifest, *path) for path in (("k", "asked"), ("sensitive", "values_asked"), ("sensitive", "most_asked"))
     )
@@ -222,7 +222,7 @@ def bounds(manifest: Manifest, expected: ReleaseSpec) -> Iterator[Finding]:
 
 
 def against(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
-    """Numbers of the manifest that the rows do not bear out."""
+    """Yield statements of the manifest that differ from the rows."""
     for path, counted in counts(figures).items():
         claim = at(manifest, *path)
         if claim is not None and not same(claim, counted):
@@ -235,7 +235,7 @@ def against(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
 
 
 def counts(figures: Figures) -> dict[tuple[str, ...], Any]:
-    """What the rows say, by the path of the manifest's key that claims it."""
+    """Return the values computed from the rows, by the path of the manifest's key."""
     file, rows = ("files", f"{figures.layout.detail}.csv"), figures.rows
     groups = list(figures.groups.values())
     found: dict[tuple[str, ...], Any] = {
@@ -244,7 +244,7 @@ def counts(figures: Figures) -> dict[tuple[str, ...], Any]:
         ("files", "full.csv", "rows"): rows,
         (*file, "bytes"): figures.bytes,
         (*file, "sha256"): figures.sha256,
-        ("periods",): sorted(figures.generalized(0)),
+        ("periods",): sorted(figures.codes(0)),
         ("k", "reached"): figures.smallest,
         ("groups", "smallest"): figures.smallest,
         ("groups", "number"): len(groups),
@@ -259,7 +259,7 @@ def counts(figures: Figures) -> dict[tuple[str, ...], Any]:
 
 
 def patterns(detail: str, patterns: dict[tuple[str, ...], int], rows: int) -> dict[tuple[str, ...], Any]:
-    """How many different answer patterns there are and how many stand alone, by path of the manifest's key."""
+    """Return the number of distinct answer patterns and of unique ones, by path of the manifest's key."""
     unique = sum(1 for times in patterns.values() if times == 1)
     here = ("unique_patterns", detail)
     share = unique / rows if rows else 0.0
@@ -267,30 +267,30 @@ def patterns(detail: str, patterns: dict[tuple[str, ...], int], rows: int) -> di
 
 
 def beyond(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
-    """Claims about the frequencies that cannot be, judged from rows that tell only the signs."""
+    """Yield impossible statements about the frequencies, judged from rows of detail ``signs``."""
     if figures.layout.detail == "full":
         return
     most, signs = at(manifest, "sensitive", "most_reached"), figures.sign_patterns()
     share = max((k_anonymity.share(group, NOTICED) for group in figures.groups.values()), default=0.0)
     if fraction(most) and most > share + ROUNDING:
-        yield Finding("manifest sensitive.most_reached", "more than noticed the sign at all")
+        yield Finding("manifest sensitive.most_reached", "more than the share that noticed the sign at all")
     values = at(manifest, "sensitive", "values_reached")
     if whole(values) and not MIN_SENSITIVE_VALUES <= values <= 4:
-        yield Finding("manifest sensitive.values_reached", "no such number of answers can be")
+        yield Finding("manifest sensitive.values_reached", "an impossible number of answers")
     unique = sum(1 for times in signs.values() if times == 1)
     for key, least in (("patterns", len(signs)), ("unique", unique)):
         claim = at(manifest, "unique_patterns", "full", key)
         if whole(claim) and not least <= claim <= figures.rows:
-            yield Finding(f"manifest unique_patterns.full.{key}", "cannot be, by the signs")
+            yield Finding(f"manifest unique_patterns.full.{key}", "impossible, given the signs")
 
 
 def same(claim: object, counted: object) -> bool:
-    """Whether a claim is what was counted; a share may be rounded, and one period `any` may be left out."""
+    """Return whether a statement equals the count; a share may be rounded, and a single period ``any`` left out."""
     if isinstance(counted, float) and isinstance(claim, int | float):
         return abs(claim - counted) <= ROUNDING
     return claim == counted or (counted == [ANY] and claim == [])
 
 
 def plain(value: object) -> str:
-    """A number for people."""
+    """Format a number."""
     return f"{value:.4f}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""A ZIP release: only the agreed files, each looked at, all telling of the same rows."""
+"""Checks of a ZIP package: only the specified files, without personal data in their texts."""
 
 import csv
 import hashlib
@@ -18,14 +18,14 @@ ENTRIES = (MANIFEST, *SHEETS, *TEXTS)
 
 
 class Package:
-    """The files of a package."""
+    """A ZIP package."""
 
     def __init__(self, name: str, archive: Archive, expected: ReleaseSpec) -> None:
         self.name, self.archive = name, archive
         self.data = [entry for entry in archive.names if detail_of(entry)]
 
     def listing(self) -> Iterator[Finding]:
-        """Entries that are missing or that no release has; one data file, in one detail."""
+        """Yield missing and unspecified entries; require exactly one data file."""
         for where, what in self.archive.findings():
             yield Finding(f"{self.name} {where}", what)
         for entry in self.archive.names:
@@ -38,8 +38,8 @@ class Package:
             yield Finding(self.name, f"holds {len(self.data)} data files, not one")
 
     def texts(self, manifest: manifests.Manifest) -> Iterator[Finding]:
-        """What the files beside the rows and the manifest give away."""
-        known = [*manifests.generalized(manifest), *manifests.hashes(manifest), *self.sums()]
+        """Yield personal data in files other than rows and manifest."""
+        known = [*manifests.allowed_dates(manifest), *manifests.hashes(manifest), *self.sums()]
         sizes = {str(entry.file_size) for entry in self.archive.zip.infolist()}
         for entry in filter(self.archive.names.__contains__, (*SHEETS, *TEXTS)):
             raw = self.archive.read(entry)
@@ -52,17 +52,17 @@ class Package:
                 yield Finding(f"{self.name} {entry}", f"holds what looks like {leak}")
 
     def leaks(self, entry: str, text: str, known: list[str]) -> Iterator[str]:
-        """What a piece of text gives away."""
+        """Yield the kinds of personal data in a text."""
         return pii_patterns.of_cell(text, known) if entry in SHEETS else pii_patterns.pattern_of(text, known)
 
     def sums(self) -> list[str]:
-        """The SHA-256 of each small entry, which the description of the package may tell."""
+        """Return the SHA-256 of each small entry, which ``datapackage.json`` may contain."""
         names = [name for name in ENTRIES if name in self.archive.names]
         return [hashlib.sha256(self.archive.read(name)).hexdigest() for name in names]
 
 
 def pieces(entry: str, text: str, sizes: set[str]) -> Iterator[str]:
-    """The texts to look at: cells, lines, or a JSON file's texts and whole numbers other than ``sizes`` of files."""
+    """Yield the texts of an entry: cells, lines, or JSON texts and whole numbers other than file ``sizes``."""
     if entry.endswith(".csv"):
         for row in csv.reader(io.StringIO(text, newline=""), strict=True):
             yield from row

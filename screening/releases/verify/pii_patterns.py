@@ -1,6 +1,6 @@
-"""What text gives itself away as: a date, a time, an address, a number to call, an id, a formula.
+"""Patterns of personal data in texts: dates, times, e-mail addresses, phone numbers, ids; and formulas.
 
-The rule for dates is Safe Harbor's, 45 CFR 164.514(b)(2)(i)(C): nothing finer than the year.
+Dates follow Safe Harbor, 45 CFR 164.514(b)(2)(i)(C): nothing finer than the year.
 """
 
 import re
@@ -35,7 +35,7 @@ NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
 
 
 def pattern_of(text: str, known: Iterable[str] = ()) -> Iterator[str]:
-    """What the text holds that a release must not, each named once; what is ``known`` (a period told) may stand."""
+    """Yield each kind of personal data in a text once; ``known`` texts, such as stated periods, are allowed."""
     for word in known:
         text = re.sub(rf"(?<![\w./-]){re.escape(word)}(?![\w:-]|[./]\w)", " ", text)
     for what, pattern in PII_PATTERNS.items():
@@ -44,12 +44,12 @@ def pattern_of(text: str, known: Iterable[str] = ()) -> Iterator[str]:
 
 
 def formula(cell: str) -> bool:
-    """Whether a spreadsheet would run the cell (OWASP: CSV injection); a plain number is none."""
+    """Return whether a spreadsheet would run the cell as a formula (OWASP: CSV injection); a number is none."""
     return FORMULA.match(cell) is not None and NUMBER.match(cell) is None
 
 
 def of_cell(cell: str, known: Iterable[str] = ()) -> Iterator[str]:
-    """As ``pattern_of``, for a cell of a table."""
+    """Yield what ``pattern_of`` does, and formulas, for a cell of a table."""
     yield from pattern_of(cell, known)
     if formula(cell):
         yield "a formula"

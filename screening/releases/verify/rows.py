@@ -1,4 +1,4 @@
-"""One pass over the rows of a release, which are sorted: memory grows with the different groups and patterns only."""
+"""One pass over the sorted rows of a release; memory grows only with the distinct groups and answer patterns."""
 
 import csv
 import hashlib
@@ -22,8 +22,8 @@ from screening.releases.verify.spec import (
     number,
 )
 
-LOOKED_AT_FOR_IDS = 10_000
-"""A column that no release has holds ids when its first so many values all differ."""
+ID_SAMPLE_ROWS = 10_000
+"""An unspecified column contains ids if this many first values all differ."""
 
 NAMED = frozenset(POINTS[1:]) | {NOTICED}
 
@@ -34,7 +34,7 @@ class Group:
 
     rows: int = 0
     named: Counter[bool | None] = field(default_factory=Counter)
-    """Rows by whether pain was named (None: nothing in the row tells)."""
+    """Rows by whether pain was named (None: unknown)."""
 
     sensitive: Counter[str] = field(default_factory=Counter)
     """Rows by the answer to the sensitive question."""
@@ -42,7 +42,7 @@ class Group:
 
 @dataclass
 class Figures:
-    """What the rows say of themselves."""
+    """Counts of the rows of a data file."""
 
     layout: Columns
     rows: int = 0
@@ -53,25 +53,25 @@ class Figures:
 
     @property
     def complete(self) -> bool:
-        """Whether no column is missing, so that the figures say something."""
+        """Whether no column is missing, so that the counts are meaningful."""
         return not self.layout.missing()
 
     @property
     def suppressed(self) -> int:
-        """Rows of the masked group."""
+        """Number of suppressed rows."""
         return sum(group.rows for key, group in self.groups.items() if key[0] == SUPPRESSED)
 
     @property
     def smallest(self) -> int:
-        """Rows of the smallest group, the masked one among them."""
+        """Rows of the smallest group, including the suppressed one."""
         return min((group.rows for group in self.groups.values()), default=0)
 
-    def generalized(self, column: int) -> set[str]:
-        """The codes one of the quasi-identifiers takes in rows that are not masked."""
+    def codes(self, column: int) -> set[str]:
+        """Return the codes of a quasi-identifier in rows that are not suppressed."""
         return {key[column] for key in self.groups} - {SUPPRESSED}
 
     def sign_patterns(self) -> Counter[tuple[str, ...]]:
-        """The answer patterns as ``signs`` tells them, with the rows of each."""
+        """Return the answer patterns in detail ``signs``, with the rows of each."""
         if self.layout.detail == "signs":
             return self.patterns
         signs: Counter[tuple[str, ...]] = Counter()
@@ -82,16 +82,16 @@ class Figures:
 
 @dataclass
 class Tally:
-    """Breaches of the same kind at the same place, told once with their number and the first line."""
+    """Collects faults; those of the same kind and place become one finding with their number and first line."""
 
     seen: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def note(self, where: str, what: str, line: int, rows: int = 1) -> None:
-        """Count a breach."""
+        """Count a fault."""
         self.seen.setdefault((where, what), [line, 0])[1] += rows
 
     def findings(self, name: str) -> Iterator[Finding]:
-        """One finding for each kind and place."""
+        """Yield one finding for each kind and place."""
         for (where, what), (line, rows) in self.seen.items():
             place = f"{name} line {line}, {where}" if where else f"{name} line {line}"
             yield Finding(place, f"{what} ({number(rows, 'row', 'rows')})")
@@ -100,7 +100,7 @@ class Tally:
 def count(
     name: str, lines: Iterable[str], expected: ReleaseSpec, levels: Mapping[str, str]
 ) -> tuple[Figures, list[Finding]]:
-    """Count the rows of a data file, given as its lines without line ends, the header first."""
+    """Count and check the rows of a data file, given as lines without line ends, the header first."""
     sha256, size = hashlib.sha256(), 0
     lines = iter(lines)
     header = next(lines, "")
@@ -113,7 +113,7 @@ def count(
         rows = sum(1 for _ in run)
         if text < before:
             scan.tally.note("", "not sorted", line, rows)
-        scan.take(text, line, rows)
+        scan.add_rows(text, line, rows)
         data = f"{text}\r\n".encode()
         for _ in range(rows):
             sha256.update(data)
@@ -124,7 +124,7 @@ def count(
 
 
 def cells(line: str) -> list[str] | None:
-    """The cells of one record; None when it is none."""
+    """Return the cells of one CSV record; None when it is invalid."""
     if '"' not in line:
         return line.split(",")
     try:
@@ -134,7 +134,7 @@ def cells(line: str) -> list[str] | None:
 
 
 class Scan:
-    """Takes one different row after the other into the figures and notes what is wrong with it."""
+    """Adds distinct rows to the figures and collects their faults."""
 
     def __init__(self, figures: Figures) -> None:
         self.figures = figures
@@ -142,19 +142,19 @@ class Scan:
         layout = figures.layout
         self.names, self.keys = layout.names, layout.keys
         self.answers = layout.answers if figures.complete else []
-        self.right: list[set[str]] = [set() for _ in self.names]
-        self.judged = [name in layout.columns for name in self.names]
-        self.fresh: dict[int, set[str]] = {place: set() for place, judged in enumerate(self.judged) if not judged}
+        self.valid: list[set[str]] = [set() for _ in self.names]
+        self.specified = [name in layout.columns for name in self.names]
+        self.distinct: dict[int, set[str]] = {place: set() for place, known in enumerate(self.specified) if not known}
         self.sensitive = self.place(layout.expected.sensitive)
         self.pain = [self.place(name) for name in ("pain_duration", layout.expected.pain)]
         self.average = self.place(layout.expected.pain_average) if layout.detail == "full" else None
 
     def place(self, column: str) -> int:
-        """Where a column stands; a missing one is not looked at, since then nothing is counted."""
+        """Return the position of a column; 0 if missing, when nothing is counted."""
         return self.names.index(column) if column in self.names else 0
 
-    def take(self, text: str, line: int, rows: int) -> None:
-        """Count ``rows`` equal rows, the first of which stands in ``line``."""
+    def add_rows(self, text: str, line: int, rows: int) -> None:
+        """Add ``rows`` equal rows, the first of which is in ``line``."""
         self.figures.rows += rows
         row = cells(text)
         if '"' in text:
@@ -163,41 +163,41 @@ class Scan:
             self.tally.note("", "not as many cells as the header", line, rows)
             return
         row = [intern(cell) for cell in row]
-        for place, (cell, right) in enumerate(zip(row, self.right, strict=True)):
-            if cell not in right:
-                self.look(place, cell, line, rows)
-        if self.fresh:
-            self.repeats(row, rows)
+        for place, (cell, valid) in enumerate(zip(row, self.valid, strict=True)):
+            if cell not in valid:
+                self.check_cell(place, cell, line, rows)
+        if self.distinct:
+            self.track_distinct(row, rows)
         if self.figures.complete:
-            self.add(row, line, rows)
+            self.count_row(row, line, rows)
 
-    def look(self, place: int, cell: str, line: int, rows: int) -> None:
-        """Note what is wrong with a cell; remember a code that is right."""
+    def check_cell(self, place: int, cell: str, line: int, rows: int) -> None:
+        """Check a cell; cache a valid code."""
         column = self.names[place]
         fault = self.figures.layout.fault(column, cell)
         if fault is not None:
-            self.tally.note(f"column {column}" if self.judged[place] else f"column {place + 1}", fault, line, rows)
-        elif self.judged[place]:
-            self.right[place].add(cell)
+            self.tally.note(f"column {column}" if self.specified[place] else f"column {place + 1}", fault, line, rows)
+        elif self.specified[place]:
+            self.valid[place].add(cell)
 
-    def repeats(self, row: list[str], rows: int) -> None:
-        """Put aside the columns that repeat a value; only ids never do."""
+    def track_distinct(self, row: list[str], rows: int) -> None:
+        """Drop the unspecified columns that repeat a value; ids never do."""
         for place, cell in enumerate(row):
-            values = self.fresh.get(place)
-            if values is None or len(values) == LOOKED_AT_FOR_IDS:
+            values = self.distinct.get(place)
+            if values is None or len(values) == ID_SAMPLE_ROWS:
                 continue
             if rows > 1 or cell in values:
-                del self.fresh[place]
+                del self.distinct[place]
             else:
                 values.add(cell)
 
     def ids(self, name: str) -> Iterator[Finding]:
-        """A finding for each column whose values are all different."""
-        for place in self.fresh if self.figures.rows > 1 else ():
+        """Yield a finding for each unspecified column whose values all differ."""
+        for place in self.distinct if self.figures.rows > 1 else ():
             yield Finding(f"{name} column {place + 1}", "all values differ, as ids do")
 
-    def add(self, row: list[str], line: int, rows: int) -> None:
-        """Count the row in its group and answer pattern."""
+    def count_row(self, row: list[str], line: int, rows: int) -> None:
+        """Add the row to its group and answer pattern, and check it as a whole."""
         figures = self.figures
         key = tuple([row[place] for place in self.keys])
         group = figures.groups.get(key)
@@ -215,7 +215,7 @@ class Scan:
 
 @lru_cache(maxsize=4096)
 def was_named(duration: str, pain: str, average: str | None) -> bool | None:
-    """Whether the row tells that pain was named, by whichever of its cells tells it first."""
+    """Return whether pain was named, by the first cell that discloses it; None if no cell does."""
     if duration not in (SUPPRESSED, ANY):
         return duration != NOT_SHOWN
     if pain != SUPPRESSED:
@@ -227,22 +227,22 @@ def was_named(duration: str, pain: str, average: str | None) -> bool | None:
 
 @lru_cache(maxsize=4096)
 def faults(key: tuple[str, ...], pain: str, average: str | None) -> tuple[str, ...]:
-    """What is wrong with a row as a whole: half masked, or telling of pain what its duration hides."""
-    generalized = [cell for cell in (pain, average) if cell is not None]
+    """Return the faults of a row as a whole: partly suppressed, or answers about pain that its duration hides."""
+    about_pain = [cell for cell in (pain, average) if cell is not None]
     hidden = key[2] in (SUPPRESSED, ANY)
     found = []
     if 0 < key.count(SUPPRESSED) < len(key):
         found.append("only partly masked")
-    if hidden and any(cell != SUPPRESSED for cell in generalized):
-        found.append("pain is told although its duration is hidden")
-    if not hidden and SUPPRESSED in generalized:
-        found.append("pain is masked although its duration is told")
+    if hidden and any(cell != SUPPRESSED for cell in about_pain):
+        found.append("pain is stated although its duration is hidden")
+    if not hidden and SUPPRESSED in about_pain:
+        found.append("pain is masked although its duration is stated")
     elif not hidden and not agree(key[2], pain, average):
         found.append("the cells about pain contradict each other")
     return tuple(found)
 
 
 def agree(duration: str, pain: str, average: str | None) -> bool:
-    """Whether all cells about pain say the same of whether it was named."""
+    """Return whether all cells about pain agree on whether it was named."""
     named = duration != NOT_SHOWN
     return (pain in NAMED) == named and (average is None or (average != NOT_SHOWN) == named)

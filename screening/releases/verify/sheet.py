@@ -1,4 +1,4 @@
-"""One sheet of a workbook: its rows as lists of cell texts, and whatever else it holds."""
+"""Parses one sheet of a workbook: rows as lists of cell texts, and faults for everything else."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ LAYOUT = re.compile(
     r"worksheet|sheetPr|pageSetUpPr|outlinePr|dimension|sheetViews?|pane|selection|sheetFormatPr|cols?|sheetData"
     r"|autoFilter|pageMargins|ignoredErrors?"
 )
-"""What may stand in a sheet beside its rows."""
+"""Elements that a sheet may have besides its rows."""
 
 INSIDE = frozenset(("is", "t", "v"))
 COLUMNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -20,20 +20,20 @@ CELL_TYPES = frozenset(("s", "inlineStr", "n", None))
 
 @dataclass
 class Sheet:
-    """Takes in a sheet's XML. ``ready`` are the rows so far, to be fetched and forgotten.
+    """A SAX-style handler for a sheet's XML. ``ready`` are the complete rows, which the caller consumes.
 
-    Text counts to the cell begun last: where a sheet hides text between its cells, a cell shows it.
+    Text belongs to the cell that started last, so text hidden between cells is checked as part of a cell.
     """
 
     strings: list[str]
-    """The texts that cells may point at."""
+    """The shared strings."""
 
     used: bytearray
-    """A mark for each of these that a cell points at."""
+    """For each shared string: 1 if a cell refers to it."""
 
     faults: set[str] = field(default_factory=set)
     gaps: bool = False
-    """Whether a row leaves out a cell or has one elsewhere than after the one before it."""
+    """Whether a row omits cells or has them out of order."""
 
     ready: list[list[str]] = field(default_factory=list)
     row: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Sheet:
     pointing: list[int] = field(default_factory=list)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """A row, a cell, its text or something else begins."""
+        """Handle the start of an element."""
         if name in INSIDE:
             return
         if name == "c":
@@ -58,18 +58,18 @@ class Sheet:
                 self.other(name, attributes)
 
     def text(self, text: str) -> None:
-        """Text of the last cell."""
+        """Add text to the last cell."""
         if self.row:
             self.row[-1] += text
         else:
             self.faults.add("text outside its cells")
 
     def finish(self) -> None:
-        """A row is whole: put in the texts it points at."""
+        """Complete a row: resolve its shared strings."""
         for place in self.pointing:
             pointer = self.row[place]
             if not (pointer.isascii() and pointer.isdigit() and int(pointer) < len(self.strings)):
-                raise UnreadableError("a cell points at no text")
+                raise UnreadableError("a cell refers to a missing shared string")
             self.used[int(pointer)] = 1
             self.row[place] = self.strings[int(pointer)]
         self.pointing.clear()
@@ -80,7 +80,7 @@ class Sheet:
             self.places.clear()
 
     def other(self, name: str, attributes: dict[str, str]) -> None:
-        """Whatever is no cell: only what lays out a sheet may be there, and hide nothing."""
+        """Check an element that is not a cell: only layout is allowed, and nothing hidden."""
         if name != "row" and not LAYOUT.fullmatch(name):
             self.faults.add(f"holds {shown(name)}, which no release has")
         if "hidden" in attributes:

@@ -1,4 +1,4 @@
-"""What a release is promised to be: the columns, the codes and the bounds, and how a breach is told."""
+"""The specification of a release: columns, codes and bounds; and the class of findings."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 QUASI_IDENTIFIERS = ("period", "age_band", "pain_duration")
 IMPLIED = ("questionnaire", "version")
-"""Columns no release has. Where somebody put them in, they count as quasi-identifiers too."""
+"""Unspecified columns; if present, they count as quasi-identifiers, too."""
 
 SUPPRESSED, ANY = "masked", "any"
 DECLINED, NOT_ANSWERED, NOT_SHOWN = "declined", "not_answered", "not_shown"
@@ -14,7 +14,7 @@ NOTICED, NOT_NOTICED = "noticed", "not_noticed"
 POINTS = ("0", "1", "2", "3")
 NEARLY_EVERY_DAY = POINTS[-1]
 IN_SIGNS = {"0": NOT_NOTICED, "1": NOTICED, "2": NOTICED, "3": NOTICED}
-"""How an answer in full reads where only the sign is told; every other code stays."""
+"""Codes of detail ``full`` converted to detail ``signs``; all other codes are equal in both."""
 
 SIGN_CODES = {
     "full": frozenset((*POINTS, DECLINED, NOT_ANSWERED)),
@@ -29,12 +29,12 @@ MIN_SENSITIVE_VALUES = 2
 
 
 class UnreadableError(Exception):
-    """The file cannot be read to its end; the text says why in one line."""
+    """The file cannot be read completely; the message says why in one line."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One breach of what a release promises: where it is and what it is, never the cell's own words."""
+    """One violation of the specification: its place and kind, never the text of a cell."""
 
     where: str
     what: str
@@ -45,10 +45,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class ReleaseSpec:
-    """What the verifier is told of the questionnaire and the ladders; all else it takes from the file.
+    """The verifier's input on questionnaire and hierarchies; all else comes from the file.
 
-    ``age_bands`` and ``pain_durations`` map each level's name to the codes it may show (``as_asked`` first;
-    ``any`` need not be named). ``sensitive`` and ``pain`` are two of the ``signs``.
+    ``age_bands`` and ``pain_durations`` map each level's id to its codes (``as_asked`` first; ``any`` may be
+    omitted). ``sensitive`` and ``pain`` are two of the ``signs``.
     """
 
     signs: tuple[str, ...]
@@ -60,12 +60,12 @@ class ReleaseSpec:
     pain_average: str = "pain_average"
 
     def columns(self, detail: str) -> tuple[str, ...]:
-        """The columns of a release's rows in their order."""
+        """Return the columns of a detail in order."""
         last = (self.pain_average,) if detail == "full" else ()
         return (*QUASI_IDENTIFIERS, *self.signs, *last)
 
     def levels(self, column: str) -> dict[str, frozenset[str]]:
-        """The codes of each level of an age band or pain duration, ``any`` among them."""
+        """Return the codes of each level of age band or pain duration, including ``any``."""
         hierarchy = self.age_bands if column == "age_band" else self.pain_durations
         return {**hierarchy, ANY: frozenset((ANY,))}
 
@@ -74,17 +74,17 @@ DATA_FILE = re.compile(r"(?:R-[0-9]{4,9}-)?(signs|full)\.csv")
 
 
 def detail_of(entry: str) -> str | None:
-    """The detail that a data file has by its name; None for a file that is none."""
+    """Return the detail of a data file by its name; None for other files."""
     named = DATA_FILE.fullmatch(entry)
     return named[1] if named else None
 
 
 def shown(name: str) -> str:
-    """A column's, key's or entry's name when it is plain enough to print; somebody may have put a person there."""
+    """Return a column's, key's or entry's name if it is safe to print, since it may contain personal data."""
     plain = re.fullmatch(r"[A-Za-z_\[][A-Za-z0-9_./\[\] -]{0,59}", name) and not re.search(r"[0-9]{5}", name)
     return name if plain else "(a name not shown)"
 
 
 def number(things: int, one: str, many: str) -> str:
-    """``1 cell``, ``12 cells``."""
+    """Format a number with its noun: ``1 cell``, ``12 cells``."""
     return f"{things} {one if things == 1 else many}"

@@ -1,4 +1,4 @@
-"""The tables inside a package: no small count shown, none that can be worked out, none the rows contradict."""
+"""Checks of ``tables.json``: no small count, none that can be computed from others, none that differs from the rows."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ Counts = dict[str, Any]
 
 
 def findings(tables: Any, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
-    """What the tables tell and must not, and counts that are wrong."""
+    """Yield disclosed and wrong counts."""
     if not isinstance(tables, dict):
         yield Finding("tables.json", "not an object")
         return
@@ -45,28 +45,28 @@ def findings(tables: Any, figures: Figures, expected: ReleaseSpec) -> Iterator[F
 def partitions(
     tables: Counts, figures: Figures, expected: ReleaseSpec
 ) -> Iterator[tuple[str, Any, tuple[str, ...], int | None]]:
-    """Each table: where it is, its counts, its allowed keys and, when its counts share out all rows, how many."""
+    """Yield each table: place, counts, allowed keys and, if its counts add up to all rows, their number."""
     noticed = (*(str(n) for n in range(len(expected.signs) + 1)), "open")
     yield "noticed", tables.get("noticed"), noticed, figures.rows
     yield "cycle", tables.get("cycle"), CYCLE, figures.rows
     yield from ((f"signs.{shown(sign)}", counts, CODES, figures.rows) for sign, counts in inside(tables, "signs"))
     for sign in set(dict(inside(tables, "signs"))) ^ set(expected.signs):
         yield f"signs.{shown(sign)}", None, CODES, None
-    generalized = figures.generalized(0) - {ANY}
+    periods = figures.codes(0) - {ANY}
     for period, table in inside(tables, "periods"):
-        right = isinstance(table, dict) and set(table) == {"rows", "noticed"} and period in generalized
+        right = isinstance(table, dict) and set(table) == {"rows", "noticed"} and period in periods
         yield f"periods.{shown(period)}", table["noticed"] if right else None, expected.signs, None
         yield f"periods.{shown(period)}.rows", {"rows": table["rows"]} if right else None, ("rows",), None
 
 
 def inside(tables: Counts, key: str) -> list[tuple[str, Any]]:
-    """The tables one level down."""
+    """Return the tables nested under a key."""
     table = tables.get(key)
     return list(table.items()) if isinstance(table, dict) else []
 
 
 def faults(counts: Any, keys: tuple[str, ...], rows: int | None, k: int) -> Iterator[str]:
-    """What is wrong with one table; ``rows`` is what its counts add up to."""
+    """Yield the faults of one table; ``rows`` is the sum of its counts."""
     if not isinstance(counts, dict) or not all(value is None or type(value) is int for value in counts.values()):
         yield "not a table of counts"
         return
@@ -80,13 +80,13 @@ def faults(counts: Any, keys: tuple[str, ...], rows: int | None, k: int) -> Iter
         return
     hidden = len(counts) - len(seen)
     if hidden == 1:
-        yield "the only hidden count can be worked out"
+        yield "the only hidden count can be computed"
     if sum(seen) > rows or (not hidden and sum(seen) != rows):
         yield "the counts do not add up to the rows"
 
 
 def recounted(tables: Counts, figures: Figures) -> Iterator[Finding]:
-    """Counts that the rows do not bear out; rows that tell only signs bear out sums of the frequencies."""
+    """Yield counts that differ from the rows; rows of detail ``signs`` verify sums of the frequencies."""
     signs = figures.layout.expected.signs
     totals: dict[str, Counter[str]] = {sign: Counter() for sign in signs}
     noticed: Counter[str] = Counter()
@@ -104,19 +104,19 @@ def recounted(tables: Counts, figures: Figures) -> Iterator[Finding]:
 
 
 def differing(counts: Counts, right: Counter[str], names: Mapping[str, str]) -> int:
-    """How many counts are not right; codes that the rows tell by one name count together, if none is hidden."""
+    """Return the number of wrong counts; codes with one name in the rows are added up, if none is hidden."""
     sums: Counter[str] = Counter()
     hidden = set()
-    for code, generalized in counts.items():
+    for code, value in counts.items():
         name = names.get(code, code)
-        sums[name] += generalized if type(generalized) is int else 0
-        if generalized is None:
+        sums[name] += value if type(value) is int else 0
+        if value is None:
             hidden.add(name)
-    return sum(1 for name, generalized in sums.items() if name not in hidden and generalized != right[name])
+    return sum(1 for name, total in sums.items() if name not in hidden and total != right[name])
 
 
 def parse_tables(raw: bytes) -> Any:
-    """The tables as they are stored, None when they are not JSON."""
+    """Return the tables, None when they are not JSON."""
     try:
         return json.loads(raw.decode())
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""An XLSX release: nothing in the workbook beside the agreed sheets, and their rows as a CSV would hold them."""
+"""Checks of an XLSX release: only the specified sheets and parts; yields the rows as lines of CSV."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ PARTS = re.compile(
     r"\[Content_Types\]\.xml|_rels/\.rels|docProps/(?:app|core)\.xml|xl/_rels/workbook\.xml\.rels"
     r"|xl/(?:workbook|styles|sharedStrings|theme/theme1|worksheets/sheet\d{1,2})\.xml"
 )
-"""The files inside a workbook: no comments, pictures, macros, links, custom properties."""
+"""The parts that a workbook may have: no comments, pictures, macros, links or custom properties."""
 
 STRING_ELEMENTS = frozenset(("sst", "si", "t"))
 FIXED_TIME = "1980-01-01T00:00:00Z"
@@ -35,13 +35,13 @@ PROPERTIES = {
     "created": FIXED_TIME,
     "modified": FIXED_TIME,
 }
-"""What the workbook may say of itself; every other property must be empty."""
+"""Allowed values of document properties; every other property must be empty."""
 
 FILTER = rf"'?{SHEET_NAME}'?!\$A\$1:\$[A-Z]{{1,2}}\$\d{{1,7}}"
 
 
 def parse(archive: Archive, name: str) -> XmlPart:
-    """A small part, whole."""
+    """Parse a small part."""
     part = XmlPart()
     for _ in feed(io.BytesIO(archive.read(name)), part):
         pass
@@ -49,7 +49,7 @@ def parse(archive: Archive, name: str) -> XmlPart:
 
 
 class Workbook:
-    """The sheets of an XLSX release. Read the lines of ``rows`` to their end before asking for ``findings``."""
+    """The sheets of an XLSX release. ``rows`` must be exhausted before ``findings`` is called."""
 
     def __init__(self, name: str, archive: Archive) -> None:
         self.name, self.archive = name, archive
@@ -59,7 +59,7 @@ class Workbook:
         self.sheets = self.listed()
 
     def listed(self) -> dict[str, str]:
-        """The part of each agreed sheet by its name, in order."""
+        """Return the part of each sheet by name, in order; collect faults of the workbook part."""
         links = parse(self.archive, "xl/_rels/workbook.xml.rels")
         targets = {link["Id"]: f"xl/{link['Target']}" for link, _ in links.all("Relationship")}
         book = parse(self.archive, "xl/workbook.xml")
@@ -76,7 +76,7 @@ class Workbook:
         return sheets
 
     def shared(self) -> list[str]:
-        """The texts that cells point at."""
+        """Return the shared strings."""
         part, strings = parse(self.archive, "xl/sharedStrings.xml"), []
         for name, _, text in part.elements:
             if name not in STRING_ELEMENTS:
@@ -88,7 +88,7 @@ class Workbook:
         return strings
 
     def rows(self, tally: Tally) -> Iterator[str]:
-        """The lines a CSV of the same rows would have, header first; sheets that follow repeat it."""
+        """Yield the rows as lines of CSV, header first; the header of further sheets must be equal and is skipped."""
         header, line = None, 0
         numbered = [name for name in self.sheets if name.startswith("responses")]
         if numbered != ["responses", *(f"responses {n}" for n in range(2, len(numbered) + 1))]:
@@ -104,7 +104,7 @@ class Workbook:
                 yield text
 
     def lines(self, name: str) -> Iterator[str]:
-        """The rows of a sheet, each as a line of CSV."""
+        """Yield the rows of a sheet as lines of CSV."""
         for row in self.cells(name):
             line = ",".join(row)
             if '"' in line or line.count(",") >= len(row) or not line.isprintable():
@@ -114,7 +114,7 @@ class Workbook:
             yield line
 
     def cells(self, name: str) -> Iterator[list[str]]:
-        """The rows of a sheet."""
+        """Yield the rows of a sheet."""
         sheet = Sheet(self.strings, self.used)
         with self.archive.open(self.sheets[name]) as file:
             for _ in feed(file, sheet):
@@ -127,7 +127,7 @@ class Workbook:
         self.found.extend((f"sheet {shown(name)}", fault) for fault in sorted(sheet.faults))
 
     def findings(self, leaks: Callable[[str], Iterator[str]]) -> Iterator[Finding]:
-        """All that is not as agreed outside the rows; ``leaks`` says what a text of the codebook gives away."""
+        """Yield the faults outside the rows; ``leaks`` yields the kinds of personal data in a codebook cell."""
         self.others(leaks)
         for name in self.archive.names:
             if not PARTS.fullmatch(name):
@@ -140,7 +140,7 @@ class Workbook:
             yield Finding(f"{self.name} {where}", what)
 
     def others(self, leaks: Callable[[str], Iterator[str]]) -> None:
-        """Look at every sheet that holds no rows: the codebook, and whatever else is there."""
+        """Check every sheet without rows: the codebook, and unlisted or unspecified ones."""
         listed = set(self.sheets.values())
         for part in (name for name in self.archive.names if name.startswith("xl/worksheets/") and name not in listed):
             self.found.append((f"part {shown(part)}", "a sheet that is not listed"))
@@ -154,13 +154,13 @@ class Workbook:
             self.found.extend((f"sheet {shown(name)}", f"a cell looks like {leak}") for leak in sorted(found))
 
     def properties(self, name: str) -> Iterator[str]:
-        """What a part tells beside its purpose."""
+        """Yield metadata and links of a part."""
         part = parse(self.archive, name)
         if name.startswith("docProps/"):
             for key, _, text in part.elements:
-                generalized = "".join(text).strip()
-                if generalized and not re.fullmatch(PROPERTIES.get(key, ""), generalized):
-                    yield f"tells {shown(key)}"
+                value = "".join(text).strip()
+                if value and not re.fullmatch(PROPERTIES.get(key, ""), value):
+                    yield f"contains {shown(key)}"
         if name.endswith(".rels") and any(link.get("TargetMode") for link, _ in part.all("Relationship")):
             yield "links to somewhere else"
         for _, attributes, _ in part.elements:

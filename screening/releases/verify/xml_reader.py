@@ -1,4 +1,4 @@
-"""The XML inside a workbook, a piece at a time; what makes XML dangerous stops the reading."""
+"""Streaming XML parser for workbooks; refuses document types, entities, comments and instructions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ CHUNK_BYTES = 1 << 16
 
 
 class Target(Protocol):
-    """Takes in what the parser meets."""
+    """Handler of parser events."""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element begins."""
+        """Handle the start of an element."""
 
     def text(self, text: str) -> None:
-        """Text of the element begun last, or after it."""
+        """Handle text in or after the element that started last."""
 
 
 def refuse_declarations(*_: object) -> NoReturn:
-    """Entities can unpack to anything, comments and instructions can hold anything: no release has any."""
+    """Raise UnreadableError: entities can expand without limit, comments can contain anything; releases have none."""
     raise UnreadableError("XML with a document type, comments or instructions")
 
 
 def feed(file: BinaryIO, target: Target) -> Iterator[None]:
-    """Parse a stream; it yields after each piece."""
+    """Parse a stream; yield after each chunk."""
     parser = ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler, parser.CharacterDataHandler = target.start, target.text
@@ -40,19 +40,19 @@ def feed(file: BinaryIO, target: Target) -> Iterator[None]:
 
 @dataclass
 class XmlPart:
-    """A small XML file's elements in order: name without namespace, attributes, and text up to the next one."""
+    """The elements of a small XML file in order: name without namespace, attributes, and text up to the next one."""
 
     elements: list[tuple[str, dict[str, str], list[str]]] = field(default_factory=list)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """An element begins."""
+        """Add an element."""
         plain = {key.rpartition(":")[2]: value for key, value in attributes.items()}
         self.elements.append((name.rpartition(":")[2], plain, []))
 
     def text(self, text: str) -> None:
-        """Text belongs to the element begun last."""
+        """Add text to the element that started last."""
         self.elements[-1][2].append(text)
 
     def all(self, *names: str) -> Iterator[tuple[dict[str, str], str]]:
-        """Attributes and text of the elements of these names."""
+        """Return attributes and text of the elements with these names."""
         return ((attributes, "".join(text)) for name, attributes, text in self.elements if name in names)

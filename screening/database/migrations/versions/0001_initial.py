@@ -1,6 +1,6 @@
-"""Every table, in both databases.
+"""Create every table, in both databases.
 
-Until the first release this file is edited in place; after it, a migration only adds.
+Until the first release of the software this file is edited in place; after it, each change is a new migration.
 """
 
 import sqlalchemy as sa
@@ -34,10 +34,10 @@ APPEND_ONLY = {
            FOR EACH STATEMENT EXECUTE FUNCTION audit_event_guard()""",
     ),
 }
-"""Triggers that keep audit events from being changed, also from a database shell."""
+"""Triggers that refuse changes of audit events, from a database shell, too."""
 
 SEPARATED_ROLES = sa.text("name IN ('rows', 'callbacks')")
-"""Two roles that no account may have together: a unique index over just these."""
+"""Two roles that no account may have together: a unique index covers these two only."""
 
 
 def upgrade(name: str) -> None:
@@ -65,7 +65,7 @@ def _response_columns() -> list[sa.Column]:
 
 
 def _pending_responses() -> None:
-    """No rowid in SQLite, unlogged in PostgreSQL, so that nothing else remembers the order of rows."""
+    """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is not stored."""
     op.create_table(
         "pending_response",
         *_response_columns(),
@@ -76,7 +76,7 @@ def _pending_responses() -> None:
 
 
 def _responses_and_releases() -> None:
-    """No rowid in SQLite: rows lie in the order of random ids. The id of a release is never used twice."""
+    """No rowid in SQLite: rows are stored in the order of their random ids. A release's id is never reused."""
     op.create_table("shuffled_response", *_response_columns(), sqlite_with_rowid=False)
     op.create_table("shuffled_batch", sa.Column("batch", sa.String(32), primary_key=True), sqlite_with_rowid=False)
     op.create_table(
