@@ -1,4 +1,4 @@
-"""The one way to assert that something secret is absent from logs, headers, cookies, files and dumps."""
+"""The only way to assert that a secret is absent from logs, headers, cookies, files and dumps."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 LEAST_LETTERS = 12
-"""Shorter needles stand in random hexadecimal and base64 by chance, or share a word with something harmless."""
+"""Minimum length of a secret. Shorter ones occur by chance in random hexadecimal or base64, or in harmless words."""
 
 PHONE_DIGITS = range(10, 16)
-"""Digits of a phone number with its area code, at most as many as E.164 allows."""
+"""Number of digits of a phone number with its area code; E.164 allows at most 15."""
 
 
 def assert_absent(secrets: Iterable[str], *haystacks: str | bytes | Path) -> None:
-    """Fail when a secret stands in a text, in bytes, or in a file (all files of a folder), however it is written.
+    """Fail if a secret occurs in a text, in bytes, or in a file (all files of a folder), in any spelling.
 
-    Upper and lower case count as one. Phone numbers are sought whole, in every usual way of writing them. Raises
-    ValueError for a secret under 12 letters and digits that is no phone number.
+    The comparison ignores case. Phone numbers are matched whole, in every usual notation. Raises ValueError for a
+    secret of fewer than 12 letters and digits that is no phone number.
     """
     spellings = {secret: [_folded(spelling) for spelling in spellings_of(secret)] for secret in secrets}
     if not spellings or not haystacks:
@@ -30,7 +30,7 @@ def assert_absent(secrets: Iterable[str], *haystacks: str | bytes | Path) -> Non
 
 
 def spellings_of(secret: str) -> list[str]:
-    """Every way a secret is looked for. Raises ValueError when random text could hold it."""
+    """Return every spelling to search for. Raises ValueError if random text could contain the secret."""
     digits = re.sub(r"\D", "", secret)
     if len(digits) in PHONE_DIGITS and re.fullmatch(r"[\d\s().+-]+", secret):
         return _phone_spellings(digits)

@@ -1,4 +1,4 @@
-"""The container file as a list of steps, and what of the checkout its build may see."""
+"""The container file as a list of steps, and the files of the checkout that are in its build context."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ IGNORE = ROOT / ".dockerignore"
 
 
 def steps() -> list[tuple[str, str]]:
-    """Each instruction and what stands behind it, lines joined."""
+    """Return each instruction with its arguments, continuation lines joined."""
     text = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", SHIPPED.read_text(), flags=re.MULTILINE))
     return [(line.split()[0], line.partition(" ")[2]) for line in text.splitlines() if line.strip()]
 
 
 def the_one(instruction: str) -> str:
-    """What stands behind an instruction that stands there once."""
+    """Return the arguments of an instruction that occurs exactly once."""
     (found,) = [rest for name, rest in steps() if name == instruction]
     return found
 
 
 def command() -> list[str]:
-    """What a container runs."""
+    """Return the command that a container runs."""
     words: list[str] = json.loads(the_one("CMD"))
     return words
 
 
 def copies() -> Iterator[tuple[str, str]]:
-    """What is copied, and where to."""
+    """Return the source and target of each COPY."""
     for name, rest in steps():
         if name == "COPY":
             source, target = [word for word in shlex.split(rest) if not word.startswith("--")]
@@ -42,7 +42,7 @@ def copies() -> Iterator[tuple[str, str]]:
 
 
 def seen_by_a_build(root: Path) -> Iterator[str]:
-    """The files of a checkout that the ignore file lets a build see: the last rule that fits a path decides."""
+    """Return the files in the build context: of the ignore file's rules, the last that matches a path decides."""
     rules = [line for line in IGNORE.read_text().splitlines() if line and not line.startswith("#")]
     for file in sorted(file for file in root.rglob("*") if file.is_file()):
         path = file.relative_to(root)

@@ -1,4 +1,4 @@
-"""Things that fail, and the people who use the site when they do."""
+"""Faults, and a site in use while they occur: a visitor, a patient and a staff member."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from tests.support.staff_client import StaffClient, Team
 from tests.support.visitor import Page, Visitor
 
 LONGEST = 7
-"""Seconds that a page may take, whatever fails: SQLite is given five, PostgreSQL four, and there is the page itself."""
+"""Seconds that a page may take under any fault: SQLite waits up to five, PostgreSQL four, plus the page itself."""
 
 NOTE = "zentinelnotetext"
 FIRST = "Zentinelfirst One"
 SENTINELS = (*SECRETS, NOTE, "Zentinelfirst")
-"""What a patient or a staff member typed, and nothing else holds."""
+"""Texts that only a patient or a staff member types, so that finding one elsewhere is a leak."""
 
 URGENT = "/check/hopelessness"
 NOT_SURE = "Your request may not have reached us"
 
 
 class Proxy:
-    """A TCP proxy on this machine, in front of a server's socket; ``mood`` says what it does with what comes.
+    """A TCP proxy in front of a server's socket; ``mode`` says what it does with the data.
 
-    ``pass`` hands everything on, ``silent`` accepts and hands on nothing, ``cut before`` hangs up when it sees a COMMIT,
-    ``cut after`` hands that on, and hangs up once the server has answered it.
+    ``pass`` forwards everything, ``silent`` accepts and forwards nothing, ``cut before`` disconnects when a COMMIT
+    arrives, ``cut after`` forwards the COMMIT and disconnects once the server has answered it.
     """
 
     def __init__(self, target: Path) -> None:
@@ -125,7 +125,7 @@ def _hang_up(*lines: socket.socket) -> None:
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """A disk that is soon full."""
+    """Mount a disk of so many megabytes; yield its folder."""
     assert os.geteuid() == 0, "this proof mounts a small disk: run make test-long as root"
     folder = Path(tempfile.mkdtemp(prefix="disk"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)], check=True)
@@ -137,7 +137,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take all the room there is on a disk; the file that does."""
+    """Fill a disk completely; return the file that does."""
     file = folder / "ballast"
     with file.open("wb", buffering=0) as ballast:
         try:
@@ -149,9 +149,9 @@ def fill(folder: Path) -> Path:
 
 
 class People:
-    """Those who are there when something fails: somebody who checks themselves, a patient who asks, a colleague.
+    """A site in use: a visitor on the walk, a patient with a call-back form, a staff member with an open request.
 
-    ``settle`` what they had done before, then let it fail and call ``go_through``, mend it and call ``go_on``.
+    Call ``prepare`` before the fault, ``run_during_fault`` while it lasts, and ``run_after_recovery`` after it.
     """
 
     def __init__(self, site: Flask, clock: Clock) -> None:
@@ -160,7 +160,7 @@ class People:
         self.slowest = 0.0
 
     def settle(self) -> None:
-        """A request came in before, a colleague has it open; the patient has typed another and has it before them."""
+        """Store a first request, open it as staff, and fill in a second one that is ready to send."""
         first = Visitor(self.site)
         review = self.asks(first, FIRST)
         self.clock.forward(MIN_FORM_SECONDS + 1)
@@ -172,14 +172,14 @@ class People:
         self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
 
     def asks(self, visitor: Visitor, name: str) -> Page:
-        """Somebody has filled in the form and has it before them to send."""
+        """Fill in the call-back form; return the review page."""
         fields: dict[str, Any] = {**FORM, "name": name}
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **fields)
         assert page.status == 200, page.words
         return page
 
     def timed(self, step: Callable[[], Page]) -> Page:
-        """A step, which may take so long and no longer."""
+        """Run a step; fail if it takes longer than LONGEST."""
         began = time.monotonic()
         page = step()
         took = time.monotonic() - began
@@ -188,7 +188,7 @@ class People:
         return page
 
     def walk(self) -> Visitor:
-        """The whole walk: every answer is kept, and hopelessness nearly every day is met with help."""
+        """Walk to the review: every answer is stored, and the most urgent answer shows the help page."""
         walker = Visitor(self.site)
         self.timed(lambda: walker.answer("sadness", "2"))
         self.timed(lambda: walker.answer("sleep", "1"))
@@ -203,17 +203,17 @@ class People:
         return walker
 
     def agree(self, walker: Visitor) -> Page:
-        """Yes to the copy; whatever comes of it, the summary is there."""
+        """Agree to store the response; the summary is shown whether or not storing succeeds."""
         page = self.timed(lambda: walker.agree())
         assert page.status == 200 and page.address == "/summary" and "3 of 7" in page.words, page.words
         return page
 
     def send(self, patient: Visitor | None = None) -> Page:
-        """Press Send."""
+        """Send the call-back form."""
         return self.timed(lambda: (patient or self.patient).fill(self.review, "/consultation/sent"))
 
     def refused(self, page: Page) -> None:
-        """What the patient reads when it is not sure: what was typed is still there, and the number to call."""
+        """Check the page for a request that may not be stored: it has the typed values and the number to call."""
         assert page.status == 503 and NOT_SURE in page.words, (page.status, page.words)
         typed = page.typed("/consultation/sent")
         assert typed["name"] == [FORM["name"]] and typed["phone"] == [FORM["phone"]]
@@ -222,7 +222,7 @@ class People:
         self.review = page
 
     def go_through(self) -> None:
-        """All of it while the database cannot be written to."""
+        """Use the site while the database cannot be written to."""
         walker = self.walk()
         assert "may not have been stored" in self.agree(walker).words
         form = self.timed(lambda: Visitor(self.site).get("/consultation"))
@@ -232,7 +232,7 @@ class People:
         self.staff_meets_a_calm_page()
 
     def staff_meets_a_calm_page(self) -> None:
-        """Neither a look nor a note is half done, and nothing tells what went wrong inside."""
+        """Check that viewing a request and adding a note fail with a 503 page without details of the error."""
         note = self.timed(lambda: self.member.fill(self.request_page, self._form("/note"), follow=False, note=NOTE))
         looked = self.timed(lambda: self.member.get(self.request_page.address, follow=False))
         for page in (note, looked):
@@ -244,7 +244,7 @@ class People:
         return f"{self.request_page.address}{end}"
 
     def go_on(self) -> None:
-        """Mended: the same form sent again is one request, the copy can be agreed to, and the team sees it all."""
+        """Check after the fault that the form is stored once, the response is accepted, and staff see both requests."""
         sent = self.until(lambda: self.send(), lambda page: page.status == 200)
         assert sent.address == "/consultation/sent", sent.words
         reference = reference_on(sent)
@@ -261,7 +261,7 @@ class People:
         assert noted.status == 200 and noted.main.get_text().count(NOTE) == 1
 
     def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:
-        """Repeat a step until it is done. The circuit breaker must close within four of its periods (long tests only)."""
+        """Repeat a step until ``done``. The circuit breaker must close within four of its periods (long tests only)."""
         end = time.monotonic() + 4 * OPEN_SECONDS
         while not done(page := step()):
             assert time.monotonic() < end, (page.status, page.words)

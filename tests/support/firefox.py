@@ -1,4 +1,4 @@
-"""Firefox, driven by its own protocol: length-prefixed JSON over a socket (Marionette)."""
+"""Firefox, driven by Marionette: length-prefixed JSON over a socket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.processes import HANGING
 
 FIREFOX = "/usr/bin/firefox-esr"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""Key of an element's reference: WebDriver, section "Elements"."""
+"""The key of an element's reference: WebDriver, section "Elements"."""
 
 PREFERENCES = {
     "marionette.port": 0,
@@ -29,11 +29,11 @@ PREFERENCES = {
 
 
 class MarionetteError(Exception):
-    """What Firefox answers to a command that fails."""
+    """The error that Firefox returns to a failed command."""
 
 
 class Firefox:
-    """A headless Firefox as long as the ``with`` block lasts, with its back-forward cache as shipped."""
+    """A headless Firefox for the duration of a ``with`` block, with its back-forward cache enabled as shipped."""
 
     def __init__(self, folder: Path, scripts: bool = True) -> None:
         self.folder, self.count = folder, 0
@@ -92,11 +92,11 @@ class Firefox:
         return str(self.ask("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
 
     def press(self, selector: str) -> None:
-        """Press what leads to another page, which Marionette waits for."""
+        """Click an element that leads to another page; Marionette waits for the page."""
         self.ask("WebDriver:ElementClick", id=self.find(selector))
 
     def choose(self, selector: str) -> None:
-        """Choose a radio button with the space bar: the masthead may cover where a pointer would press."""
+        """Choose a radio button with the space bar, because the masthead may cover it for the pointer."""
         self.ask("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
 
     def type(self, selector: str, text: str) -> None:

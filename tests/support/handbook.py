@@ -1,4 +1,4 @@
-"""The handbook as something that runs: its pages, the boxes in them, and a checkout to run their commands in."""
+"""Run the handbook: its pages, their code blocks, and a checkout to run the commands in."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ DOCS = ROOT / "docs"
 PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
 
 BEFORE_ANYTHING = ("install",)
-"""Pages that begin with a bare checkout; the others are read where a site is set up."""
+"""Pages that start from a bare checkout; the others start where a site is set up."""
 
 COPIED = ("screening", "templates", "static/dist", "wsgi.py")
 
 
 @dataclass
 class Block:
-    """A box of a page: what its fence says, and the lines in it."""
+    """A code block of a page: the language of its fence, and its text."""
 
     fence: str
     text: str
 
 
 def blocks(page: Path) -> list[Block]:
-    """The boxes of a page in their order, without what they are moved in by."""
+    """Return the code blocks of a page in order, without their indentation."""
     found, fence, lines, indent = [], None, [], ""
     for line in page.read_text(encoding="utf-8").splitlines():
         mark = re.match(r"( *)```(.*)$", line)
@@ -50,7 +50,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
-    """The page as one script, which writes what each box says into a file; and what a page says of which box."""
+    """Return the page as a shell script that writes each block's output to a file, and the output the page expects."""
     lines, expected, number = ["set -euo pipefail"], [], -1
     for before, block in zip([None, *blocks(page)], blocks(page), strict=False):
         if block.fence == "sh":
@@ -64,13 +64,13 @@ def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
 
 @dataclass
 class Checkout:
-    """A copy of what runs, with an instance folder of its own. ``set_up`` makes keys, a database and two accounts."""
+    """A copy of the checkout with its own instance folder. ``set_up`` creates keys, a database and two accounts."""
 
     folder: Path
     set_up: Callable[[], None]
 
     def run(self, page: Path) -> None:
-        """Run every command of a page in order; fail where one fails or prints other than the page says."""
+        """Run every command of a page in order; fail if one fails or its output lacks what the page shows."""
         if page.stem not in BEFORE_ANYTHING:
             self.set_up()
         outputs = self.folder.parent / "outputs"

@@ -1,9 +1,9 @@
-"""Input that no person types, for forms and addresses."""
+"""Hostile input for forms and addresses."""
 
 from __future__ import annotations
 
 MARK = "<zqx\"'>"
-"""Breaks markup wherever it is written out as it is."""
+"""Breaks markup wherever it is output without escaping."""
 
 NASTY = [
     *(

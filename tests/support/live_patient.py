@@ -1,4 +1,4 @@
-"""A patient before a real server, without a browser."""
+"""A patient of a live server, without a browser."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.visitor import Page
 
 
 class Patient:
-    """Somebody who has filled in the form and has it before them to send."""
+    """A patient who has filled in the call-back form and can send it."""
 
     def __init__(self, server: LiveServer, number: int) -> None:
         self.server, self.name = server, f"Patient {number}"
@@ -28,7 +28,7 @@ class Patient:
         self.form = Page.typed(_page(review[2]), "/consultation/sent")
 
     def send(self) -> str | None:
-        """Press Send; the reference once the site has shown it, None when no answer came."""
+        """Send the form; return the reference that the site shows, None if no answer came."""
         try:
             status, _, _ = self.ask("POST", "/consultation/sent", self.form)
             if status != 303:
@@ -39,7 +39,7 @@ class Patient:
             return None
 
     def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
-        """One request with this patient's cookies: status, headers, body."""
+        """Send a request with this patient's cookies; return status, headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"Cookie": cookies} if cookies else {}
@@ -58,14 +58,14 @@ class Patient:
 
 
 def _page(html: str) -> Page:
-    """A page to read forms from, without the checks of one."""
+    """Return a page to read forms from, without the page checks."""
     page = Page.__new__(Page)
     page.soup, page.text = BeautifulSoup(html, "html.parser"), html
     return page
 
 
 def references_in(database: str) -> list[str]:
-    """The fingerprints of the references of all requests in a database."""
+    """Return the fingerprints of the references of all requests in a database."""
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())

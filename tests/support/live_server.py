@@ -1,4 +1,4 @@
-"""The site under its production server, in processes of its own."""
+"""The site under its production server, in separate processes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tests.support.ports import HeldPort
 from tests.support.processes import HANGING
 
 FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
-"""How ``make run`` starts the server."""
+"""The command with which ``make run`` starts the server."""
 
 
 class LiveServer:
-    """The site as ``make run`` starts it, on a port of its own; ``settings`` are names and values of its environment."""
+    """The site as ``make run`` starts it, on a free port; ``settings`` are environment variables."""
 
     def __init__(
         self, folder: Path, *arguments: str, scheme: str = "http", target: str = "wsgi:app", **settings: str
@@ -55,14 +55,14 @@ class LiveServer:
         return self
 
     def prepare(self) -> None:
-        """Make keys and tables, as ``make run`` does before it starts the server."""
+        """Create keys and tables, as ``make run`` does before it starts the server."""
         folder = Path(self.environment["SCREENING_KEYS_DIR"])
         for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
             create_ring(folder, purpose, datetime.fromtimestamp(process_time(), UTC).date())
         migrate(self.database, folder, process_time())
 
     def start(self) -> None:
-        """Start the server, at first or after it was killed."""
+        """Start the server, for the first time or after it was killed."""
         command = [sys.executable, "-m", "granian", *self.arguments, self.target]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -71,12 +71,12 @@ class LiveServer:
         self._wait()
 
     def kill(self) -> None:
-        """End the server and its workers at once, whatever they do."""
+        """Kill the server and its workers with SIGKILL."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(HANGING)
 
     def flask(self, *arguments: str) -> str:
-        """Run a command against the site's keys and database; what it printed."""
+        """Run a command on the site's keys and database; return its output."""
         done = processes.flask(*arguments, **self.settings)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -87,7 +87,7 @@ class LiveServer:
         self._held.release()
 
     def _wait(self) -> None:
-        """Until the port is open; then the server itself holds the first request until it is ready."""
+        """Wait until the port is open; the server holds the first request until it is ready."""
         while True:
             assert self.process.poll() is None, self.log.read_text()
             try:
@@ -104,7 +104,7 @@ class LiveServer:
             ask.close()
 
     def _pause(self) -> None:
-        """Wait a moment for the server's end, which is noticed at once."""
+        """Wait a moment for the process to end."""
         try:
             self.process.wait(0.01)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""nginx with the file that is shipped, on ports and in a folder of its own."""
+"""nginx with the shipped configuration, on free ports and in a folder of its own."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ http {{
     include conf.d/*.conf;
 }}
 """
-"""A main file as distributions have it, which logs all it may; where its files lie is the only difference."""
+"""A main configuration like those of distributions, with full logging; only its paths differ."""
 
 
 @cache
 def printed(what: str) -> str:
-    """What ``flask nginx`` prints for the demo clinic behind https."""
+    """Return the output of ``flask nginx`` for the demo clinic behind https."""
     app = create_commands_app({"HTTPS": True, "CLINIC_FILE": ROOT / "no-clinic.toml"})
     done = app.test_cli_runner().invoke(args=["nginx", what])
     assert done.exit_code == 0, done.stderr
@@ -54,7 +54,7 @@ def printed(what: str) -> str:
 
 
 class Nginx:
-    """A running nginx, as long as the ``with`` block lasts, in front of nodes on these ports of this machine."""
+    """A running nginx in front of nodes on these ports, for the duration of a ``with`` block."""
 
     def __init__(self, folder: Path, visitors: Sequence[int], staff: Sequence[int]) -> None:
         self._held = HeldPort(), HeldPort()
@@ -79,7 +79,7 @@ class Nginx:
         (folder / "conf.d" / "screening.conf").write_text(self.placed(visitors, staff))
 
     def placed(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
-        """The shipped file with nothing changed but addresses, ports, the name and where its files lie."""
+        """Return the shipped configuration with addresses, ports, host name and paths replaced."""
         text = (SHIPPED / "screening.conf").read_text()
         for name, ports in (("visitors", visitors), ("staff", staff)):
             block = re.search(rf"upstream screening_{name} {{\n((?: +server 127\.0\.0\.1:\d+ .*\n)+)}}", text)
@@ -116,13 +116,13 @@ class Nginx:
                 continue
 
     def command(self) -> list[str]:
-        """How this nginx is called, to start it or to tell the running one something."""
+        """The command line of this nginx, to start it or to signal the running one."""
         program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         assert program, "nginx is missing: make test installs it, or tells how"
         return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
 
     def around(self, port: int, *command: str) -> subprocess.Popen[str]:
-        """Start a command while the node on this port is out, by the shipped script."""
+        """Start a command through the shipped script, which takes the node on this port out of rotation meanwhile."""
         own = {
             "FILE": str(self.folder / "conf.d" / "screening.conf"),
             "NGINX_COMMAND": " ".join(self.command()),
@@ -139,13 +139,13 @@ class Nginx:
             held.release()
 
     def told(self) -> str:
-        """All that was logged."""
+        """Return everything that was logged."""
         return "".join(file.read_text() for file in self.folder.glob("*.log"))
 
     def connect(
         self, name: str = "localhost", source: str = "127.0.0.1", timeout: float = 60
     ) -> http.client.HTTPSConnection:
-        """A connection as a browser makes it to a site of this name; the certificate is our own."""
+        """Open a TLS connection as a browser does to a site of this name; the certificate is self-signed."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(name, self.port, timeout=timeout, context=context)
@@ -157,7 +157,7 @@ class Nginx:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> http.client.HTTPResponse:
-        """One request under the name localhost; the answer, read."""
+        """Send one request for the host localhost; return the answer, its body read."""
         connection = self.connect()
         connection.request(method, path, body, {"Host": "localhost", **(headers or {})})
         answer = connection.getresponse()

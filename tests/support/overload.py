@@ -1,8 +1,9 @@
-"""So many requests a second, each without waiting for the one before, as a crowd sends them.
+"""Send requests at a fixed rate, each without waiting for the previous answer.
 
-Run as a process of its own: ``python -m tests.support.overload PORT RATE SECONDS CONNECTIONS PATH COOKIE``; prints one JSON
-object: requests sent, and by status the times in ms, each from sending to the last byte. Each connection has one request
-under way; when none is free the rate is not reached, which ``sent`` tells. RATE 0 is as fast as the answers come.
+Run as a separate process: ``python -m tests.support.overload PORT RATE SECONDS CONNECTIONS PATH COOKIE``; prints one
+JSON object: the number of requests sent, and by status the times in ms from sending to the last byte. Each connection
+carries one request at a time; if none is free the rate is not reached, which ``sent`` shows. RATE 0 sends as fast as
+answers arrive.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
 class Lane:
-    """One connection, and the request under way on it."""
+    """One connection, and the request in flight on it."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -29,13 +30,13 @@ class Lane:
         self.heard = b""
 
     def send(self, request: bytes) -> None:
-        """Begin a request; where the server has closed, that is heard next."""
+        """Send a request; if the server has closed the connection, the next read reports it."""
         self.sent, self.heard = time.perf_counter(), b""
         with contextlib.suppress(OSError):
             self.socket.send(request)
 
     def hear(self) -> bool:
-        """Take in what has come; False when the server has closed."""
+        """Read what has arrived; return False if the server has closed the connection."""
         try:
             more = self.socket.recv(262144)
         except OSError:
@@ -44,7 +45,7 @@ class Lane:
         return bool(more)
 
     def whole(self) -> bool:
-        """Whether all of the answer has come."""
+        """Return whether the answer is complete."""
         end = self.heard.find(b"\r\n\r\n")
         if end < 0:
             return False
@@ -53,7 +54,7 @@ class Lane:
 
 
 class Crowd:
-    """The connections, those that are free, and what was heard on them."""
+    """The connections, the free ones among them, and the answers."""
 
     def __init__(self, port: int, connections: int) -> None:
         self.port = port
@@ -66,13 +67,13 @@ class Crowd:
             self._open()
 
     def send(self, request: bytes, most: int) -> None:
-        """Send so many, or as many as connections are free."""
+        """Send so many requests, at most one on each free connection."""
         for _ in range(min(most, len(self.free))):
             self.free.popleft().send(request)
             self.sent += 1
 
     def hear(self) -> None:
-        """Take in what has come within a millisecond."""
+        """Read what arrives within a millisecond."""
         for number, _ in self.poll.poll(0.001):
             lane = self.lanes[number]
             if not lane.hear():
@@ -98,7 +99,7 @@ class Crowd:
 
 
 def rush(crowd: Crowd, rate: float, seconds: float, request: bytes) -> None:
-    """Send for so many seconds, then hear for two more at most."""
+    """Send for so many seconds, then read answers for at most two more."""
     began = time.perf_counter()
     while (now := time.perf_counter() - began) < seconds:
         crowd.send(request, int(now * rate) - crowd.sent if rate else len(crowd.free))

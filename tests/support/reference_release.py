@@ -1,4 +1,4 @@
-"""Releases built for tests in the plainest way, from the agreement on a release's files alone."""
+"""Reference releases: built as simply as possible, from the specification of a release's files only."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def answers(dice: random.Random, duration: str, hopelessness: str) -> Row:
 
 
 def group(dice: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
-    """Rows that share their quasi-identifiers, with hopelessness told as differently as agreed."""
+    """Return rows with the same quasi-identifiers and as diverse hopelessness as the rule requires."""
     generalized = [
         "0",
         dice.choice("12"),
@@ -64,7 +64,7 @@ def group(dice: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
 
 
 def rows(seed: int = 1, k: int = K, suppressed: bool = True) -> Rows:
-    """Rows of a release, drawn by the seed: levels, groups and answers."""
+    """Return random rows of a release for this seed: levels, groups and answers."""
     dice = random.Random(seed)
     periods = dice.choice((["2025", "2026"], ["2026"], ["any"]))
     ages = dice.choice((*(sorted(codes) for codes in AGES.values()), ["any"]))
@@ -79,7 +79,7 @@ def rows(seed: int = 1, k: int = K, suppressed: bool = True) -> Rows:
 
 
 def usual() -> Rows:
-    """Rows for planting leaks in: two years, ages and durations as asked, and a masked group."""
+    """Return rows to plant leaks in: two years, ungeneralized ages and pain durations, and a suppressed group."""
     dice = random.Random(7)
     keys = [
         (period, age, d)
@@ -95,7 +95,7 @@ def in_signs(code: str) -> str:
 
 
 def table(rows: Rows, detail: str = "full") -> Table:
-    """Header and sorted rows, as lists of cells."""
+    """Return header and sorted rows, as lists of cells."""
     lines = []
     for row in rows:
         generalized = row if detail == "full" else {c: in_signs(v) if c in SIGNS else v for c, v in row.items()}
@@ -168,7 +168,7 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
 
 
 def hidden(counts: Counter[str], keys: tuple[str, ...]) -> dict[str, int | None]:
-    """Counts of a table; all hidden where one is under k."""
+    """Return the counts of a table, all suppressed if one is under k."""
     return {key: None if min(counts[key] for key in keys) < K else counts[key] for key in keys}
 
 
@@ -188,7 +188,7 @@ def tables(rows: Rows) -> dict[str, Any]:
 
 
 def workbook(table: Table, codebook: Table | None = None, change: Callable[[Any], None] = lambda _: None) -> bytes:
-    """An XLSX file of the rows; ``change`` is given the open workbook."""
+    """Return an XLSX file of the rows; ``change`` is called with the open workbook."""
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file)
     book.set_properties({"created": datetime(1980, 1, 1)})
@@ -203,14 +203,14 @@ def workbook(table: Table, codebook: Table | None = None, change: Callable[[Any]
 
 
 def repacked(data: bytes, **changes: Callable[[bytes], bytes]) -> bytes:
-    """The archive with the agreed dates and, by name, some entries' bytes changed."""
+    """Return the archive with the specified dates and, by name, changed contents of entries."""
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         files = {name: old.read(name) for name in old.namelist()}
     return package({name: changes.get(name, bytes)(inside) for name, inside in files.items()})
 
 
 def entries(rows: Rows, detail: str = "full") -> dict[str, bytes]:
-    """The files of a package by name."""
+    """Return the files of a package by name."""
     data = csv_bytes(table(rows, detail))
     resource = {
         "name": detail,

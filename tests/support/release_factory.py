@@ -1,4 +1,4 @@
-"""A release made by hand: rows that keep the rules of a release, its manifest, and both laid in the database."""
+"""Make a release without the anonymizer: valid rows and their manifest, stored in the database."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PAIN = {
 def rows(
     questionnaire: Questionnaire, count: int, levels: dict[str, str], suppressed: int
 ) -> Iterator[tuple[str, ...]]:
-    """Rows in full; the first ``masked`` are masked."""
+    """Generate full-detail rows, the first ``suppressed`` of them suppressed."""
     chance, shape = Random(7), RowFormat(questionnaire)
     for number in range(count):
         answers = {sign: chance.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
@@ -54,7 +54,7 @@ def rows(
 
 
 def lines(made: Release, name: str) -> list[str]:
-    """The lines of a release's CSV file, the header first. Needs an application context."""
+    """Return the lines of a release's CSV file, the header first. Needs an application context."""
     return b"".join(file_store.read_file(made.id, name)).decode().split("\r\n")[:-1]
 
 
@@ -65,7 +65,7 @@ def release(
     suppressed: int = 12,
     times: int = 1,
 ) -> Release:
-    """Lay a release and its two files in the database, every row so many ``times``. Needs an application context."""
+    """Store a release and its two files, every row so many ``times``. Needs an application context."""
     shape = RowFormat(questionnaire)
     full = list(rows(questionnaire, count, levels, suppressed)) * times
     count, suppressed = count * times, suppressed * times
@@ -104,7 +104,7 @@ def release(
 def stated(
     questionnaire: Questionnaire, contents: dict[str, bytes], count: int, levels: dict[str, str], suppressed: int
 ) -> dict[str, Any]:
-    """What the manifest says that the files are made from."""
+    """Return the manifest's content that the files are built from."""
     return {
         "release": "R-0001",
         "questionnaire": questionnaire.id,

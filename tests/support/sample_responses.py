@@ -1,4 +1,4 @@
-"""Mixed copies of as many visitors as wanted, whose answers go together as people's do."""
+"""Sample shuffled responses, with answers correlated as in a real population."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MONTHS = ("2026-08", "2026-09", "2026-10")
 
 
 def generate(number: int, seed: int = 1, months: Sequence[str] = MONTHS, version: int = 1) -> Iterator[dict[str, Any]]:
-    """Copies as they lie after mixing, without their order meaning anything."""
+    """Generate shuffled responses in random order."""
     chance = Random(seed)
     for _ in range(number):
         burden = chance.random()
@@ -45,11 +45,11 @@ def _frequency(chance: Random, burden: float) -> str:
 
 
 def store(copies: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
-    """Lay copies where mixing lays them. Needs an application context."""
+    """Store shuffled responses. Needs an application context."""
     with db.engines[None].begin() as connection:
         connection.execute(insert(ShuffledResponse), list(copies))
 
 
 def as_text(copy: dict[str, Any]) -> str:
-    """A copy by what it says, without its id."""
+    """Return a response as text, without its id."""
     return json.dumps({name: value for name, value in copy.items() if name != "id"}, sort_keys=True)

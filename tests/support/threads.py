@@ -1,4 +1,4 @@
-"""Steps that run at the same moment."""
+"""Run steps concurrently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def run_together(count: int, step: Callable[[int], Result]) -> list[Result]:
-    """Run ``step(number)`` in so many threads that begin at the same moment; gives their results by number."""
+    """Run ``step(number)`` in so many threads that start together; return their results by number."""
     ready = Barrier(count)
 
     def run(number: int) -> Result:

@@ -1,7 +1,7 @@
-"""People who use the site through its proxy for as long as they are let, and note what they meet.
+"""Concurrent users of the site through its proxy until the test stops them, and records of every answer.
 
-Each is a visitor as in the other tests, with every page checked, but their requests go over TLS to a
-real proxy. Where an answer does not come, or is the proxy's own page with crisis help, they press again.
+Each is a client as in the other tests, with every page checked, but sends its requests over TLS to a real proxy. A
+request that got no answer, or the proxy's own page with crisis help, is sent again.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from tests.support.staff_client import PASSWORD, StaffClient
 from tests.support.visitor import SIGNS, Page, Visitor
 
 BREATH = 0.05
-"""Seconds between two presses of somebody who got no answer."""
+"""Seconds before a request that got no answer is sent again."""
 
 LEAST_SECONDS = 4
-"""A form for a call that is sent sooner is shown once more."""
+"""Minimum seconds on the call-back form; a form sent sooner is shown again."""
 
 
 def through(nginx: Nginx, address: str) -> RemoteSite:
-    """The site behind this nginx, asked from an address of its own."""
+    """Return the site behind this nginx, requested from this client address."""
     return RemoteSite(lambda: nginx.connect(source=address))
 
 
 class Crowd:
-    """What everybody met, by phase; and when they are to go home."""
+    """Concurrent users, with their counts, failures and times by phase."""
 
     def __init__(self, nginx: Nginx) -> None:
         self.nginx, self.changed, self.over = nginx, Condition(), False
@@ -45,23 +45,23 @@ class Crowd:
         self.threads: list[Thread] = []
 
     def bring(self, person: Any) -> None:
-        """Let somebody begin."""
+        """Start a user in a thread."""
         self.threads.append(Thread(target=self._let, args=(person,)))
         self.threads[-1].start()
 
     def note(self, what: str) -> None:
-        """Count something that somebody has done."""
+        """Count a completed action."""
         with self.changed:
             self.done[what] += 1
             self.changed.notify_all()
 
     def enter(self, phase: str) -> None:
-        """What is noted from now on belongs to this phase."""
+        """Begin a phase; what follows is recorded under it."""
         with self.changed:
             self.phase = phase
 
     def until(self, seconds: float = 120, **more: int) -> None:
-        """Wait until so many more of each were done. Fails when that takes too long, or somebody met what is wrong."""
+        """Wait until so many more actions of each kind are completed. Fails on timeout or on any user's error."""
         with self.changed:
             goal = {what: self.done[what] + count for what, count in more.items()}
 
@@ -72,7 +72,7 @@ class Crowd:
         assert not self.wrong, self.wrong
 
     def go_home(self) -> None:
-        """End, and wait for everybody."""
+        """Stop all users and join their threads."""
         self.over = True
         for thread in self.threads:
             thread.join(60)
@@ -82,7 +82,7 @@ class Crowd:
         try:
             while not self.over:
                 person.go()
-        except Exception as error:  # told by the test, which waits meanwhile
+        except Exception as error:  # reported by the main thread, which waits meanwhile
             with self.changed:
                 if not self.over:
                     self.wrong.append(f"{type(person).__name__} in {self.phase}: {type(error).__name__}: {error}"[:600])
@@ -90,16 +90,16 @@ class Crowd:
 
 
 class GoneHomeError(Exception):
-    """The test is over while somebody still waits for an answer."""
+    """The test ended while a user still waited for an answer."""
 
 
 def has_help(page: Page) -> bool:
-    """Whether a page gives crisis help, in whatever form."""
+    """Return whether a page gives crisis help in any form."""
     return "tel:988" in page.text and "sms:988" in page.text and "tel:911" in page.text
 
 
 class Pressing:
-    """Somebody who presses again where no answer came, and looks for help on every page."""
+    """Retries requests that got no answer, and checks every page for crisis help."""
 
     crowd: Crowd
 
@@ -138,7 +138,7 @@ class Pressing:
 
 
 class Walker(Pressing, Visitor):
-    """Walks the check again and again with answers of its own, and looks at the end whether each is still there."""
+    """Repeats the walk with random answers, and checks at the end that each answer is still stored."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self.crowd, self.dice = crowd, random.Random(number)
@@ -157,7 +157,7 @@ class Walker(Pressing, Visitor):
 
 
 class Patient(Pressing, Visitor):
-    """Asks for a call again and again, each time under another name, and keeps the reference the site shows."""
+    """Repeats the call-back request, each under another name, and records the reference that the site shows."""
 
     def __init__(self, crowd: Crowd, number: int) -> None:
         self.crowd, self.number, self.count = crowd, number, 0
@@ -166,7 +166,7 @@ class Patient(Pressing, Visitor):
         super().__init__(through(crowd.nginx, f"127.0.2.{number}"), https=True)  # type: ignore[arg-type]
 
     def go(self) -> None:
-        """Fill in another form; send those that were before somebody long enough."""
+        """Fill in another form; send those that have reached the minimum time."""
         self.client, self.count = self.site.test_client(), self.count + 1
         name = f"Zentinela {self.number} {self.count}"
         page = self.fill(self.get("/consultation"), "/consultation/review", **{**FORM, "name": name})
@@ -183,7 +183,7 @@ class Patient(Pressing, Visitor):
 
 
 class Colleague(Pressing, StaffClient):
-    """Signs in once, then opens requests and lays a note by each, until the test is over."""
+    """Signs in once, then opens requests and adds a note to each."""
 
     def __init__(self, crowd: Crowd, number: int, member: StaffClient) -> None:
         self.crowd, self.count, self.notes = crowd, 0, set[str]()
