@@ -1,4 +1,4 @@
-"""Asserting that something is absent: what is found, and which needles are refused."""
+"""``assert_absent``: which spellings of a secret it finds, and which secrets it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import rules beside those of import-linter (pyproject.toml): the pure modules, the verifier, the visitor's process."""
+"""Import rules beside those of import-linter (pyproject.toml): pure modules, the verifier, the visitor process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THIRD_PARTY = {"sealed_box.py": ("nacl",)}
 
 
 def imported(text: str) -> list[str]:
-    """The dotted name of each module that a source text imports; relative imports are refused."""
+    """Return the dotted name of each module that a source text imports; relative imports are refused."""
     names: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -36,7 +36,7 @@ def imported(text: str) -> list[str]:
 
 
 def foreign(names: list[str], *allowed: str) -> list[str]:
-    """Those that are neither of the standard library nor below one of these packages."""
+    """Return the modules that are neither in the standard library nor in one of these packages."""
     inside = (*allowed, *(f"{name}." for name in allowed))
     return [
         name

@@ -1,4 +1,4 @@
-"""A migration only adds, so that nodes of the version before go on working until they are restarted."""
+"""Migrations are additive only, so that nodes of the previous version work until they are restarted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from screening.database.engines import MIGRATIONS
 
 FILES = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
 ADDING = {"create_table", "create_index", "add_column", "bulk_insert", "execute", "get_bind"}
-"""What of Alembic's operations an upgrade may use; ``execute`` for guards on tables of its own."""
+"""Alembic operations that an upgrade may use; ``execute`` only for triggers on new tables."""
 
 
 def complaints(text):
-    """What an upgrade does beside adding, and each column it adds that the version before could not leave empty."""
+    """Return each destructive operation of an upgrade, and each added column without default that is not nullable."""
     upgrade = next(node for node in ast.parse(text).body if getattr(node, "name", "") == "upgrade")
     found = []
     for call in (node for node in ast.walk(upgrade) if isinstance(node, ast.Call)):

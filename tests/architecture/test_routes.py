@@ -1,4 +1,4 @@
-"""Every address of the visitor's application, and of the pages on releases, reviewed here before it exists."""
+"""The reviewed list of every address of the visitor application, and of the release and call-back pages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ON_RELEASES = """
 /releases/<int(max=2147483647):release_id>/check POST
 /trends GET
 """
-"""All of them for the roles ``responses`` and ``rows``."""
+"""The release pages; all are for the roles ``responses`` and ``rows``."""
 
 
 ON_CALLBACKS = """
@@ -67,7 +67,7 @@ ON_CALLBACKS = """
 /callbacks/search GET POST
 /callbacks/today GET
 """
-"""All of them for the role ``callbacks``."""
+"""The call-back pages; all are for the role ``callbacks``."""
 
 
 def test_visitor_routes_match_the_reviewed_list(site):
@@ -105,7 +105,7 @@ def test_callback_routes_match_the_reviewed_list(site):
 
 
 def posts(site):
-    """Every address of the visitor application that takes a form."""
+    """Return every address of the visitor application that accepts POST."""
     rules = (rule for rule in site.url_map.iter_rules() if "POST" in rule.methods)
     return [rule.rule.replace("<question_id>", "sadness") for rule in rules]
 

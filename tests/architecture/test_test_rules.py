@@ -1,4 +1,4 @@
-"""What keeps tests from failing by chance: no wall clock, one way to assert absence, no module importing another."""
+"""Rules against flaky tests: no wall clock, one way to assert absence, no imports between test modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 60
 
 
 def calls(tree: ast.AST) -> Iterator[str]:
-    """What a module calls or names, written with its last dot."""
+    """Generate the attributes and imported names of a module, dotted and plain."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield ".".join(ast.unparse(node).split(".")[-2:])
@@ -33,12 +33,12 @@ def calls(tree: ast.AST) -> Iterator[str]:
 
 
 def wall_clocks(tree: ast.AST) -> set[str]:
-    """The clocks of the machine that a module reads."""
+    """Return the clock functions that a module uses."""
     return CLOCKS & set(calls(tree))
 
 
 def unguarded(tree: ast.AST) -> list[str]:
-    """Comparisons that seek something in logs, output or files and do not go through ``assert_absent``."""
+    """Return comparisons that search logs, output or files without ``assert_absent``."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
@@ -51,7 +51,7 @@ def unguarded(tree: ast.AST) -> list[str]:
 
 
 def imported_modules(tree: ast.AST) -> list[str]:
-    """The modules of tests that a module imports, but for those of ``tests.support`` and of the load generator."""
+    """Return the test modules that a module imports, except those of ``tests.support`` and ``tests.bench``."""
     named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     named += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     return [

@@ -1,4 +1,4 @@
-"""What is in the repository, and what must not be."""
+"""Rules for the files of the repository: pinned packages, built assets, and forbidden content."""
 
 from __future__ import annotations
 

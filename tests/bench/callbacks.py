@@ -1,8 +1,8 @@
-"""How fast requests for a call come in, and how fast the team's pages are with many of them.
+"""Measure the throughput of call-back requests, and the response time of staff pages with many requests.
 
-Sending is measured beside the contact form of the minimal app, on the same server in turn: press Send on a form that
-lies ready, see the page that follows. The team's pages are measured over HTTP with more and more requests; their
-peer is the same page with the fewest.
+Sending is compared with the contact form of the minimal app on the same server, in turn: send a form that is filled in,
+and load the page that follows. The staff pages are measured over HTTP at growing numbers of requests; their peer is the
+same page at the smallest number.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ PAGES = ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks?tab=ove
 DAY = 24 * 60 * 60
 
 Ready = tuple[dict[bytes, bytes], bytes]
-"""A form that lies ready to be sent: the cookies and the body."""
+"""A form that is ready to send: the cookies and the body."""
 
 
 def ready_at_site(server: LiveServer) -> Ready:
-    """A request for a call, filled in and read through."""
+    """Return a call-back request, filled in and reviewed."""
     patient = Patient(server, 0)
     cookies = {name.encode(): value.encode() for name, value in patient.cookies.items()}
     return cookies, urlencode(patient.form, doseq=True).encode()
 
 
 def ready_at_minimal(server: LiveServer) -> Ready:
-    """A contact form of the minimal app, filled in and read through."""
+    """Return a contact form of the minimal app, filled in and reviewed."""
     connection = Connection(server.port)
     token = TOKEN.search(connection.ask(b"GET", b"/contact")[1])
     assert token
@@ -69,7 +69,7 @@ SENDERS: dict[str, tuple[Callable[[LiveServer], Ready], bytes]] = {
 
 
 def send_all(server: LiveServer, path: bytes, forms: list[Ready]) -> dict[str, float]:
-    """Send forms over so many connections at once: forms a second, and how long pressing Send takes."""
+    """Send forms over so many connections at once; return forms per second and the time of each."""
 
     def send(number: int) -> list[float]:
         connection, took = Connection(server.port), []
@@ -90,7 +90,7 @@ def send_all(server: LiveServer, path: bytes, forms: list[Ready]) -> dict[str, f
 
 
 def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
-    """Rounds of sending, the servers in turn: the site on either database, and the minimal app."""
+    """Run rounds of sending, the servers in turn: the site on either database, and the minimal app."""
     cluster.execute("CREATE DATABASE sending")
     urls = {"sqlite": "", "postgresql": cluster.url("sending"), "minimal": ""}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in urls}
@@ -112,7 +112,7 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
                 ready, path = SENDERS["minimal" if name == "minimal" else "site"]
                 laid = [ready(server) for _ in range(forms)]
                 old_enough = time.monotonic() + MIN_FORM_SECONDS + 1
-                while time.monotonic() < old_enough:  # nobody sends a form faster than it can be read
+                while time.monotonic() < old_enough:  # the minimum time on a form
                     ready(server)
                 found[name].append(send_all(server, path, laid))
     return {
@@ -129,7 +129,7 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
 
 
 def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
-    """Requests of the last days, three in four waiting, a tenth in Spanish; all can be opened."""
+    """Generate encrypted requests of the last days, three in four open, a tenth in Spanish."""
     indexed, now = keyring.active_id(SEARCH), int(time.time())
     for each in range(number):
         id_ = secrets.token_hex(16)
@@ -154,7 +154,7 @@ def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
 
 
 def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
-    """How long the team's pages take with so many requests, in ms: the median of so many looks at each."""
+    """Return the response times of staff pages with so many requests, in ms: the median of ``views`` loads of each."""
     found: dict[str, Any] = {}
     for kind in ("sqlite", "postgresql"):
         cluster.execute(f"CREATE DATABASE queue_{kind}")
@@ -184,7 +184,7 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
 
 
 def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
-    """The median time of a page, in ms."""
+    """Return the median time of a page, in ms."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     times = []
     for _ in range(looks + 3):
@@ -198,7 +198,7 @@ def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
 
 
 def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str, Any]:
-    """Sending and the queue, on both databases."""
+    """Measure sending and the queue, on both databases."""
     work = [noise()]
     with Cluster() as cluster:
         sent = sending(rounds, forms, folder, cluster)
@@ -208,13 +208,13 @@ def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str
 
 
 def growth(seen: dict[str, Any], kind: str) -> float:
-    """How many times as long the slowest page takes with the most requests as with the fewest."""
+    """Return the slowest page's time with the most requests, divided by that with the fewest."""
     most, fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
     return max(most[page] / fewest[page] for page in PAGES)
 
 
 def text(found: dict[str, Any]) -> str:
-    """The report to read."""
+    """Return the report as text."""
     sent, seen = found["sending"], found["queue"]
     lines = [
         f"Requests for a call, sent over {VISITORS} connections, {sent['rounds']} rounds of {sent['forms']} in turn"

@@ -1,8 +1,7 @@
-"""Visitors as fast as they can: each walks a whole journey, again and again, over one kept connection.
+"""Load generator: visitors repeat a whole journey as fast as possible, each over one keep-alive connection.
 
-Run as a process of its own, so that its work is not counted as the server's:
-``python -m tests.bench.load PORT VISITORS SECONDS JOURNEYS WHAT``; prints one JSON object. It ends after
-SECONDS, or after JOURNEYS where that is not 0.
+Runs as a separate process, so that its CPU time is not counted as the server's: ``python -m tests.bench.load PORT
+VISITORS SECONDS JOURNEYS WHAT``; prints one JSON object. It ends after SECONDS, or after JOURNEYS if that is not 0.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SITE_ANSWERS = {"pain_duration": "over_a_year", "pain_average": "6", "stress": "
 
 
 class Connection:
-    """One kept connection with its cookies: only as much of HTTP as the servers here speak."""
+    """A keep-alive connection with its cookies. It implements only the part of HTTP that the servers here use."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -32,7 +31,7 @@ class Connection:
         self.times: list[float] = []
 
     def ask(self, method: bytes, path: bytes, body: bytes = b"") -> tuple[int, bytes]:
-        """Send one request; gives status and body. Notes how long it took, in seconds."""
+        """Send one request; return status and body. Records the time it took, in seconds."""
         cookies = b"; ".join(name + b"=" + value for name, value in self.cookies.items())
         head = method + b" " + path + b" HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n"
         head += b"Cookie: " + cookies + b"\r\n" if cookies else b""
@@ -62,7 +61,7 @@ class Connection:
 
 
 def journey(connection: Connection, what: str) -> None:
-    """Start, every question with its post, review, summary: 24 requests, the same for every server."""
+    """Run one journey: start, every question with its post, review, summary: 24 requests, the same for every server."""
     connection.cookies.clear()
     forms = what in ("site", "minimal")
     connection.ask(b"GET", b"/")
@@ -86,7 +85,7 @@ def journey(connection: Connection, what: str) -> None:
 
 
 def main(port: int, visitors: int, seconds: float, journeys: int, what: str) -> None:
-    """Walk, and print journeys, requests, seconds, and the percentiles of the request times in ms."""
+    """Repeat journeys, and print journeys, requests, seconds, and the percentiles of the request times in ms."""
     end = time.perf_counter() + seconds
     lock, done, times = Lock(), [0], []
 

@@ -1,4 +1,4 @@
-"""The site without its page cache: what the cache saves is measured against it."""
+"""The site without its page cache, to measure the effect of the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promise: never past, never in a closed hour, and exactly the later of the rule and the wish."""
+"""Due times: in the future, within open hours, and exactly the later of the rule and the chosen time."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_due_time_across_dst_change_is_the_local_closing_time(asked, by):
 
 
 def test_closing_time_skipped_by_dst_moves_to_the_next_day():
-    """Clocks go from 2:00 to 3:00 on 14 March 2027: a night desk that shuts at 2:30 has no such moment."""
+    """Clocks go from 2:00 to 3:00 on 14 March 2027, so a day that closes at 2:30 has no such moment."""
     night = Calendar(((time(1), time(2, 30)),) * 7, frozenset(), DENVER)
     assert due_at(night, at("2027-03-13 12:00")).astimezone(DENVER) == at("2027-03-15 02:30")
 
@@ -118,7 +118,7 @@ wishes = st.builds(PreferredTimes, st.frozensets(st.integers(0, 6)), st.frozense
 
 @st.composite
 def questions(draw: st.DrawFn, hours_of_day: st.SearchStrategy) -> tuple[Calendar, datetime, PreferredTimes]:
-    """A calendar, a moment near which clocks may change, and a wish."""
+    """Strategy: a calendar, a moment near which clocks may change, and a chosen time."""
     zone = ZoneInfo(draw(st.sampled_from(ZONES)))
     week = tuple(draw(st.lists(st.none() | hours_of_day, min_size=7, max_size=7)))
     changes = [date(2027, 3, 14), date(2027, 11, 7), date(2027, 3, 28), date(2027, 10, 3), date(2027, 4, 4)]
@@ -146,7 +146,7 @@ def test_due_time_is_in_the_future_and_within_open_hours(question):
 @given(questions(by_day))
 @example((CLINIC, at("2026-11-23 10:00"), PreferredTimes()))
 def test_due_time_is_the_later_of_rule_and_chosen_time(question):
-    """Worked out anew by walking over the quarters of an hour, one by one, on the clinic's clock."""
+    """The expected time is recomputed by stepping over quarters of an hour on the clinic's clock."""
     calendar, asked, wish = question
     try:
         by = due_at(calendar, asked, wish)

@@ -1,4 +1,4 @@
-"""The dashboard of a day: its sections, the next request, outcomes, handover, and the call list on paper."""
+"""The dashboard of a day: its sections, the next request, outcomes, handover, and the printed call list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTE = "zentinelhandover note"
 
 @pytest.fixture
 def folder(keys, tmp_path):
-    """Key files of this test alone, since one test rotates them."""
+    """Key files for this test only, since one test rotates them."""
     return Path(shutil.copytree(keys, tmp_path / "keys"))
 
 
@@ -37,7 +37,7 @@ def team(make_site, folder):
 
 
 def change(team, name_of_column, value, **where):
-    """Set a column of the requests that match."""
+    """Set a column of the matching requests."""
     with team.app.app_context():
         table = CallbackRequest.__table__
         picked = [table.c[column] == wanted for column, wanted in where.items()]
@@ -46,13 +46,13 @@ def change(team, name_of_column, value, **where):
 
 
 def ids(team):
-    """The requests in the order they came."""
+    """Return the ids of the requests in the order of arrival."""
     with team.app.app_context():
         return list(db.session.scalars(select(CallbackRequest.id).order_by(CallbackRequest.asked_at)))
 
 
 def ask_for(team, ask, clock, *names, **fields):
-    """Requests of these names, a moment apart; their ids."""
+    """Send requests under these names, a moment apart; return their ids."""
     for name in names:
         clock.forward(5)
         ask(Visitor(team.site), name=name, **fields)
@@ -60,7 +60,7 @@ def ask_for(team, ask, clock, *names, **fields):
 
 
 def shown(page):
-    """The names in each section of the dashboard."""
+    """Return the names in each section of the dashboard."""
     return {name: [link.get_text() for link in page.main.select(f"#s-{name} ~ ul > li > a")] for name in SECTIONS}
 
 

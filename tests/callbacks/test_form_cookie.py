@@ -1,4 +1,4 @@
-"""The call-back form's cookie on its way: set by every post, ended with the draft, and not needed to be called back."""
+"""The call-back form's cookie: set by every post, deleted with the draft, and not required to send a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cookie that holds the call-back form between its pages: what fits, for how long, and whose it is."""
+"""The state of the call-back form in its cookie: maximum size, expiry, and binding to the draft."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from screening.crypto.keyring import DRAFT, Keyring
 from screening.draft import FORM_SECONDS
 
 MAX_COOKIE = 4093
-"""Characters that every browser stores of a cookie, its name and its attributes."""
+"""Maximum characters of a cookie with its name and attributes that every browser stores."""
 
 ATTRIBUTES = "__Secure-consultation=; Path=/consultation; Max-Age=1800; Secure; HttpOnly; SameSite=Lax"
 
@@ -28,7 +28,7 @@ def keyring(keys):
 
 
 def longest(letters: str) -> dict[str, str | list[str]]:
-    """Every field as long as it may be, of letters drawn at random."""
+    """Return a form with every field at its maximum length, of random letters."""
     chance = Random(12)
     free = {name: "".join(chance.choices(letters, k=MAX_NAME)) for name in ("name", "say", "assistance", "guardian")}
     return {

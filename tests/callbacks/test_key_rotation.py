@@ -1,4 +1,4 @@
-"""Rotation of the call-back key: no stored request is lost, and no key decrypts what was erased before."""
+"""Rotation of the call-back key: no stored request is lost, and no remaining key decrypts deleted data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def folder(keys, tmp_path):
-    """Key files of this test alone, to be rotated."""
+    """Key files for this test only, to be rotated."""
     shutil.copytree(keys, tmp_path / "keys")
     return tmp_path / "keys"
 
@@ -54,7 +54,7 @@ def site(make_site, folder):
 
 @pytest.fixture
 def patients(site, folder, clock):
-    """Three requests, one with a shared summary, each with a note; the references by name."""
+    """Send three requests, one with a shared summary, each with a note; return the references by name."""
     references = {}
     ring = Keyring(folder, (CALLBACK, SEARCH))
     with site.app_context():
@@ -73,7 +73,7 @@ def patients(site, folder, clock):
 
 
 def opened(site, folder):
-    """Name, sadness of a shared summary, and notes of each request, decrypted with these key files, by name."""
+    """Return name, sadness of a shared summary, and notes of each request, decrypted with these key files."""
     ring = Keyring(folder, (CALLBACK, SEARCH))
     with site.app_context():
         found = []
@@ -110,7 +110,7 @@ def contact_hashes(site):
 
 
 def secret_of(folder, purpose):
-    """The last key of a key file, as it is written there."""
+    """Return the last secret of a key file, as stored in the file."""
     return ring_file(folder, purpose).read_text().split('"')[-2]
 
 
@@ -155,7 +155,7 @@ def test_worker_rotation_starts_when_due_and_ends_in_a_week(site, folder, clock)
 
 @pytest.mark.each_database
 def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, patients, clock, ask):
-    """A visitor's process reads the old public key before the rotation, and stores what it encrypted afterwards."""
+    """A visitor process reads the old public key before the rotation, and stores the ciphertext after it."""
     [old] = ids(folder)
     turn(site, folder, clock())
     with site.app_context():
@@ -174,7 +174,7 @@ def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, pati
 
 @pytest.mark.each_database
 def test_row_reverted_to_old_key_is_reencrypted_in_same_run(site, folder, patients, clock, monkeypatch):
-    """In the same run: else the key could be destroyed under it."""
+    """In the same run; otherwise the key could be destroyed while the row still needs it."""
     [old], before, whole, done = ids(folder), Keyring(folder, (CALLBACK,)), public_key.reencrypt, []
 
     def reseal(keyring, place, box, key_id):
@@ -195,7 +195,7 @@ def test_row_reverted_to_old_key_is_reencrypted_in_same_run(site, folder, patien
 @pytest.mark.each_database
 @pytest.mark.parametrize("what", ["withdraw", "change", "note"])
 def test_concurrent_update_is_not_overwritten_by_rotation(site, folder, patients, clock, monkeypatch, what):
-    """The update comes after the ciphertext was read, and before the new one is stored."""
+    """The update occurs after the ciphertext was read, and before the new one is stored."""
     visitor = Visitor(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=patients["Bea"])
     if what == "change":
@@ -253,7 +253,7 @@ WITHIN_TRANSACTIONS = [
     *((public_key, "reencrypt", n) for n in (2, 7)),
     *(("INSERT INTO callback_contact", "", 2), ("UPDATE callback_key SET empty_since", "", 4)),
 ]
-"""Functions and SQL statements: at the call of this number a rotation is killed."""
+"""Functions and SQL statements: a rotation is killed at the call of this number."""
 
 ENDING = [
     *((key_rotation, "destroy_keys", n) for n in (1, 2)),
@@ -349,7 +349,7 @@ def test_killed_key_destruction_resumes_to_a_single_key(
 
 
 def test_destroyed_key_remains_in_no_file(site, folder, clock):
-    """Neither the replaced file, by its other name, nor one that a killed process wrote in part."""
+    """Neither in the replaced file under its other name, nor in one that a killed process wrote partly."""
     secret = secret_of(folder, CALLBACK)
     turn(site, folder, clock())
     (folder / "callback.0a0b0c0d.new").write_bytes(ring_file(folder, CALLBACK).read_bytes())
@@ -429,7 +429,7 @@ class TestSeveralMachines:
         assert turn(site, other, clock()).resealed == 0 and opened(site, other) == ALL
 
     def test_requests_after_backup_restore_are_decryptable(self, site, folder, clock, ask):
-        """The public key in the backup belongs to a private key that was destroyed since."""
+        """The public key in the backup belongs to a private key that has been destroyed since."""
         with site.app_context():
             rows = [(row.id, row.public) for row in db.session.scalars(select(CallbackKey))]
         clock.forward(ENCRYPTION_PERIOD_SECONDS)

@@ -1,4 +1,4 @@
-"""A call-back request, from the form to its due time, and each error on the way."""
+"""A call-back request, from the form to its due time, and every error on the way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def review(visitor, **fields):
 
 
 def spellings(reference):
-    """A reference with and without its hyphens."""
+    """Return a reference with and without its hyphens."""
     return reference, reference.replace("-", "")
 
 
@@ -523,7 +523,7 @@ def test_ciphertext_moved_between_requests_is_not_decrypted(site, ask, stored):
 
 
 class TestChanging:
-    """What happens around a change: the form itself knows which request it takes the place of."""
+    """A change of a request: the form itself names the request that it replaces."""
 
     def changing(self, visitor, **fields):
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")

@@ -1,4 +1,4 @@
-"""Closed requests go after so many days, withdrawn ones at once, and nothing else does."""
+"""Closed requests are deleted after the retention period, withdrawn ones immediately, and no others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DAY = 24 * 3600
 
 @pytest.fixture
 def retention_settings():
-    """Settings of the site; a test may name its own by ``parametrize``."""
+    """Settings of the site; a test overrides them by ``parametrize``."""
     return {}
 
 

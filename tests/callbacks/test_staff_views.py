@@ -1,4 +1,4 @@
-"""Requests at the staff's side: who sees what, who has claimed what, and which audit events are stored."""
+"""The staff pages of call-back requests: access, transitions, notes, search, and audit events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTE = "zentinelnotetext"
 
 
 def events(team, action=""):
-    """Action, actor and detail of the audit events whose action begins so."""
+    """Return action, actor and detail of the audit events whose action has this prefix."""
     return [(event.action, event.actor, event.detail) for event in team.events(re.escape(action))]
 
 
@@ -237,7 +237,7 @@ class TestOrder:
 
     @pytest.mark.each_database
     def test_queue_queries_use_indexes_without_table_scans(self, team, ann):
-        """No plan reads a whole table: the size of a page and the limit of a count bound what is read."""
+        """No plan scans a whole table: page size and the cap of a count limit the rows that are read."""
         fill(team, 300)
         queries = ("", "?tab=overdue", "?tab=closed", "?whose=me", "?language=es", "?tab=withdrawn")
 
@@ -251,7 +251,7 @@ class TestOrder:
 
 
 def fill(team, count):
-    """Insert requests that no key decrypts; of more than 100, each fifth is closed."""
+    """Insert requests that no key decrypts; of more than 100, every fifth is closed."""
     rows = []
     for number in range(count):
         state_group, state = [("waiting", "new"), ("closed", "closed")][number % 5 == 4 and count > 100]

@@ -1,4 +1,4 @@
-"""The course of a request: every way of six steps, and what must hold on each."""
+"""The workflow of a request: every sequence of six transitions, and the invariants on each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ for who in (ANN, BEN):
 
 
 def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
-    """Every allowed step of every way of so many steps: what was, what was done, what is."""
+    """Generate every allowed step of all sequences of this length: progress before, the step, progress after."""
     if not steps:
         return
     for name, step in STEPS.items():

@@ -1,4 +1,4 @@
-"""Settings that exclude each other stop the start with a line each; whatever mends them still runs."""
+"""Conflicting settings refuse startup with one line each; the commands that repair them still run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ AWAY = "postgresql://rosa:zentinela@127.0.0.1:9/site"
 
 @pytest.fixture
 def public(own_clinic):
-    """What a public site needs."""
+    """Settings that a public site requires."""
     return {"ALLOWED_HOSTS": NAMES, "HTTPS": True, "CLINIC_FILE": own_clinic}
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a program that lets everybody in and never says a word."""
+    """The address of a server that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
@@ -117,7 +117,7 @@ def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, da
     make_site(**public, DATABASE_URL=database_url)
     with pytest.raises(KeyboardInterrupt):
         demo.fill(make_site())
-    make_site()  # at home it is
+    make_site()  # a site that is not public accepts it
     with pytest.raises(SettingsError) as stopped:
         make_site(**public, DATABASE_URL=database_url)
     assert str(stopped.value) == (

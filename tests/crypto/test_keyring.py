@@ -1,4 +1,4 @@
-"""Keys and what is sealed with them."""
+"""Keys, and encryption with them."""
 
 from __future__ import annotations
 

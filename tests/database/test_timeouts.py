@@ -1,4 +1,4 @@
-"""How long the site waits for its database: one at a time tries again, and a server that says nothing is given up."""
+"""Database timeouts and the circuit breaker: a single probe after the pause, and a silent server is given up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.threads import run_together
 
 @pytest.fixture
 def long_pause(monkeypatch):
-    """On a machine of any speed the pause is not over before a test is."""
+    """Make the pause longer than any test, whatever the speed of the machine."""
     monkeypatch.setattr(timeouts, "OPEN_SECONDS", HANGING)
 
 
@@ -68,7 +68,7 @@ def test_silent_database_server_is_asked_only_once(make_site, long_pause, monkey
 
 
 def accepted(listening):
-    """Whether a connection waits to be accepted."""
+    """Return whether a connection waits to be accepted."""
     try:
         listening.accept()[0].close()
     except BlockingIOError:
@@ -98,7 +98,7 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
 
 
 def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
-    """A lock is held until the statement has waited longer than either limit, by the server's own account."""
+    """A lock is held until the statement has waited longer than either limit, as the server reports it."""
     monkeypatch.setattr(timeouts, "OPTIONS", "-c statement_timeout=300ms")
     url = cluster.copy_of("template_site")
     site = make_site(DATABASE_URL=url)
@@ -118,7 +118,7 @@ def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, clust
 
 
 def take_lock(site, marked):
-    """Wait for the lock on a connection of the site, and give it up again."""
+    """Wait for the lock on a connection of the site, and release it."""
     with site.app_context(), pytest.MonkeyPatch.context() as patch, db.engine.connect() as connection:
         patch.setattr(timeouts.BoundedConnection, "seconds", 0.5)
         if marked:
@@ -131,7 +131,7 @@ def take_lock(site, marked):
 
 
 def waited_for(holder, seconds):
-    """Wait until a statement has waited so long for a lock that the holder has; fails when none waits."""
+    """Wait until a statement has waited this long for a lock that the holder has; fail if none waits."""
     waited = text("SELECT clock_timestamp() - query_start > make_interval(secs => :least) FROM pg_stat_activity"
                   " WHERE wait_event = 'advisory' AND datname = current_database()")  # fmt: skip
     for _ in range(HANGING * 100):

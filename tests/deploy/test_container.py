@@ -1,4 +1,4 @@
-"""The container file: linted, no secret can get in, and a container serves what ``make run`` serves."""
+"""The container file: linted, no secret in the build context, and the same server command as ``make run``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped file for nginx, run as it is, before nodes that are away, silent, or that write down what they get."""
+"""The shipped nginx configuration, in front of nodes that are down, silent, or record their requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASKED_MUCH = b"hopelessness=3&filler=" + b"x" * 70_000
 
 
 class Node(ThreadingHTTPServer):
-    """A node that writes down what reaches it, and answers with ``status``, or not at all."""
+    """A node that records its requests, and answers with ``status``, or not at all."""
 
     daemon_threads = True
 
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def before(tmp_path):
-    """Starts nginx before nodes of these kinds: a status, None for one that breaks off, "away" for none there."""
+    """Return a function that starts nginx and nodes: a status, None to close connections, "away" for a closed port."""
     with ExitStack() as running:
 
         def start(*kinds):
@@ -73,7 +73,7 @@ def before(tmp_path):
 
 
 def is_page_with_help(answer):
-    """Whether an answer is nginx's own page: help of every crisis file, the clinic, and nothing it needs beside it."""
+    """Return whether an answer is nginx's own page: the help of every locale, the clinic, and no external resource."""
     soup = BeautifulSoup(answer.body, "html.parser")
     links = {str(link["href"]) for link in soup.find_all("a")}
     words = " ".join(soup.get_text(" ").split())
@@ -165,7 +165,7 @@ def test_slow_client_occupies_nginx_and_no_node(before):
 
 
 def around(nginx, port, *command):
-    """Run a command around which a node is out; the exit code, and what was said."""
+    """Run a command with a node out of rotation; return the exit code and stderr."""
     running = nginx.around(port, *command)
     _, said = running.communicate(timeout=120)
     return running.returncode, said
@@ -231,7 +231,7 @@ def test_http_redirects_to_https_and_unknown_host_is_refused(before):
 
 
 def test_nginx_logs_and_stores_nothing_about_requests(before):
-    """The main file around it logs all it may. nginx fails in every way here, and a handshake is broken off."""
+    """The main configuration logs everything it can. Every kind of nginx error occurs, and a handshake is aborted."""
     nginx, _ = before("away", None)
     for path in ("/check/hopelessness", "/static/nothing", "/%zz", "/" + "x" * 20_000):
         nginx.ask("GET", path)

@@ -1,4 +1,4 @@
-"""The units for systemd: it reads them without a complaint, and finds little that they could do."""
+"""The systemd units: valid by systemd's own check, and hardened."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ UNITS = (
     "screening-doctor.service",
 )
 EXPOSED = 1.5
-"""At most, of 10, by systemd's own measure. A unit that forbids nothing has over 9."""
+"""Maximum exposure, of 10, by systemd's own measure. A unit without hardening has over 9."""
 
 
 @pytest.fixture
 def laid(tmp_path: Path) -> Path:
-    """A root with the units where the README puts them; the site lies where it lies here."""
+    """A root folder with the units where the README installs them; the site is at its present path."""
     units = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(SHIPPED, units)
     for file in (file for file in units.rglob("*") if file.is_file()):
@@ -40,7 +40,7 @@ def laid(tmp_path: Path) -> Path:
 
 
 def analyze(*arguments: str, **environment: str) -> str:
-    """What ``systemd-analyze`` says, of whatever kind."""
+    """Return the output of ``systemd-analyze``, of both streams."""
     assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or tells how"
     done = subprocess.run(
         ["systemd-analyze", *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
