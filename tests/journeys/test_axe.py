@@ -1,4 +1,4 @@
-"""Every page and every mistake, by axe and by ruler: contrast, names, sizes; reflow and zoom."""
+"""Every page and every error state, by axe and by measurement: contrast, names, target sizes; reflow and zoom."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.staff_client import totp
 
 
 def every_page(visitor, lang: str):
-    """Walks through all pages and states; gives a name for each while it is shown."""
+    """Walk through all pages and states; yield a name while each is shown."""
     for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
         visitor.open(f"{address}?lang={lang}")
         yield address
@@ -74,7 +74,7 @@ def test_visitor_pages_pass_axe_and_reflow(browser_visitor, lang):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The demo's server, and what its accounts sign in with."""
+    """The address of the demo's server, and the credentials of its accounts."""
     with LiveServer(tmp_path_factory.mktemp("demo")) as running:
         logins = [line.split("\t") for line in running.flask("demo").splitlines()]
         yield running.address, {email.partition("@")[0]: (email, *rest) for email, *rest in logins}
@@ -82,13 +82,13 @@ def demo(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def signed_in(browser, demo):
-    """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
+    """The storage state of a browser signed in as release manager; shared, since a code works once."""
     return as_one_of_the_team(browser, demo, "numbers", "**/staff/releases")
 
 
 @pytest.fixture(scope="module")
 def at_the_desk(browser, demo):
-    """The same of who calls back."""
+    """The storage state of a browser signed in as call-back staff."""
     return as_one_of_the_team(browser, demo, "desk", "**/staff/callbacks/today")
 
 
@@ -110,7 +110,7 @@ def as_one_of_the_team(browser, demo, name, lands):
 
 
 def every_page_on_releases(visitor, lang: str):
-    """Walks through the pages; makes no release."""
+    """Walk through the release pages; creates no release."""
     visitor.open(f"/staff/releases?lang={lang}")
     yield "releases"
     visitor.follow("main form[method=post] button")
@@ -147,7 +147,7 @@ def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin,
 
 
 def every_page_of_a_day(visitor, lang: str):
-    """Walks through the pages of the front desk, and notes a call."""
+    """Walk through the call-back pages, and record a call."""
     visitor.open(f"/staff/callbacks/today?lang={lang}")
     yield "today"
     visitor.follow("a[accesskey=n]")
@@ -170,7 +170,7 @@ def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, at_t
 
 
 def test_axe_reports_a_removed_label(browser_visitor):
-    """The control: a label taken away is found."""
+    """The control: a removed label is reported."""
     visitor = browser_visitor()
     visitor.open("/check/sadness")
     visitor.page.evaluate("document.querySelector('main label').remove()")

@@ -1,4 +1,4 @@
-"""The browser's Back never leaves the site, and crisis help is on every page it leads to."""
+"""The browser's Back stays on the site, and every page that it leads to has crisis help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.visitor import Visitor
 
 
 def ways_back(page: Page, address: str) -> list[str]:
-    """Go back to the beginning of the tab's history; the paths on the way, each a page of the site with the strip."""
+    """Go back to the beginning of the tab's history; return the paths. Each is a page of the site with the strip."""
     seen = []
     while page.evaluate("navigation.canGoBack"):
         go_back(page)
@@ -39,14 +39,14 @@ def visitor(request, browser_visitor):
 
 @pytest.fixture
 def canned(live_server):
-    """A visitor without a browser who has answered everything."""
+    """A visitor without a browser who has answered every question."""
     walker = Visitor(RemoteSite.at(live_server.port))
     walker.walk(sadness="3")
     return walker
 
 
 def back_shows(visitor, path: str, words: str = "") -> None:
-    """Go back once: to this page of the site."""
+    """Go back once, and check that this page of the site is shown."""
     go_back(visitor.page)
     assert visitor.path == path and visitor.page.locator(".app-strip").count() == 1
     assert words in visitor.page.locator("main").inner_text()
@@ -146,7 +146,7 @@ def test_back_to_the_beginning_finds_help_on_every_page(visitor):
 
 
 def test_back_after_leave_does_not_show_the_help_page(visitor):
-    """The help page is the one page that a browser may store, for its own Back."""
+    """The help page is the only page that a browser may store, for its own Back."""
     visitor.open("/check/sadness")
     visitor.choose("sadness", "1")
     visitor.choose("sleep", "1")
@@ -154,13 +154,13 @@ def test_back_after_leave_does_not_show_the_help_page(visitor):
     visitor.leave()
     try:
         visitor.page.go_back()
-    except Error as error:  # the page is deleted, and the browser will not send the form again
+    except Error as error:  # the page is deleted, and the browser does not resend the form
         assert "ERR_CACHE_MISS" in error.message
     assert visitor.page.locator("main").filter(has_text="Thank you for telling us").count() == 0
 
 
 def test_page_that_answers_a_form_directly_fails_the_check(browser):
-    """The control: what the site did before."""
+    """The control: a page that answers a form directly, without a redirect."""
     app = Flask(__name__)
 
     @app.route("/", methods=["GET", "POST"])

@@ -1,4 +1,4 @@
-"""A patient who asks for a call, in a real browser, and the team that calls."""
+"""The call-back request in a real browser: a patient sends it, and staff call."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_back_from_review_restores_the_form_fields(browser_visitor):
 
 @pytest.fixture(scope="module")
 def hired(live_server):
-    """An account of the team, with a temporary password."""
+    """An account with the callbacks role and a temporary password."""
     temporary = live_server.flask(
         *("staff", "add", "dana@example.org", "--name", "Dana Demo", "--role", "callbacks", "--role", "admin")
     )

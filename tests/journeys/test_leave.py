@@ -1,4 +1,4 @@
-"""Getting away, and being warned before the answers go."""
+"""Leaving the site, and the warning before a draft expires."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WEATHER = "https://www.weather.gov/"
 
 
 def walked(live_server):
-    """A visitor without a browser who has answered everything."""
+    """A visitor without a browser who has answered every question."""
     walker = Visitor(RemoteSite.at(live_server.port))
     walker.walk(sadness="3")
     return walker
@@ -29,7 +29,7 @@ def test_back_after_leave_shows_no_answer(browser_visitor, live_server, scripts)
 
 
 def test_back_without_leave_restores_the_answer(browser_visitor, live_server):
-    """The control: the test above could fail."""
+    """The control: without Leave, Back does show the answer."""
     visitor = browser_visitor()
     visitor.resume(walked(live_server))
     visitor.open("/check/sadness")

@@ -1,4 +1,4 @@
-"""The figures for Prometheus, of a server with two processes: all that is asked for, and nothing of answers."""
+"""Prometheus metrics of a server with two processes: complete, and independent of answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def watched(request, tmp_path_factory):
 
 
 def figures(address):
-    """Every metric by its name and labels, without the times."""
+    """Return every metric by its name and labels, without timing values."""
     with open_(address) as answer:
         text = answer.read().decode()
     found = {}
@@ -34,7 +34,7 @@ def figures(address):
         for sample in family.samples:
             if not sample.name.endswith(("_bucket", "_sum", "_created")):
                 labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-                # the age of the crisis files grows at midnight, whatever visitors do
+                # the age of the crisis files changes at midnight
                 found[f"{sample.name}{{{labels}}}"] = 0 if sample.name.endswith("_age_days") else sample.value
     return found
 

@@ -1,4 +1,4 @@
-"""Nothing of a visit shows anywhere but on the visitor's own pages: a walk with sentinel values, then a search."""
+"""A walk with sentinel values leaves them nowhere but on the visitor's own pages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ BROWSER = "SentinelBrowser/7391"
 
 
 def marked_code(code):
-    """A code that can be searched for, within the 20 letters that a code may have."""
+    """Return a searchable code within the 20 letters that a code may have."""
     return f"{SENTINEL}_{code[:7]}"
 
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
-    """The site with a questionnaire in which every frequency has a code that can be searched for."""
+    """The site with a questionnaire in which every frequency has a searchable code."""
     folder = tmp_path_factory.mktemp("marked")
     text = (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8")
     for code in CODES[:-1]:
@@ -61,7 +61,7 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, mar
             visitor.press()
     visitor.choose("pain_duration", marked_code("over_a_year"))
     visitor.choose("pain_average", "6")
-    visitor.press()  # a mistake
+    visitor.press()  # an invalid submission
     visitor.choose("stress", marked_code("money"), marked_code("work"))
     visitor.choose("consent", "yes")
     visitor.choose("age", marked_code("45_to_54"))
@@ -90,7 +90,7 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, mar
 
 
 def test_walks_with_different_answers_log_nothing(live_server):
-    """On application and server, but for times: and since both leave nothing, the times tell nothing either."""
+    """Neither the application nor the server logs a line, so log times reveal nothing, either."""
 
     def grown(answer: str) -> list[str]:
         before = len(live_server.log.read_text())
@@ -103,7 +103,7 @@ def test_walks_with_different_answers_log_nothing(live_server):
 
 
 def test_unreachable_response_database_is_logged(tmp_path):
-    """The control: a log that never says anything would prove nothing."""
+    """The control: the log does record errors."""
     with LiveServer(tmp_path) as live_server:
         visitor = Visitor(RemoteSite.at(live_server.port))
         visitor.walk()

@@ -1,4 +1,4 @@
-"""The browser's Back after every form of the staff pages leads to a page of the site, with and without JavaScript."""
+"""The browser's Back after every staff form leads to a page of the site, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.staff_client import PASSWORD, StaffClient
 from tests.support.visitor import Visitor
 
 ELSEWHERE = "/staff/nowhere"
-"""A page of its own for every visitor of the staff pages, which no form leads to."""
+"""A public staff page, which no form leads to."""
 
 
 class Tab:
-    """A tab of a browser, which goes elsewhere and back after each form it sends."""
+    """A browser tab that, after each form it sends, opens another page and goes back."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
@@ -32,7 +32,7 @@ class Tab:
         self.page.goto(self.address + path)
 
     def send(self, action: str, shows: str, button: str = "button", **fields: str) -> None:
-        """Fill in and send the form whose address ends so, and see the same page again after Back."""
+        """Fill in and send the form whose address ends so, and check that Back shows the same page again."""
         form = f"form[method=post][action$='{action}']"
         for name, value in fields.items():
             field = self.page.locator(f"{form} [name='{name}']").first
@@ -215,7 +215,7 @@ def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
 
 
 def test_page_that_answers_a_post_directly_is_detected(page):
-    """The control: such a page is what Back fails on."""
+    """The control: Back fails on a page that answers a form directly."""
     app = Flask("control")
     text = '<main>{}<form method="post" action="/form"><button>Send</button></form></main>'
 

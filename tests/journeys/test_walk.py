@@ -1,4 +1,4 @@
-"""A visitor in a real browser: with and without scripts, in both languages, with the keyboard alone."""
+"""The walk in a real browser: with and without scripts, in both languages, by keyboard alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Back in Firefox: no page of the site asks to send a form again, with its back-forward cache on, scripts on and off."""
+"""Back in Firefox: no page asks to resend a form, with the back-forward cache on, with and without scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def firefox(request, tmp_path):
 
 
 def back(firefox: Firefox, server: LiveServer, path: str, words: str = "") -> None:
-    """Go back: to this page of the site."""
+    """Go back, and check that this page of the site is shown."""
     firefox.back()
     source = firefox.source
     assert firefox.address.removeprefix(server.address).partition("?")[0] == path

@@ -1,8 +1,7 @@
-"""Backups at full size, under traffic, and killed again and again, on both databases.
+"""Backups at full size, under traffic, and killed repeatedly, on both databases.
 
-A million mixed copies and a release of a million rows go from SQLite into a backup, into PostgreSQL, into
-another backup and back into SQLite: the rows of the second are those of the first, and no process needs
-the memory for them.
+A million shuffled responses and a release of a million rows are backed up from SQLite, restored to PostgreSQL, backed
+up again and restored to SQLite: both backups have the same rows, and no process needs much memory.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from tests.support.tampering import rows_in
 
 MILLION = 1_000_000
 MEGABYTES = 192
-"""What a command may need at its fullest; an idle one has about 90."""
+"""Maximum memory of a command in MB; an idle one uses about 90."""
 
 COPIES = 30_000
 KILLS = 12
@@ -56,7 +55,7 @@ def tell():
 
 main()
 """
-"""``flask``, which says at its end how much of a processor and of memory it took."""
+"""``flask``, which prints at its end the CPU time and memory that it used."""
 
 
 def environment(url, keys):
@@ -64,14 +63,14 @@ def environment(url, keys):
 
 
 def begin(url, keys, *arguments):
-    """A command in a process of its own."""
+    """Start a command as a process."""
     command = [sys.executable, "-m", "flask", *(str(argument) for argument in arguments)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=ROOT, env=environment(url, keys), stdout=quiet, stderr=quiet)
 
 
 def measured(url, keys, *arguments):
-    """Run a command to its end: seconds, seconds of a processor, and megabytes at its fullest."""
+    """Run a command to its end; return seconds, CPU seconds, and peak memory in MB."""
     command, began = (
         [sys.executable, "-c", SELF_MEASURED, *(str(argument) for argument in arguments)],
         time.perf_counter(),
@@ -92,7 +91,7 @@ def fill(url, copies):
 
 
 def rows_said(file, keys):
-    """A digest of the rows in a backup but for the audit, which gains an event at each step."""
+    """Return a digest of the rows in a backup except the audit events, of which each step adds one."""
     digest = hashlib.sha256()
     with (
         file.open("rb") as source,
@@ -140,7 +139,7 @@ def filled(kind, empty_database):
 
 
 def ends_within(process, seconds):
-    """Whether a command ends by itself in this time."""
+    """Return whether a command ends by itself within this time."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -149,21 +148,21 @@ def ends_within(process, seconds):
 
 
 def kill(process, seconds):
-    """Kill a command after so long, unless it has ended; whether it was killed."""
+    """Kill a command after so many seconds, unless it has ended; return whether it was killed."""
     if not ends_within(process, seconds):
         process.kill()
     return process.wait(20) == -signal.SIGKILL
 
 
 def written(folder):
-    """How many bytes of a backup under way are in its file; -1 when none is under way."""
+    """Return the bytes written to a backup in progress; -1 if none is."""
     with suppress(FileNotFoundError):
         return max((part.stat().st_size for part in folder.glob(".*.part")), default=-1)
     return -1
 
 
 def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, report):
-    """Killed once so much is written: each other time a part, and then all of it and a moment more."""
+    """Killed after a given number of bytes: alternately a part, and all of them plus a moment."""
     file, ring, dice = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
     file.parent.mkdir()
     measured(filled, keys, "backup", file)
@@ -187,7 +186,7 @@ def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, repo
 
 
 def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_database, keys, tmp_path, report):
-    """Killed when it has so much of the file: each other time a part, and then all of it and a moment more."""
+    """Killed after reading a given part of the file: alternately a part, and all of it plus a moment."""
     file, pipe, dice = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
     measured(filled, keys, "backup", file)
     whole, url = file.read_bytes(), empty_database(kind)
@@ -212,7 +211,7 @@ def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_databas
 
 
 def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, request, tmp_path, report):
-    """A wave of visitors presses Send as soon as a backup is under way; nobody waits for it, and it is of one moment."""
+    """Many visitors press Send as soon as a backup starts; none waits for it, and it is a consistent snapshot."""
     settings = {"SCREENING_RATE_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template0")
@@ -220,7 +219,7 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
         fill(server.database, COPIES)
         patients = list(hands.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
         ready = time.monotonic() + MIN_FORM_SECONDS + 1
-        while time.monotonic() < ready:  # nobody sends a form faster than it can be read
+        while time.monotonic() < ready:  # the minimum time on a form
             patients[0].ask("GET", "/healthz")
         known, beside, backups = [], 0, []
         for wave in range(WAVES):

@@ -1,4 +1,4 @@
-"""Requests for a call under the worst: the server killed while they come in, and forms nobody meant well."""
+"""Call-back requests under a killed server and with hostile forms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.visitor import Visitor
 
 PATIENTS = 200
 KILLED_AFTER = 70
-"""Requests acknowledged when the server is killed; sixteen others are under way."""
+"""Requests acknowledged when the server is killed; sixteen others are in flight."""
 
 HOSTILE = 10_000
 SEED = 4711
@@ -34,7 +34,7 @@ def test_killed_server_loses_no_acknowledged_request(kind, tmp_path, request, re
     with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as hands:
         patients = list(hands.map(lambda number: Patient(server, number), range(PATIENTS)))
         ready = time.monotonic() + MIN_FORM_SECONDS + 1
-        while time.monotonic() < ready:  # nobody sends a form faster than it can be read
+        while time.monotonic() < ready:  # the minimum time on a form
             patients[0].ask("GET", "/healthz")
         acknowledged: dict[str, str] = {}
         sent = {hands.submit(patient.send): patient for patient in patients}

@@ -1,4 +1,4 @@
-"""100,000 requests nobody meant well, over every address: no crash, nothing reflected, nowhere off-site."""
+"""100,000 hostile requests to every address: no crash, nothing reflected, no redirect off-site."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.visitor import Visitor
 REQUESTS = 100_000
 SEED = 7391
 MOST_GROWTH = 24.0
-"""MB the process may grow between the 20,000th and the last request: what is kept for each language and answer."""
+"""Maximum growth of the process in MB between the 20,000th and the last request, for caches by locale and answer."""
 
 ADDRESSES = [
     *("/", "/check/review", "/summary", "/leave", "/start-again", "/more-time", "/help-now", "/about", "/privacy"),
@@ -55,12 +55,12 @@ FIELDS = [
 
 
 def latin(value: str) -> str:
-    """A text as WSGI hands bytes on."""
+    """Return a text in the form in which WSGI passes bytes."""
     return value.encode("utf-8", "surrogatepass").decode("latin-1")
 
 
 class Attacker:
-    """Makes one odd request after another, the same ones for the same seed."""
+    """Generates hostile requests, the same ones for the same seed."""
 
     def __init__(self, cookie: str, token: str) -> None:
         self.dice = random.Random(SEED)
@@ -154,7 +154,7 @@ class Attacker:
 
 
 def resident() -> float:
-    """MB this process holds."""
+    """Return the resident memory of this process in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -205,7 +205,7 @@ def wire(tmp_path):
 
 
 def talk(server: LiveServer, data: bytes) -> bytes:
-    """Send bytes as they are; return the first response, whole."""
+    """Send raw bytes; return the first response in full."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         connection.sendall(data)
         answer = more = connection.recv(65536)
@@ -247,7 +247,7 @@ def test_malformed_requests_cause_no_error_or_injection(wire, report, name, requ
 
 
 def test_page_is_no_store_for_any_request_header(wire):
-    """Nothing of a page may be stored on the way, whatever the request says."""
+    """No cache may store any part of a page, whatever the request's headers."""
     for headers in (b"X-Forwarded-Host: evil.example\r\n", b"Cookie: lang=es\r\n", b"X-Original-URL: /summary\r\n"):
         answer = talk(wire, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + headers + b"\r\n")
         assert b"cache-control: no-store" in answer.lower() and b"evil" not in answer

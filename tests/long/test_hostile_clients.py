@@ -1,6 +1,6 @@
-"""Clients that mean harm to the server itself, without a proxy in front: it stays up, and other visitors are served.
+"""Hostile clients without a proxy in front: the server stays up, and other visitors are served.
 
-Attackers come from other addresses of this machine (127.0.0.2 and on), visitors from 127.0.0.1.
+Attackers connect from 127.0.0.2 and following addresses, visitors from 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.bench.load import Connection, journey
 from tests.support.live_server import LiveServer
 
 JOURNEYS = 4
-"""Each has 24 requests; before each one is connected anew, as a new visitor is."""
+"""Number of visitors. Each sends 24 requests, each on a new connection, as new visitors do."""
 
 SLOWEST = 2.0
-"""Seconds for the p95 of a visitor's requests meanwhile, on a machine that may be busy with other things."""
+"""Maximum p95 of a visitor's requests in seconds, on a machine that may be busy."""
 
 MOST_GROWTH = 60.0
-"""MB both workers may grow under an attack of 300 connections."""
+"""Maximum growth of both workers in MB under an attack of 300 connections."""
 
 HOST = b"Host: localhost\r\n"
 FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 class Slow:
-    """Connections that begin something and then send little or nothing. One that is closed is opened anew."""
+    """Connections that send a start and then little or nothing; closed ones are reopened."""
 
     def __init__(
         self, server: LiveServer, count: int, begin: bytes, drip: bytes = b"", addresses: int = 1, reads: bool = True
@@ -117,7 +117,7 @@ class Slow:
 
 
 class Meanwhile:
-    """What other visitors see: how long their requests take, in seconds."""
+    """Other visitors during an attack: the times of their requests, in seconds."""
 
     def __init__(self, server: LiveServer) -> None:
         self.times: list[float] = []
@@ -126,7 +126,7 @@ class Meanwhile:
             connection = Connection(server.port)
             self.times.append(time.perf_counter() - began)
             with contextlib.closing(connection.socket):
-                journey(connection, "site")  # fails unless every form is taken and the summary comes
+                journey(connection, "site")  # fails unless every form is accepted and the summary is shown
             self.times += connection.times
         self.times.sort()
 
@@ -136,7 +136,7 @@ class Meanwhile:
 
 
 def ask(server: LiveServer, data: bytes, finished: bool = False) -> bytes:
-    """Send bytes as they are; all that comes back until the server closes, or the one answer."""
+    """Send raw bytes; return everything until the server closes the connection, or one answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         with contextlib.suppress(ConnectionError):  # it may answer and close before all is sent
             connection.sendall(data)
@@ -192,7 +192,7 @@ def test_excess_silent_connections_only_delay_visitors(server, report):
 
 
 def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
-    """They can keep others from sending forms; a proxy in front prevents it, since it takes bodies in itself."""
+    """They can prevent others from sending forms; a proxy in front avoids this, because it buffers request bodies."""
     begin, drip = SLOW["a form that never comes"]
     with Slow(server, 400, begin, drip, addresses=20) as slow:
         times = []
@@ -273,7 +273,7 @@ def test_oversized_headers_and_urls_cause_no_server_error(server, report):
 
 @pytest.mark.parametrize(("count", "size"), [(50, 4000), (2000, 50), (1, 60_000)])
 def test_large_foreign_cookies_block_no_page(server, count, size):
-    """Another site of the clinic's domain can set so many, and the visitor cannot help it."""
+    """Another site on the clinic's domain can set that many, and the visitor cannot remove them."""
     bomb = (
         b"Cookie: " + b"; ".join(b"c%d=%s" % (n, b"x" * size) for n in range(count)) + b"\r\nConnection: close\r\n\r\n"
     )
@@ -314,7 +314,7 @@ def test_pipelined_requests_are_all_answered(server):
 
 
 def test_incomplete_form_is_refused(server):
-    """Half a telephone number must not be stored as a whole one."""
+    """A truncated phone number must not be stored as a complete one."""
     answer = ask(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
     assert statuses(answer) in ([b"400"], []), "an answer, if the server still has someone to give it to"
     for _ in range(50):

@@ -1,9 +1,8 @@
-"""An insider with the whole database tries to pair visitors' arrivals with mixed copies.
+"""An insider with the whole database tries to link visitors' arrivals to shuffled responses.
 
-He knows the order in which 2,000 copies arrived (the holding file's write-ahead log shows it) and
-has every order that storage can give away: row by row, byte by byte in the files, by id, by ctid,
-xmin and cmin. The answers themselves are left out of the attack: they are the truth it is measured
-by. Without mixing the same attack must succeed, or it proves nothing.
+The attacker knows the order in which 2,000 responses arrived (the pending database's write-ahead log shows it), and
+every order that storage can reveal: by row, by byte in the files, by id, by ctid, xmin and cmin. The answers are not
+part of the attack: they are the ground truth. Without shuffling the same attack must succeed, as a control.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def commands(database_url):
 
 
 def arrive(questionnaire) -> list[int]:
-    """Let copies arrive one by one; gives their serials in that order."""
+    """Store responses one by one; return their serials in that order."""
     dice = random.Random(SEED)
     serials = dice.sample(range(4**7), ARRIVALS)
     for serial in serials:
@@ -88,7 +87,7 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
 
 
 def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, report):
-    """The control: rows kept one by one as they come, the way a plain table is filled."""
+    """The control: rows stored one by one on arrival, as in a plain table."""
     dice = random.Random(SEED)
     arrived = dice.sample(range(4**7), ARRIVALS)
     engine = db.engines[None]
@@ -113,7 +112,7 @@ def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url
         killed = finished = 0
         environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
         command = [sys.executable, "-m", "flask", "responses", "shuffle"]
-        # Runs that find too few to mix tell how long it takes to get there: kills fall about then. The first is slow.
+        # Runs without enough to shuffle measure the time until shuffling starts; kills occur after it. The first is slow.
         times = []
         for _ in range(3):
             began = time.monotonic()

@@ -1,9 +1,9 @@
-"""Back up, withdraw, turn the key, restore: who took a request back is nowhere to be read, the others are.
+"""Back up, withdraw, rotate the key, restore: the withdrawn request is unreadable everywhere, the others are readable.
 
-Two backups tell it. One from before the withdrawal holds the person, sealed to a key that is destroyed
-a week later at the latest: restored after that, it yields nobody's request. One made while the turn
-waits, as a daily backup is, holds what is kept sealed to the new key: restored, it yields everybody but
-the person. As a control the old backup is opened with the key files of its own day.
+Two backups are tested. One made before the withdrawal contains the request, encrypted to a key that is destroyed within
+a week: restored later, no request in it is decryptable. One made during the rotation, as a daily backup is, contains
+requests re-encrypted to the new key: restored, all but the withdrawn one are decryptable. As a control, the first
+backup is decrypted with the key files of its own day.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from tests.support.visitor import Visitor
 
 PATIENTS = 60
 ZOE, YAN = "Zentinelazoe Ruiz", "Zentinelayan Ruiz"
-"""Zoe takes her request back; Yan's is closed, and purged a month later."""
+"""Zoe withdraws her request; Yan's is closed, and purged a month later."""
 
 DAY = 24 * HOUR_SECONDS
 SECRET = re.compile(rb"[A-Za-z0-9+/]{43}=")
-"""32 bytes in base 64, as a key file holds them."""
+"""32 bytes in base 64, as in a key file."""
 
 
 def program(name):
-    """One of PostgreSQL's own, beside ``initdb``."""
+    """Return the path of a PostgreSQL program, beside ``initdb``."""
     return (binaries() / "initdb").resolve().with_name(name)
 
 
 class House:
-    """A clinic's site, its key files, and what an operator does with them."""
+    """A clinic's site, its key files, and the tasks of an operator."""
 
     def __init__(self, kind, tmp_path, request, make_site):
         self.kind, self.folder, self.request = kind, tmp_path, request
@@ -60,7 +60,7 @@ class House:
         self.site = make_site(DATABASE_URL=self.url, KEYS_DIR=self.keys, RATE_LIMIT_REQUESTS="1000 per hour")
 
     def back_up(self, name):
-        """A backup of the database, as an operator makes it: the file, or a dump."""
+        """Back up the database as an operator does; return the file or dump."""
         file = self.folder / f"backup {name}"
         if self.kind == "postgresql":
             subprocess.run([program("pg_dump"), "--no-owner", "--file", file, self.url], check=True)
@@ -71,7 +71,7 @@ class House:
         return file
 
     def restore(self, file):
-        """A database made of a backup; its address."""
+        """Create a database from a backup; return its URL."""
         if self.kind == "postgresql":
             url = self.request.getfixturevalue("cluster").copy_of("template0")
             command = [program("psql"), "--quiet", "--set=ON_ERROR_STOP=1", "--file", file, url]
@@ -82,7 +82,7 @@ class House:
 
 
 def looked_at(url, keys):
-    """What who restores a database and holds these key files reads: names, messages, notes; requests found by number."""
+    """Return what these key files decrypt in a database: names and notes; and how many requests each number finds."""
     app = create_commands_app({"DATABASE_URL": url, "KEYS_DIR": keys})
     ring = Keyring(keys, (CALLBACK, SEARCH))
     names, notes, found = {}, [], {}
@@ -99,7 +99,7 @@ def looked_at(url, keys):
 
 
 def opened_by_any(url, files):
-    """How many boxes of a database any secret opens that stands in any of these files."""
+    """Return how many ciphertexts of a database any secret in any of these files decrypts."""
     texts = [file.read_bytes() for file in files]
     secrets = {base64.b64decode(found) for file in texts for found in SECRET.findall(file)}
     keys = [SealedBox(PrivateKey(_derived(Key("", secret, None), public_key.KEY_LABEL))) for secret in secrets]
@@ -125,7 +125,7 @@ def phone(number):
 
 
 def kept_of(site, keys, name):
-    """Every byte string the database keeps of a person beside the request's id."""
+    """Return every byte string that the database stores about a person, except the request's id."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     with site.app_context():
         for request in db.session.scalars(select(CallbackRequest)).all():
@@ -140,13 +140,13 @@ def kept_of(site, keys, name):
 
 
 def in_bytes(file, kept):
-    """Whether a file holds any of it, as bytes or written out in hex."""
+    """Return whether a file contains any of them, as bytes or in hex."""
     data, (texts, boxes) = file.read_bytes(), kept
     return any(part in data for part in [*texts, *boxes, *(box.hex().encode() for box in boxes)])
 
 
 def people(house, ask, clock):
-    """Sixty patients with messages, some with summaries; the team has laid a note by each."""
+    """Send sixty requests with messages, some with summaries; add a note to each."""
     visitors = {}
     for number in range(PATIENTS):
         name = {0: ZOE, 1: YAN}.get(number, f"Patient {number}")
@@ -168,7 +168,7 @@ def people(house, ask, clock):
 
 
 def close_request(house, name, now):
-    """The team takes a request, and closes it."""
+    """Claim and close a request as staff."""
     ring = Keyring(house.keys, (CALLBACK, SEARCH))
     with house.site.app_context():
         found = db.session.scalars(select(CallbackRequest)).all()
@@ -189,7 +189,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request,
     before = house.back_up("before")
     of_zoe, of_yan = (kept_of(house.site, house.keys, name) for name in (ZOE, YAN))
     assert in_bytes(before, of_zoe) and in_bytes(before, of_yan)
-    then = tmp_path / "keys of then"  # what the README says to keep nowhere: the control
+    then = tmp_path / "keys of then"  # never to be archived, says the README: the control
     shutil.copytree(house.keys, then)
 
     visitors[ZOE].send(visitors[ZOE].get("/consultation/status"), "/consultation/status/withdraw")
@@ -240,7 +240,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request,
 
 
 def test_restored_old_key_decrypts_the_old_backup(tmp_path, request, make_site, ask, clock, report):
-    """Without this the proof above could pass because it looks wrongly."""
+    """The control: the test above finds requests if the old key still exists."""
     house = House("sqlite", tmp_path, request, make_site)
     people(house, ask, clock)
     old = read_ring(house.keys, CALLBACK)

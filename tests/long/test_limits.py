@@ -1,4 +1,4 @@
-"""The limits counted in a real Redis: together for every process and node, by nothing that tells an address."""
+"""Rate limits counted in a real Redis: shared by every process and node, with no address stored."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def store(tmp_path):
 
 @pytest.fixture
 def nodes(make_site, store):
-    """Two sites with one store, as two nodes have them."""
+    """Two sites with one store, as on two nodes."""
     scheme = store.url.replace("redis:", "valkey:")
     return [make_site(RATE_LIMIT_FORMS=f"{FEW} per hour", RATE_LIMIT_STORAGE_URL=url) for url in (store.url, scheme)]
 
 
 def send(node, address="192.0.2.7"):
-    """Send a form to a node from an address; the status."""
+    """Send a form to a node from an address; return the status."""
     visitor = Visitor(node)
     page = visitor.get("/check/sadness")
     form = page.form("/check/sadness")

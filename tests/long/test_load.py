@@ -1,4 +1,4 @@
-"""Ten times as many as can be served: most are told at once to come back, the others are served, and crisis help always is."""
+"""Ten times the capacity: most requests are refused at once, the others are served, and crisis help always is."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tests.support.live_server import LiveServer
 
 TIMES_OVER = 10
 LEAST_OVER = 5
-"""The senders work on the same processors as the server, so on a busy machine they do not reach ten times."""
+"""Minimum overload factor: the senders share the server's processors, so a busy machine does not reach ten."""
 
 SECONDS = 10.0
 WORKERS = 2
 SENDERS = 2
 LANES = 300
-"""Connections each sender has: as many requests may be under way at once as a crowd of browsers would have."""
+"""Connections of each sender: as many requests may be in flight at once as a crowd of browsers would have."""
 
 MOST_GROWTH = 120.0
-"""MB both workers may grow: up to 128 threads each, and the answers under way on 600 connections."""
+"""Maximum growth of both workers in MB: up to 128 threads each, and the answers in flight on 600 connections."""
 
 MOST_CREEP = 20.0
-"""MB they may grow from the first half of the rush to the second: whatever it takes, it has by then."""
+"""Maximum growth in MB from the first half of the overload to the second."""
 
 LONGEST_RECOVERY = 5.0
 
@@ -45,7 +45,7 @@ def server(tmp_path) -> Iterator[LiveServer]:
 
 
 def rush(server: LiveServer, rate: float, seconds: float, lanes: int, cookie: str) -> list[dict[str, Any]]:
-    """Let the senders loose, each in a process of its own with its share of the rate."""
+    """Start the senders, each in a process of its own with its share of the rate."""
     share = [str(server.port), str(rate / SENDERS), str(seconds), str(lanes), "/summary", cookie]
     command = [sys.executable, "-m", "tests.support.overload", *share]
     senders = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(SENDERS)]
@@ -61,7 +61,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 class InNeed:
-    """Somebody who needs help while the crowd is there, again and again, each time on a new connection."""
+    """A visitor who opens crisis help during the overload, repeatedly, each time on a new connection."""
 
     ASKS = (
         (b"GET", b"/help-now", b"", 200, b"tel:988"),
@@ -157,7 +157,7 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
 
 
 def told(server: LiveServer) -> int:
-    """How many refusals the log tells of, once a process has told, which it does when a minute is over."""
+    """Return the number of refusals in the log, once a process has logged it at the end of a minute."""
     began = time.perf_counter()
     while time.perf_counter() - began < 90:
         found = re.findall(r"busy: (\d+) requests refused in the last minute", server.log.read_text())
@@ -169,7 +169,7 @@ def told(server: LiveServer) -> int:
 
 
 def seconds_until_usual(server: LiveServer, usual: float, since: float) -> float:
-    """Until twenty pages in a row take no longer than they usually do, with some grace."""
+    """Return the seconds until twenty pages in a row are about as fast as usual."""
     in_a_row = 0
     began = time.perf_counter()
     while in_a_row < 20 and time.perf_counter() - since < 60:

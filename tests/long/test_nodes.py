@@ -1,9 +1,9 @@
-"""Three nodes behind the shipped nginx, one PostgreSQL, one Redis; and everything that happens to them meanwhile.
+"""Three nodes behind the shipped nginx, with PostgreSQL and Redis, under faults and maintenance.
 
-Visitors walk, patients ask for calls and staff work all the time. Meanwhile a node is killed and comes
-back, keys are changed and the call-back key is turned by the steps of deploy/README.md, the database is
-migrated under the running code, Redis stops, and all nodes die at once. No answer and no acknowledged
-request is lost, every page gives crisis help, and whoever is signed in stays signed in.
+Visitors walk, patients send call-back requests and staff work all the time. Meanwhile a node is killed and restarted,
+keys are replaced and the call-back key is rotated by the steps of deploy/README.md, the database is migrated under the
+running code, Redis stops, and all nodes are killed at once. No answer and no acknowledged request is lost, every page
+gives crisis help, and every session stays signed in.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def upgrade(name):
         op.add_column("callback_request", sa.Column("added", sa.String(12)))
         op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
 """
-"""A migration as a next version might bring: it only adds."""
+"""An additive migration, as a next version could contain."""
 
 
 class Fleet:
@@ -73,7 +73,7 @@ class Fleet:
             (node.folder / "keys").mkdir(parents=True, mode=0o700)
 
     def lay(self, *purposes: str) -> None:
-        """Copy key files from the first node to every other that needs them, whole or not at all."""
+        """Copy key files from the first node to the others that need them, each atomically."""
         for node in (self.second, self.third):
             needed = PURPOSES["visitor"] + (PURPOSES["staff"] if node is self.second else ())
             for purpose in set(purposes) & set(needed):
@@ -82,7 +82,7 @@ class Fleet:
                 fresh.rename(fresh.with_suffix(".toml"))
 
     def restart_each(self, nginx: Nginx) -> None:
-        """One node after the other, while nobody is on it: the script's command says that it is out, and waits."""
+        """Restart the nodes in turn, each out of rotation: the script's command prints that it is out, and waits."""
         for node in self.all:
             with nginx.around(node.port, "sh", "-c", "echo out; read back") as around:
                 assert around.stdout.readline() == "out\n", around.stderr.read()
@@ -111,13 +111,13 @@ class Fleet:
 
 
 def stop(node: LiveServer) -> None:
-    """As a service manager stops it."""
+    """Stop a node as a service manager does."""
     node.process.terminate()
     node.process.wait(60)
 
 
 def readiness(node: LiveServer) -> str:
-    """What a node says of itself to who runs it."""
+    """Return what a node's ``/readyz`` reports."""
     connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
     connection.request("GET", "/readyz")
     told = connection.getresponse().read().decode()
@@ -126,7 +126,7 @@ def readiness(node: LiveServer) -> str:
 
 
 def opened(database: str, keys: Path) -> tuple[set[str], set[str]]:
-    """The names and notes that the key files of a machine open."""
+    """Return the names and notes that these key files decrypt."""
     app, ring = create_commands_app({"DATABASE_URL": database, "KEYS_DIR": keys}), Keyring(keys, (CALLBACK, SEARCH))
     names, notes = set(), set()
     with app.app_context():
@@ -166,7 +166,7 @@ def test_node_failures_and_rotations_lose_no_acknowledged_data(tmp_path, databas
 
 
 def live_through(crowd: Crowd, fleet: Fleet, store: Redis, folder: Path) -> None:
-    """Everything that happens, one after the other, while everybody goes on."""
+    """Run every phase, one after the other, under traffic."""
     crowd.until(journeys=4, requests=8, notes=4)
 
     crowd.enter("second node killed")
@@ -225,11 +225,11 @@ def live_through(crowd: Crowd, fleet: Fleet, store: Redis, folder: Path) -> None
 
 QUIET = ("at rest", "keys of drafts and forms changed", "each node restarted", "call-back key turned")
 QUIET += ("database migrated", "Redis halted, then killed", "at rest again")
-"""Phases in which no request may fail: nothing dies in them without notice."""
+"""Phases in which no request may fail."""
 
 
 def tell(crowd: Crowd, report) -> None:
-    """The figures of each phase; and that no more failed than may."""
+    """Report times and failures of each phase; fail on too many failures."""
     people = WALKERS + PATIENTS + COLLEAGUES
     report(f"{people} people, three nodes of one worker each: {dict(crowd.done)}")
     for phase, times in crowd.times.items():
@@ -248,7 +248,7 @@ def tell(crowd: Crowd, report) -> None:
 
 
 def look_whether_all_is_there(fleet: Fleet, database: str, patients, colleagues, report) -> None:
-    """Every acknowledged request and note, once, and readable with the key files of both machines of the staff."""
+    """Check that each acknowledged request and note is stored once, and decryptable with the keys of both staff nodes."""
     acknowledged = {name: shown for patient in patients for name, shown in patient.acknowledged.items()}
     fingerprints = references_in(database)
     lost = [name for name, shown in acknowledged.items() if reference_code.fingerprint(shown) not in fingerprints]
@@ -265,7 +265,7 @@ def look_whether_all_is_there(fleet: Fleet, database: str, patients, colleagues,
 
 
 def look_whether_nobody_was_written_down(fleet: Fleet, nginx: Nginx, store: Redis, report) -> None:
-    """Neither proxy, nodes, worker nor Redis hold an address, a name or a page of anybody."""
+    """Check that neither proxy, nodes, worker nor Redis store an address, a name or a page."""
     texts = {"nginx": nginx.told(), "redis": f"{store.holds()}{(store.folder / 'redis.log').read_text()}"}
     texts |= {node.folder.name: node.log.read_text() for node in fleet.all}
     texts["worker"] = (fleet.first.folder / "worker.log").read_text()

@@ -1,4 +1,4 @@
-"""An insider with the database and the call-back queue tries to find patients among the copies; and what a release holds is counted by others."""
+"""An insider tries to link patients to responses, and an independent library confirms a release's k and l."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SEED = 20261122
 OCTOBER = datetime(2026, 10, 5, 15, tzinfo=UTC).timestamp()
 NOVEMBER = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 FOUR = ("sadness", "sleep", "interest", "pain")
-"""What a friend may know of somebody."""
+"""What an acquaintance may know about a patient."""
 
 Report = Callable[[str], None]
 
@@ -56,7 +56,7 @@ def details(number: int, answers: Mapping[str, str] | None) -> ContactDetails:
 
 
 def people(questionnaire: Any) -> list[dict[str, str]]:
-    """Everybody's answers, and who they are by their place in the list; all of one day."""
+    """Return the answers of every patient, identified by position; all of one day."""
     everyone = []
     for copy in generate(PEOPLE, SEED, months=("2026-10",)):
         said = copy["answers"] | {"pain_duration": copy["pain_duration"], "age": copy["age_band"], "consent": "yes"}
@@ -67,7 +67,7 @@ def people(questionnaire: Any) -> list[dict[str, str]]:
 
 
 def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
-    """Everybody leaves a copy and asks for a call; a tenth shares the summary, which takes the copy back."""
+    """Every patient stores a response and sends a request; a tenth shares the summary, which withdraws the response."""
     chance, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
     questionnaire = site.extensions["questionnaire"]
     sharers = set(chance.sample(range(PEOPLE), PEOPLE // 10))
@@ -85,7 +85,7 @@ def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> s
 
 
 def queue(staff: Any) -> list[tuple[CallbackRequest, ContactDetails]]:
-    """What somebody of the team can read, in the order in which it came."""
+    """Return what a staff member can read, in the order of arrival."""
     keyring = staff.extensions["keyring"]
     found = db.session.scalars(select(CallbackRequest).order_by(CallbackRequest.asked_at))
     opened = [(request, staff_service.decrypt(keyring, request)) for request in found]
@@ -93,7 +93,7 @@ def queue(staff: Any) -> list[tuple[CallbackRequest, ContactDetails]]:
 
 
 def vector(answers: Mapping[str, str]) -> tuple[str, ...]:
-    """All that a shared summary has in common with a copy."""
+    """Return the values that a shared summary and a response have in common."""
     return tuple(answers.get(id_, "not_shown") for id_ in (*SIGNS, "pain_duration"))
 
 
@@ -150,7 +150,7 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
 
 
 def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url, report: Report):
-    """Not prevented, and said so everywhere: the rate is what a release cannot claim."""
+    """This linkage is not prevented, so the manifest states its rate; no page may claim otherwise."""
     site = make_site(DATABASE_URL=database_url)
     with site.app_context():
         everyone = people(site.extensions["questionnaire"])

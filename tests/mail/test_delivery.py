@@ -1,4 +1,4 @@
-"""Delivery from the outbox to a mail server, whatever it answers: each mail once, and none lost."""
+"""Delivery from the outbox, whatever the mail server answers: each mail once, and none lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CALLED = replace(ROSA, reach_by="phone")
 @contextmanager
 def port_without_listener():
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # bound and never listening, so no other process gets it meanwhile
+        bound.bind(("127.0.0.1", 0))  # bound and never listening, so that no other process is assigned it
         yield bound.getsockname()[1]
 
 
@@ -382,7 +382,7 @@ class TestWorkersThatDie:
     def test_worker_killed_after_sending_repeats_the_message_id(
         self, mail_site, mail_server, clock, database_url, keys
     ):
-        """The server has the mail and the database does not record it: sent twice, by one Message-ID."""
+        """The server has the mail, but the database does not record it: it is sent twice, with one Message-ID."""
         self.check_killed_worker(mail_site, mail_server, clock, database_url, keys, "after", 2)
 
     @pytest.mark.each_database
@@ -425,7 +425,7 @@ class TestWorkersThatDie:
 @pytest.mark.each_database
 @pytest.mark.parametrize("seed", range(3))
 def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_server, clock, seed):
-    """Whatever the server answers, each mail is accepted once, or staff see that it failed."""
+    """Whatever the server answers, each mail is accepted once, or listed to staff as failed."""
     dice = random.Random(seed)
     mail_site = MailSite(make_mail_site(mail_server.port), clock)
     possible = [OK, OK, "451 later", "421 closing", "554 never", HANG_UP]

@@ -1,4 +1,4 @@
-"""Backups: the drill on both databases, and what must never be in one, open one, or come of one."""
+"""Backups: backup and restore on both databases, their contents, and refusal of damaged files."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from tests.support.tampering import change, rows_in
 from tests.support.visitor import Visitor
 
 BEGINS = encryption.HEADER_LINE_BYTES + 24
-"""Where the first chunk begins."""
+"""The offset of the first chunk."""
 
 
 @pytest.fixture
 def commands(keys, clock):
-    """The commands' application of a database, as ``flask`` has it."""
+    """Return a function that creates the command-line application of a database, as ``flask`` does."""
     apps = []
 
     def of(url, keys=keys, clock=clock):
@@ -55,13 +55,13 @@ def commands(keys, clock):
 
 
 def flask(app, *arguments):
-    """Run a command; exit code, stdout, stderr."""
+    """Run a command; return exit code, stdout and stderr."""
     done = app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
     return done.exit_code, done.stdout, done.stderr
 
 
 def counted(rows):
-    """How a command prints rows by table."""
+    """Return the rows by table in the format of the command's output."""
     return "".join(f"{table}\t{number}\n" for table, number in rows.items())
 
 
@@ -75,13 +75,13 @@ def give_back(app, file):
         return restore.restore(file, Keyring(app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)), NOON)
 
 
-# The drill.
+# Backup and restore.
 
 
 def clinic_in_use(team, ask, questionnaire):
-    """A clinic with two requests, a note, a release of which a package was made, and a pending response.
+    """A clinic with two requests, a note, a release with a built package, and a pending response.
 
-    Returns who calls back, an administrator who sees to releases, and the package.
+    Returns the call-back staff member, an administrator with the releases role, and the package.
     """
     ann, rita = team.sign_in("ann", "callbacks"), team.sign_in("rita", "responses", "rows", "admin")
     for name in (NAME, "Jo Second"):
@@ -113,7 +113,7 @@ def test_restored_backup_preserves_every_row_and_account(
     before, went_on = rows_in(old), []
 
     def meanwhile(_rows):
-        """Once the first rows are written: a visitor asks for a call, and a staff member works."""
+        """After the first rows are written, a visitor sends a request and a staff member adds a note."""
         if not went_on:
             went_on.append(ask(Visitor(team.site), name="Too Late"))
             press(ann, open_request(ann, "Jo Second"), "claim")
@@ -166,11 +166,11 @@ def test_backup_and_restore_are_audited_with_the_file_hash(commands, empty_datab
         assert rows_in(url)["audit_event"][-1][2:] == ("command", action, number, {"rows": "0"})
 
 
-# What is in it, and what is not.
+# Contents.
 
 
 def test_every_table_is_backed_up_or_excluded():
-    """A new table must be put on one of the lists."""
+    """A new table must be added to one of the lists."""
     known = {table.name for metadata in db.metadatas.values() for table in metadata.sorted_tables}
     kept, left_out = ({model.__tablename__ for model in models} for models in (BACKED_UP, EXCLUDED))
     assert kept | left_out == known and not kept & left_out and kept == set(TABLES)
@@ -184,7 +184,7 @@ def test_backup_columns_match_the_database(database_url):
 
 
 def lines_of(file, keys):
-    """Everything a backup holds, decrypted."""
+    """Return the decrypted lines of a backup."""
     with (
         file.open("rb") as source,
         gzip.GzipFile(fileobj=encryption.DecryptingReader(source, Keyring(keys, (BACKUP,)))) as lines,
@@ -216,7 +216,7 @@ def test_backup_is_encrypted_and_excludes_keys_and_sessions(team, ann, commands,
 
 
 def test_backup_rows_are_sorted_by_primary_key(commands, sqlite_url, keys, tmp_path):
-    """The order they were stored in tells when they came."""
+    """The storage order would reveal when rows were added."""
     app = commands(sqlite_url)
     with app.app_context():
         store(generate(120))
@@ -288,7 +288,7 @@ def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, 
 
 @pytest.fixture(scope="module")
 def several_chunks(sqlite_template, keys, tmp_path_factory):
-    """A backup of some chunks, and an empty database to try it on."""
+    """A backup of several chunks, and an empty database to restore it to."""
     folder = tmp_path_factory.mktemp("tampered")
     for name in ("full", "empty"):
         shutil.copytree(sqlite_template, folder / name)
@@ -307,7 +307,7 @@ def several_chunks(sqlite_template, keys, tmp_path_factory):
 
 
 class Tampered:
-    """A file that is changed in ever new ways, and never restored."""
+    """A file that is modified in many ways, and never restored."""
 
     def __init__(self, app, engine, whole, another, file):
         self.app, self.engine, self.whole, self.another, self.file = app, engine, whole, another, file
@@ -318,7 +318,7 @@ class Tampered:
         ]
 
     def is_refused(self, data):
-        """Whether checking and restoring refuse it, and leave nothing behind."""
+        """Return whether checking and restoring refuse the data, and leave nothing behind."""
         assert data != self.whole
         self.file.write_bytes(data)
         with self.app.app_context(), pytest.raises(BackupError):
@@ -379,7 +379,7 @@ def test_reordered_missing_or_foreign_chunks_are_refused(several_chunks):
     assert several_chunks.is_refused(other[:BEGINS] + several_chunks.whole[BEGINS:])
 
 
-# What it does not go into.
+# Refused targets.
 
 
 @pytest.mark.each_database
@@ -434,11 +434,11 @@ def test_unreachable_database_gives_a_single_line_error(commands, sqlite_url, tm
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_database, keys, tmp_path):
-    """The file is a pipe that does not end, so the command is surely in the middle when it is killed."""
+    """The file is an endless pipe, so the command is running when it is killed."""
     url, pipe = empty_database(kind), tmp_path / "pipe"
     os.mkfifo(pipe)
     process = start_flask("restore", str(pipe), SCREENING_DATABASE_URL=url, SCREENING_KEYS_DIR=keys)
-    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so a command that died is noticed below
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so that a dead command is noticed
     try:
         room = poll()
         room.register(end, POLLOUT)

@@ -1,4 +1,4 @@
-"""The demo: whole at once, openly a demo, and never in a clinic's own data."""
+"""The demo: complete after one command, visibly a demo, and refused on a clinic's own data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.staff_client import StaffClient
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request, tmp_path_factory, keys):
-    """A site that was filled with the demo, and its accounts. No test here changes what another one reads."""
+    """A site filled by the demo, and its accounts. Read-only, since the tests of this module share it."""
     if request.param == "postgresql":
         url = request.getfixturevalue("cluster").copy_of("template_site")
     else:
@@ -38,7 +38,7 @@ def filled(request, tmp_path_factory, keys):
 
 
 def months_between(first: date, last: date) -> list[str]:
-    """Every month from one to another, such as ``2026-11``."""
+    """Return every month from one to another, such as ``2026-11``."""
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
 

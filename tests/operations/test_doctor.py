@@ -1,4 +1,4 @@
-"""The doctor: an installation that is well has no finding, and whatever is broken is found with what mends it."""
+"""The doctor: a healthy installation has no findings, and each fault has a finding with its fix."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch, own_clinic, key_day):
 
 @pytest.fixture
 def installation(make_site, folder, fresh_crisis_files):
-    """All is well: a worker at work, an admin, keys published."""
+    """A healthy installation: a running worker, an administrator, published keys."""
     site = make_site(CLINIC_FILE=folder / "clinic.toml", KEYS_DIR=folder / "keys")
     Team(site).add("ada", "admin")
     with site.extensions["staff"].app_context():
@@ -59,7 +59,7 @@ def installation(make_site, folder, fresh_crisis_files):
 
 
 def findings(app, now=START, **settings):
-    """The findings that need action, as severity, what and fix."""
+    """Return the findings that need action, as severity, problem and fix."""
     with app.test_request_context():
         found = doctor.examine(CheckInputs(app.config["SETTINGS"] | settings, now))
         return [(f.severity, str(f.what), f.fix) for f in found if f.needs_somebody]
@@ -80,7 +80,7 @@ def only(found, severity, *words):
 
 
 def days_before(days):
-    """The day so many days before tests start."""
+    """Return the day so many days before the tests' start."""
     return datetime.fromtimestamp(START, UTC).date() - timedelta(days=days)
 
 
@@ -212,7 +212,7 @@ def test_overdue_daily_job_is_reported(installation, name, words):
 
 @pytest.mark.parametrize("late", [0, 3 * DAY])
 def test_pending_response_does_not_change_the_findings(installation, late):
-    """A finding that came with a copy would tell when it came."""
+    """A finding caused by a pending response would reveal when it came."""
     change(installation, update(WorkerJob).where(WorkerJob.name == "shuffle").values(ran_at=int(START) - late))
     before = findings(installation)
     copy = {"id": "c" * 32, "period": "2026-10", "questionnaire": "q", "version": 1, "age_band": "x"}

@@ -1,4 +1,4 @@
-"""What a balancer and an operator ask: whether the process answers, and whether it can do all its work."""
+"""Health checks: ``/healthz`` reports that the process answers, ``/readyz`` that its dependencies work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is over is deleted, and its bytes are; what is not over stays, however often and however it ends."""
+"""The purge deletes expired records and their bytes, spares all others, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def team(make_site):
 
 @pytest.fixture
 def worked(team, ask, clock):
-    """One request of each kind: open, closed long ago, withdrawn; sessions; events old and new."""
+    """One request of each kind: open, closed long ago, withdrawn; sessions; old and new events."""
     ann = team.sign_in("ann", "callbacks")
     gone = Visitor(team.site)
     for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", gone)):
@@ -59,7 +59,7 @@ def worked(team, ask, clock):
             ann.fill(page, f"{page.address}/close")
     gone.send(gone.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
-        long_ago = min(clock(), machine_time()) - 800 * DAY  # the database only lets go of what is old by its own clock
+        long_ago = min(clock(), machine_time()) - 800 * DAY  # the database goes by its own clock
         for at in (long_ago, clock() - 600 * DAY, clock() - 10 * DAY):
             db.session.add(audit.event("request.viewed", at, "old", "some request"))
         for state, at in ((SENT, clock()), (PENDING, None)):
@@ -110,7 +110,7 @@ def test_purge_spares_active_staff_sessions(worked, clock):
     [*(("sqlite", number) for number in range(len(NAMES) + 1)), ("postgresql", 2), ("postgresql", len(NAMES))],
 )
 def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, number):
-    """After so many kinds, the last time before the bytes are overwritten."""
+    """Killed after so many kinds; the last time before the freed pages are scrubbed."""
 
     def killed(*arguments):
         raise KilledError
@@ -147,7 +147,7 @@ def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, mon
         with app.app_context():
             try:
                 purge(app.config["SETTINGS"], clock())
-            except SQLAlchemyError as error:  # a locked database is an answer too: the next run goes on
+            except SQLAlchemyError as error:  # a locked database is a valid result, too: the next run resumes
                 assert "locked" in str(error), error
         close(app)
 
@@ -160,7 +160,7 @@ def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, mon
 
 @pytest.mark.each_database
 def test_database_refuses_to_delete_recent_audit_events(team):
-    """A clock that is years ahead deletes nothing: the database asks its own."""
+    """A clock years ahead deletes nothing, because the database checks its own."""
     with team.app.app_context():
         db.session.add(audit.event("request.viewed", machine_time() - 10 * DAY, "ann", "some request"))
         db.session.commit()
@@ -177,7 +177,7 @@ def test_retention_under_the_minimum_is_refused(name):
 
 
 def personal(team, ring):
-    """Every byte string that is stored of each request, by the patient's name: boxes, fingerprints, hashes."""
+    """Return every stored byte string of each request, by the patient's name: ciphertexts, fingerprints, hashes."""
     found = {}
     with team.app.app_context():
         contact_index.index_contacts(ring)
@@ -197,7 +197,7 @@ def personal(team, ring):
 
 
 def on_disk(database_url, request):
-    """The files of the database as they lie on the disk."""
+    """Return a function that reads the database's files as stored on disk."""
     if database_url.startswith("postgresql"):
         return request.getfixturevalue("cluster").files_of(database_url)
     files = list(Path(database_url.removeprefix("sqlite:///")).parent.glob("site*.sqlite*"))
@@ -207,7 +207,7 @@ def on_disk(database_url, request):
 
 @pytest.mark.each_database
 def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, database_url, request):
-    """Forty requests, so that rows have moved from page to page; every third is withdrawn, the first by its page."""
+    """Forty requests, so that rows have moved between pages; every third is withdrawn, the first by its own page."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     visitor, references = Visitor(team.site), {}
     ask(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")

@@ -1,4 +1,4 @@
-"""Where a request is counted: under few names, and nowhere if it hangs on an answer."""
+"""Request metrics: few label values, and no label that depends on an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.processes import python
 
 @pytest.fixture(scope="module")
 def places():
-    """What ``Places`` says of some requests: asked in a process of its own, as the library keeps one count a process."""
+    """Return the label of each request, computed in a process of its own because the library counts per process."""
     code = (
         "from tests.support.bare_site import site; from screening.operations.metrics.requests import LabelResolver; import sys; "
         "places = LabelResolver(site(('visitor', 'staff')))\n"
@@ -43,7 +43,7 @@ EXPECTED = {
     "GET /summary": "visitor walk True",
     "GET /help-now": "visitor walk True",
     "GET /check/review": "visitor walk True",
-    # what not everybody does or sees
+    # pages that not every visitor opens
     "POST /check/sadness": "visitor walk False",
     "POST /check/hopelessness": "visitor walk False",
     "GET /check/pain_duration": "visitor walk False",

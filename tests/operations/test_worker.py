@@ -1,4 +1,4 @@
-"""The worker: each job at its time, by one worker at a time, and no failure that stops it."""
+"""The worker: jobs run on schedule, in one worker at a time, and no failure stops it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support.visitor import Visitor
 
 @pytest.fixture
 def make_worker(site, clock):
-    """A worker with jobs; it works for so many rounds."""
+    """Return a function that creates a worker with these jobs, which stops after so many rounds."""
 
     def make_worker(*jobs, rounds=0):
         return Worker(site.extensions["staff"], QuietSignals(clock, rounds), jobs)
@@ -112,7 +112,7 @@ def test_lease_is_exclusive_until_exit_or_expiry(make_worker, clock):
     assert second.work(once=True) and runs == ["second"]
 
     def die(go_on):
-        raise SystemExit  # nothing catches it, as nothing catches a SIGKILL
+        raise SystemExit  # not an Exception, so nothing catches it, as with SIGKILL
 
     with pytest.raises(SystemExit):
         make_worker(Job("deadly", EACH_ROUND, die)).work()
@@ -168,7 +168,7 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
 
 @pytest.fixture
 def flask_worker(tmp_path, keys, database_url, mail_server):
-    """Starts ``flask worker`` against the database, with this mail server."""
+    """Return a function that starts ``flask worker`` on the database, with this mail server."""
     settings = {"KEYS_DIR": keys, "DATABASE_URL": database_url, "CLINIC_FILE": tmp_path / "none.toml"}
     settings |= mail_settings(mail_server.port)
     started = []
@@ -184,14 +184,14 @@ def flask_worker(tmp_path, keys, database_url, mail_server):
 
 
 def ended(process):
-    """Wait for a process; its exit code, its stdout, and its stderr without the reminder to check the crisis files."""
+    """Wait for a process; return exit code, stdout, and stderr without the reminder to check the crisis files."""
     stdout, stderr = process.communicate(timeout=HANGING)
     return process.returncode, stdout, [line for line in stderr.splitlines() if "crisis file" not in line]
 
 
 @pytest.fixture
 def waiting(make_mail_site, mail_server):
-    """A clinic where three requests, with six mails, have come in by the clock of the processes that tests start."""
+    """A clinic with three requests and six mails, dated by the clock of the processes that tests start."""
     mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=process_time), process_time)
     for _ in range(3):
         mail_site.ask(ROSA)
@@ -227,7 +227,7 @@ def test_worker_exits_when_its_parent_process_is_gone(flask_worker, waiting):
 
 
 def test_missing_password_file_stops_the_worker_with_an_error(tmp_path, sqlite_url, clock, monkeypatch):
-    monkeypatch.setattr(signal, "pthread_sigmask", lambda how, signals: set())  # pytest's own process takes them
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda how, signals: set())  # unblocks pytest's signals
     settings = mail_settings(25) | {"MAIL_USER": "clinic", "MAIL_TLS": "tls"}
     settings |= {"MAIL_PASSWORD_FILE": tmp_path / "none", "DATABASE_URL": sqlite_url, "CLOCK": clock}
     app = create_commands_app(settings)

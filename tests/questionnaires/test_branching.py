@@ -1,4 +1,4 @@
-"""What comes next."""
+"""Branching: which questions are visible, and their order."""
 
 from __future__ import annotations
 

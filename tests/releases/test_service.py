@@ -1,4 +1,4 @@
-"""A release holds every copy of the months that are over, once, or is not made at all."""
+"""A release contains every response of the sealed months, once, or is not created at all."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def copies() -> list[ShuffledResponse]:
 
 
 def made_of(number: int, policy: ReleasePolicy, **options: object) -> Release:
-    """A release of so many copies."""
+    """Create a release of so many responses."""
     lay(generate(number, **options))  # type: ignore[arg-type]
     return service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
 

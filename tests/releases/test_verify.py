@@ -1,4 +1,4 @@
-"""The verifier of releases: sound ones pass in every form, and whatever is planted in one is found."""
+"""The verifier: valid releases pass in every format, and every planted leak is reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DETAILS = ("signs", "full")
 
 
 def found(name, data, manifest=None):
-    """The findings on a file, as text; each must be one line that a log can hold."""
+    """Return the findings on a file, as text; each must be a single line, fit for a log."""
     raw = manifest if manifest is None or isinstance(manifest, bytes) else plain.manifest_bytes(manifest)
     lines = [str(finding) for finding in verify.check_open_file(name, io.BytesIO(data), EXPECTED, raw)]
     assert all(len(line.splitlines()) == 1 and line.isprintable() and len(line) < 250 for line in lines)
@@ -133,7 +133,7 @@ def test_manifest_in_the_same_folder_is_used(tmp_path):
 
 
 def with_cell(column, cell, where=lambda row: True):
-    """The rows with one cell changed."""
+    """Return the rows with one cell changed."""
     rows = copy.deepcopy(ROWS)
     next(row for row in rows if where(row))[column] = cell
     return rows
@@ -156,7 +156,7 @@ def in_group(**cells):
 
 
 def few(where, left):
-    """The rows with only ``left`` of those that fit."""
+    """Return the rows with only ``left`` of the matching ones."""
     return [row for row in ROWS if not where(row)] + [row for row in ROWS if where(row)][:left]
 
 
@@ -228,7 +228,7 @@ def test_findings_never_repeat_cell_contents():
 
 
 def added(name, cells):
-    """The table with one more column."""
+    """Return the table with one more column."""
     header, *rows = plain.table(ROWS)
     return [[*header, name], *([*row, cells(n)] for n, row in enumerate(rows))]
 
@@ -298,7 +298,7 @@ def test_invalid_csv_bytes_are_reported(leak):
 
 
 def changed(path, value):
-    """The manifest with one value changed, or one key added."""
+    """Return the manifest with one value changed, or one key added."""
     generalized = copy.deepcopy(MANIFEST)
     *way, last = path.split("/")
     inside = generalized
@@ -517,7 +517,7 @@ ENTRIES = plain.entries(ROWS)
 
 
 def entries(**changes):
-    """The package's files, some of them changed: ``readme=b'…'`` for README.md."""
+    """Return the package's files with some of them changed: ``readme=b'…'`` for README.md."""
     names = {name.split(".")[0].lower(): name for name in ENTRIES}
     return ENTRIES | {names[key]: data for key, data in changes.items()}
 
@@ -626,14 +626,14 @@ def suffixed(data):
 
 
 def gap(data):
-    """The zip with bytes between its entries and its list of them."""
+    """Return the zip with bytes between its entries and its central directory."""
     end = data.rindex(b"PK\x05\x06")
     start = struct.unpack_from("<L", data, end + 16)[0]
     return data[:start] + b"Maria" + data[start : end + 16] + struct.pack("<L", start + 5) + data[end + 20 :]
 
 
 def second_header(data):
-    """The zip with another name in an entry's own header than in the list."""
+    """Return the zip with another name in an entry's own header than in the central directory."""
     return data.replace(b"README.md", b"MARIA.md!", 1)
 
 
@@ -679,7 +679,7 @@ def bomb(method):
 
 
 def told_size(size):
-    """A package whose list says that an entry unpacks to ``size``."""
+    """Return a package whose central directory says that an entry unpacks to ``size``."""
     data = bytearray(plain.package(ENTRIES))
     struct.pack_into("<L", data, data.index(b"PK\x01\x02") + 24, size)
     return bytes(data)
@@ -759,7 +759,7 @@ ROWS_CANNOT_TELL = {
     "questionnaire": is_text("[a-z][a-z0-9_]{0,59}"),
     "version": lambda value: type(value) is int and value > 0,
 }
-"""Keys that rows say nothing about, and the values of them that may be in a manifest."""
+"""Keys that rows do not determine, and the values of them that a manifest may have."""
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.floats(0, 1) | st.text("ab_", min_size=1),

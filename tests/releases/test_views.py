@@ -1,4 +1,4 @@
-"""The pages on releases: permissions, previews that match the release, and no count under k on any page."""
+"""The release pages: permissions, previews that match the release, and no count under k on any page."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ YES = {"sure": "yes"}
 
 @pytest.fixture
 def monday_noon(clock):
-    """Monday, 23 November 2026, for tests about dates; asked for by a mark, so that the site starts at it."""
+    """Monday, 23 November 2026, for tests about dates; by ``usefixtures``, so that the site is created at that time."""
     clock.now = NOON
 
 
 @pytest.fixture
 def rita(team):
-    """A staff member who makes releases and sees trends."""
+    """A staff member who may create releases and see trends."""
     return team.sign_in("rita", "responses")
 
 
@@ -50,7 +50,7 @@ def rowan(team):
 
 @pytest.fixture
 def lay(team):
-    """Lays mixed copies."""
+    """Return a function that stores shuffled responses."""
 
     def lay(number, **options):
         with team.app.app_context():
@@ -61,7 +61,7 @@ def lay(team):
 
 @pytest.fixture
 def release(team, lay, clock):
-    """Makes a release as a command does; gives its number."""
+    """Return a function that creates a release as a command does, and returns its number."""
 
     def make(number=600, **options):
         lay(number, **options)
@@ -172,7 +172,7 @@ class TestMakingOne:
 
     @pytest.mark.each_database
     def test_concurrent_submission_gives_a_conflict(self, team, rita, lay, monkeypatch):
-        """Another release is stored between the second look and the making."""
+        """Another release is stored between the second preview and the creation."""
         lay(500)
         page = rita.get("/staff/releases")
         create, others = service.create, []
@@ -419,7 +419,7 @@ some_rows = st.lists(
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory, keys, sqlite_template):
-    """A staff application of its own, to draw pages with; nothing is stored in it."""
+    """A staff application of its own to render pages with; nothing is stored in it."""
     site = create_app({"KEYS_DIR": keys, "CLOCK": Clock(), "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"})
     yield site.extensions["staff"]
     close(site)

@@ -1,4 +1,4 @@
-"""Copies leave the holding file together or not at all, and none is lost or doubled."""
+"""Shuffling: responses leave the pending database together or not at all, and none is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ K = 11
 
 
 def agree(questionnaire: Questionnaire, number: int) -> str:
-    """One visitor's copy; its average pain tells the copies apart."""
+    """Store one visitor's response; its average pain identifies it."""
     response_id = f"{number:032x}"
     answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "over_a_year", "pain_average": str(number % 11)}
     outcome = record(
@@ -85,7 +85,7 @@ def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, mon
 
     def second_time(*arguments, **options):
         calls["count"] += 1
-        # _clear runs once before anything is claimed; the second is the one that matters.
+        # _clear runs once before any claim; the second call is the one under test.
         return killed() if step != "_clear" or calls["count"] == 2 else whole(*arguments, **options)
 
     with monkeypatch.context() as patch:
@@ -124,7 +124,7 @@ def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire,
         with app.app_context():
             try:
                 shuffling.shuffle(K)
-            except Exception as error:  # a locked database is an answer too: the next run goes on
+            except Exception as error:  # a locked database is a valid result, too: the next run resumes
                 assert "locked" in str(error), error
         close(app)
 

@@ -1,4 +1,4 @@
-"""Fixtures of the faults."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.faults import SENTINELS
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """What was logged, tracebacks included; fails where it holds anything that was typed, or where it is empty."""
+    """Return a function that returns the log; it fails if the log is empty or contains a typed value."""
 
     def read() -> str:
         assert caplog.text, "a fault is logged"

@@ -1,4 +1,4 @@
-"""The machine's clock jumps under people at work: a day ahead, an hour back, and back to before they began."""
+"""The system clock jumps while the site is in use: a day ahead, an hour back, and before the start of the session."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_clock_a_day_ahead_ends_the_draft_but_not_the_form(people, clock):
 
 @pytest.mark.parametrize("back", [HOUR_SECONDS, DAY_SECONDS])
 def test_clock_set_back_preserves_the_draft_and_its_idle_limit(people, clock, back):
-    """The draft began after what is now called now: it counts as of now, so it neither ends at once nor lasts longer."""
+    """A draft that starts in the future counts as started now, so it neither expires at once nor lasts longer."""
     walker = people.walk()
     clock.forward(-back)
     assert walker.get("/check/sadness").chosen() == ["2"]
@@ -83,7 +83,7 @@ PROMISED = re.compile(r"by \d+:\d\d [AP]M on \w+, \w+ \d+")
 
 @pytest.mark.parametrize("jump", [2 * DAY_SECONDS, -HOUR_SECONDS, -DAY_SECONDS])
 def test_due_time_is_unchanged_by_a_clock_jump(people, clock, jump):
-    """A machine two days ahead calls it late; put back, the page says again what was promised."""
+    """A clock two days ahead shows the request as overdue; after it is set back, the page states the same due time."""
     shown = people.send()
     (promised,), reference = PROMISED.findall(shown.words), reference_on(shown)
     clock.forward(jump)

@@ -1,4 +1,4 @@
-"""The database fails in every way we could bring about, under people at work: they lose nothing and are told what to do."""
+"""Database faults while the site is in use: no data is lost, and the pages state what to do."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.support.sample_patient import FORM, reference_on
 from tests.support.visitor import Visitor
 
 MOST_ROWS_OF_A_PAGE = 40
-"""Of a sealed request a page of PostgreSQL, 8 kB, holds far fewer."""
+"""More than a page of 8 kB in PostgreSQL can hold of encrypted requests."""
 
 TABLES = "audit_event, callback_request, callback_contact, callback_key, callback_closed_day, pending_response, staff_session"
 
 
 @pytest.fixture(scope="module")
 def own_cluster(keys):
-    """A server of this proof's own, to be stopped and filled."""
+    """A server for this module, to be stopped and filled."""
     with Cluster() as running:
         running.execute("CREATE DATABASE template_site")
         migrate(running.url("template_site"), keys)
@@ -56,7 +56,7 @@ def stopped(cluster, url, proxy):
 
 @contextmanager
 def silent(cluster, url, proxy):
-    """The network takes everything and brings nothing."""
+    """The network accepts everything and delivers nothing."""
     proxy.mood = "silent"
     yield
     proxy.mood = "pass"
@@ -64,7 +64,7 @@ def silent(cluster, url, proxy):
 
 @contextmanager
 def locked(cluster, url, proxy):
-    """Somebody holds every table, as a migration may, and every query hangs."""
+    """Another connection locks every table, as a migration may, and every query blocks."""
     with psycopg.connect(url) as other:
         other.execute(f"LOCK TABLE {TABLES} IN ACCESS EXCLUSIVE MODE")
         yield
@@ -73,7 +73,7 @@ def locked(cluster, url, proxy):
 
 @contextmanager
 def read_only(cluster, url, proxy):
-    """The server takes no changes, as one that was made a standby."""
+    """The server is read-only, like a standby."""
     name = make_url(url).database
     cluster.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     _drop_connections(cluster, name)
@@ -99,13 +99,13 @@ def test_postgresql_fault_loses_no_answers_and_no_request(fault, own_cluster, pr
 
 
 def through(proxy, url):
-    """The address of a database by way of a proxy."""
+    """Return the URL of a database through a proxy."""
     name = make_url(url).database
     return f"postgresql://site@127.0.0.1:{proxy.port}/{name}"
 
 
 def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_site, clock, logged, report):
-    """The tables lie on a small disk. Patients ask until it takes no more; who was told a reference is not lost."""
+    """The tables are on a small disk. Patients send requests until it is full; no acknowledged reference is lost."""
     with small_disk(24) as disk:
         place = disk / "tables"
         place.mkdir()
@@ -124,7 +124,7 @@ def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_si
             clock.forward(MIN_FORM_SECONDS + 1)
         people.refused(page)
         people.walk()
-        assert people.member.get("/staff/callbacks").status in (200, 503)  # it notes who is there at times only
+        assert people.member.get("/staff/callbacks").status in (200, 503)  # signing in writes only now and then
         ballast.unlink()
         told.append(reference_on(people.until(people.send, lambda page: page.status == 200)))
         kept = {kept for (kept,) in rows(url, "SELECT reference FROM callback_request")}
@@ -138,7 +138,7 @@ def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_si
 
 @contextmanager
 def busy(folder):
-    """Another process holds both files for longer than anybody waits."""
+    """Another process locks both files for longer than the timeout."""
     held = [sqlite3.connect(file, isolation_level=None) for file in sorted(folder.glob("*.sqlite"))]
     for each in held:
         each.execute("BEGIN IMMEDIATE")
@@ -150,7 +150,7 @@ def busy(folder):
 
 @contextmanager
 def filled(folder):
-    """There is no room left on the disk."""
+    """The disk is full."""
     ballast = fill(folder)
     yield
     ballast.unlink()
@@ -158,7 +158,7 @@ def filled(folder):
 
 @contextmanager
 def mounted_read_only(folder):
-    """The disk went read-only, as it does after an error."""
+    """The disk is mounted read-only, as the kernel does after an error."""
     subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
     yield
     subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
@@ -173,7 +173,7 @@ def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, ma
         people = People(site, clock)
         people.settle()
         if fault is mounted_read_only:
-            close(site)  # the kernel remounts no disk on which a file is open for writing
+            close(site)  # the kernel does not remount a disk while a file is open for writing
         with fault(disk):
             people.go_through()
             if fault is mounted_read_only:
@@ -188,7 +188,7 @@ def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, ma
 def test_connection_lost_during_commit_stores_a_single_request(
     mood, own_cluster, proxy, make_site, clock, logged, report
 ):
-    """Whether it was stored nobody can know; sent again it is one request, under the reference it then had."""
+    """The client cannot know whether it was stored; a retry gives one request, under the reference stored first."""
     url = own_cluster.copy_of("template_site")
     people = People(make_site(DATABASE_URL=through(proxy, url)), clock)
     people.settle()
@@ -251,7 +251,7 @@ def rows(url, statement):
 
 
 def test_silent_database_leaves_threads_for_the_walk(own_cluster, proxy, tmp_path, report):
-    """Under the real server with its two threads: many ask for a call, whose pages wait; others walk all the while."""
+    """The real server has two threads: many open the call-back form, whose pages wait, while others walk."""
     url = own_cluster.copy_of("template_site")
     settings = {"SCREENING_DATABASE_URL": through(proxy, url)}
     with LiveServer(tmp_path, **settings) as server:
@@ -293,7 +293,7 @@ def test_silent_database_leaves_threads_for_the_walk(own_cluster, proxy, tmp_pat
 
 
 def visitor_of(server):
-    """Somebody who has nothing yet."""
+    """Return a visitor without cookies."""
     visitor = Patient.__new__(Patient)
     visitor.server, visitor.cookie = server, ""
     return visitor

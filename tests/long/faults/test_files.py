@@ -1,4 +1,4 @@
-"""Questionnaire, clinic file and crisis files are damaged, under a server that runs and before one that starts."""
+"""Questionnaire, clinic file and crisis files are damaged, under a running server and before a start."""
 
 from __future__ import annotations
 

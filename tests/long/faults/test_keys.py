@@ -1,4 +1,4 @@
-"""Key files go missing, are emptied or replaced: at the start, which then says so, and under people at work."""
+"""Key files are missing, empty or replaced: startup is refused with the reason, and a running site keeps working."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, pu
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, clock, caplog, damage):
-    """All six files at once: everybody goes on as if nothing were, and the site that is asked says it is not ready."""
+    """All key files at once: the site works with the keys in memory, and ``/readyz`` reports that it is not ready."""
     site = make_site(KEYS_DIR=folder)
     people = People(site, clock)
     people.settle()
@@ -65,7 +65,7 @@ def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, cloc
 
 
 def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
-    """A restart with other keys: who walks begins anew, and is told; what was typed on the page comes back."""
+    """A restart with other keys: the walk starts again with a notice; the typed form is shown again."""
     site = make_site(KEYS_DIR=folder)
     people = People(site, clock)
     people.settle()
@@ -93,7 +93,7 @@ def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock,
 
 
 def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
-    """Drafts, staff sessions and requests sealed by a restarted node open on one that has the old keys in memory."""
+    """A node with the old keys in memory decrypts drafts, staff sessions and requests of a node with the new ones."""
     old = make_site(KEYS_DIR=folder)
     people = People(old, clock)
     people.settle()
@@ -117,7 +117,7 @@ def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
 
 
 def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, tmp_path):
-    """An old copy laid over the turned one: requests cannot be opened, none is lost, nothing is sealed to the old key."""
+    """An old copy overwrites the rotated key file: requests are undecryptable but stored, and none uses the old key."""
     site = make_site(KEYS_DIR=folder)
     people = People(site, clock)
     people.settle()

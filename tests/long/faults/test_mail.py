@@ -1,4 +1,4 @@
-"""The mail server is down: nobody who asks notices, the mail waits and is seen, and goes out when it is back."""
+"""The mail server is down: requests are unaffected, and mail waits, is listed, and is sent after the recovery."""
 
 from __future__ import annotations
 
