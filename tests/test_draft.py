@@ -1,4 +1,4 @@
-"""The visitor's own cookie."""
+"""The draft cookie of a visitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages on privacy and accessibility promise is what the settings say and the code does."""
+"""The privacy and accessibility pages state what the settings and the code define."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our components give the markup of the design system they are styled by: its own templates are the oracle."""
+"""The components have the markup of the design system, with its own templates as the oracle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IGNORED = {"data-alone", "data-module", "tabindex"}
 
 
 def skeleton(tag: Tag) -> list:
-    """A tag as nested lists: name, attributes without our own classes, children; texts squeezed."""
+    """Return a tag as nested lists: name, attributes without the project's classes, children, normalized texts."""
     attributes = {}
     for name, value in tag.attrs.items():
         if name in IGNORED:

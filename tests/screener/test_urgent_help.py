@@ -1,4 +1,4 @@
-"""Crisis help: it cannot be missed, and it cannot be broken."""
+"""Crisis help: shown for every urgent answer, and independent of everything that can fail."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_help_now_has_both_languages_and_sets_no_cookie(site, lang):
 
 
 class Broken:
-    """Stands for a part that fails whatever is asked of it."""
+    """Stands for a part that fails on every use."""
 
     def __getattr__(self, name):
         raise RuntimeError("broken")
@@ -168,7 +168,7 @@ ERROR_CODES = (400, 403, 404, 405, 413, 418, 429, 500, 502, 503)
 
 @pytest.fixture
 def failing_site(site):
-    """The site, with an address for each error it can answer with."""
+    """The site, with an address for each error that it can answer with."""
     for code in ERROR_CODES:
         site.add_url_rule(f"/fail/{code}", f"fail_{code}", lambda code=code: abort(code))
     return site

@@ -1,4 +1,4 @@
-"""A visitor walks the questions."""
+"""The walk: questions, errors, navigation and languages."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_non_form_body_is_refused_with_crisis_help(visitor):
 
 
 def test_refused_values_add_no_template_cache_entries(visitor):
-    """Cached parts of a page depend on the offered answers only, so no visitor can fill the cache."""
+    """Cached parts of a page depend on the offered answers only, so a visitor cannot fill the cache."""
     cache_info = visitor.site.extensions["page_cache"].rendered.cache_info
     page = visitor.get("/check/sadness")
     visitor.send(page, "/check/sadness", sadness="first")

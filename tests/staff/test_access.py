@@ -1,4 +1,4 @@
-"""Who may open what: every address, for everybody."""
+"""Access control: every staff address, for every role."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDRESSES = """
 /sign-out POST everybody
 /you GET signed in
 """
-"""Every staff address of this wing, reviewed here before it exists, with who may open it."""
+"""Every staff address of this package and its access requirement: the reviewed list."""
 
 THIS_PACKAGE = ("authentication.", "accounts.", "audit.", "mail.")
 
@@ -51,7 +51,7 @@ def rules(team):
 
 
 def address_of(rule):
-    """An address of a rule, with any text where a rule has a variable."""
+    """Return an address of a rule, with placeholder text for its variables."""
     return "/staff" + rule.build(dict.fromkeys(rule.arguments, "1"), append_unknown=False)[1]
 
 

@@ -1,4 +1,4 @@
-"""Admins look after accounts, and so do commands."""
+"""Accounts, managed on the pages of administrators and by commands."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_staff_pages_are_translated_to_spanish(team, admin):
 
 @pytest.fixture
 def flask(database_url, clock):
-    """Runs a command on a database; gives its exit code, standard output and standard error."""
+    """Return a function that runs a command on a database, and returns exit code, stdout and stderr."""
     apps = []
 
     def run(*arguments, surfaces=("visitor", "staff")):

@@ -1,4 +1,4 @@
-"""Getting in: the first time, every time, and not by guessing, replaying or asking nicely."""
+"""Authentication: first sign-in, second factor, lockout, recovery codes and passwords."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_wrong_setup_code_is_refused_and_preserves_the_secret(team):
 
 
 def test_qr_code_encodes_the_shown_secret(team):
-    """The path of squares is read back into the modules of a QR code of the very address."""
+    """The path of squares is converted back to the modules of a QR code of the same address."""
     from qrcode.main import QRCode
 
     member = team.invite("dana")
@@ -406,7 +406,7 @@ def test_password_fields_are_masked_and_allow_autofill(team):
 
 
 def test_totp_secret_is_bound_to_its_account(team):
-    """Whoever can write in the database cannot let their own phone open a colleague's account."""
+    """Write access to the database does not let an attacker's authenticator open a colleague's account."""
     dana, eve = team.add("dana", "admin"), team.add("eve", "responses")
     with team.app.app_context():
         rows = {name: Account.with_email(member.email) for name, member in (("dana", dana), ("eve", eve))}

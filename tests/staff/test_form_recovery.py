@@ -1,4 +1,4 @@
-"""What is typed when a session ends is given back to who typed it, and to nobody else."""
+"""A form sent with an expired session is restored after sign-in, to the same account only."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ NEW = "/staff/callbacks/new"
 
 
 def words(member):
-    """The cookie that keeps what was typed."""
+    """Return the cookie that stores what was typed."""
     cookie = member.client.get_cookie("staff-words", path="/staff")
     return cookie.value if cookie else ""
 
 
 def too_late(member, clock, address=NEW, **fields):
-    """Fill a form in, and send it when the session has ended; gives the sign-in page."""
+    """Fill in a form, and send it after the session has expired; return the sign-in page."""
     page = member.get(address)
     clock.forward(IDLE)
     return member.fill(page, address, **(fields or FORM))
 
 
 def sign_in_on(member, page, clock):
-    """Sign in on the page that came in between."""
+    """Sign in on the page that the redirect leads to."""
     clock.forward(30)
     page = member.send(page, "/staff/sign-in", email=member.email, password=member.password)
     return member.send(page, "/staff/second-factor", code=member.code)
@@ -103,7 +103,7 @@ def test_recovery_cookie_is_encrypted_and_scoped_to_staff(team, ann, clock):
 
 
 def test_form_without_valid_session_mark_is_not_stored(team, ann, clock):
-    """Another site, or a cookie of another session, cannot lay words before anybody."""
+    """Another site, or a cookie of another session, cannot place a form on an account's pages."""
     page = ann.get(NEW)
     ann.client.set_cookie("staff-whose", "x.y", path="/staff")
     clock.forward(IDLE)

@@ -1,4 +1,4 @@
-"""A form that was refused, and a result, between the POST and the page it redirects to."""
+"""A refused form, or a result, between the POST and the page that it redirects to."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MINUTES = 60
 
 
 def address(page: Page) -> str:
-    """Where a page is, with its query."""
+    """Return the address of a page, with its query."""
     return page.response.request.path + "?" + page.response.request.query_string.decode()
 
 
 def stored(team, member) -> str:
-    """What the database holds of a member's only session."""
+    """Return what the database stores of a member's only session."""
     with team.app.app_context():
         query = select(StaffSession.data).where(StaffSession.account_id == team.id_of(member))
         return str(db.session.scalars(query).one())

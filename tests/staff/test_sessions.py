@@ -1,4 +1,4 @@
-"""Sessions are rows: renewed at each step, short, and gone at once when they should be."""
+"""Sessions are database rows: renewed at each step, expiring, and revoked at once."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_account_change_revokes_sessions_immediately(team, deed):
 
 @pytest.mark.each_database
 def test_session_row_inserted_during_revocation_is_invalid(team):
-    """The row comes after all rows were deleted: as if both had happened at the same moment."""
+    """The row is inserted after all rows were deleted, as if both happened at the same moment."""
     admin, member = team.add("ada", "admin"), team.add("dana", "responses")
     admin.sign_in()
     member.sign_in()
@@ -201,7 +201,7 @@ def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
 
 
 def test_auth_token_opens_no_page(team):
-    """A token that Flask-Security would take, as address, header or body."""
+    """An authentication token, which Flask-Security accepts in the address, header or body."""
     member = team.add("dana", "admin")
     with team.app.test_request_context():
         token = Account.with_email(member.email).get_auth_token()
@@ -216,7 +216,7 @@ def test_auth_token_opens_no_page(team):
 
 
 def test_remember_cookie_opens_no_page(make_site, team):
-    """Not even one signed by another process of the same site: what signs it is in no key file."""
+    """Not even one signed by another process of the same site: its signing key is in no key file."""
     from flask_login.utils import encode_cookie
 
     member = team.add("dana", "admin")
@@ -280,7 +280,7 @@ def test_view_error_rolls_back_and_leaks_no_message(team, caplog):
 
 @pytest.mark.each_database
 def test_concurrent_use_of_a_totp_code_succeeds_once(team):
-    """Every thread has read the account before any uses the code; on either database one waits for the other."""
+    """Every thread reads the account before any uses the code; on either database one waits for the other."""
     member = team.add("dana", "admin")
     code = member.code
     assert prove_together(4, team, member, code) == ["invalid", "invalid", "invalid", "ok"]
@@ -293,7 +293,7 @@ def test_concurrent_guesses_are_locked_out_after_five(team):
 
 
 def prove_together(count, team, member, code):
-    """Give a code in so many threads that have all read the account before; the sorted outcomes."""
+    """Submit a code in so many threads that have all read the account before; return the sorted results."""
     now, all_have_read = int(member.clock()), Barrier(count)
 
     def prove(_) -> str:
@@ -308,7 +308,7 @@ def prove_together(count, team, member, code):
 
 @pytest.mark.each_database
 def test_page_keeps_what_another_request_stored_meanwhile(team, clock):
-    """A page that was opened before a form was sent, and is answered after it, stores no older copy of the session."""
+    """A page requested before a form was sent, and answered after it, does not overwrite the session's newer data."""
 
     def slow():
         with db.engines[None].begin() as another:

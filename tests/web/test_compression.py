@@ -1,4 +1,4 @@
-"""Which pages are compressed, and that nothing else is: a form that comes back with what was typed is not."""
+"""Compression: only pages that do not reflect form input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.sample_patient import FORM, NAME
 from tests.support.visitor import Visitor
 
 FIRST_WINDOW = 10 * 1460
-"""Bytes a server sends before it waits for a word from the browser (RFC 6928)."""
+"""Bytes that a server sends before the first acknowledgement (RFC 6928)."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Whatever goes wrong: one calm page."""
+"""Error pages: one layout for every error."""
 
 from __future__ import annotations
 

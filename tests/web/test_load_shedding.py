@@ -1,4 +1,4 @@
-"""Too many at once, and forms that never end: a few are answered, the rest hear at once what to do."""
+"""Load shedding and request buffering: few requests run at once, the others are queued or refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.wording import GRADE, LANGUAGES, found_banned
 
 
 class Room:
-    """A site whose requests stay inside until they are let out."""
+    """An application whose requests block until they are released."""
 
     def __init__(self) -> None:
         self.entered: Queue[str] = Queue()
@@ -43,7 +43,7 @@ def ask(application, method: str = "GET", path: str = "/", **options) -> TestRes
 
 @pytest.fixture
 def crowd() -> Iterator[Callable[..., Future[TestResponse]]]:
-    """Asks from a thread of its own."""
+    """Return a function that sends a request from a thread of its own."""
     with ThreadPoolExecutor(32) as pool:
         yield lambda *arguments, **options: pool.submit(ask, *arguments, **options)
 
@@ -61,7 +61,7 @@ def no(environ, start_response):
 
 
 class ReportingTickets(SimpleQueue):
-    """Tickets that report on ``taken`` when one was taken."""
+    """Tickets that report on ``taken`` when one is taken."""
 
     def __init__(self, taken: Queue[int], count: int) -> None:
         self._taken, self._count = taken, count
@@ -75,7 +75,7 @@ class ReportingTickets(SimpleQueue):
 
 @pytest.fixture
 def taken(monkeypatch) -> Queue[int]:
-    """Of which kind a ticket was taken, each time: how many of the kind there are."""
+    """Each ticket taken, as the size of its kind."""
     taken: Queue[int] = Queue()
     monkeypatch.setattr(
         "screening.web.middleware.load_shedding.claim_queue", lambda count: ReportingTickets(taken, count)
@@ -145,7 +145,7 @@ def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
 
 @pytest.fixture
 def full(make_site, monkeypatch):
-    """The site while every place and every seat is taken."""
+    """The site with no free slot and a full queue."""
     monkeypatch.setattr("screening.web.middleware.load_shedding.claim_queue", lambda count: SimpleQueue())
     return make_site()
 

@@ -1,4 +1,4 @@
-"""The log: one line for each failure, as text or JSON, with the request's id and nothing of a person."""
+"""The log: one line per failure, as text or JSON, with the request's id and no personal data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def new_lines(capsys):
 
 
 def break_(site, capsys):
-    """Have a page fail, and drop what the site logged at its start."""
+    """Make a page fail, after discarding the site's startup log."""
     capsys.readouterr()
 
     def broken():

@@ -1,4 +1,4 @@
-"""Cached pages hold each visitor's own token and expiry, and equal a fresh render."""
+"""Cached pages have each visitor's own token and expiry, and equal a fresh render."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counts of the limits in memory: windows that end, many addresses, many threads."""
+"""Rate limit counts in memory: expiring windows, many addresses, many threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shared rate limit storage that fails: nothing is limited, and no request waits for it twice."""
+"""A shared rate limit storage that fails: nothing is limited, and only the first request waits for it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ONCE_AN_HOUR = limits.parse_many("1 per hour")
 
 @pytest.fixture
 def silent():
-    """A store that takes every connection and never answers."""
+    """A store that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         listening.setblocking(False)
         yield listening
 
 
 def connections_to(listening):
-    """How many connections came since the last call."""
+    """Return how many connections arrived since the last call."""
     count = 0
     while True:
         try:
