@@ -116,11 +116,11 @@ def test_only_leave_accepts_a_post_without_token(site):
         assert client.post(address).status_code == (303 if address == "/leave" else 400), address
 
 
-def test_post_without_token_changes_no_draft(site, ask):
+def test_post_without_token_changes_no_draft(site, request_call):
     visitor = Visitor(site)
     visitor.walk()
     visitor.disagree()
-    ask(visitor)
+    request_call(visitor)
     token = visitor.get("/summary").token
     before = [visitor.get(address).words for address in ("/check/review", "/consultation/status")]
     fields = {"sadness": "3", "consent": "yes", "reference": "2222-22222-22222", **FORM}

@@ -63,18 +63,18 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
-    kept = FOLDER / "bench.json"
-    found: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() and not options.quick else {}
+    results_file = FOLDER / "bench.json"
+    found: dict[str, Any] = json.loads(results_file.read_text()) if results_file.exists() and not options.quick else {}
     for name in options.parts or PARTS:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found[name] = PARTS[name][0](Path(folder), options.quick)
         found[name]["took_seconds"] = round(time.monotonic() - began)
         if not options.quick:
-            kept.write_text(json.dumps(found, indent=1) + "\n")
+            results_file.write_text(json.dumps(found, indent=1) + "\n")
     if not options.quick:
         (FOLDER / "bench.txt").write_text(text(found))
-        (FOLDER / "bench.svg").write_text(chart.draw(chart.bars(json.loads(kept.read_text()))))
+        (FOLDER / "bench.svg").write_text(chart.draw(chart.bars(json.loads(results_file.read_text()))))
     print(text(found))
 
 

@@ -29,7 +29,7 @@ from screening.crypto.keyring import SEARCH, Keyring
 from screening.extensions import db
 from tests.bench.journeys import VISITORS, serve
 from tests.bench.load import TOKEN, Connection
-from tests.bench.measure import noise, ratios, spread, told
+from tests.bench.measure import as_text, noise, ratios, spread
 from tests.support.databases import close
 from tests.support.live_patient import Patient
 from tests.support.live_server import LiveServer
@@ -54,11 +54,11 @@ def ready_at_site(server: LiveServer) -> Ready:
 def ready_at_minimal(server: LiveServer) -> Ready:
     """Return a contact form of the minimal app, filled in and reviewed."""
     connection = Connection(server.port)
-    token = TOKEN.search(connection.ask(b"GET", b"/contact")[1])
+    token = TOKEN.search(connection.request(b"GET", b"/contact")[1])
     assert token
     fields = {"name": "Demo", "phone": "(303) 555-0144", "email": "demo@example.org", "message": "Demo words"}
     body = b"csrf_token=" + token[1] + b"&" + urlencode(fields).encode()
-    assert connection.ask(b"POST", b"/contact/review", body)[0] == 200
+    assert connection.request(b"POST", b"/contact/review", body)[0] == 200
     return connection.cookies, body
 
 
@@ -75,16 +75,16 @@ def send_all(server: LiveServer, path: bytes, forms: list[Ready]) -> dict[str, f
         connection, took = Connection(server.port), []
         for cookies, body in forms[number::VISITORS]:
             connection.cookies = dict(cookies)
-            status, _ = connection.ask(b"POST", path, body)
+            status, _ = connection.request(b"POST", path, body)
             took.append(connection.times[-1])
-            shown, _ = connection.ask(b"GET", path)
+            shown, _ = connection.request(b"GET", path)
             if (status, shown) != (303, 200):
                 raise RuntimeError(f"{path!r}: {status}, then {shown}")
         return took
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(VISITORS) as hands:
-        times = sorted(one for several in hands.map(send, range(VISITORS)) for one in several)
+    with ThreadPoolExecutor(VISITORS) as pool:
+        times = sorted(seconds_taken for several in pool.map(send, range(VISITORS)) for seconds_taken in several)
     seconds = time.perf_counter() - began
     return {"per_second": len(forms) / seconds, "p95_ms": times[int(len(times) * 0.95)] * 1000}
 
@@ -110,19 +110,23 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
         for _ in range(rounds):
             for name, server in servers.items():
                 ready, path = SENDERS["minimal" if name == "minimal" else "site"]
-                laid = [ready(server) for _ in range(forms)]
-                old_enough = time.monotonic() + MIN_FORM_SECONDS + 1
-                while time.monotonic() < old_enough:  # the minimum time on a form
+                forms_ready = [ready(server) for _ in range(forms)]
+                sendable_at = time.monotonic() + MIN_FORM_SECONDS + 1
+                while time.monotonic() < sendable_at:  # the minimum time on a form
                     ready(server)
-                found[name].append(send_all(server, path, laid))
+                found[name].append(send_all(server, path, forms_ready))
     return {
         "rounds": rounds,
         "forms": forms,
         "figures": {
-            name: {key: spread([one[key] for one in series]) for key in series[0]} for name, series in found.items()
+            name: {key: spread([seconds_taken[key] for seconds_taken in series]) for key in series[0]}
+            for name, series in found.items()
         },
         "ratios": {
-            name: ratios([one["per_second"] for one in found[name]], [one["per_second"] for one in found["minimal"]])
+            name: ratios(
+                [seconds_taken["per_second"] for seconds_taken in found[name]],
+                [seconds_taken["per_second"] for seconds_taken in found["minimal"]],
+            )
             for name in ("sqlite", "postgresql")
         },
     }
@@ -153,7 +157,7 @@ def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
+def queue(sizes: list[int], views: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
     """Return the response times of staff pages with so many requests, in ms: the median of ``views`` loads of each."""
     found: dict[str, Any] = {}
     for kind in ("sqlite", "postgresql"):
@@ -162,14 +166,14 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
         with serve("site", folder / f"queue-{kind}", 1, url) as server:
             settings = {"KEYS_DIR": folder / f"queue-{kind}" / "keys", "CLINIC_FILE": folder / "none.toml"}
             site = create_app({**settings, "DATABASE_URL": server.database})
-            staff, there = site.extensions["staff"], 0
+            staff, inserted = site.extensions["staff"], 0
             member = Team(site).add("bench", "callbacks")
             member.clock = time.time
             member.enter_password()
             member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code)
             for size in sizes:
                 with staff.app_context():
-                    more = rows(staff.extensions["keyring"], size - there)
+                    more = rows(staff.extensions["keyring"], size - inserted)
                     while several := list(islice(more, 2000)):
                         db.session.execute(insert(CallbackRequest), several)
                     db.session.commit()
@@ -177,17 +181,17 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
                         db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"}).exec_driver_sql(
                             "ANALYZE"
                         )
-                there = size
-                found[f"{kind} {size}"] = {page: looked(server, member.cookie, page, looks) for page in PAGES}
+                inserted = size
+                found[f"{kind} {size}"] = {page: page_time(server, member.cookie, page, views) for page in PAGES}
             close(site)
-    return {"sizes": sizes, "looks": looks, "ms": found}
+    return {"sizes": sizes, "looks": views, "ms": found}
 
 
-def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
+def page_time(server: LiveServer, cookie: str, page: str, views: int) -> float:
     """Return the median time of a page, in ms."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     times = []
-    for _ in range(looks + 3):
+    for _ in range(views + 3):
         began = time.perf_counter()
         connection.request("GET", page, headers={"Cookie": f"staff={cookie}"})
         response = connection.getresponse()
@@ -209,8 +213,8 @@ def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str
 
 def growth(seen: dict[str, Any], kind: str) -> float:
     """Return the slowest page's time with the most requests, divided by that with the fewest."""
-    most, fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
-    return max(most[page] / fewest[page] for page in PAGES)
+    slowest_most, slowest_fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
+    return max(slowest_most[page] / slowest_fewest[page] for page in PAGES)
 
 
 def text(found: dict[str, Any]) -> str:
@@ -221,9 +225,11 @@ def text(found: dict[str, Any]) -> str:
     ]
     for name, figures in sent["figures"].items():
         each = f"{figures['per_second']['median']:.0f} a second, p95 {figures['p95_ms']['median']:.0f} ms"
-        beside = f"; {told(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
+        beside = (
+            f"; {as_text(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
+        )
         lines.append(f"{name:12}{each}{beside}")
-    lines += ["", f"The team's pages, ms (median of {seen['looks']})"]
+    lines += ["", f"The team's pages, ms (median of {seen['views']})"]
     for name, pages in seen["ms"].items():
         lines.append(f"{name:20}" + "  ".join(f"{page.removeprefix('/staff/')} {ms:.1f}" for page, ms in pages.items()))
     lines += [

@@ -67,11 +67,11 @@ def _of_releases(releases: dict[str, Any]) -> Iterator[Bar]:
 def draw(shown: list[Bar]) -> str:
     """Return the chart as SVG with a background of its own, so that it is legible on any page."""
     height = TOP + PITCH * len(shown) + 12
-    told = ". ".join(f"{bar.name}, beside {bar.beside}: {bar.ratio:.2f} times as fast" for bar in shown)
+    description = ". ".join(f"{bar.name}, beside {bar.beside}: {bar.ratio:.2f} times as fast" for bar in shown)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d" '
         f'font-family="system-ui, sans-serif">',
-        f'<title id="t">How many times as fast as its peer or limit</title><desc id="d">{escape(told)}.</desc>',
+        f'<title id="t">How many times as fast as its peer or limit</title><desc id="d">{escape(description)}.</desc>',
         f'<rect width="{WIDTH}" height="{height}" rx="14" fill="#faf6ef"/>',
         '<text x="24" y="34" font-size="17" font-weight="600" fill="#1f2d2e">Times as fast as its peer or limit</text>',
     ]

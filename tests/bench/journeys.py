@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.config import ROOT
-from tests.bench.measure import cpu_seconds, megabytes, noise, ratios, spread, told
+from tests.bench.measure import as_text, cpu_seconds, megabytes, noise, ratios, spread
 from tests.support.live_server import LiveServer
 
 VISITORS = 16
@@ -96,10 +96,10 @@ def growth(folder: Path, steps: list[int]) -> dict[str, Any]:
             speed[workers] = measure(server, "site", 6)["journeys_per_second"]
     memory = {}
     with serve("site", folder / "memory", 2) as server:
-        walked = 0
+        journeys_done = 0
         for step in steps:
-            run(server.port, "site", 86400, step - walked)
-            walked = step
+            run(server.port, "site", 86400, step - journeys_done)
+            journeys_done = step
             memory[step] = megabytes(server.process.pid)
     return {"journeys_per_second_by_workers": speed, "memory_mb_after_journeys": memory}
 
@@ -114,7 +114,7 @@ def text(result: dict[str, Any]) -> str:
         row = "{:>12.1f}{:>12.0f}{:>9.2f}{:>9.2f}{:>12.3f}{:>8.0f}".format(*values)
         lines.append(f"{what:10}{row}")
     lines.append("")
-    lines += [f"{name}: {told(ratio)}" for name, ratio in result["ratios"].items()]
+    lines += [f"{name}: {as_text(ratio)}" for name, ratio in result["ratios"].items()]
     for name, values in result.get("growth", {}).items():
         lines.append(f"{name.replace('_', ' ')}: " + ", ".join(f"{k}: {v:.1f}" for k, v in values.items()))
     return "\n".join(lines)

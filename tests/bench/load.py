@@ -30,7 +30,7 @@ class Connection:
         self.cookies: dict[bytes, bytes] = {}
         self.times: list[float] = []
 
-    def ask(self, method: bytes, path: bytes, body: bytes = b"") -> tuple[int, bytes]:
+    def request(self, method: bytes, path: bytes, body: bytes = b"") -> tuple[int, bytes]:
         """Send one request; return status and body. Records the time it took, in seconds."""
         cookies = b"; ".join(name + b"=" + value for name, value in self.cookies.items())
         head = method + b" " + path + b" HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n"
@@ -64,10 +64,10 @@ def journey(connection: Connection, what: str) -> None:
     """Run one journey: start, every question with its post, review, summary: 24 requests, the same for every server."""
     connection.cookies.clear()
     forms = what in ("site", "minimal")
-    connection.ask(b"GET", b"/")
+    connection.request(b"GET", b"/")
     for question in (*QUESTIONS, "review"):
         path = f"/check/{question}".encode()
-        status, page = connection.ask(b"GET", path)
+        status, page = connection.request(b"GET", path)
         body = b"answer=1"
         if forms:
             token = TOKEN.search(page)
@@ -76,10 +76,10 @@ def journey(connection: Connection, what: str) -> None:
             field = ("consent" if question == "review" else question) if what == "site" else "answer"
             value = SITE_ANSWERS.get(question, "no" if question == "review" else "1") if what == "site" else "1"
             body = b"csrf_token=" + token[1] + f"&{field}={value}".encode()
-        status, _ = connection.ask(b"POST", path, body)
+        status, _ = connection.request(b"POST", path, body)
         if forms and status != 303:
             raise RuntimeError(f"{what} POST {path!r}: {status}")
-    status, page = connection.ask(b"GET", b"/summary")
+    status, page = connection.request(b"GET", b"/summary")
     if what == "site" and (status != 200 or b"7 of 7" not in page):
         raise RuntimeError(f"no summary: {status}")
 
@@ -89,7 +89,7 @@ def main(port: int, visitors: int, seconds: float, journeys: int, what: str) -> 
     end = time.perf_counter() + seconds
     lock, done, times = Lock(), [0], []
 
-    def visit() -> None:
+    def run_visitor() -> None:
         connection = Connection(port)
         while time.perf_counter() < end:
             with lock:
@@ -101,7 +101,7 @@ def main(port: int, visitors: int, seconds: float, journeys: int, what: str) -> 
             times.extend(connection.times)
 
     began = time.perf_counter()
-    threads = [Thread(target=visit) for _ in range(visitors)]
+    threads = [Thread(target=run_visitor) for _ in range(visitors)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -48,6 +48,6 @@ def ratios(ours: list[float], theirs: list[float]) -> dict[str, float]:
     return spread([our / their for our, their in zip(ours, theirs, strict=True)])
 
 
-def told(ratio: dict[str, float]) -> str:
+def as_text(ratio: dict[str, float]) -> str:
     """Return a ratio with its spread as text."""
     return f"{ratio['median']:.2f} ({ratio['lowest']:.2f} to {ratio['highest']:.2f})"

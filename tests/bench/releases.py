@@ -34,7 +34,7 @@ from screening.extensions import db
 from screening.releases import downloads, exporters, service
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
-from tests.bench.measure import megabytes, noise, spread, told
+from tests.bench.measure import as_text, megabytes, noise, spread
 from tests.support.databases import close, migrate
 from tests.support.live_server import LiveServer
 from tests.support.postgres import Cluster, binaries
@@ -236,7 +236,7 @@ def text(found: dict[str, Any]) -> str:
         seconds, theirs = one["seconds"]["median"], one["peer_seconds"]["median"]
         lines.append(
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
-            f"{peer} {theirs:.2f} s: {told(one['ratio'])} times as long"
+            f"{peer} {theirs:.2f} s: {as_text(one['ratio'])} times as long"
         )
     ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "

@@ -51,11 +51,11 @@ def ids(team):
         return list(db.session.scalars(select(CallbackRequest.id).order_by(CallbackRequest.asked_at)))
 
 
-def ask_for(team, ask, clock, *names, **fields):
+def request_calls(team, request_call, clock, *names, **fields):
     """Send requests under these names, a moment apart; return their ids."""
     for name in names:
         clock.forward(5)
-        ask(Visitor(team.site), name=name, **fields)
+        request_call(Visitor(team.site), name=name, **fields)
     return ids(team)[-len(names) :]
 
 
@@ -79,8 +79,10 @@ def details_of(team, action):
 @pytest.mark.usefixtures("monday_noon")
 class TestMorning:
     @pytest.mark.each_database
-    def test_request_appears_once_in_the_first_matching_section(self, team, ann, ask, clock):
-        first, late, now, mine, _later = ask_for(team, ask, clock, "First", "Late", "Now", "Mine", "Later")
+    def test_request_appears_once_in_the_first_matching_section(self, team, ann, request_call, clock):
+        first, late, now, mine, _later = request_calls(
+            team, request_call, clock, "First", "Late", "Now", "Mine", "Later"
+        )
         for id_ in (first, late, mine):
             press(ann, open_(ann, id_), "claim")
         change(team, "rank", 0, id=first)
@@ -100,11 +102,11 @@ class TestMorning:
         assert entries[0].get_text() == "Today" and entries[0].get("aria-current") == "page"
         assert len(page.soup.select(".app-staffnav [aria-current]")) == 1
 
-    def test_requests_due_today_sort_by_preferred_time(self, team, ann, ask, clock):
+    def test_requests_due_today_sort_by_preferred_time(self, team, ann, request_call, clock):
         chosen = {"Any": {}, "Mornings": {"parts": ["morning"]}, "Midday": {"parts": ["midday"]}}
         chosen |= {"Tuesdays": {"days": ["1"]}, "Mondays": {"days": ["0"]}}
-        for name, wish in chosen.items():
-            ask_for(team, ask, clock, name, **wish)
+        for name, preferred in chosen.items():
+            request_calls(team, request_call, clock, name, **preferred)
         change(team, "due_at", int(clock()) + HOUR)
         page = ann.get("/staff/callbacks/today")
         names = shown(page)["today"]
@@ -114,8 +116,8 @@ class TestMorning:
         assert page.text.count("Good time now") == 2
 
     @pytest.mark.each_database
-    def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, ask, clock):
-        soon, next_day = ask_for(team, ask, clock, "Tonight", "Tomorrow")
+    def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, request_call, clock):
+        soon, next_day = request_calls(team, request_call, clock, "Tonight", "Tomorrow")
         midnight = int(NOON) + 12 * HOUR
         change(team, "due_at", midnight - 1, id=soon)
         change(team, "due_at", midnight, id=next_day)
@@ -160,24 +162,24 @@ def fill(team, count):
 
 class TestNext:
     @pytest.mark.each_database
-    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, ask, clock):
-        first, hers, mine, free = ask_for(team, ask, clock, "First", "Hers", "Mine", "Free")
+    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, request_call, clock):
+        first, hers, mine, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
         change(team, "rank", 0, id=first)
         for number, id_ in enumerate((hers, mine, free)):
             change(team, "due_at", int(clock()) + number, id=id_)
         change(team, "owner", team.id_of(ben), id=hers)
         change(team, "owner", team.id_of(ann), id=mine)
-        walked, page = [], ann.get("/staff/callbacks/today")
+        sections_seen, page = [], ann.get("/staff/callbacks/today")
         for _ in range(3):
             page = ann.get(page.main.find("a", accesskey="n")["href"])
-            walked.append(page.address.rpartition("/")[2])
-        assert walked == [first, mine, free]
+            sections_seen.append(page.address.rpartition("/")[2])
+        assert sections_seen == [first, mine, free]
         page = ann.get(page.main.find("a", accesskey="n")["href"])
         assert page.address.endswith(first), "all were viewed: the most urgent again"
 
     @pytest.mark.each_database
-    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, ask, clock):
-        first, second, third = ask_for(team, ask, clock, "One", "Two", "Three")
+    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, request_call, clock):
+        first, second, third = request_calls(team, request_call, clock, "One", "Two", "Three")
         for number, id_ in enumerate((first, second, third)):
             change(team, "due_at", int(clock()) + number, id=id_)
         open_(ann, first)
@@ -187,13 +189,13 @@ class TestNext:
         ann.sign_in()
         assert ann.get("/staff/callbacks/next").address.endswith(first)
 
-    def test_next_without_requests_redirects_with_a_notice(self, team, ann, ask, clock):
-        (only,) = ask_for(team, ask, clock, "Only")
+    def test_next_without_requests_redirects_with_a_notice(self, team, ann, request_call, clock):
+        (only,) = request_calls(team, request_call, clock, "Only")
         page = ann.get(open_(ann, only).main.find("a", accesskey="n")["href"])
         assert page.address == "/staff/callbacks/today" and "Nothing else waits for you" in page.words
 
-    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, ask, clock):
-        (only,) = ask_for(team, ask, clock, "Only")
+    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, request_call, clock):
+        (only,) = request_calls(team, request_call, clock, "Only")
         page = press(ann, open_(ann, only), "call", outcome="no_answer")
         reached = page.main.find_all(["a", "button", "input", "textarea"], limit=1)[0]
         notice = page.main.find(id="notice")
@@ -204,7 +206,7 @@ class TestNext:
 
 class TestOutcomes:
     @pytest.mark.parametrize(
-        ("outcome", "said"),
+        ("outcome", "expected"),
         [
             ("no_answer", "Tried once"),
             ("voicemail", "Tried once"),
@@ -212,33 +214,33 @@ class TestOutcomes:
             ("wrong_number", "Tried once"),
         ],
     )
-    def test_call_outcome_also_claims_an_unclaimed_request(self, team, ann, ask, clock, outcome, said):
-        (id_,) = ask_for(team, ask, clock, "Rosa", voicemail="yes")
+    def test_call_outcome_also_claims_an_unclaimed_request(self, team, ann, request_call, clock, outcome, expected):
+        (id_,) = request_calls(team, request_call, clock, "Rosa", voicemail="yes")
         page = open_(ann, id_)
         assert page.main.find("button", value=outcome, attrs={"name": "outcome"})
         page = press(ann, page, "call", outcome=outcome, note="")
-        assert page.status == 200 and said in page.words and "With Ann." in page.words
+        assert page.status == 200 and expected in page.words and "With Ann." in page.words
         done = [e.action for e in team.events("request") if e.subject == id_ and e.action != "request.viewed"]
         assert done[:2] == ["request.received", "request.claimed"] and len(done) == 3
 
-    def test_refused_voicemail_does_not_claim_the_request(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_refused_voicemail_does_not_claim_the_request(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = open_(ann, id_)
         assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="spoke")
         page = press(ann, page, "call", outcome="voicemail", note="typed words")
         assert was_refused(page) and "typed words" in page.words and "With nobody yet." in page.words
         assert team.events("request.claimed") == []
 
-    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         mine = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
         assert open_(ann, id_).main.find("button", attrs={"name": "outcome"}) is None
         page = press(ann, mine, "call", outcome="spoke", note="")
         assert was_refused(page) and "With Ben." in page.words
 
-    def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "call", note="typed words")
         assert was_refused(page) and "Pick what happened" in page.words
         assert page.typed(f"{page.address}/call")["note"] == ["typed words"]
@@ -246,8 +248,8 @@ class TestOutcomes:
 
 class TestHandover:
     @pytest.mark.each_database
-    def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover=NOTE)
         assert "The request is handed over" in page.words
         morning = ben.get("/staff/callbacks/today")
@@ -259,19 +261,19 @@ class TestHandover:
         assert page.words.index(PHONE) < page.words.index(NOTE), "it is a note like others now"
         assert "Handover note" not in ben.get("/staff/callbacks/today").words
 
-    def test_handover_to_next_shift_puts_the_request_back(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_to_next_shift_puts_the_request_back(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "claim")
         page = press(ann, page, "hand", to="-", handover=NOTE)
         assert "back in the queue" in page.words and "With nobody yet." in page.words and NOTE in page.words
 
-    def test_put_back_without_ownership_is_refused(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_put_back_without_ownership_is_refused(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "hand", to="-", handover="typed words")
         assert was_refused(page) and page.typed(f"{page.address}/hand")["handover"] == ["typed words"]
 
-    def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
         page = press(ann, page, "hand", to=team.id_of(ann), handover="typed words")
@@ -280,8 +282,8 @@ class TestHandover:
         assert typed["handover"] == ["typed words"]
 
     @pytest.mark.each_database
-    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, ask, clock, folder):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, request_call, clock, folder):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
         with team.app.app_context():
             assert key_rotation.rotate(folder, clock()).resealed >= 2
@@ -296,10 +298,10 @@ class TestHandover:
 
 @pytest.mark.usefixtures("monday_noon")
 class TestPaper:
-    def test_print_list_shows_call_data_and_no_health_data(self, team, ann, ask, clock):
-        wishes = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
-        first, second = ask_for(team, ask, clock, "Patient One", **wishes) + ask_for(
-            team, ask, clock, "Patient Two", say=""
+    def test_print_list_shows_call_data_and_no_health_data(self, team, ann, request_call, clock):
+        form_fields = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
+        first, second = request_calls(team, request_call, clock, "Patient One", **form_fields) + request_calls(
+            team, request_call, clock, "Patient Two", say=""
         )
         change(team, "due_at", int(clock()) + 2 * HOUR, id=first)
         change(team, "rank", 0, id=first)
@@ -317,12 +319,12 @@ class TestPaper:
             assert word not in str(page.main).lower(), word
         assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]
 
-    def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, ask, clock):
-        ask_for(team, ask, clock, "Later")
+    def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, request_call, clock):
+        request_calls(team, request_call, clock, "Later")
         change(team, "due_at", int(clock()) + 3 * DAY)
         known = ids(team)
-        ask_for(team, ask, clock, "Writes", reach_by="email")
-        ask_for(team, ask, clock, "Child", minor="yes", guardian="Parent", guardian_phone="303 555 0155")
+        request_calls(team, request_call, clock, "Writes", reach_by="email")
+        request_calls(team, request_call, clock, "Child", minor="yes", guardian="Parent", guardian_phone="303 555 0155")
         for id_ in set(ids(team)) - set(known):
             change(team, "due_at", int(clock()) - DAY, id=id_)
         page = ann.get("/staff/callbacks/print")

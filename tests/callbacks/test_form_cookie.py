@@ -154,8 +154,8 @@ def test_form_without_cookie_and_proof_of_origin_is_refused(site, clock, stored,
     assert response.status_code == 200 and len(stored(site)) == 1
 
 
-def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, ask):
-    reference = reference_on(ask(Visitor(site)))
+def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, request_call):
+    reference = reference_on(request_call(Visitor(site)))
     visitor = without_cookies(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
     assert page.status == 400 and "Cookies are off" in page.words and "(303) 555-0100" in page.words

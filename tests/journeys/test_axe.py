@@ -49,7 +49,7 @@ def every_page(visitor, lang: str):
     yield "consultation"
     visitor.follow("#ask > button.nhsuk-button")
     yield "consultation, mistakes"
-    visitor.ask_for_a_call()
+    visitor.request_call()
     yield "sent"
     page = visitor.open("/consultation/status")
     page.locator("details summary").click()

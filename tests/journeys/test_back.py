@@ -112,7 +112,7 @@ def test_back_through_the_callback_form_shows_what_was_typed(visitor):
 
 
 def test_back_after_sending_shows_the_confirmation(visitor):
-    reference = visitor.ask_for_a_call()
+    reference = visitor.request_call()
     back_shows(visitor, "/consultation/sent", reference)
     visitor.follow("main a[href='/consultation/status']")
     visitor.follow("form[action='/consultation/status/change'] button")
@@ -136,7 +136,7 @@ def test_back_to_the_beginning_finds_help_on_every_page(visitor):
     visitor.finish()
     visitor.follow(".app-offer a.nhsuk-button")
     visitor.follow("#ask > button.nhsuk-button")
-    visitor.ask_for_a_call()
+    visitor.request_call()
     visitor.follow("main a[href='/consultation/status']")
     visitor.follow("form[action='/consultation/status/forget'] button")
     visitor.page.locator("#reference").fill("slip")

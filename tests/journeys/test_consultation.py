@@ -25,7 +25,7 @@ def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_serve
     patient.open(f"/summary?lang={lang}")
     patient.follow(".app-offer a.nhsuk-button")
     assert patient.path == "/consultation"
-    reference = patient.ask_for_a_call(message="Demo")
+    reference = patient.request_call(message="Demo")
     assert patient.page.locator("html").get_attribute("lang") == lang
     other = browser_visitor(java_script_enabled=scripts)
     other.open(f"/consultation/status?lang={lang}").locator("#reference").fill(reference.lower())
@@ -93,7 +93,7 @@ def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_s
     page = patient.open("/consultation?lang=en")
     page.locator("#share").check()
     patient.follow("#ask > button.nhsuk-button")
-    patient.ask_for_a_call()
+    patient.request_call()
     member = browser_visitor(viewport={"width": 1280, "height": 900})
     seen = []
 
@@ -149,7 +149,7 @@ def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_s
         tmp_path / "profile", executable_path=CHROMIUM, args=ARGUMENTS, java_script_enabled=scripts, **VIEW
     )
     patient = BrowserVisitor(context, live_server.address)
-    reference = patient.ask_for_a_call()
+    reference = patient.request_call()
     assert context.cookies() == [] and len(reference) == 16
     page = patient.open("/consultation")
     patient.follow("#ask > button.nhsuk-button")

@@ -46,11 +46,11 @@ class Tab:
             self.page.locator(f"{form} {button}").first.click()
         assert shows in self.text(), f"{action}: {shows!r} is not in {self.text()!r}"
         before = self.page.url, self.text()
-        self.go_away_and_back()
+        self.leave_and_go_back()
         assert (self.page.url, self.text()) == before, f"{action}: Back shows another page"
         self.sent.append(f"{action} {shows}")
 
-    def go_away_and_back(self) -> None:
+    def leave_and_go_back(self) -> None:
         self.open(ELSEWHERE)
         go_back(self.page)
 
@@ -128,9 +128,9 @@ def test_back_after_account_forms(site_tab, team):
     tab.send("/reset", "Temporary password")
 
 
-def test_back_after_callback_forms(site_tab, team, ask):
+def test_back_after_callback_forms(site_tab, team, request_call):
     tab, ann, ben = site_tab, team.add("ann", "callbacks"), team.sign_in("ben", "callbacks")
-    ask(Visitor(team.site))
+    request_call(Visitor(team.site))
     enter(tab, ann)
     tab.open("/staff/callbacks/new")
     entered = {"name": "Carla Caller", "phone": PHONE, "message": FORM["message"]}
@@ -207,7 +207,7 @@ def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
     with tab.page.expect_navigation():
         tab.page.locator("main form button.nhsuk-button").click()
     assert "You were signed out" in tab.text()
-    tab.go_away_and_back()
+    tab.leave_and_go_back()
     tab.send("/sign-in", "Enter your code", email=ann.email, password=ann.password)
     clock.forward(30)
     tab.send("/second-factor", "Your words are here", code=ann.code)

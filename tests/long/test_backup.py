@@ -84,13 +84,13 @@ def measured(url, keys, *arguments):
 def fill(url, copies):
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        people = generate(copies)
-        while several := list(islice(people, 10_000)):
+        responses = generate(copies)
+        while several := list(islice(responses, 10_000)):
             store(several)
     close(app)
 
 
-def rows_said(file, keys):
+def rows_digest(file, keys):
     """Return a digest of the rows in a backup except the audit events, of which each step adds one."""
     digest = hashlib.sha256()
     with (
@@ -123,7 +123,7 @@ def test_million_row_backup_round_trips_in_little_memory(empty_database, questio
         size = arguments[1].stat().st_size / 1e6
         report(f"{name}: {seconds:.0f} s ({processor:.0f} s of a processor), {megabytes:.0f} MB; file {size:.0f} MB")
         assert megabytes < MEGABYTES
-    assert rows_said(files[0], keys) == rows_said(files[1], keys)
+    assert rows_digest(files[0], keys) == rows_digest(files[1], keys)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -163,44 +163,44 @@ def written(folder):
 
 def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, report):
     """Killed after a given number of bytes: alternately a part, and all of them plus a moment."""
-    file, ring, dice = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
+    file, ring, rng = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
     file.parent.mkdir()
     measured(filled, keys, "backup", file)
-    size, killed, half, replaced = file.stat().st_size, 0, 0, 0
+    size, killed, partial, replaced = file.stat().st_size, 0, 0, 0
     for number in range(KILLS):
-        before, least = file.read_bytes(), (dice.randrange(size * 9 // 10), size - 1000)[number % 2]
+        before, least = file.read_bytes(), (rng.randrange(size * 9 // 10), size - 1000)[number % 2]
         process = begin(filled, keys, "backup", file, "--replace")
         while written(file.parent) < least and not ends_within(process, 0.001):
             pass
-        killed += kill(process, dice.uniform(0, 0.5) * (number % 2))
-        half += 0 <= written(file.parent) < size - 1000
+        killed += kill(process, rng.uniform(0, 0.5) * (number % 2))
+        partial += 0 <= written(file.parent) < size - 1000
         replaced += file.read_bytes() != before
         assert file_format.check_header(file, ring).rows["shuffled_response"] == COPIES
         for part in file.parent.glob(".*.part"):
             part.unlink()
     report(
-        f"{kind}: of {KILLS} backups {killed} killed, {half} half written; {replaced} took the place of the one before"
+        f"{kind}: of {KILLS} backups {killed} killed, {partial} half written; {replaced} took the place of the one before"
     )
-    assert half >= KILLS // 4
+    assert partial >= KILLS // 4
     assert len(rows_in(filled)["shuffled_response"]) == COPIES
 
 
 def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_database, keys, tmp_path, report):
     """Killed after reading a given part of the file: alternately a part, and all of it plus a moment."""
-    file, pipe, dice = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
+    file, pipe, rng = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
     measured(filled, keys, "backup", file)
     whole, url = file.read_bytes(), empty_database(kind)
     os.mkfifo(pipe)
     killed = everything = 0
     for number in range(KILLS):
         process = begin(url, keys, "restore", pipe)
-        with pipe.open("wb", buffering=0) as end:
-            for at in range(0, (dice.randrange(len(whole)), len(whole))[number % 2], 4096):
-                end.write(whole[at : at + 4096])  # waits while the pipe is full
+        with pipe.open("wb", buffering=0) as writer:
+            for at in range(0, (rng.randrange(len(whole)), len(whole))[number % 2], 4096):
+                writer.write(whole[at : at + 4096])  # waits while the pipe is full
             if number % 2 == 0:
                 killed += kill(process, 0)
         if number % 2:
-            killed += kill(process, dice.uniform(0, 1))
+            killed += kill(process, rng.uniform(0, 1))
         found = rows_in(url)
         assert (len(found["shuffled_response"]), len(found["audit_event"])) in ((0, 0), (COPIES, 1))
         if found["shuffled_response"]:
@@ -215,12 +215,12 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
     settings = {"SCREENING_RATE_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template0")
-    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as hands:
+    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as pool:
         fill(server.database, COPIES)
-        patients = list(hands.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
+        patients = list(pool.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
         ready = time.monotonic() + MIN_FORM_SECONDS + 1
         while time.monotonic() < ready:  # the minimum time on a form
-            patients[0].ask("GET", "/healthz")
+            patients[0].request("GET", "/healthz")
         known, beside, backups = [], 0, []
         for wave in range(WAVES):
             folder = tmp_path / f"wave {wave}"
@@ -228,7 +228,7 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
             before, process = set(known), begin(server.database, tmp_path / "keys", "backup", folder / "backup")
             while written(folder) < 0:
                 assert not ends_within(process, 0.001)
-            for shown in hands.map(Patient.send, patients[wave * A_WAVE :][:A_WAVE]):
+            for shown in pool.map(Patient.send, patients[wave * A_WAVE :][:A_WAVE]):
                 assert shown is not None, "nobody is kept from sending"
                 known.append(reference_code.fingerprint(shown))
                 beside += process.poll() is None

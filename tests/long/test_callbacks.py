@@ -31,30 +31,30 @@ def test_killed_server_loses_no_acknowledged_request(kind, tmp_path, request, re
     settings = {"SCREENING_RATE_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template_site")
-    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as hands:
-        patients = list(hands.map(lambda number: Patient(server, number), range(PATIENTS)))
+    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(16) as pool:
+        patients = list(pool.map(lambda number: Patient(server, number), range(PATIENTS)))
         ready = time.monotonic() + MIN_FORM_SECONDS + 1
         while time.monotonic() < ready:  # the minimum time on a form
-            patients[0].ask("GET", "/healthz")
+            patients[0].request("GET", "/healthz")
         acknowledged: dict[str, str] = {}
-        sent = {hands.submit(patient.send): patient for patient in patients}
+        sent = {pool.submit(patient.send): patient for patient in patients}
         for done in as_completed(sent):
             if (shown := done.result()) is not None:
                 acknowledged[sent[done].name] = shown
             if len(acknowledged) == KILLED_AFTER and server.process.poll() is None:
                 server.kill()
-        kept = references_in(server.database)
-        lost = [r for r in acknowledged.values() if reference_code.fingerprint(r) not in kept]
+        stored = references_in(server.database)
+        lost = [r for r in acknowledged.values() if reference_code.fingerprint(r) not in stored]
         report(
             f"{kind}: killed after {KILLED_AFTER} of {PATIENTS}; {len(acknowledged)} acknowledged, "
-            f"{len(kept)} in the database, {len(lost)} acknowledged and lost"
+            f"{len(stored)} in the database, {len(lost)} acknowledged and lost"
         )
         assert lost == [] and KILLED_AFTER <= len(acknowledged) < PATIENTS
         server.start()
-        again = dict(zip((p.name for p in patients), hands.map(Patient.send, patients), strict=True))
-        kept = references_in(server.database)
-        report(f"{kind}: all pressed Send once more: {len(kept)} requests of {PATIENTS} patients")
-        assert len(kept) == len(set(kept)) == PATIENTS
+        again = dict(zip((p.name for p in patients), pool.map(Patient.send, patients), strict=True))
+        stored = references_in(server.database)
+        report(f"{kind}: all pressed Send once more: {len(stored)} requests of {PATIENTS} patients")
+        assert len(stored) == len(set(stored)) == PATIENTS
         assert all(again[name] == shown for name, shown in acknowledged.items()), "the same reference again"
 
 
@@ -65,19 +65,19 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
     visitor.disagree()
     form = visitor.get("/consultation").typed("/consultation/review")
     clock.forward(10)
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     names = [*form, *FORM, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARK]
     statuses: dict[int, int] = {}
     for number in range(HOSTILE):
-        fields = {**form, **FORM, "website": ""} if dice.random() < 0.7 else {"csrf_token": form["csrf_token"]}
-        for _ in range(dice.randrange(5)):
-            fields[dice.choice(names)] = [dice.choice(NASTY) for _ in range(dice.choice([1, 1, 1, 2, 40]))]
-        if dice.random() < 0.95:
+        fields = {**form, **FORM, "website": ""} if rng.random() < 0.7 else {"csrf_token": form["csrf_token"]}
+        for _ in range(rng.randrange(5)):
+            fields[rng.choice(names)] = [rng.choice(NASTY) for _ in range(rng.choice([1, 1, 1, 2, 40]))]
+        if rng.random() < 0.95:
             fields["csrf_token"] = form["csrf_token"]
         if number % 50 == 0:
             form["carried"] = visitor.get("/consultation").typed("/consultation/review")["carried"]
             clock.forward(10)
-        path = dice.choice(
+        path = rng.choice(
             [
                 "/consultation",
                 "/consultation/review",

@@ -85,7 +85,7 @@ def test_container_build_serves_the_site(container, report, tmp_path):
     with (tmp_path / "log").open("w") as log:
         running = subprocess.Popen(words, cwd=container.folder, env=container.environment, stdout=log, stderr=log)
     try:
-        page = ask(port, running)
+        page = fetch(port, running)
         assert b"tel:988" in page and b"Demo Spine and Pain Clinic" in page
         ready = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         ready.request("GET", "/readyz")
@@ -99,7 +99,7 @@ def test_container_build_serves_the_site(container, report, tmp_path):
     report("served its start page; wrote to instance/ only")
 
 
-def ask(port: int, running: subprocess.Popen) -> bytes:
+def fetch(port: int, running: subprocess.Popen) -> bytes:
     """Return the start page, as soon as the server accepts connections."""
     while True:
         assert running.poll() is None, "the server ended"

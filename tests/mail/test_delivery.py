@@ -64,7 +64,7 @@ class TestWhatIsSent:
     @pytest.mark.each_database
     @pytest.mark.usefixtures("monday_noon")
     def test_new_request_notifies_staff_and_confirms_to_patient(self, mail_site, mail_server):
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.states() == [(CONFIRMED, PENDING, None), (REQUEST_WAITING, PENDING, None)]
         assert mail_site.deliver() == 2
         assert mail_site.states() == [(CONFIRMED, SENT, None), (REQUEST_WAITING, SENT, None)]
@@ -80,14 +80,14 @@ class TestWhatIsSent:
         assert mail_site.deliver() == 0 and len(mail_server.arrived) == 2
 
     def test_patient_choosing_a_phone_call_gets_no_mail(self, mail_site, mail_server):
-        mail_site.ask(CALLED)
-        mail_site.ask(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
+        mail_site.request_call(CALLED)
+        mail_site.request_call(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
         mail_site.deliver()
         assert {message["To"] for message in mail_server.arrived} == {TEAM}
 
     @pytest.mark.usefixtures("monday_noon")
     def test_change_mails_a_new_due_time_or_a_confirmation(self, mail_site, mail_server):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         mail_site.deliver()
         mail_site.change(made, replace(ROSA, email="other@example.org"))
         mail_site.change(made, replace(ROSA, days=(3,), parts=("morning",)))
@@ -98,7 +98,7 @@ class TestWhatIsSent:
         assert subjects == {"We got your request": 2, "A new time for your request": 1}
 
     def test_mail_uses_the_address_current_at_delivery(self, mail_site, mail_server):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         mail_site.change(made, replace(ROSA, email="other@example.org"))
         mail_site.deliver()
         assert mail_server.to(ROSA.email) == [] and len(mail_server.to("other@example.org")) == 2
@@ -106,7 +106,7 @@ class TestWhatIsSent:
     @pytest.mark.each_database
     @pytest.mark.parametrize("what", ["withdrawn", "called instead", "reached"])
     def test_outdated_confirmation_is_dropped(self, mail_site, mail_server, what):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         if what == "withdrawn":
             mail_site.withdraw(made)
         elif what == "called instead":
@@ -121,13 +121,13 @@ class TestWhatIsSent:
         assert len(mail_server.to(TEAM)) == (what == "called instead")
 
     def test_confirmation_after_due_time_contains_an_apology(self, mail_site, mail_server, clock):
-        mail_site.ask()
+        mail_site.request_call()
         clock.forward(10 * DAY_SECONDS)
         mail_site.deliver()
         assert "We are late, and we are sorry" in plain(mail_server.to(ROSA.email)[0])
 
     def test_plain_and_html_parts_match_in_the_patients_language(self, mail_site, mail_server):
-        mail_site.ask(replace(ROSA, language="es"))
+        mail_site.request_call(replace(ROSA, language="es"))
         mail_site.deliver()
         (message,) = mail_server.to(ROSA.email)
         html = message.get_body(("html",)).get_content()
@@ -138,43 +138,45 @@ class TestWhatIsSent:
         assert '<a href="https://check.example.org/consultation/status">' in html
 
     def test_mail_headers_state_sender_and_auto_submission(self, mail_site, mail_server):
-        mail_site.ask()
+        mail_site.request_call()
         mail_site.deliver()
         for message, mail in zip(mail_server.arrived, mail_site.mails(), strict=True):
             assert message["From"] == f"Demo Clinic <{FROM}>" and message["Auto-Submitted"] == "auto-generated"
             assert message["Message-ID"] in {f"<{m.id}@clinic.example.org>" for m in mail_site.mails()}, mail.id
 
     def test_internationalized_domain_is_sent_as_punycode(self, mail_site, mail_server):
-        mail_site.ask(replace(ROSA, email="rosa@exämple.org"))
+        mail_site.request_call(replace(ROSA, email="rosa@exämple.org"))
         mail_site.deliver()
         assert len(mail_server.to("rosa@xn--exmple-cua.org")) == 1
 
 
 class TestItsCause:
     @pytest.mark.each_database
-    def test_request_and_mail_are_stored_in_a_single_transaction(self, make_mail_site, mail_server, clock, ask):
+    def test_request_and_mail_are_stored_in_a_single_transaction(
+        self, make_mail_site, mail_server, clock, request_call
+    ):
         mail_site = MailSite(make_mail_site(mail_server.port), clock)
         visitor = Visitor(mail_site.site)
         with mail_site.app.app_context():
             db.session.execute(text("ALTER TABLE outbox_mail RENAME TO outbox_away"))
             db.session.commit()
-        assert ask(visitor).status == 503
+        assert request_call(visitor).status == 503
         with mail_site.app.app_context():
             assert db.session.execute(text("SELECT count(*) FROM callback_request")).scalar_one() == 0
             db.session.execute(text("ALTER TABLE outbox_away RENAME TO outbox_mail"))
             db.session.execute(text("ALTER TABLE audit_event RENAME TO audit_away"))
             db.session.commit()
-        assert ask(visitor).status == 503 and mail_site.mails() == []
+        assert request_call(visitor).status == 503 and mail_site.mails() == []
 
     @pytest.mark.each_database
     def test_repeated_submission_stores_each_mail_once(self, mail_site):
         for _ in range(2):
-            mail_site.ask(secret="5" * 32)
+            mail_site.request_call(secret="5" * 32)
         assert len(mail_site.mails()) == 2
 
     def test_unset_mail_host_stores_no_mail(self, make_site, database_url, clock):
         mail_site = MailSite(make_site(), clock)
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.mails() == [] and mail_site.deliver() == 0
 
 
@@ -182,7 +184,7 @@ class TestFailure:
     def test_permanent_refusal_fails_without_retry(self, mail_site, mail_server, clock):
         mail_server.refused[ROSA.email] = "550 no such user"
         mail_server.answers = ["554 we do not like it"]
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.deliver() == 0
         assert {(state, error) for _, state, error in mail_site.states()} == {(FAILED, smtp.REFUSED)}
         clock.forward(9 * DAY_SECONDS)
@@ -191,7 +193,7 @@ class TestFailure:
     @pytest.mark.each_database
     def test_temporary_refusal_backs_off_and_finally_fails(self, mail_site, mail_server, clock):
         mail_server.refused[TEAM] = "451 later"
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         for wait in RETRY_DELAYS:
             assert mail_site.deliver() == 0
             assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.BUSY)]
@@ -208,7 +210,7 @@ class TestFailure:
 
     def test_recovered_server_receives_waiting_mail(self, mail_site, mail_server, clock):
         mail_server.answers = ["451 later", "421 closing"]
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.deliver() == 0
         clock.forward(RETRY_DELAYS[0])
         assert mail_site.deliver() == 2 and len(mail_server.arrived) == 2
@@ -216,7 +218,7 @@ class TestFailure:
     def test_unreachable_server_delays_mail_without_loss(self, make_mail_site, mail_server, clock):
         with port_without_listener() as port:
             mail_site = MailSite(make_mail_site(port), clock)
-            mail_site.ask(CALLED)
+            mail_site.request_call(CALLED)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.UNREACHABLE)]
         clock.forward(RETRY_DELAYS[0])
@@ -225,14 +227,14 @@ class TestFailure:
     def test_unresponsive_server_times_out_and_mail_waits(self, make_mail_site, clock):
         with unresponsive_server() as port:
             mail_site = MailSite(make_mail_site(port, MAIL_TIMEOUT=0.2), clock)
-            mail_site.ask(CALLED)
+            mail_site.request_call(CALLED)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
     def test_lost_reply_resends_with_the_same_message_id(self, make_mail_site, mail_server, clock):
         impatient = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
         mail_server.answers = [SILENCE]
-        impatient.ask(CALLED)
+        impatient.request_call(CALLED)
         assert impatient.deliver() == 0 and impatient.states()[0][2] == smtp.TIMEOUT
         clock.forward(RETRY_DELAYS[0])
         assert MailSite(make_mail_site(mail_server.port), clock).deliver() == 1
@@ -244,16 +246,16 @@ class TestFailure:
             return "554 no"
 
         mail_server.handle_QUIT = bad_quit
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITING, SENT, None)]
 
     def test_undecryptable_request_does_not_block_other_mail(self, mail_site, mail_server, clock, caplog):
-        mail_site.ask()
+        mail_site.request_call()
         with mail_site.app.app_context():
             db.session.execute(text("UPDATE callback_request SET key_id = '00000000'"))
             db.session.commit()
         clock.forward(1)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 2
         assert (CONFIRMED, PENDING, smtp.UNWRITABLE) in mail_site.states()
         assert "DecryptionError" in caplog.text
@@ -268,7 +270,7 @@ class TestSafety:
     ):
         mail_server = start_mail_server(tls_context=server_side, require_starttls=True)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate)), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 1 and len(mail_server.arrived) == 1
 
     def test_trusted_certificate_permits_implicit_tls_delivery(
@@ -276,7 +278,7 @@ class TestSafety:
     ):
         mail_server = start_mail_server(ssl_context=server_side)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate, "tls")), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 1
 
     @pytest.mark.parametrize("fault", ["unknown", "another name", "no starttls"])
@@ -287,21 +289,21 @@ class TestSafety:
         settings = self.settings(None if fault == "unknown" else certificate)
         settings["MAIL_HOST"] = "localhost" if fault == "another name" else "127.0.0.1"
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 0 and mail_server.arrived == []
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.CERTIFICATE)]
 
     def test_smtp_password_is_read_from_file_at_each_delivery(
         self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
     ):
-        def ask_for(mail_server, session, envelope, mechanism, login):
+        def authenticate(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=(login.login, login.password) == (b"clinic", b"open sesame"), handled=False)
 
-        mail_server = start_mail_server(tls_context=server_side, authenticator=ask_for, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=authenticate, auth_required=True)
         file = tmp_path / "password"
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, **self.settings(certificate)}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         for wrong in ("shut sesame\n", None):
             file.write_text(wrong) if wrong else file.unlink()
             assert mail_site.deliver() == 0
@@ -321,7 +323,7 @@ class TestSafety:
         file.write_text("open sesame")
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings, **self.settings(certificate)), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
@@ -364,7 +366,7 @@ with staff.app_context():
 
 class TestWorkersThatDie:
     def check_killed_worker(self, mail_site, mail_server, clock, database_url, keys, place, copies):
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         killed = python("-c", KILLED, place, database_url, str(keys), str(mail_server.port), str(clock()))
         assert killed.returncode == 9, killed.stderr
         assert len(mail_server.arrived) == copies - 1
@@ -387,7 +389,7 @@ class TestWorkersThatDie:
 
     @pytest.mark.each_database
     def test_mail_that_kills_workers_fails_after_max_attempts(self, mail_site, clock):
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         with mail_site.app.app_context():
             for _ in range(delivery.MAX_ATTEMPTS):
                 assert delivery.claim_next(int(clock())) is not None
@@ -408,14 +410,14 @@ class TestWorkersThatDie:
             raise smtp.MailError(smtp.BUSY)
 
         monkeypatch.setattr(smtp.Session, "send", send_late)
-        mail_site.ask(CALLED)
+        mail_site.request_call(CALLED)
         assert mail_site.deliver() == 0
         assert late and mail_site.states() == [(REQUEST_WAITING, SENT, None)] and len(mail_server.arrived) == 1
 
     @pytest.mark.each_database
     def test_concurrent_deliveries_send_each_mail_once(self, mail_site, mail_server):
         for _ in range(20):
-            mail_site.ask()
+            mail_site.request_call()
         sent = run_together(4, lambda _number: mail_site.deliver())
         assert sum(sent) == len(mail_server.arrived) == 40
         assert len({message["Message-ID"] for message in mail_server.arrived}) == 40
@@ -426,12 +428,12 @@ class TestWorkersThatDie:
 @pytest.mark.parametrize("seed", range(3))
 def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_server, clock, seed):
     """Whatever the server answers, each mail is accepted once, or listed to staff as failed."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     mail_site = MailSite(make_mail_site(mail_server.port), clock)
     possible = [OK, OK, "451 later", "421 closing", "554 never", HANG_UP]
-    mail_server.answers = [dice.choice(possible) for _ in range(60)]
+    mail_server.answers = [rng.choice(possible) for _ in range(60)]
     for number in range(12):
-        mail_site.ask(replace(ROSA, reach_by=dice.choice(["email", "phone"]), email=f"{number}@example.org"))
+        mail_site.request_call(replace(ROSA, reach_by=rng.choice(["email", "phone"]), email=f"{number}@example.org"))
     for _ in range(len(RETRY_DELAYS) + 1):
         mail_site.deliver()
         clock.forward(DAY_SECONDS)
@@ -446,13 +448,13 @@ def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_serve
 
 
 @pytest.mark.each_database
-def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_server, clock, ask, caplog):
+def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_server, clock, request_call, caplog):
     caplog.set_level(logging.DEBUG)
     visitor = Visitor(mail_site.site)
     visitor.walk(hopelessness="3")
     visitor.disagree()
     mail_server.refused[ROSA.email] = f"550 {ROSA.email} is unknown"
-    ask(visitor, **FORM, reach_by="email", share="yes")
+    request_call(visitor, **FORM, reach_by="email", share="yes")
     mail_site.deliver()
     with mail_site.app.app_context():
         rows = str(db.session.execute(text("SELECT * FROM outbox_mail")).all())

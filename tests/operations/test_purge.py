@@ -45,19 +45,19 @@ def team(make_site):
 
 
 @pytest.fixture
-def worked(team, ask, clock):
+def records(team, request_call, clock):
     """One request of each kind: open, closed long ago, withdrawn; sessions; old and new events."""
     ann = team.sign_in("ann", "callbacks")
-    gone = Visitor(team.site)
-    for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", gone)):
-        ask(visitor, name=name)
+    withdrawn = Visitor(team.site)
+    for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", withdrawn)):
+        request_call(visitor, name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":
             page = ann.fill(page, f"{page.address}/claim")
             ann.fill(page, f"{page.address}/close")
-    gone.send(gone.get("/consultation/status"), "/consultation/status/withdraw")
+    withdrawn.send(withdrawn.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
         long_ago = min(clock(), machine_time()) - 800 * DAY  # the database goes by its own clock
         for at in (long_ago, clock() - 600 * DAY, clock() - 10 * DAY):
@@ -89,27 +89,27 @@ def run(team, now, dry_run=False):
 
 
 @pytest.mark.each_database
-def test_purge_deletes_and_counts_each_expired_kind(worked, clock):
+def test_purge_deletes_and_counts_each_expired_kind(records, clock):
     clock.forward(IDLE_SECONDS)
-    before = left(worked)
-    counted = run(worked, clock(), dry_run=True)
-    assert left(worked) == before and not counted.wiped
-    done = run(worked, clock())
+    before = left(records)
+    counted = run(records, clock(), dry_run=True)
+    assert left(records) == before and not counted.wiped
+    done = run(records, clock())
     assert tuple(done.counts) == NAMES and done.wiped
     assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1, 1), strict=True))
-    assert left(worked) == [1, 2, 1, 0, 1, before[5] - 1] and states(worked) == ["new"]
-    assert set(run(worked, clock()).counts.values()) == {0}
+    assert left(records) == [1, 2, 1, 0, 1, before[5] - 1] and states(records) == ["new"]
+    assert set(run(records, clock()).counts.values()) == {0}
 
 
-def test_purge_spares_active_staff_sessions(worked, clock):
-    assert run(worked, clock()).counts["staff sessions"] == 0 and left(worked)[3] == 1
+def test_purge_spares_active_staff_sessions(records, clock):
+    assert run(records, clock()).counts["staff sessions"] == 0 and left(records)[3] == 1
 
 
 @pytest.mark.parametrize(
     ("database_kind", "number"),
     [*(("sqlite", number) for number in range(len(NAMES) + 1)), ("postgresql", 2), ("postgresql", len(NAMES))],
 )
-def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, number):
+def test_killed_purge_is_finished_by_the_next_run(records, clock, monkeypatch, number):
     """Killed after so many kinds; the last time before the freed pages are scrubbed."""
 
     def killed(*arguments):
@@ -120,21 +120,21 @@ def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, nu
         if number == len(NAMES):
             patch.setattr(purging, "_wipe", killed)
         else:
-            changed = list(purgers(worked.app.config["SETTINGS"]))
+            changed = list(purgers(records.app.config["SETTINGS"]))
             changed.insert(number, purging.Purger("killed", killed, ()))
             patch.setattr(purging, "purgers", lambda settings: changed)
         with pytest.raises(KilledError):
-            run(worked, clock())
-    assert sum(run(worked, clock()).counts.values()) == len(NAMES) - number
-    assert states(worked) == ["new"] and left(worked)[3] == 0
+            run(records, clock())
+    assert sum(run(records, clock()).counts.values()) == len(NAMES) - number
+    assert states(records) == ["new"] and left(records)[3] == 0
 
 
 @pytest.mark.each_database
-def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, monkeypatch):
+def test_concurrent_purges_delete_each_row_once(records, clock, database_url, monkeypatch):
     clock.forward(IDLE_SECONDS)
     deleted = []
 
-    def noting(purger):
+    def recorded(purger):
         def run(now, dry_run):
             number = purger.run(now, dry_run)
             deleted.extend([purger.name] * number)
@@ -151,11 +151,11 @@ def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, mon
                 assert "locked" in str(error), error
         close(app)
 
-    monkeypatch.setattr(purging, "purgers", lambda settings: [noting(purger) for purger in purgers(settings)])
+    monkeypatch.setattr(purging, "purgers", lambda settings: [recorded(purger) for purger in purgers(settings)])
     run_together(3, one)
     one()
     assert sorted(deleted) == sorted(NAMES)
-    assert states(worked) == ["new"]
+    assert states(records) == ["new"]
 
 
 @pytest.mark.each_database
@@ -206,11 +206,11 @@ def on_disk(database_url, request):
 
 
 @pytest.mark.each_database
-def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, database_url, request):
+def test_withdrawn_request_leaves_no_bytes_in_database_files(team, request_call, clock, keys, database_url, request):
     """Forty requests, so that rows have moved between pages; every third is withdrawn, the first by its own page."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     visitor, references = Visitor(team.site), {}
-    ask(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
+    request_call(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
     with team.app.app_context():
         calendar = clinic_calendar.current_calendar(team.app.extensions["clinic"])
         for number in range(1, 40):
@@ -224,18 +224,18 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
             staff_service.record_note(found, found.version, "a note", "ann", 1)
     stored = personal(team, ring)
     names = ["P0", *references]
-    gone = names[::3]
+    withdrawn = names[::3]
     before = on_disk(database_url, request)
-    assert all(part in before for name in gone for part in stored[name]), "else nothing is proved"
+    assert all(part in before for name in withdrawn for part in stored[name]), "else nothing is proved"
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
-        for name in gone[1:]:
+        for name in withdrawn[1:]:
             patient_service.withdraw(references[name], clock())
     done = run(team, clock())
-    assert done.wiped and done.counts["withdrawn requests"] == len(gone) == 14
+    assert done.wiped and done.counts["withdrawn requests"] == len(withdrawn) == 14
     after = on_disk(database_url, request)
-    assert [name for name in gone if any(part in after for part in stored[name])] == []
-    assert all(part in after for name in set(names) - set(gone) for part in stored[name])
+    assert [name for name in withdrawn if any(part in after for part in stored[name])] == []
+    assert all(part in after for name in set(names) - set(withdrawn) for part in stored[name])
 
 
 def test_command_prints_a_line_for_each_kind(sqlite_url, clock):

@@ -8,7 +8,7 @@ from tests.support.processes import python
 
 
 @pytest.fixture(scope="module")
-def places():
+def labels():
     """Return the label of each request, computed in a process of its own because the library counts per process."""
     code = (
         "from tests.support.bare_site import site; from screening.operations.metrics.requests import LabelResolver; import sys; "
@@ -16,16 +16,16 @@ def places():
         "for line in sys.argv[1:]: p = places.of(*line.split()); print(p.surface, p.group, p.steady)"
     )
 
-    def ask(*requests):
+    def labels_of(*requests):
         done = python("-c", code, *requests)
         assert done.returncode == 0, done.stderr
         return dict(zip(requests, done.stdout.splitlines(), strict=True))
 
-    return ask
+    return labels_of
 
 
-def test_requests_are_grouped_by_the_first_path_segment(places):
-    assert places(*EXPECTED) == EXPECTED
+def test_requests_are_grouped_by_the_first_path_segment(labels):
+    assert labels(*EXPECTED) == EXPECTED
 
 
 EXPECTED = {

@@ -194,7 +194,7 @@ def waiting(make_mail_site, mail_server):
     """A clinic with three requests and six mails, dated by the clock of the processes that tests start."""
     mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=process_time), process_time)
     for _ in range(3):
-        mail_site.ask(ROSA)
+        mail_site.request_call(ROSA)
     return mail_site
 
 

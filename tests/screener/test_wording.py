@@ -291,7 +291,7 @@ def letters(make_site, clock):
     )
 
     def written(lang):
-        mail_site.ask(replace(ROSA, language=lang))
+        mail_site.request_call(replace(ROSA, language=lang))
         (subject,) = {mail.subject for mail in mail_site.mails()}
         for late in (False, True):
             clock.forward(late * 7 * 24 * 3600)

@@ -83,7 +83,7 @@ class BrowserVisitor:
             self.choose("age", "45_to_54")
         assert self.path == "/summary"
 
-    def ask_for_a_call(self, **fields: str) -> str:
+    def request_call(self, **fields: str) -> str:
         """Fill in and send the consultation form; return the reference."""
         page = self.open("/consultation")
         for name, value in {"name": "Demo Reader", "phone": PHONE, **fields}.items():

@@ -52,19 +52,19 @@ class Firefox:
         assert port, "Firefox ended"
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANGING)
         self._read()
-        self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
+        self.send_command("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ask("Marionette:Quit", flags=["eForceQuit"])
+        self.send_command("Marionette:Quit", flags=["eForceQuit"])
         self.socket.close()
         self.process.wait(HANGING)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def ask(self, command: str, **parameters: Any) -> Any:
+    def send_command(self, command: str, **parameters: Any) -> Any:
         """Send a command, and return its result. Raises MarionetteError."""
         self.count += 1
         text = json.dumps([0, self.count, command, parameters])
@@ -75,34 +75,34 @@ class Firefox:
         return result["value"] if isinstance(result, dict) and set(result) == {"value"} else result
 
     def open(self, address: str) -> None:
-        self.ask("WebDriver:Navigate", url=address)
+        self.send_command("WebDriver:Navigate", url=address)
 
     def back(self) -> None:
-        self.ask("WebDriver:Back")
+        self.send_command("WebDriver:Back")
 
     @property
     def address(self) -> str:
-        return str(self.ask("WebDriver:GetCurrentURL"))
+        return str(self.send_command("WebDriver:GetCurrentURL"))
 
     @property
     def source(self) -> str:
-        return str(self.ask("WebDriver:GetPageSource"))
+        return str(self.send_command("WebDriver:GetPageSource"))
 
     def find(self, selector: str) -> str:
-        return str(self.ask("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
+        return str(self.send_command("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
 
     def press(self, selector: str) -> None:
         """Click an element that leads to another page; Marionette waits for the page."""
-        self.ask("WebDriver:ElementClick", id=self.find(selector))
+        self.send_command("WebDriver:ElementClick", id=self.find(selector))
 
     def choose(self, selector: str) -> None:
         """Choose a radio button with the space bar, because the masthead may cover it for the pointer."""
-        self.ask("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
+        self.send_command("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
 
     def type(self, selector: str, text: str) -> None:
         found = self.find(selector)
-        self.ask("WebDriver:ElementClear", id=found)
-        self.ask("WebDriver:ElementSendKeys", id=found, text=text)
+        self.send_command("WebDriver:ElementClear", id=found)
+        self.send_command("WebDriver:ElementSendKeys", id=found, text=text)
 
     def _read(self) -> Any:
         size = b""

@@ -20,25 +20,25 @@ class Patient:
     def __init__(self, server: LiveServer, number: int) -> None:
         self.server, self.name = server, f"Patient {number}"
         self.cookies: dict[str, str] = {}
-        form = self.ask("GET", "/consultation")
+        form = self.request("GET", "/consultation")
         fields = Page.typed(_page(form[2]), "/consultation/review")
-        checked = self.ask("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
+        checked = self.request("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
         assert checked[0] == 303, checked[0]
-        review = self.ask("GET", "/consultation/review")
+        review = self.request("GET", "/consultation/review")
         self.form = Page.typed(_page(review[2]), "/consultation/sent")
 
     def send(self) -> str | None:
         """Send the form; return the reference that the site shows, None if no answer came."""
         try:
-            status, _, _ = self.ask("POST", "/consultation/sent", self.form)
+            status, _, _ = self.request("POST", "/consultation/sent", self.form)
             if status != 303:
                 return None
-            shown = re.search(r"<dd>([\w-]{16})</dd>", self.ask("GET", "/consultation/sent")[2])
+            shown = re.search(r"<dd>([\w-]{16})</dd>", self.request("GET", "/consultation/sent")[2])
             return shown[1] if shown else None
         except (OSError, http.client.HTTPException):
             return None
 
-    def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
+    def request(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
         """Send a request with this patient's cookies; return status, headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

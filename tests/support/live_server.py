@@ -98,10 +98,10 @@ class LiveServer:
             connection.close()
             break
         if self.address.startswith("http:"):
-            ask = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGING)
-            ask.request("GET", "/healthz")
-            assert ask.getresponse().status < 500
-            ask.close()
+            probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGING)
+            probe.request("GET", "/healthz")
+            assert probe.getresponse().status < 500
+            probe.close()
 
     def _pause(self) -> None:
         """Wait a moment for the process to end."""

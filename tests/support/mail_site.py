@@ -39,7 +39,7 @@ class MailSite:
         self.app: Flask = site.extensions["staff"]
         self.sends_mail = bool(self.app.config["SETTINGS"]["MAIL_HOST"])
 
-    def ask(self, details: ContactDetails = ROSA, secret: str = "") -> str:
+    def request_call(self, details: ContactDetails = ROSA, secret: str = "") -> str:
         """Store a request; return its reference."""
         with self.app.app_context():
             calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])

@@ -61,24 +61,24 @@ class Nginx:
         self.folder, self.port, self.open_port = folder, self._held[0].number, self._held[1].number
         for name in ("screening", "conf.d", "temp"):
             (folder / name).mkdir(parents=True)
-        laid = folder / "screening"
-        (laid / "away.html").write_text(printed("error-page"), encoding="utf-8")
-        (laid / "headers.conf").write_text(printed("headers"), encoding="utf-8")
-        for made, name in zip(self_signed(laid), ("tls.crt", "tls.key"), strict=True):
-            made.rename(laid / name)
+        site_folder = folder / "screening"
+        (site_folder / "away.html").write_text(printed("error-page"), encoding="utf-8")
+        (site_folder / "headers.conf").write_text(printed("headers"), encoding="utf-8")
+        for made, name in zip(self_signed(site_folder), ("tls.crt", "tls.key"), strict=True):
+            made.rename(site_folder / name)
         modules = sorted(Path("/etc/nginx/modules-enabled").glob("*brotli-static.conf"))
         if modules:
-            shutil.copy(SHIPPED / "static-brotli.conf", laid)
-        around = AROUND.format(
+            shutil.copy(SHIPPED / "static-brotli.conf", site_folder)
+        out_of_rotation = AROUND.format(
             folder=folder,
             user="user root;" if os.geteuid() == 0 else "",
             modules="\n".join(f"include {module};" for module in modules),
             mime="/etc/nginx/mime.types",
         )
-        (folder / "nginx.conf").write_text(around)
-        (folder / "conf.d" / "screening.conf").write_text(self.placed(visitors, staff))
+        (folder / "nginx.conf").write_text(out_of_rotation)
+        (folder / "conf.d" / "screening.conf").write_text(self.configuration(visitors, staff))
 
-    def placed(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
+    def configuration(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
         """Return the shipped configuration with addresses, ports, host name and paths replaced."""
         text = (SHIPPED / "screening.conf").read_text()
         for name, ports in (("visitors", visitors), ("staff", staff)):
@@ -87,7 +87,7 @@ class Nginx:
             line = block[1].splitlines(keepends=True)[0]
             lines = "".join(re.sub(r":\d+", f":{port}", line, count=1) for port in ports)
             text = text[: block.start(1)] + lines + text[block.end(1) :]
-        for shipped, here in {
+        for shipped, replacement in {
             "listen 443 ": f"listen 127.0.0.1:{self.port} ",
             "listen [::]:443 ": f"listen unix:{self.folder}/tls.socket ",
             "listen 80;": f"listen 127.0.0.1:{self.open_port};",
@@ -99,16 +99,16 @@ class Nginx:
             "/var/www/acme": f"{self.folder}/acme",
         }.items():
             assert shipped in text, f"{shipped} is not in the shipped file"
-            text = text.replace(shipped, here)
+            text = text.replace(shipped, replacement)
         return text
 
     def __enter__(self) -> Nginx:
         command = self.command()
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
-        assert checked.returncode == 0, checked.stderr + self.told()
+        assert checked.returncode == 0, checked.stderr + self.log_text()
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while True:
-            assert self.process.poll() is None, self.told()
+            assert self.process.poll() is None, self.log_text()
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return self
@@ -121,7 +121,7 @@ class Nginx:
         assert program, "nginx is missing: make test installs it, or tells how"
         return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
 
-    def around(self, port: int, *command: str) -> subprocess.Popen[str]:
+    def out_of_rotation(self, port: int, *command: str) -> subprocess.Popen[str]:
         """Start a command through the shipped script, which takes the node on this port out of rotation meanwhile."""
         own = {
             "FILE": str(self.folder / "conf.d" / "screening.conf"),
@@ -138,7 +138,7 @@ class Nginx:
         for held in self._held:
             held.release()
 
-    def told(self) -> str:
+    def log_text(self) -> str:
         """Return everything that was logged."""
         return "".join(file.read_text() for file in self.folder.glob("*.log"))
 
@@ -154,7 +154,7 @@ class Nginx:
         )
         return connection
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> http.client.HTTPResponse:
         """Send one request for the host localhost; return the answer, its body read."""

@@ -27,16 +27,16 @@ def monday_noon(clock: Clock) -> None:
 
 
 @pytest.fixture
-def ask(clock: Clock) -> Callable[..., Page]:
+def request_call(clock: Clock) -> Callable[..., Page]:
     """Return a function that fills in and sends the call-back form, and returns the page with the reference."""
 
-    def ask(visitor: Visitor, **fields: Any) -> Page:
+    def request_call(visitor: Visitor, **fields: Any) -> Page:
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, **fields})
         assert page.status == 200, page.words
         clock.forward(5)
         return visitor.fill(page, "/consultation/sent")
 
-    return ask
+    return request_call
 
 
 @pytest.fixture

@@ -106,20 +106,20 @@ class Visitor:
         """Submit a page's form, with its hidden fields and these."""
         form = page.form(action)
         hidden = {str(field["name"]): str(field["value"]) for field in form.find_all("input", type="hidden")}
-        return self.post(str(form["action"]), {**hidden, **fields}, follow=follow, came_from=page.address)
+        return self.post(str(form["action"]), {**hidden, **fields}, follow=follow, referer=page.address)
 
     def post(
-        self, address: str, fields: Mapping[str, Any], follow: bool = True, came_from: str = "/", **options: Any
+        self, address: str, fields: Mapping[str, Any], follow: bool = True, referer: str = "/", **options: Any
     ) -> Page:
-        headers = {"Referer": self.base + came_from, "Origin": self.base}
+        headers = {"Referer": self.base + referer, "Origin": self.base}
         response = self.client.post(
             address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
         )
         first = response.history[0] if response.history else response
-        assert self.answers_by_redirect(first), f"{address}: a form is answered by a page: Back cannot fetch it again"
+        assert self.answered_by_redirect(first), f"{address}: a form is answered by a page: Back cannot fetch it again"
         return self._checked(Page(response))
 
-    def answers_by_redirect(self, response: TestResponse) -> bool:
+    def answered_by_redirect(self, response: TestResponse) -> bool:
         """Return whether a form was answered by a redirect, or may be answered directly."""
         without_cookie = "Cookie" not in response.request.headers
         direct = response.status_code in (400, 403, 404, 405, 413, 429) or response.status_code >= 500
@@ -128,7 +128,7 @@ class Visitor:
     def fill(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
         """Change these fields of a page's form, leave the others unchanged, and submit it."""
         return self.post(
-            str(page.form(action)["action"]), {**page.typed(action), **fields}, follow=follow, came_from=page.address
+            str(page.form(action)["action"]), {**page.typed(action), **fields}, follow=follow, referer=page.address
         )
 
     def answer(self, question: str, value: Any, follow: bool = True) -> Page:
@@ -199,8 +199,8 @@ def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
         if field.get("type") != "hidden":
             assert soup.find("label", attrs={"for": field["id"]}), f"no label: {field['id']}"
     for error in soup.find_all(class_="nhsuk-error-message"):
-        tied = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
-        assert tied is not None, "an error belongs to its field"
+        described = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
+        assert described is not None, "an error belongs to its field"
         assert soup.title is not None and soup.title.get_text().startswith("Error: ")
         summary = soup.find(class_="nhsuk-error-summary")
         main = soup.find("main")
