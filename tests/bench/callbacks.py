@@ -119,13 +119,12 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
         "rounds": rounds,
         "forms": forms,
         "figures": {
-            name: {key: spread([seconds_taken[key] for seconds_taken in series]) for key in series[0]}
+            name: {key: spread([result[key] for result in series]) for key in series[0]}
             for name, series in found.items()
         },
         "ratios": {
             name: ratios(
-                [seconds_taken["per_second"] for seconds_taken in found[name]],
-                [seconds_taken["per_second"] for seconds_taken in found["minimal"]],
+                [result["per_second"] for result in found[name]], [result["per_second"] for result in found["minimal"]]
             )
             for name in ("sqlite", "postgresql")
         },
@@ -229,7 +228,7 @@ def text(found: dict[str, Any]) -> str:
             f"; {as_text(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
         )
         lines.append(f"{name:12}{each}{beside}")
-    lines += ["", f"The team's pages, ms (median of {seen['views']})"]
+    lines += ["", f"The team's pages, ms (median of {seen['looks']})"]
     for name, pages in seen["ms"].items():
         lines.append(f"{name:20}" + "  ".join(f"{page.removeprefix('/staff/')} {ms:.1f}" for page, ms in pages.items()))
     lines += [

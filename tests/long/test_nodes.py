@@ -266,7 +266,7 @@ def assert_all_acknowledged_stored(fleet: Fleet, database: str, patients, staff_
 
 def assert_no_personal_data_stored(fleet: Fleet, nginx: Nginx, store: Redis, report) -> None:
     """Check that neither proxy, nodes, worker nor Redis store an address, a name or a page."""
-    texts = {"nginx": nginx.printed(), "redis": f"{store.holds()}{(store.folder / 'redis.log').read_text()}"}
+    texts = {"nginx": nginx.log_text(), "redis": f"{store.holds()}{(store.folder / 'redis.log').read_text()}"}
     texts |= {node.folder.name: node.log.read_text() for node in fleet.all}
     texts["worker"] = (fleet.first.folder / "worker.log").read_text()
     for place, printed in texts.items():

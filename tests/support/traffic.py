@@ -204,7 +204,7 @@ class StaffUser(Retrying, StaffClient):
             self.traffic.count_action("requests that could not be opened")
             return
         words = f"note {self.count} of {self.email}"
-        sent = self.fill(shown, f"{shown.address}/note", follow=False, count_action=words)
+        sent = self.fill(shown, f"{shown.address}/note", follow=False, note=words)
         if "done=noted" in sent.response.headers.get("Location", ""):
             self.notes.add(words)
             self.traffic.count_action("notes")
