@@ -62,14 +62,14 @@ def test_draft_cookie_has_httponly_samesite_and_host_prefix(site, make_site):
     assert secure.startswith("__Host-draft=") and "Secure" in secure and "Path=/" in secure and "Domain" not in secure
 
 
-def broken_cookies(good: str) -> dict[str, str]:
+def broken_cookies(valid: str) -> dict[str, str]:
     return {
-        "tampered": good[:60] + ("A" if good[60] != "A" else "B") + good[61:],
-        "truncated": good[:200],
+        "tampered": valid[:60] + ("A" if valid[60] != "A" else "B") + valid[61:],
+        "truncated": valid[:200],
         "empty": "",
         "nonsense": "%00%ff<script>",
-        "no key": "deadbeef." + good.partition(".")[2],
-        "huge": good.ljust(4000, "A"),
+        "no key": "deadbeef." + valid.partition(".")[2],
+        "huge": valid.ljust(4000, "A"),
         "signed by others": "eyJhbnN3ZXJzIjp7fX0.Zx1.abc",
     }
 

@@ -47,27 +47,27 @@ def test_key_list_shows_active_and_decrypt_only_keys(flask):
 def test_invalid_key_command_is_refused_and_changes_nothing(flask, tmp_path, arguments, words):
     flask("keys", "init")
     before = {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()}
-    code, printed, said = flask("keys", *arguments)
-    assert code == 1 and printed == "" and words in said and said.count("\n") == 1
+    code, printed, stderr = flask("keys", *arguments)
+    assert code == 1 and printed == "" and words in stderr and stderr.count("\n") == 1
     assert {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == before
 
 
 def test_visitor_node_keys_decrypt_no_staff_data(flask, tmp_path):
     flask("keys", "init", surfaces=("visitor",))
-    here = tmp_path / "keys"
-    assert {file.stem for file in here.iterdir()} == {DRAFT, FORMS}
-    there = tmp_path / "elsewhere"
-    here.rename(there)
+    key_folder = tmp_path / "keys"
+    assert {file.stem for file in key_folder.iterdir()} == {DRAFT, FORMS}
+    node_folder = tmp_path / "elsewhere"
+    key_folder.rename(node_folder)
     flask("keys", "init")
-    whole = Keyring(here, tuple(p for surface in PURPOSES.values() for p in surface))
-    public = Keyring(there, PURPOSES["visitor"])
+    full_ring = Keyring(key_folder, tuple(p for surface in PURPOSES.values() for p in surface))
+    public = Keyring(node_folder, PURPOSES["visitor"])
     for purpose in (STAFF, CALLBACK, SEARCH, BACKUP):
-        sealed = whole.encrypt(purpose, b"secret", b"place")
+        sealed = full_ring.encrypt(purpose, b"secret", b"place")
         for own in (DRAFT, FORMS):
             with pytest.raises(DecryptionError):
                 public.decrypt(own, sealed, b"place")
         with pytest.raises(SettingsError, match="is missing"):
-            Keyring(there, (purpose,))
+            Keyring(node_folder, (purpose,))
 
 
 def test_key_purpose_decrypts_no_data_of_another_purpose(flask, tmp_path):

@@ -42,9 +42,9 @@ def unguarded(tree: ast.AST) -> list[str]:
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
-            sought, place = ast.unparse(node.left).lower(), ast.unparse(node.comparators[0])
-            in_log = any(word in place for word in LOGS) and sought not in ("'traceback'", '"traceback"')
-            in_page = place.endswith((".text", ".data")) and any(word in sought for word in SECRET_WORDS)
+            needle, haystack = ast.unparse(node.left).lower(), ast.unparse(node.comparators[0])
+            in_log = any(word in haystack for word in LOGS) and needle not in ("'traceback'", '"traceback"')
+            in_page = haystack.endswith((".text", ".data")) and any(word in needle for word in SECRET_WORDS)
             if in_log or in_page:
                 found.append(ast.unparse(node))
     return found

@@ -29,12 +29,12 @@ def keyring(keys):
 
 def longest(letters: str) -> dict[str, str | list[str]]:
     """Return a form with every field at its maximum length, of random letters."""
-    chance = Random(12)
-    free = {name: "".join(chance.choices(letters, k=MAX_NAME)) for name in ("name", "say", "assistance", "guardian")}
+    rng = Random(12)
+    free = {name: "".join(rng.choices(letters, k=MAX_NAME)) for name in ("name", "say", "assistance", "guardian")}
     return {
         **free,
-        "message": "".join(chance.choices(letters, k=MAX_MESSAGE)),
-        "email": "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_EMAIL)),
+        "message": "".join(rng.choices(letters, k=MAX_MESSAGE)),
+        "email": "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_EMAIL)),
         **dict.fromkeys(("phone", "guardian_phone"), "+49 (1234) 567890-1234 ext. 567890123456"),
         "patient": "existing",
         "language": "en",
@@ -66,9 +66,9 @@ def test_form_beyond_the_limit_is_not_stored(keyring):
 
 
 def test_cookie_size_says_little_about_the_form(keyring):
-    chance = Random(3)
+    rng = Random(3)
     sizes = {
-        len(StoredForm(STATE, {"message": "".join(chance.choices(HANZI, k=k))}, False, 0).encrypted(keyring, DRAFT_ID))
+        len(StoredForm(STATE, {"message": "".join(rng.choices(HANZI, k=k))}, False, 0).encrypted(keyring, DRAFT_ID))
         for k in range(0, 500, 10)
     }
     assert 1 < len(sizes) <= 8

@@ -25,7 +25,7 @@ for who in (ANN, BEN):
         )
 
 
-def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
+def transitions(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
     """Generate every allowed step of all sequences of this length: progress before, the step, progress after."""
     if not steps:
         return
@@ -35,12 +35,12 @@ def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Prog
         except NotAllowedError:
             continue
         yield progress, name, following
-        yield from ways(following, steps - 1)
+        yield from transitions(following, steps - 1)
 
 
 def test_every_six_step_sequence_preserves_invariants():
     count = 0
-    for before, (what, *more), after in ways(Progress(), 6):
+    for before, (what, *more), after in transitions(Progress(), 6):
         count += 1
         who = more[0] if more else None
         assert before.state is not State.WITHDRAWN, "nothing follows a withdrawal"
@@ -63,9 +63,9 @@ def test_every_six_step_sequence_preserves_invariants():
 
 
 def test_every_state_is_reachable_and_only_withdrawn_is_final():
-    seen = {after.state for _, _, after in ways(Progress(), 4)} | {State.NEW}
+    seen = {after.state for _, _, after in transitions(Progress(), 4)} | {State.NEW}
     assert seen == set(State)
-    left = {before.state for before, _, _ in ways(Progress(), 5)}
+    left = {before.state for before, _, _ in transitions(Progress(), 5)}
     assert left == set(State) - {State.WITHDRAWN}
 
 
@@ -114,7 +114,7 @@ def succeeds(step: Callable[[Progress], Progress], progress: Progress) -> bool:
 
 
 def test_allowed_actions_are_the_steps_that_succeed():
-    reached = {Progress(), *(after for _, _, after in ways(Progress(), 4))}
+    reached = {Progress(), *(after for _, _, after in transitions(Progress(), 4))}
     assert {progress.state for progress in reached} == set(State)
     for progress in reached:
         actions = workflow.allowed(progress, ANN)

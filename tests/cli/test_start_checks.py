@@ -110,10 +110,10 @@ def test_readable_key_file_is_reported_with_the_other_problems(make_site, public
 
 @pytest.mark.each_database
 def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, database_url, monkeypatch):
-    def die(*arguments, **options):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_requests", die)
+    monkeypatch.setattr(demo, "_requests", interrupt)
     make_site(**public, DATABASE_URL=database_url)
     with pytest.raises(KeyboardInterrupt):
         demo.fill(make_site())
@@ -147,13 +147,17 @@ def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
     with app.test_request_context():
         found = examine(CheckInputs(app.config["SETTINGS"] | wrong, START))
-    told = [str(f.what) for f in found if "does not start" in str(f.what)]
-    assert [what.removeprefix("The site does not start like this: ") for what in told] == config_checks.problems(
-        app.config["SETTINGS"] | wrong
+    startup_findings = [str(f.what) for f in found if "does not start" in str(f.what)]
+    assert [
+        what.removeprefix("The site does not start like this: ") for what in startup_findings
+    ] == config_checks.problems(app.config["SETTINGS"] | wrong)
+    assert len(startup_findings) == 4 and all(
+        f.severity is Severity.NOW for f in found if str(f.what) in startup_findings
     )
-    assert len(told) == 4 and all(f.severity is Severity.NOW for f in found if str(f.what) in told)
     for word in ("SCREENING_HTTPS", "demo clinic", "SECOND_FACTOR", "METRICS"):
-        assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
+        assert (
+            sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in startup_findings) >= 1
+        )
 
 
 def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path):

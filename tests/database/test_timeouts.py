@@ -26,35 +26,35 @@ def long_pause(monkeypatch):
 
 
 @pytest.fixture
-def turnstile(clock):
+def breaker(clock):
     return CircuitBreaker(clock)
 
 
-def refused(turnstile):
+def refused(breaker):
     try:
-        turnstile.enter()
+        breaker.enter()
     except WaitedError:
         return True
     return False
 
 
-def test_closed_circuit_admits_every_request(turnstile):
-    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+def test_closed_circuit_admits_every_request(breaker):
+    assert [refused(breaker) for _ in range(3)] == [False] * 3
 
 
-def test_open_circuit_admits_a_single_probe_after_the_pause(turnstile, clock):
-    turnstile.shut()
-    assert refused(turnstile)
+def test_open_circuit_admits_a_single_probe_after_the_pause(breaker, clock):
+    breaker.shut()
+    assert refused(breaker)
     clock.forward(OPEN_SECONDS)
-    assert [refused(turnstile) for _ in range(3)] == [False, True, True]
+    assert [refused(breaker) for _ in range(3)] == [False, True, True]
     clock.forward(OPEN_SECONDS)
-    assert not refused(turnstile), "who tried may have died of it"
-    turnstile.shut()
-    assert refused(turnstile)
+    assert not refused(breaker), "who tried may have died of it"
+    breaker.shut()
+    assert refused(breaker)
     clock.forward(OPEN_SECONDS)
-    assert not refused(turnstile)
-    turnstile.open()
-    assert [refused(turnstile) for _ in range(3)] == [False] * 3
+    assert not refused(breaker)
+    breaker.open()
+    assert [refused(breaker) for _ in range(3)] == [False] * 3
 
 
 def test_silent_database_server_is_asked_only_once(make_site, long_pause, monkeypatch):
@@ -81,11 +81,11 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
     site = make_site()
     file = sqlite_url.removeprefix("sqlite:///")
     with site.app_context():
-        turnstile = db.engine.pool.turnstile
+        breaker = db.engine.pool.turnstile
         with pytest.raises(OperationalError):
             db.session.execute(text("SELECT * FROM nowhere"))
         db.session.rollback()
-        assert not refused(turnstile)
+        assert not refused(breaker)
         db.session.execute(text("PRAGMA busy_timeout = 1"))
         other = sqlite3.connect(file, isolation_level=None)
         other.execute(f"BEGIN {lock}")
@@ -93,8 +93,8 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
             db.session.execute(text("DELETE FROM staff_session"))
         other.close()
         db.session.rollback()
-        assert refused(turnstile)
-        turnstile.open()
+        assert refused(breaker)
+        breaker.open()
 
 
 def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
@@ -102,12 +102,12 @@ def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, clust
     monkeypatch.setattr(timeouts, "OPTIONS", "-c statement_timeout=300ms")
     url = cluster.copy_of("template_site")
     site = make_site(DATABASE_URL=url)
-    with ThreadPoolExecutor(1) as pool, plain_engine(url) as others, others.connect() as holder:
+    with ThreadPoolExecutor(1) as pool, plain_engine(url) as lock_engine, lock_engine.connect() as holder:
         for marked in (False, True, False):
             holder.execute(text("SELECT pg_advisory_lock(1)"))
             waiting = pool.submit(take_lock, site, marked)
             if marked:
-                assert waited_for(holder, seconds=0.6)
+                assert wait_for_lock(holder, seconds=0.6)
                 assert not waiting.done()
             else:
                 with pytest.raises(OperationalError):
@@ -130,7 +130,7 @@ def take_lock(site, marked):
             db.engine.pool.turnstile.open()
 
 
-def waited_for(holder, seconds):
+def wait_for_lock(holder, seconds):
     """Wait until a statement has waited this long for a lock that the holder has; fail if none waits."""
     waited = text("SELECT clock_timestamp() - query_start > make_interval(secs => :least) FROM pg_stat_activity"
                   " WHERE wait_event = 'advisory' AND datname = current_database()")  # fmt: skip
@@ -142,7 +142,7 @@ def waited_for(holder, seconds):
     return False
 
 
-def test_open_circuit_admits_a_single_concurrent_thread(turnstile, clock):
-    turnstile.shut()
+def test_open_circuit_admits_a_single_concurrent_thread(breaker, clock):
+    breaker.shut()
     clock.forward(OPEN_SECONDS)
-    assert run_together(8, lambda _: refused(turnstile)).count(False) == 1
+    assert run_together(8, lambda _: refused(breaker)).count(False) == 1

@@ -29,7 +29,7 @@ EXPOSED = 1.5
 
 
 @pytest.fixture
-def laid(tmp_path: Path) -> Path:
+def unit_root(tmp_path: Path) -> Path:
     """A root folder with the units where the README installs them; the site is at its present path."""
     units = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(SHIPPED, units)
@@ -55,8 +55,8 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_units_pass_systemd_analyze_verify(laid):
-    units = laid / "etc" / "systemd" / "system"
+def test_units_pass_systemd_analyze_verify(unit_root):
+    units = unit_root / "etc" / "systemd" / "system"
     files = [units / name for name in (*UNITS, "screening-backup.timer", "screening-doctor.timer")]
     assert analyze("verify", *map(str, files), SYSTEMD_UNIT_PATH=f"{units}:") == ""
     web = units / "screening-web@.service"
@@ -65,11 +65,15 @@ def test_units_pass_systemd_analyze_verify(laid):
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_unit_exposure_stays_under_the_limit(laid, name):
-    found = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
+def test_unit_exposure_stays_under_the_limit(unit_root, name):
+    found = re.search(
+        r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={unit_root}", name)
+    )
     assert found and float(found[1]) <= EXPOSED
-    shutil.rmtree(laid / "etc" / "systemd" / "system" / "screening-.service.d")
-    bare = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
+    shutil.rmtree(unit_root / "etc" / "systemd" / "system" / "screening-.service.d")
+    bare = re.search(
+        r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={unit_root}", name)
+    )
     assert bare and float(bare[1]) > 9, "it is the drop-in that does it"
 
 
@@ -89,6 +93,6 @@ def test_only_the_web_unit_has_read_only_keys():
 
 
 def test_unit_commands_exist_in_the_cli():
-    said = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
-    assert [found and found[1] for found in said] == ["worker", "backup", "doctor"]
+    command_names = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
+    assert [found and found[1] for found in command_names] == ["worker", "backup", "doctor"]
     assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)

@@ -10,7 +10,7 @@ from tests.support.live_server import LiveServer
 from tests.support.staff_client import totp
 
 
-def every_page(visitor, lang: str):
+def visitor_pages(visitor, lang: str):
     """Walk through all pages and states; yield a name while each is shown."""
     for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
         visitor.open(f"{address}?lang={lang}")
@@ -65,7 +65,7 @@ def test_visitor_pages_pass_axe_and_reflow(browser_visitor, lang):
     visitor = browser_visitor()
     views = {"en": (("light", 360), ("dark", 360), ("light", 1280)), "es": (("light", 360),)}[lang]
     seen = 0
-    for name in every_page(visitor, lang):
+    for name in visitor_pages(visitor, lang):
         assert_reflows(visitor.page, name)
         assert_accessible(visitor.page, name, *reversed(views))
         seen += 1
@@ -81,18 +81,18 @@ def demo(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser, demo):
+def release_manager(browser, demo):
     """The storage state of a browser signed in as release manager; shared, since a code works once."""
-    return as_one_of_the_team(browser, demo, "numbers", "**/staff/releases")
+    return sign_in(browser, demo, "numbers", "**/staff/releases")
 
 
 @pytest.fixture(scope="module")
-def at_the_desk(browser, demo):
+def callback_staff(browser, demo):
     """The storage state of a browser signed in as call-back staff."""
-    return as_one_of_the_team(browser, demo, "desk", "**/staff/callbacks/today")
+    return sign_in(browser, demo, "desk", "**/staff/callbacks/today")
 
 
-def as_one_of_the_team(browser, demo, name, lands):
+def sign_in(browser, demo, name, landing_page):
     address, logins = demo
     email, password, secret = logins[name]
     context = browser.new_context(locale="en-US")
@@ -102,14 +102,14 @@ def as_one_of_the_team(browser, demo, name, lands):
     page.fill("#password", password)
     page.locator("main button").first.click()
     page.fill("#code", totp(secret.replace(" ", ""), process_time()))
-    with page.expect_navigation(url=lands):
+    with page.expect_navigation(url=landing_page):
         page.locator("main button").first.click()
     state = context.storage_state()
     context.close()
     return address, state
 
 
-def every_page_on_releases(visitor, lang: str):
+def release_pages(visitor, lang: str):
     """Walk through the release pages; creates no release."""
     visitor.open(f"/staff/releases?lang={lang}")
     yield "releases"
@@ -124,16 +124,16 @@ def every_page_on_releases(visitor, lang: str):
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
-def test_release_pages_have_no_axe_violations_or_overflow(browser_visitor, signed_in, view, lang):
-    address, state = signed_in
+def test_release_pages_have_no_axe_violations_or_overflow(browser_visitor, release_manager, view, lang):
+    address, state = release_manager
     visitor = browser_visitor(address, storage_state=state)
-    for name in every_page_on_releases(visitor, lang):
+    for name in release_pages(visitor, lang):
         assert_accessible(visitor.page, name, view)
 
 
 @pytest.fixture(scope="module")
 def admin(browser, demo):
-    return as_one_of_the_team(browser, demo, "admin", "**/staff/callbacks/today")
+    return sign_in(browser, demo, "admin", "**/staff/callbacks/today")
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
@@ -146,7 +146,7 @@ def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin,
         assert_accessible(visitor.page, path, view)
 
 
-def every_page_of_a_day(visitor, lang: str):
+def callback_pages(visitor, lang: str):
     """Walk through the call-back pages, and record a call."""
     visitor.open(f"/staff/callbacks/today?lang={lang}")
     yield "today"
@@ -162,10 +162,10 @@ def every_page_of_a_day(visitor, lang: str):
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
-def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, at_the_desk, view, lang):
-    address, state = at_the_desk
+def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, callback_staff, view, lang):
+    address, state = callback_staff
     visitor = browser_visitor(address, storage_state=state)
-    for name in every_page_of_a_day(visitor, lang):
+    for name in callback_pages(visitor, lang):
         assert_accessible(visitor.page, name, view)
 
 

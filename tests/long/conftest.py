@@ -11,8 +11,8 @@ import pytest
 def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Return a function that prints a line, bypassing pytest's capture."""
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         with capsys.disabled():
             print(f"\n  {line}", end="", flush=True)
 
-    return say
+    return print_line

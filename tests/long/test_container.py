@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from screening.config import ROOT
-from tests.support.containerfile import command, copies, seen_by_a_build, steps
+from tests.support.containerfile import build_context, command, copies, steps
 from tests.support.ports import HeldPort
 
 
@@ -31,7 +31,7 @@ class Container:
 
     def build(self) -> None:
         """Execute every step, in order."""
-        seen, copied = list(seen_by_a_build(ROOT)), copies()
+        seen, copied = list(build_context(ROOT)), copies()
         for name, rest in steps():
             if name == "ENV":
                 self.environment = dict(pair.split("=", 1) for pair in rest.split()) | self.environment

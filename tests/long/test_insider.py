@@ -50,11 +50,11 @@ def commands(database_url):
 
 def arrive(questionnaire) -> list[int]:
     """Store responses one by one; return their serials in that order."""
-    dice = random.Random(SEED)
-    serials = dice.sample(range(4**7), ARRIVALS)
+    rng = random.Random(SEED)
+    serials = rng.sample(range(4**7), ARRIVALS)
     for serial in serials:
         answers = {**codes(serial), "consent": "yes", "age": "declined"}
-        response_id = f"{dice.getrandbits(128):032x}"
+        response_id = f"{rng.getrandbits(128):032x}"
         assert record(response_id, questionnaire, answers, "2026-11", kept_before=False) is StoreResult.PENDING
     return serials
 
@@ -88,8 +88,8 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
 
 def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, report):
     """The control: rows stored one by one on arrival, as in a plain table."""
-    dice = random.Random(SEED)
-    arrived = dice.sample(range(4**7), ARRIVALS)
+    rng = random.Random(SEED)
+    arrived = rng.sample(range(4**7), ARRIVALS)
     engine = db.engines[None]
     number = "INTEGER PRIMARY KEY" if engine.dialect.name == "sqlite" else "SERIAL PRIMARY KEY"
     with engine.begin() as connection:
@@ -106,7 +106,7 @@ def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, r
 
 def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url, report):
     app = create_commands_app({"DATABASE_URL": database_url})
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     with app.app_context():
         arrived = sorted(arrive(questionnaire))
         killed = finished = 0
@@ -116,29 +116,29 @@ def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url
         times = []
         for _ in range(3):
             began = time.monotonic()
-            mixes_nothing = environment | {"SCREENING_MIN_GROUP_SIZE": "1000000"}
-            subprocess.run(command, cwd=ROOT, env=mixes_nothing, check=True, capture_output=True)
+            shuffles_nothing = environment | {"SCREENING_MIN_GROUP_SIZE": "1000000"}
+            subprocess.run(command, cwd=ROOT, env=shuffles_nothing, check=True, capture_output=True)
             times.append(time.monotonic() - began)
-        there = min(times)
+        start_seconds = min(times)
         for attempt in range(25):
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
-                process.wait(None if attempt % 6 == 5 else there * dice.uniform(0.7, 1.3))
+                process.wait(None if attempt % 6 == 5 else start_seconds * rng.uniform(0.7, 1.3))
                 finished += 1
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed += 1
             if attempt % 5 == 4:  # more visitors in between
-                extra = dice.sample(sorted(set(range(4**7)) - set(arrived)), 30)
+                extra = rng.sample(sorted(set(range(4**7)) - set(arrived)), 30)
                 for serial in extra:
                     answers = {**codes(serial), "consent": "yes", "age": "declined"}
-                    record(f"{dice.getrandbits(128):032x}", questionnaire, answers, "2026-11", kept_before=False)
+                    record(f"{rng.getrandbits(128):032x}", questionnaire, answers, "2026-11", kept_before=False)
                 arrived = sorted([*arrived, *extra])
         shuffling.shuffle(5)
         stored = sorted(serial_of(row[0]) for row in rows(None, "SELECT answers FROM shuffled_response"))
-        waiting = sorted(serial_of(row[0]) for row in rows("pending", "SELECT answers FROM pending_response"))
-        report(f"{killed} runs killed, {finished} finished: {len(stored)} mixed, {len(waiting)} wait")
-        assert sorted(stored + waiting) == arrived
+        pending = sorted(serial_of(row[0]) for row in rows("pending", "SELECT answers FROM pending_response"))
+        report(f"{killed} runs killed, {finished} finished: {len(stored)} mixed, {len(pending)} wait")
+        assert sorted(stored + pending) == arrived
         assert killed >= 5
     close(app)

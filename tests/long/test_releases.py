@@ -55,24 +55,28 @@ def details(number: int, answers: Mapping[str, str] | None) -> ContactDetails:
     )  # fmt: skip
 
 
-def people(questionnaire: Any) -> list[dict[str, str]]:
+def patients_answers(questionnaire: Any) -> list[dict[str, str]]:
     """Return the answers of every patient, identified by position; all of one day."""
     everyone = []
     for copy in generate(PEOPLE, SEED, months=("2026-10",)):
-        said = copy["answers"] | {"pain_duration": copy["pain_duration"], "age": copy["age_band"], "consent": "yes"}
+        patient_answers = copy["answers"] | {
+            "pain_duration": copy["pain_duration"],
+            "age": copy["age_band"],
+            "consent": "yes",
+        }
         everyone.append(
-            answers_on_path(questionnaire, {id_: code for id_, code in said.items() if code != "not_shown"})
+            answers_on_path(questionnaire, {id_: code for id_, code in patient_answers.items() if code != "not_shown"})
         )
     return everyone
 
 
-def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
+def submit_all(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
     """Every patient stores a response and sends a request; a tenth shares the summary, which withdraws the response."""
-    chance, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
+    rng, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
     questionnaire = site.extensions["questionnaire"]
-    sharers = set(chance.sample(range(PEOPLE), PEOPLE // 10))
+    sharers = set(rng.sample(range(PEOPLE), PEOPLE // 10))
     for number, answers in enumerate(everyone):
-        response_id = f"{chance.getrandbits(128):032x}"
+        response_id = f"{rng.getrandbits(128):032x}"
         responses.record(response_id, questionnaire, answers, "2026-10", kept_before=False)
         shared = {id_: answers[id_] for id_ in (*SIGNS, "pain_duration") if id_ in answers}
         asked = details(number, shared if number in sharers else None)
@@ -103,11 +107,11 @@ def copies() -> list[ShuffledResponse]:
 
 def test_request_order_links_no_patient_to_a_response(make_site, database_url, tmp_path, report: Report):
     site = make_site(DATABASE_URL=database_url)
-    chance = random.Random(SEED)
-    serials = chance.sample(range(4**7), PEOPLE)
+    rng = random.Random(SEED)
+    serials = rng.sample(range(4**7), PEOPLE)
     with site.app_context():
         everyone = [{**codes(serial), "consent": "yes", "age": "declined"} for serial in serials]
-        sharers = visit(site, everyone)
+        sharers = submit_all(site, everyone)
         arrived = [serial for number, serial in enumerate(serials) if number not in sharers]
         assert shuffling.shuffle(11).moved == len(arrived)
         for name, order in orders("shuffled_response", arrived, tmp_path).items():
@@ -127,8 +131,8 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
     site = make_site(DATABASE_URL=database_url)
     staff = site.extensions["staff"]
     with site.app_context():
-        everyone = people(site.extensions["questionnaire"])
-        sharers = visit(site, everyone, withdraw)
+        everyone = patients_answers(site.extensions["questionnaire"])
+        sharers = submit_all(site, everyone, withdraw)
         shuffling.shuffle(11)
         by_vector = defaultdict(list)
         for copy in copies():
@@ -142,10 +146,10 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
     assert {found: len(them) for found, them in by_vector.items()} == owners, (
         "the copies are those people’s, and no others"
     )
-    one = [answers for answers in known if len(by_vector[vector(answers)]) == 1]
-    mine = Counter(vector(everyone[number]) for number in sharers)
-    right = 0 if withdraw else sum(owners[vector(answers)] == mine[vector(answers)] == 1 for answers in one)
-    report(f"{len(one)} of {len(known)} shared summaries match one copy, {right} of these rightly")
+    unique = [answers for answers in known if len(by_vector[vector(answers)]) == 1]
+    summaries = Counter(vector(everyone[number]) for number in sharers)
+    right = 0 if withdraw else sum(owners[vector(answers)] == summaries[vector(answers)] == 1 for answers in unique)
+    report(f"{len(unique)} of {len(known)} shared summaries match one copy, {right} of these rightly")
     assert (right == 0) if withdraw else (right > len(known) / 2)
 
 
@@ -153,7 +157,7 @@ def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url
     """This linkage is not prevented, so the manifest states its rate; no page may claim otherwise."""
     site = make_site(DATABASE_URL=database_url)
     with site.app_context():
-        everyone = people(site.extensions["questionnaire"])
+        everyone = patients_answers(site.extensions["questionnaire"])
         lay(generate(PEOPLE, SEED, months=("2026-10",)))
         policy = ReleasePolicy.of(site.config["SETTINGS"])
         before = Counter(tuple(copy.answers[sign] for sign in FOUR) for copy in copies())
@@ -208,7 +212,7 @@ def test_pycanon_confirms_k_and_l_diversity(make_site, database_url, report: Rep
 
 def test_killed_release_is_complete_or_absent(make_site, database_url, report: Report):
     site = make_site(DATABASE_URL=database_url)
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-m", "flask", "release"]
     killed = made = 0
@@ -220,14 +224,14 @@ def test_killed_release_is_complete_or_absent(make_site, database_url, report: R
 
     with site.app_context():
         lay(generate(20_000, SEED, months=("2025-10",)))
-        there = min(seconds("preview") for _ in range(3))  # the first is slow
-        whole = seconds("create")
+        preview_seconds = min(seconds("preview") for _ in range(3))  # the first is slow
+        create_seconds = seconds("create")
         made += 1
         lay(generate(20_000, SEED - 1, months=("2025-10",)))
         for attempt in range(16):
             process = subprocess.Popen([*command, "create"], cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
-                process.wait(chance.uniform(there, 1.25 * whole))
+                process.wait(rng.uniform(preview_seconds, 1.25 * create_seconds))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()

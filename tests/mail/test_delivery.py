@@ -232,10 +232,10 @@ class TestFailure:
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
     def test_lost_reply_resends_with_the_same_message_id(self, make_mail_site, mail_server, clock):
-        impatient = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
+        short_timeout = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
         mail_server.answers = [SILENCE]
-        impatient.request_call(CALLED)
-        assert impatient.deliver() == 0 and impatient.states()[0][2] == smtp.TIMEOUT
+        short_timeout.request_call(CALLED)
+        assert short_timeout.deliver() == 0 and short_timeout.states()[0][2] == smtp.TIMEOUT
         clock.forward(RETRY_DELAYS[0])
         assert MailSite(make_mail_site(mail_server.port), clock).deliver() == 1
         first, second = mail_server.arrived
@@ -315,10 +315,10 @@ class TestSafety:
     def test_unanswered_smtp_login_is_a_timeout_not_a_refusal(
         self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
     ):
-        def say_nothing(mail_server, session, envelope, mechanism, login):
+        def ignore(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=False, handled=True)
 
-        mail_server = start_mail_server(tls_context=server_side, authenticator=say_nothing, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=ignore, auth_required=True)
         file = tmp_path / "password"
         file.write_text("open sesame")
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}

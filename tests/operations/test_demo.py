@@ -62,9 +62,9 @@ def test_demo_has_requests_in_every_state_and_a_release(filled):
     months = months_between(date(today.year - 2, 1, 1), today)[-demo.MONTHS :]
     released = {month[:4] for month in months if month < waiting[0]}
     assert set(release.tables["periods"]) == released, "trends show a change"
-    mood = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
-    with_pain = [sad for sad, pain in mood if pain]
-    without = [sad for sad, pain in mood if not pain]
+    signs = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
+    with_pain = [sad for sad, pain in signs if pain]
+    without = [sad for sad, pain in signs if not pain]
     assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "the cycle shows"
 
 

@@ -73,7 +73,7 @@ def records(team, request_call, clock):
     return team
 
 
-def left(team):
+def remaining(team):
     with team.app.app_context():
         return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES]
 
@@ -91,18 +91,18 @@ def run(team, now, dry_run=False):
 @pytest.mark.each_database
 def test_purge_deletes_and_counts_each_expired_kind(records, clock):
     clock.forward(IDLE_SECONDS)
-    before = left(records)
+    before = remaining(records)
     counted = run(records, clock(), dry_run=True)
-    assert left(records) == before and not counted.wiped
+    assert remaining(records) == before and not counted.wiped
     done = run(records, clock())
     assert tuple(done.counts) == NAMES and done.wiped
     assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1, 1), strict=True))
-    assert left(records) == [1, 2, 1, 0, 1, before[5] - 1] and states(records) == ["new"]
+    assert remaining(records) == [1, 2, 1, 0, 1, before[5] - 1] and states(records) == ["new"]
     assert set(run(records, clock()).counts.values()) == {0}
 
 
 def test_purge_spares_active_staff_sessions(records, clock):
-    assert run(records, clock()).counts["staff sessions"] == 0 and left(records)[3] == 1
+    assert run(records, clock()).counts["staff sessions"] == 0 and remaining(records)[3] == 1
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_killed_purge_is_finished_by_the_next_run(records, clock, monkeypatch, n
         with pytest.raises(KilledError):
             run(records, clock())
     assert sum(run(records, clock()).counts.values()) == len(NAMES) - number
-    assert states(records) == ["new"] and left(records)[3] == 0
+    assert states(records) == ["new"] and remaining(records)[3] == 0
 
 
 @pytest.mark.each_database
@@ -167,7 +167,7 @@ def test_database_refuses_to_delete_recent_audit_events(team):
         with pytest.raises(SQLAlchemyError):
             audit.purge(machine_time() + 3 * 365 * DAY, retention_days=2 * 365)
         db.session.rollback()
-    assert left(team)[5] == 1
+    assert remaining(team)[5] == 1
 
 
 @pytest.mark.parametrize("name", ["AUDIT_RETENTION_DAYS", "CLOSED_REQUEST_RETENTION_DAYS"])

@@ -92,9 +92,9 @@ def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
 
 
 @given(some_copies, st.randoms(use_true_random=False))
-def test_plan_is_independent_of_the_order_of_responses(counts: Counts, chance: Random):
+def test_plan_is_independent_of_the_order_of_responses(counts: Counts, rng: Random):
     shuffled = list(counts.items())
-    chance.shuffle(shuffled)
+    rng.shuffle(shuffled)
     assert outcome(counts) == outcome(dict(shuffled))
 
 

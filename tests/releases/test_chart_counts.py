@@ -19,7 +19,7 @@ K = 11
 some_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=2)
 
 
-def reckoned(cells: chart_counts.CellCounts, sums: list[tuple[set[str], int]]) -> dict[str, int]:
+def derive(cells: chart_counts.CellCounts, sums: list[tuple[set[str], int]]) -> dict[str, int]:
     """Return every hidden count that follows from the shown counts and the known sums."""
     known = {code: count for code, count in cells.items() if count is not None}
     found: dict[str, int] = {}
@@ -42,10 +42,10 @@ def test_no_count_under_k_is_shown_or_derivable(counts, some):
     sums = [(set(counts), sum(counts.values())), (part, sum(counts[c] for c in part))]
     cells = chart_counts.suppress(counts, [part], K)
     assert all(count is None or (count >= K and count == counts[code]) for code, count in cells.items())
-    worked_out = reckoned(cells, sums)
+    derived = derive(cells, sums)
     hidden = {code for code, count in cells.items() if count is None}
     if len(hidden) > 1 and sum(counts[code] for code in hidden) >= K:
-        assert not {code for code, count in worked_out.items() if count < K} or part <= hidden
+        assert not {code for code, count in derived.items() if count < K} or part <= hidden
 
 
 @given(some_counts)

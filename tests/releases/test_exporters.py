@@ -116,7 +116,7 @@ ALL_LEVELS = [
 
 
 def columns(questionnaire, levels=release_factory.LEVELS, suppressed=12, detail="full"):
-    manifest = release_factory.stated(questionnaire, {}, 300, levels, suppressed)
+    manifest = release_factory.manifest_of(questionnaire, {}, 300, levels, suppressed)
     return {
         column.name: column
         for column in codebook.columns(manifest, questionnaire, hierarchies.load(questionnaire), detail)

@@ -242,8 +242,8 @@ def test_summary_chart_and_table_match_the_answers(site):
         question = Q.by_id[sign]
         choice = question.by_code[code]
         assert choice.brief is not None and question.short is not None
-        told = "Not answered" if code == "declined" else choice.text["en"]
-        assert rows[number].td.get_text() == told  # type: ignore[union-attr]
+        answer_text = "Not answered" if code == "declined" else choice.text["en"]
+        assert rows[number].td.get_text() == answer_text  # type: ignore[union-attr]
         assert drawn[number].get_text() == choice.brief["en"]
         assert f"{question.short['en']}: {choice.brief['en']}" in described
         kinds = [cell["class"][-1] for cell in cells[3 * number : 3 * number + 3]]
@@ -308,11 +308,11 @@ def test_mail_contains_no_banned_health_or_patient_words(letters, lang):
     health = re.compile(r"pain|spine|dolor|columna|health|salud|clinic|clínica|call back", re.IGNORECASE)
     seen = 0
     for (kind, _), message in letters(lang):
-        said = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
-        words = said.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
-        assert found_banned(re.sub(r"<[^>]+>", " ", said), lang) == [], kind
-        assert not TELLING.search(said) and not health.search(words), kind
-        assert_absent(SECRETS, said)
+        mail_text = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
+        words = mail_text.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
+        assert found_banned(re.sub(r"<[^>]+>", " ", mail_text), lang) == [], kind
+        assert not TELLING.search(mail_text) and not health.search(words), kind
+        assert_absent(SECRETS, mail_text)
         seen += 1
     assert seen == 6
 

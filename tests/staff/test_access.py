@@ -172,8 +172,8 @@ def test_registered_page_becomes_home_for_its_roles(team):
 
 
 def test_current_page_is_marked_in_navigation(admin):
-    marked = admin.get("/staff/accounts/new").soup.select("[aria-current=page]")
-    assert [tag.get_text() for tag in marked] == ["Accounts"]
+    highlighted = admin.get("/staff/accounts/new").soup.select("[aria-current=page]")
+    assert [tag.get_text() for tag in highlighted] == ["Accounts"]
 
 
 def test_visitor_only_node_has_no_staff_addresses(make_site, team):

@@ -129,8 +129,8 @@ def test_self_disable_and_last_admin_removal_are_refused(team, admin):
     token = page.token
     assert not page.soup.find("form", action=f"{address}/disable")
     assert not page.soup.find("form", action=f"{address}/reset")
-    for deed in ("disable", "reset"):
-        assert admin.post(f"{address}/{deed}", {"csrf_token": token}).status == 403
+    for operation in ("disable", "reset"):
+        assert admin.post(f"{address}/{operation}", {"csrf_token": token}).status == 403
     page = admin.send(page, f"{address}/roles", roles=["responses"])
     assert "Somebody must stay admin" in page.words and admin.is_signed_in()
     second = team.add("bo", "admin")
@@ -178,19 +178,19 @@ def flask(database_url, clock):
 
 @pytest.mark.each_database
 def test_account_commands_add_reset_and_disable(flask, make_site, database_url):
-    code, printed, said = flask("staff", "add", "Ada@clinic.example.org", "--name", "Ada", "--role", "admin")
-    assert code == 0 and printed.count("\n") == 1 and "Hand over" in said
+    code, printed, stderr = flask("staff", "add", "Ada@clinic.example.org", "--name", "Ada", "--role", "admin")
+    assert code == 0 and printed.count("\n") == 1 and "Hand over" in stderr
     team = Team(make_site())
     member = StaffClient(team.site, "ada@clinic.example.org", printed.strip())
     member.set_up_app(member.choose_password(member.enter_password()))
     assert member.get("/staff/").address == "/staff/audit"
     assert team.events("account.added")[0].actor == "command"
-    code, printed, said = flask("staff", "reset", "ADA@clinic.example.org")
+    code, printed, stderr = flask("staff", "reset", "ADA@clinic.example.org")
     assert code == 0 and not member.is_signed_in()
     again = StaffClient(team.site, "ada@clinic.example.org", printed.strip())
     assert again.enter_password().address == "/staff/password"
-    code, printed, said = flask("staff", "disable", "ada@clinic.example.org")
-    assert (code, printed, said) == (0, "", "Disabled.\n")
+    code, printed, stderr = flask("staff", "disable", "ada@clinic.example.org")
+    assert (code, printed, stderr) == (0, "", "Disabled.\n")
     assert again.get("/staff/password").address == "/staff/sign-in"
     assert "could not" in again.enter_password().words
 
@@ -213,8 +213,8 @@ def test_account_command_error_is_a_single_line_on_stderr(flask, arguments, word
 
 
 def test_visitor_only_node_has_no_staff_commands(flask):
-    code, _, said = flask("staff", "add", "n@clinic.example.org", "--name", "N", surfaces=("visitor",))
-    assert code == 2 and "No such command" in said
+    code, _, stderr = flask("staff", "add", "n@clinic.example.org", "--name", "N", surfaces=("visitor",))
+    assert code == 2 and "No such command" in stderr
 
 
 def test_audit_events_hold_no_email_or_name(team):

@@ -67,16 +67,16 @@ def test_qr_code_encodes_the_shown_secret(team):
         issuer = team.app.config["SECURITY_TOTP_ISSUER"].replace(" ", "%20")
     expected = QRCode()
     expected.add_data(f"otpauth://totp/{issuer}:{member.email}?secret={shown_key(page)}&issuer={issuer}")
-    dark = {(x, y) for y, row in enumerate(expected.get_matrix()) for x, square in enumerate(row) if square}
+    dark = {(x, y) for y, row in enumerate(expected.get_matrix()) for x, module in enumerate(row) if module}
     drawn = picture.find("path")["d"].split("h1v1h-1z")[:-1]
-    assert {tuple(map(int, square.removeprefix("M").split())) for square in drawn} == dark
+    assert {tuple(map(int, module.removeprefix("M").split())) for module in drawn} == dark
 
 
 def test_failed_sign_in_shows_the_same_message_for_any_cause(team):
     right, gone = team.add("dana", "admin"), team.add("gone", "admin")
-    boss = team.add("ada", "admin")
-    boss.sign_in()
-    boss.send(boss.get(f"/staff/accounts/{team.id_of(gone)}"), f"/staff/accounts/{team.id_of(gone)}/disable")
+    admin = team.add("ada", "admin")
+    admin.sign_in()
+    admin.send(admin.get(f"/staff/accounts/{team.id_of(gone)}"), f"/staff/accounts/{team.id_of(gone)}/disable")
     nobody = StaffClient(team.site, "nobody@clinic.example.org")
     pages = [
         right.enter_password("wrong"),
@@ -94,11 +94,11 @@ def test_password_is_hashed_at_full_cost(make_site, cheap_passwords, monkeypatch
     monkeypatch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap_passwords))
     team = Team(make_site())
     member = team.invite("dana", "admin")
-    kept = [team.account_field(member, "password")]
+    hashes = [team.account_field(member, "password")]
     member.choose_password(member.enter_password())
-    kept.append(team.account_field(member, "password"))
-    assert kept[0] != kept[1]
-    for password in kept:
+    hashes.append(team.account_field(member, "password"))
+    assert hashes[0] != hashes[1]
+    for password in hashes:
         assert password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
@@ -194,13 +194,13 @@ def test_totp_code_works_once(team, clock):
     member = team.add("dana", "admin")
     member.sign_in()
     code = member.code
-    thief = StaffClient(team.site, member.email)
-    page = thief.enter_password()
-    assert "not right" in thief.send(page, "/staff/second-factor", code=code).words
+    attacker = StaffClient(team.site, member.email)
+    page = attacker.enter_password()
+    assert "not right" in attacker.send(page, "/staff/second-factor", code=code).words
     clock.forward(30)
     earlier = totp(member.secret, clock() - 30)
-    assert "not right" in thief.send(page, "/staff/second-factor", code=earlier).words, "nor in the period after"
-    assert thief.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
+    assert "not right" in attacker.send(page, "/staff/second-factor", code=earlier).words, "nor in the period after"
+    assert attacker.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
 
 
 @pytest.mark.parametrize(("off", "opens"), [(-60, False), (-30, True), (0, True), (30, True), (60, False)])
@@ -248,12 +248,12 @@ def test_new_recovery_codes_need_fresh_code_and_replace_old(team, clock):
 
 def test_new_authenticator_replaces_the_old_and_ends_sessions(team, clock):
     member = team.add("dana", "admin")
-    elsewhere = StaffClient(team.site, member.email, secret=member.secret)
-    elsewhere.sign_in()
+    other_client = StaffClient(team.site, member.email, secret=member.secret)
+    other_client.sign_in()
     member.sign_in()
     old = member.secret
     member.set_up_app(member.get("/staff/set-up"))
-    assert member.secret != old and member.is_signed_in() and not elsewhere.is_signed_in()
+    assert member.secret != old and member.is_signed_in() and not other_client.is_signed_in()
     member.sign_out()
     clock.forward(30)
     page = member.enter_password()
@@ -286,10 +286,10 @@ def test_weak_password_is_refused(make_site, password, words):
 
 def test_password_change_needs_current_and_ends_other_sessions(team):
     member = team.add("dana", "admin")
-    elsewhere = StaffClient(team.site, member.email, secret=member.secret)
-    elsewhere.sign_in()
+    other_client = StaffClient(team.site, member.email, secret=member.secret)
+    other_client.sign_in()
     member.sign_in()
-    elsewhere.clock.forward(5 * 60)
+    other_client.clock.forward(5 * 60)
     page = member.get("/staff/password")
     new = "copper violin ample tundra"
     assert "not right" in member.choose_password(page, new, current="wrong").words
@@ -298,9 +298,9 @@ def test_password_change_needs_current_and_ends_other_sessions(team):
     before = member.cookie
     page = member.choose_password(page, new, current=PASSWORD)
     assert "password is changed" in page.words and member.cookie != before
-    assert not elsewhere.is_signed_in()
-    elsewhere.clock.forward(30)
-    assert "could not" in elsewhere.enter_password().words
+    assert not other_client.is_signed_in()
+    other_client.clock.forward(30)
+    assert "could not" in other_client.enter_password().words
     assert member.is_signed_in()
     assert member.get("/staff/recovery-codes").address == "/staff/second-factor", "a password is no fresh code"
 
@@ -315,7 +315,7 @@ def test_repeated_wrong_current_passwords_are_locked_out(team):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kept"),
+    ("wanted", "allowed"),
     [
         ("/staff/audit?action=account.added", True),
         ("https://evil.example/", False),
@@ -328,14 +328,14 @@ def test_repeated_wrong_current_passwords_are_locked_out(team):
         ("/staff/audit\r\nX: y", False),
     ],
 )
-def test_sign_in_redirects_only_to_staff_addresses(team, wanted, kept):
+def test_sign_in_redirects_only_to_staff_addresses(team, wanted, allowed):
     member = team.add("dana", "admin")
     page = member.get("/staff/sign-in", query_string={"next": wanted})
     page = member.post(
         "/staff/sign-in", {"csrf_token": page.token, "next": wanted, "email": member.email, "password": PASSWORD}
     )
     page = member.send(page, "/staff/second-factor", follow=False, code=member.code)
-    assert page.response.headers["Location"] == (wanted if kept else "/staff/")
+    assert page.response.headers["Location"] == (wanted if allowed else "/staff/")
 
 
 def test_optional_two_factor_is_refused_outside_a_demo(make_site, own_clinic):

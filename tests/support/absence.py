@@ -23,10 +23,10 @@ def assert_absent(secrets: Iterable[str], *haystacks: str | bytes | Path) -> Non
     spellings = {secret: [_folded(spelling) for spelling in spellings_of(secret)] for secret in secrets}
     if not spellings or not haystacks:
         raise ValueError("nothing to seek, or nothing to look through")
-    for number, (place, content) in enumerate(_contents(haystacks), 1):
+    for number, (source, content) in enumerate(_contents(haystacks), 1):
         for secret, written in spellings.items():
             found = [spelling for spelling in written if spelling in content]
-            assert not found, f"{secret!r} stands in {place or f'haystack {number}'}, written {found[0]!r}"
+            assert not found, f"{secret!r} stands in {source or f'haystack {number}'}, written {found[0]!r}"
 
 
 def spellings_of(secret: str) -> list[str]:
@@ -41,9 +41,9 @@ def spellings_of(secret: str) -> list[str]:
 
 def _phone_spellings(digits: str) -> list[str]:
     area, prefix, line = digits[-10:-7], digits[-7:-4], digits[-4:]
-    joints = ("", " ", "-", ".", "%20", "+", "\u00a0", "&nbsp;")
-    written = [f"{area}{joint}{prefix}{joint}{line}" for joint in joints]
-    written += [f"({area}){joint}{prefix}-{line}" for joint in joints]
+    separators = ("", " ", "-", ".", "%20", "+", "\u00a0", "&nbsp;")
+    written = [f"{area}{separator}{prefix}{separator}{line}" for separator in separators]
+    written += [f"({area}){separator}{prefix}-{line}" for separator in separators]
     return [*written, quote(f"({area}) {prefix}-{line}"), quote_plus(f"({area}) {prefix}-{line}")]
 
 

@@ -26,17 +26,22 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 def mail_server_certificate(file: Path) -> Path:
     """Write a certificate for 127.0.0.1 that a client can be configured to trust, and its key, to one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = _named("mail", key).add_extension(here, critical=False)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = _named("mail", key).add_extension(loopback, critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(PEM) + _private(key))
     return file
 
 
 def _named(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now, whole = datetime.now(UTC), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now, subject = datetime.now(UTC), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return x509.CertificateBuilder(
-        whole, whole, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
+        subject,
+        subject,
+        key.public_key(),
+        x509.random_serial_number(),
+        now - timedelta(days=1),
+        now + timedelta(days=1),
     )
 
 

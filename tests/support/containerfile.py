@@ -21,7 +21,7 @@ def steps() -> list[tuple[str, str]]:
     return [(line.split()[0], line.partition(" ")[2]) for line in text.splitlines() if line.strip()]
 
 
-def the_one(instruction: str) -> str:
+def only_instruction(instruction: str) -> str:
     """Return the arguments of an instruction that occurs exactly once."""
     (found,) = [rest for name, rest in steps() if name == instruction]
     return found
@@ -29,7 +29,7 @@ def the_one(instruction: str) -> str:
 
 def command() -> list[str]:
     """Return the command that a container runs."""
-    words: list[str] = json.loads(the_one("CMD"))
+    words: list[str] = json.loads(only_instruction("CMD"))
     return words
 
 
@@ -41,16 +41,16 @@ def copies() -> Iterator[tuple[str, str]]:
             yield source, target
 
 
-def seen_by_a_build(root: Path) -> Iterator[str]:
+def build_context(root: Path) -> Iterator[str]:
     """Return the files in the build context: of the ignore file's rules, the last that matches a path decides."""
     rules = [line for line in IGNORE.read_text().splitlines() if line and not line.startswith("#")]
     for file in sorted(file for file in root.rglob("*") if file.is_file()):
         path = file.relative_to(root)
-        ways = [str(way) for way in (path, *path.parents)][:-1]
+        ancestors = [str(ancestor) for ancestor in (path, *path.parents)][:-1]
         seen = True
         for rule in rules:
             pattern = rule.removeprefix("!")
-            if any(fnmatch.fnmatch(way, pattern) for way in ways):
+            if any(fnmatch.fnmatch(ancestor, pattern) for ancestor in ancestors):
                 seen = rule.startswith("!")
         if seen:
             yield str(path)

@@ -42,52 +42,52 @@ def columns(detail: str) -> list[str]:
     return [*QI, *SIGNS, *(["pain_average"] if detail == "full" else [])]
 
 
-def answers(dice: random.Random, duration: str, hopelessness: str) -> Row:
-    row = {sign: dice.choice(CODES) for sign in SIGNS} | {"hopelessness": hopelessness}
+def answers(rng: random.Random, duration: str, hopelessness: str) -> Row:
+    row = {sign: rng.choice(CODES) for sign in SIGNS} | {"hopelessness": hopelessness}
     if duration in ("masked", "any"):
         return row | {"pain": "masked", "pain_average": "masked"}
     if duration == "not_shown":
-        return row | {"pain": dice.choice(("0", "declined", "not_answered")), "pain_average": "not_shown"}
-    return row | {"pain": dice.choice("123"), "pain_average": dice.choice(AVERAGES)}
+        return row | {"pain": rng.choice(("0", "declined", "not_answered")), "pain_average": "not_shown"}
+    return row | {"pain": rng.choice("123"), "pain_average": rng.choice(AVERAGES)}
 
 
-def group(dice: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
+def group(rng: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
     """Return rows with the same quasi-identifiers and as diverse hopelessness as the rule requires."""
     generalized = [
         "0",
-        dice.choice("12"),
-        *(dice.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2)),
+        rng.choice("12"),
+        *(rng.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2)),
     ]
     if generalized.count("0") + generalized.count("1") > 2:
-        generalized[1] = dice.choice("123")
-    return [dict(zip(QI, key, strict=True)) | answers(dice, key[2], answer) for answer in generalized]
+        generalized[1] = rng.choice("123")
+    return [dict(zip(QI, key, strict=True)) | answers(rng, key[2], answer) for answer in generalized]
 
 
 def rows(seed: int = 1, k: int = K, suppressed: bool = True) -> Rows:
     """Return random rows of a release for this seed: levels, groups and answers."""
-    dice = random.Random(seed)
-    periods = dice.choice((["2025", "2026"], ["2026"], ["any"]))
-    ages = dice.choice((*(sorted(codes) for codes in AGES.values()), ["any"]))
-    durations = dice.choice((*(sorted(codes) for codes in DURATIONS.values()), ["any"]))
+    rng = random.Random(seed)
+    periods = rng.choice((["2025", "2026"], ["2026"], ["any"]))
+    ages = rng.choice((*(sorted(codes) for codes in AGES.values()), ["any"]))
+    durations = rng.choice((*(sorted(codes) for codes in DURATIONS.values()), ["any"]))
     keys = [(period, age, duration) for period in periods for age in ages for duration in durations]
-    keys = dice.sample(keys, dice.randint(1, len(keys)))
-    found = [row for key in keys for row in group(dice, key, dice.randint(k, 4 * k))]
+    keys = rng.sample(keys, rng.randint(1, len(keys)))
+    found = [row for key in keys for row in group(rng, key, rng.randint(k, 4 * k))]
     if suppressed:
-        found += group(dice, keys[0], 20 * k)
-        found += group(dice, ("masked", "masked", "masked"), k)
+        found += group(rng, keys[0], 20 * k)
+        found += group(rng, ("masked", "masked", "masked"), k)
     return found
 
 
 def usual() -> Rows:
     """Return rows to plant leaks in: two years, ungeneralized ages and pain durations, and a suppressed group."""
-    dice = random.Random(7)
+    rng = random.Random(7)
     keys = [
         (period, age, d)
         for period in ("2025", "2026")
         for age in ("18_to_24", "45_to_54")
         for d in ("not_shown", "over_a_year")
     ]
-    return [row for key in keys for row in group(dice, key, 20)] + group(dice, ("masked",) * 3, K)
+    return [row for key in keys for row in group(rng, key, 20)] + group(rng, ("masked",) * 3, K)
 
 
 def in_signs(code: str) -> str:

@@ -38,16 +38,16 @@ def rows(
     questionnaire: Questionnaire, count: int, levels: dict[str, str], suppressed: int
 ) -> Iterator[tuple[str, ...]]:
     """Generate full-detail rows, the first ``suppressed`` of them suppressed."""
-    chance, shape = Random(7), RowFormat(questionnaire)
+    rng, shape = Random(7), RowFormat(questionnaire)
     for number in range(count):
-        answers = {sign: chance.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
+        answers = {sign: rng.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
         has_pain = answers["pain"] in ("1", "2", "3")
-        answers["pain_average"] = chance.choice(["0", "4", "10", "declined", "not_answered"])
+        answers["pain_average"] = rng.choice(["0", "4", "10", "declined", "not_answered"])
         answers |= {} if has_pain else {"pain_average": "not_shown"}
-        length = chance.choice(PAIN[levels["pain_duration"]])
+        length = rng.choice(PAIN[levels["pain_duration"]])
         generalized = (
-            chance.choice(PERIODS[levels["period"]]),
-            chance.choice(AGES[levels["age_band"]]),
+            rng.choice(PERIODS[levels["period"]]),
+            rng.choice(AGES[levels["age_band"]]),
             length if has_pain or length == "any" else "not_shown",
         )
         yield shape.full(("masked",) * 3 if number < suppressed else generalized, answers)
@@ -77,7 +77,7 @@ def release(
         detail: "".join([csv_record(shape.columns(detail)), *lines[detail]]).encode("utf-8")
         for detail in (SIGNS_DETAIL, FULL_DETAIL)
     }
-    stating = stated(questionnaire, contents, count, levels, suppressed)
+    stated_manifest = manifest_of(questionnaire, contents, count, levels, suppressed)
     with db.engines[None].begin() as connection:
         values: dict[str, Any] = {
             "made_at": 1_795_460_400,
@@ -85,11 +85,11 @@ def release(
             "questionnaire": questionnaire.id,
             "version": questionnaire.version,
             "rows": count,
-            "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
+            "manifest": json.dumps(stated_manifest, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
             "codebook": {
                 detail: codebook.to_json(
-                    codebook.columns(stating, questionnaire, hierarchies.load(questionnaire), detail)
+                    codebook.columns(stated_manifest, questionnaire, hierarchies.load(questionnaire), detail)
                 )
                 for detail in (SIGNS_DETAIL, FULL_DETAIL)
             },
@@ -101,7 +101,7 @@ def release(
     return db.session.get_one(Release, release_id)
 
 
-def stated(
+def manifest_of(
     questionnaire: Questionnaire, contents: dict[str, bytes], count: int, levels: dict[str, str], suppressed: int
 ) -> dict[str, Any]:
     """Return the manifest's content that the files are built from."""

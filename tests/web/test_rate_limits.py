@@ -55,7 +55,7 @@ def test_unreachable_rate_limit_storage_allows_all_requests(silent):
 
 def test_in_memory_rate_limit_counts_each_address():
     storage = Storage("memory://")
-    assert [storage.allows(ONCE_AN_HOUR, "forms", whose) for whose in ("ann", "ann", "ben")] == [True, False, True]
+    assert [storage.allows(ONCE_AN_HOUR, "forms", client) for client in ("ann", "ann", "ben")] == [True, False, True]
 
 
 def test_unknown_rate_limit_storage_scheme_is_refused():

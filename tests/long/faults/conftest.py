@@ -11,7 +11,7 @@ from tests.support.faults import SENTINELS
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+def checked_log(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Return a function that returns the log; it fails if the log is empty or contains a typed value."""
 
     def read() -> str:

@@ -87,14 +87,16 @@ def _drop_connections(cluster, name):
 
 
 @pytest.mark.parametrize("fault", [stopped, silent, locked, read_only])
-def test_postgresql_fault_loses_no_answers_and_no_request(fault, own_cluster, proxy, make_site, clock, logged, report):
+def test_postgresql_fault_loses_no_answers_and_no_request(
+    fault, own_cluster, proxy, make_site, clock, checked_log, report
+):
     url = own_cluster.copy_of("template_site")
     users = SiteUsers(make_site(DATABASE_URL=proxied_url(proxy, url)), clock)
     users.prepare()
     with fault(own_cluster, url, proxy):
         users.run_during_fault()
     users.run_after_recovery()
-    logged()
+    checked_log()
     report(f"postgresql {fault.__name__}: the slowest page took {users.slowest:.1f} s")
 
 
@@ -104,7 +106,7 @@ def proxied_url(proxy, url):
     return f"postgresql://site@127.0.0.1:{proxy.port}/{name}"
 
 
-def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_site, clock, logged, report):
+def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_site, clock, checked_log, report):
     """The tables are on a small disk. Patients send requests until it is full; no acknowledged reference is lost."""
     with small_disk(24) as disk:
         place = disk / "tables"
@@ -131,7 +133,7 @@ def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_si
         assert {reference_code.fingerprint(reference) for reference in acknowledged} < stored and len(stored) == len(
             acknowledged
         ) + 1
-        logged()
+        checked_log()
         close(site)
         own_cluster.execute("DROP DATABASE on_small WITH (FORCE)")
         own_cluster.execute("DROP TABLESPACE small")
@@ -167,7 +169,7 @@ def mounted_read_only(folder):
 
 
 @pytest.mark.parametrize("fault", [locked_files, full_disk, mounted_read_only])
-def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, make_site, clock, logged, report):
+def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, make_site, clock, checked_log, report):
     with small_disk(8) as disk:
         for file in sqlite_template.glob("*.sqlite"):
             shutil.copy(file, disk / file.name)
@@ -181,14 +183,14 @@ def test_sqlite_fault_loses_no_answers_and_no_request(fault, sqlite_template, ma
             if fault is mounted_read_only:
                 close(site)
         users.run_after_recovery()
-        logged()
+        checked_log()
         close(site)
         report(f"sqlite {fault.__name__}: the slowest page took {users.slowest:.1f} s")
 
 
 @pytest.mark.parametrize("mode", ["cut before", "cut after"])
 def test_connection_lost_during_commit_stores_a_single_request(
-    mode, own_cluster, proxy, make_site, clock, logged, report
+    mode, own_cluster, proxy, make_site, clock, checked_log, report
 ):
     """The client cannot know whether it was stored; a retry gives one request, under the reference stored first."""
     url = own_cluster.copy_of("template_site")
@@ -208,7 +210,7 @@ def test_connection_lost_during_commit_stores_a_single_request(
     assert received == [(2,)] and rows(url, "SELECT count(*) FROM audit_event WHERE action = 'request.changed'") == [
         (0,)
     ]
-    logged()
+    checked_log()
     report(f"postgresql {mode} its COMMIT: {len(stored) - 1} stored, then 1 request under one reference")
 
 
