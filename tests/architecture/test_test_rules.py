@@ -64,7 +64,7 @@ def parsed(file: Path) -> ast.AST:
 
 
 @pytest.mark.parametrize("check", [wall_clocks, unguarded, imported_modules])
-def test_no_test_module_depends_on(check):
+def test_test_modules_violate_no_rule(check):
     files = [*MODULES, *(TESTS / "long").rglob("*.py")] if check is imported_modules else MODULES
     found = {str(file.relative_to(ROOT)): check(parsed(file)) for file in files}
     assert {name: what for name, what in found.items() if what} == {}
@@ -82,7 +82,7 @@ def test_no_test_module_depends_on(check):
         (imported_modules, "import tests.conftest"),
     ],
 )
-def test_dependence_is_detected(check, line):
+def test_rule_violation_is_detected(check, line):
     assert check(ast.parse(line))
 
 

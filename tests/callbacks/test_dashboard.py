@@ -77,7 +77,7 @@ def details_of(team, action):
 
 
 @pytest.mark.usefixtures("monday_noon")
-class TestMorning:
+class TestSections:
     @pytest.mark.each_database
     def test_request_appears_once_in_the_first_matching_section(self, team, ann, request_call, clock):
         first, late, now, mine, _later = request_calls(
@@ -93,7 +93,7 @@ class TestMorning:
         assert shown(page) == {"first": ["First"], "overdue": ["Late"], "today": ["Now"], "mine": ["Mine"]}
         assert counted(page) == [1, 1, 1, 1, 0]
         assert_absent(SECRETS, page.text)
-        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one page view is one event"
+        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one audit event per page view"
 
     def test_dashboard_is_staff_home_and_first_menu_entry(self, ann):
         page = ann.get("/staff/")
@@ -145,7 +145,7 @@ class TestMorning:
         for count in (2, 300):
             fill(team, count)
             asked[count] = statements_of(team.app, lambda: ann.get("/staff/callbacks/today"))
-        assert len(asked[300]) <= len(asked[2]) + 1, "one more: the count of a long section"
+        assert len(asked[300]) <= len(asked[2]) + 1, "one query more: the count of a long section"
         assert len(asked[300]) <= 22
         assert_indexed(team.app, asked[300], "callback_request")
 
@@ -160,7 +160,7 @@ def fill(team, count):
         connection.execute(insert(table), rows)
 
 
-class TestNext:
+class TestNextRequest:
     @pytest.mark.each_database
     def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, request_call, clock):
         first, hers, mine, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
@@ -175,7 +175,7 @@ class TestNext:
             sections_seen.append(page.address.rpartition("/")[2])
         assert sections_seen == [first, mine, free]
         page = ann.get(page.main.find("a", accesskey="n")["href"])
-        assert page.address.endswith(first), "all were viewed: the most urgent again"
+        assert page.address.endswith(first), "after all were viewed, the most urgent again"
 
     @pytest.mark.each_database
     def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, request_call, clock):
@@ -258,7 +258,7 @@ class TestHandover:
         page = open_(ben, id_)
         assert page.words.index(NOTE) < page.words.index(PHONE)
         page = press(ben, page, "call", outcome="no_answer", note="a plain note")
-        assert page.words.index(PHONE) < page.words.index(NOTE), "it is a note like others now"
+        assert page.words.index(PHONE) < page.words.index(NOTE), "no longer highlighted"
         assert "Handover note" not in ben.get("/staff/callbacks/today").words
 
     def test_handover_to_next_shift_puts_the_request_back(self, team, ann, request_call, clock):
@@ -297,7 +297,7 @@ class TestHandover:
 
 
 @pytest.mark.usefixtures("monday_noon")
-class TestPaper:
+class TestPrintList:
     def test_print_list_shows_call_data_and_no_health_data(self, team, ann, request_call, clock):
         form_fields = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
         first, second = request_calls(team, request_call, clock, "Patient One", **form_fields) + request_calls(
@@ -314,7 +314,7 @@ class TestPaper:
         assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
         assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
         assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
-        assert page.main.find("form") is None, "no random token among the words"
+        assert page.main.find("form") is None, "the words contain no random token"
         for word in ("example.org", "call first", "hopeless", "pain", "summary"):
             assert word not in str(page.main).lower(), word
         assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]

@@ -52,7 +52,7 @@ def test_any_page_of_the_form_can_be_fetched_again(visitor):
     assert not visitor.get("/consultation").title.startswith("Error: ")
 
 
-def test_reading_pages_changes_no_cookie(visitor):
+def test_get_requests_change_no_cookie(visitor):
     review(visitor)
     before = form_cookie(visitor), visitor.client.get_cookie("draft").value
     for address in ("/consultation", "/consultation/review", "/consultation/status", "/check/sadness", "/"):
@@ -74,7 +74,7 @@ def test_longest_form_survives_a_fresh_get(visitor, letters):
     assert typed["message"] == [message] and typed["share"] == ["yes"]
 
 
-def test_form_too_long_for_a_cookie_comes_back_at_once(visitor, site):
+def test_form_too_long_for_a_cookie_is_shown_directly(visitor, site):
     page = visitor.get("/consultation")
     message = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
     fields = {**page.typed("/consultation/review"), **FORM, "message": message}
@@ -125,7 +125,9 @@ def test_request_can_be_sent_with_cookies_off(site, clock, stored):
     page = visitor.fill(page, "/consultation/review")
     clock.forward(10)
     sent = visitor.fill(page, "/consultation/sent")
-    assert reference_on(sent) == reference_on(visitor.fill(page, "/consultation/sent")), "sent again, it is one request"
+    assert reference_on(sent) == reference_on(visitor.fill(page, "/consultation/sent")), (
+        "a retry stores no second request"
+    )
     [(_request, details)] = stored(site)
     assert details.name == NAME
 
@@ -154,7 +156,7 @@ def test_form_without_cookie_and_proof_of_origin_is_refused(site, clock, stored,
     assert response.status_code == 200 and len(stored(site)) == 1
 
 
-def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, request_call):
+def test_lookup_with_cookies_off_shows_reason_and_phone_number(site, request_call):
     reference = reference_on(request_call(Visitor(site)))
     visitor = without_cookies(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)

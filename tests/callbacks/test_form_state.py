@@ -53,7 +53,7 @@ EMOJI = "".join(map(chr, [*range(0x1F300, 0x1F650), *range(0x1F680, 0x1F6C6), *r
 @pytest.mark.parametrize(
     "letters", [HANZI, EMOJI, HANZI + EMOJI, "ñáéü ABCxyz"], ids=["Chinese", "emoji", "both", "Spanish"]
 )
-def test_longest_form_fits_a_cookie_and_comes_back_whole(keyring, letters):
+def test_longest_form_fits_a_cookie_and_round_trips(keyring, letters):
     form = StoredForm(STATE, longest(letters), checked=True, at=1795000000)
     cookie = form.encrypted(keyring, DRAFT_ID)
     assert cookie is not None and len(ATTRIBUTES) + len(cookie) <= MAX_COOKIE
@@ -65,7 +65,7 @@ def test_form_beyond_the_limit_is_not_stored(keyring):
     assert StoredForm(STATE, typed, checked=True, at=1795000000).encrypted(keyring, DRAFT_ID) is None
 
 
-def test_cookie_size_says_little_about_the_form(keyring):
+def test_cookie_size_reveals_little_about_the_form(keyring):
     rng = Random(3)
     sizes = {
         len(StoredForm(STATE, {"message": "".join(rng.choices(HANZI, k=k))}, False, 0).encrypted(keyring, DRAFT_ID))
@@ -91,7 +91,7 @@ def test_arbitrary_cookie_is_no_form(keys, cookie):
 @given(
     st.dictionaries(st.sampled_from(["name", "message", "days"]), st.text(max_size=80) | st.lists(st.text(max_size=9)))
 )
-def test_any_form_comes_back_as_it_was_stored(keys, typed):
+def test_any_form_round_trips_unchanged(keys, typed):
     keyring = Keyring(keys, (DRAFT,))
     form = StoredForm(STATE, typed, checked=False, at=7)
     assert StoredForm.read(keyring, form.encrypted(keyring, DRAFT_ID), DRAFT_ID, 7) == form

@@ -123,7 +123,7 @@ def test_rotation_reencrypts_all_and_destroys_keys_a_day_later(site, folder, pat
     assert (done.resealed, done.hashed, done.unreadable, done.destroyed) == (7, 3, 0, 0)
     assert done.waits_until == clock() + EMPTY_KEY_SECONDS
     assert old not in key_id(site) and decrypted(site, folder) == ALL
-    assert ids(folder)[0] == old, "a daily backup falls in between"
+    assert ids(folder)[0] == old, "the old key outlasts a daily backup"
     assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS - 1).destroyed == 0
     done = rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
     assert (done.resealed, done.destroyed, done.waits_until) == (0, 1, None)
@@ -167,7 +167,7 @@ def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, pati
     assert old in key_id(site)
     late = clock() + EMPTY_KEY_SECONDS
     done = rotate_keys(site, folder, late)
-    assert (done.resealed, done.destroyed) == (1, 0), "no backup holds it yet under the new key"
+    assert (done.resealed, done.destroyed) == (1, 0), "no backup contains it under the new key yet"
     assert rotate_keys(site, folder, late + EMPTY_KEY_SECONDS).destroyed == 1
     assert [name for name, *_ in decrypted(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
 
@@ -413,7 +413,7 @@ def test_added_key_awaiting_activation_is_not_destroyed(site, folder, patients, 
     assert ids(folder)[1] == added.id and decrypted(site, folder) == ALL
 
 
-class TestSeveralMachines:
+class TestSeveralNodes:
     def test_stale_key_file_raises_and_publishes_nothing(self, site, folder, patients, clock, tmp_path):
         other = tmp_path / "other"
         shutil.copytree(folder, other)

@@ -49,7 +49,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
     assert page.title.startswith("Check your request")
     for shown in (NAME, FORM["say"], PHONE, FORM["email"], "zentinelmessage words"):
         assert shown in page.words
-    assert stored(site) == [], "nothing is sent before it is checked"
+    assert stored(site) == [], "nothing is stored before the review"
     clock.forward(60)
     page = visitor.fill(page, "/consultation/sent")
     assert (page.address, page.status) == ("/consultation/sent", 200)
@@ -248,7 +248,7 @@ def test_leave_deletes_typed_values(visitor):
     assert form_of(visitor).typed("/consultation/review")["name"] == [""]
 
 
-class TestSharing:
+class TestSharedSummary:
     def test_shared_summary_stores_the_previewed_answers(self, visitor, site, request_call, stored):
         visitor.walk(sadness="2", hopelessness="1", appetite="declined", pain="3")
         visitor.disagree()
@@ -335,7 +335,7 @@ def test_patient_under_18_is_reached_through_the_guardian(visitor, site, request
     assert (details.call, details.ask_for) == ("+13035550199", "Ana")
 
 
-class TestBots:
+class TestSpamProtection:
     def test_filled_honeypot_field_refuses_the_form(self, visitor, site, clock, stored):
         page = review(visitor, website="https://spam.example")
         assert page.status == 200 and page.typed("/consultation/review")["website"] == [""]
@@ -420,7 +420,7 @@ class TestStatus:
         reference = reference_on(request_call(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         assert "takes the place of your earlier request" in page.words
-        assert page.typed("/consultation/review")["name"] == [""], "what was sent can be read by the team only"
+        assert page.typed("/consultation/review")["name"] == [""], "only staff can read a sent request"
         page = visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0188", "days": ["4"]})
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent")
@@ -492,7 +492,7 @@ def test_database_holds_no_personal_data_in_plaintext(make_site, database_url, r
     else:
         dump = request.getfixturevalue("cluster").dump(database_url)
     [(_, details)] = stored(site)
-    assert b"callback_request" in dump and details.name == NAME, "it holds the request"
+    assert b"callback_request" in dump and details.name == NAME, "the control: the dump contains the request"
     assert_absent([*SECRETS, *spellings(reference)], dump)
 
 
@@ -504,7 +504,7 @@ def test_visitor_only_node_cannot_decrypt_stored_requests(make_site, keys, tmp_p
     site = make_site(KEYS_DIR=own, SERVE=("visitor",))
     request_call(Visitor(site))
     [(_, details)] = stored(site)
-    assert details.name == NAME, "who holds the keys reads it"
+    assert details.name == NAME, "the control: a node with the keys decrypts it"
     with pytest.raises(SettingsError):
         Keyring(own, (CALLBACK,))
 
@@ -522,7 +522,7 @@ def test_ciphertext_moved_between_requests_is_not_decrypted(site, request_call, 
     assert [details for _, details in stored(site)] == [None, None]
 
 
-class TestChanging:
+class TestRequestChange:
     """A change of a request: the form itself names the request that it replaces."""
 
     def changing(self, visitor, **fields):

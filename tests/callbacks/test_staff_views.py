@@ -61,7 +61,7 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, request_call):
         *("request.received", "request.claimed", "request.attempted", "request.reached"),
         *("request.closed", "request.reopened"),
     ]
-    assert done.count("request.viewed") == 7, "each view is an event"
+    assert done.count("request.viewed") == 7, "one audit event per view"
     history = page.main.select("#hist")[0].find_next("ol").get_text(" ", strip=True)
     assert "Left a voicemail" in history
 
@@ -273,7 +273,7 @@ def fill(team, count):
         connection.execute(insert(CallbackRequest.__table__), rows)
 
 
-class TestSamePerson:
+class TestDuplicates:
     @pytest.mark.each_database
     def test_possible_duplicates_match_by_phone_or_email(self, team, ann, request_call):
         request_call(Visitor(team.site), name="Rosa One", email="")
@@ -290,7 +290,7 @@ class TestSamePerson:
         page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=typed)
         assert "1 request found" in page.words and NAME in page.words
         assert list(page.response.request.args) == ["sent"]
-        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the ids it found, not what was typed"
+        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the found ids, not the search text"
         assert_absent([typed], page.response.request.url, json.dumps(events(team)))
         page = ann.send(page, "/staff/callbacks/search", contact="303 555 0100")
         assert "0 requests found" in page.words
@@ -433,7 +433,7 @@ def test_queue_decrypts_requests_of_both_keys_after_rotation(
         fresh = runner.invoke(args=["keys", "add", purpose]).stdout.strip()
         assert runner.invoke(args=["keys", "activate", purpose, fresh]).exit_code == 0
     request_call(Visitor(site), name="After")
-    assert set(names_in(ann.get("/staff/callbacks"))) == {"Before", "After"}, "an unknown key is read anew"
+    assert set(names_in(ann.get("/staff/callbacks"))) == {"Before", "After"}, "an unknown key id reloads the key file"
     with site.app_context():
         key_id = set(db.session.scalars(select(CallbackRequest.key_id)))
     assert key_id == set(Keyring(own, (CALLBACK,)).derive_all(CALLBACK, "x"))

@@ -43,16 +43,16 @@ def test_every_six_step_sequence_preserves_invariants():
     for before, (what, *more), after in transitions(Progress(), 6):
         count += 1
         who = more[0] if more else None
-        assert before.state is not State.WITHDRAWN, "nothing follows a withdrawal"
+        assert before.state is not State.WITHDRAWN, "withdrawn is final"
         assert (after.state is State.WITHDRAWN) == (what == "withdraw")
         assert after.attempts - before.attempts == (what in ("attempt", "reach"))
-        assert after.owner is None or after.state is not State.NEW, "who has it has begun"
+        assert after.owner is None or after.state is not State.NEW, "a claimed request is in progress"
         if after.state is State.CLAIMED:
             assert after.owner is not None
         if what in ("attempt", "reach", "close", "put_back"):
-            assert before.owner == who, "only who has it works on it"
+            assert before.owner == who, "only the owner may act"
         if what == "claim":
-            assert before.owner is None and after.owner == who, "a claim takes no request from another"
+            assert before.owner is None and after.owner == who, "a claim needs an unclaimed request"
         if what == "reopen":
             assert before.state is State.CLOSED
         elif what != "withdraw":

@@ -84,7 +84,7 @@ def test_refused_start_of_a_process_prints_the_line_only(settings):
     assert done.returncode == 1 and done.stdout == ""
     *warnings, line = done.stderr.splitlines()
     assert line == "The site cannot start: key file draft.toml is missing: run flask keys init"
-    assert all(" warning " in warning for warning in warnings), "such as crisis files that are to be checked again"
+    assert all(" warning " in warning for warning in warnings), "warnings such as unchecked crisis files"
 
 
 def test_second_database_upgrade_changes_nothing(invoke, tmp_path):

@@ -48,7 +48,7 @@ def test_open_circuit_admits_a_single_probe_after_the_pause(breaker, clock):
     clock.forward(OPEN_SECONDS)
     assert [refused(breaker) for _ in range(3)] == [False, True, True]
     clock.forward(OPEN_SECONDS)
-    assert not refused(breaker), "who tried may have died of it"
+    assert not refused(breaker), "the probe may never have returned"
     breaker.shut()
     assert refused(breaker)
     clock.forward(OPEN_SECONDS)

@@ -25,7 +25,9 @@ def test_containerfile_passes_hadolint(tmp_path):
     assert (done.returncode, done.stdout) == (0, "")
     faulty = tmp_path / "Containerfile"
     faulty.write_text("FROM python\nRUN cd /app && sudo true\n")
-    assert subprocess.run([hadolint, faulty], capture_output=True).returncode != 0, "it does look"
+    assert subprocess.run([hadolint, faulty], capture_output=True).returncode != 0, (
+        "the control: hadolint reports a fault"
+    )
 
 
 def test_build_context_holds_only_the_listed_files(tmp_path):
@@ -48,7 +50,7 @@ def test_containerfile_has_no_secret_and_a_non_root_user():
     assert not re.search(r"SCREENING_|password|secret|token", SHIPPED.read_text(), re.IGNORECASE)
     assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", only_instruction("USER"))
     after_user = [name for name, _ in steps()][[name for name, _ in steps()].index("USER") :]
-    assert not {"COPY", "RUN"} & set(after_user), "nothing but instance/ is that user's"
+    assert not {"COPY", "RUN"} & set(after_user), "only instance/ belongs to that user"
 
 
 def test_container_command_matches_make_run():

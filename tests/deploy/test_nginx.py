@@ -133,9 +133,9 @@ def test_node_receives_real_client_address_not_forged_headers(start_nginx):
 def test_post_is_never_retried_and_get_is_retried(start_nginx):
     nginx, nodes = start_nginx(None, None)
     assert nginx.request("POST", "/consultation/sent", b"name=Rosa", FORM).status == 502
-    assert sum(len(node.got) for node in nodes) == 1, "the form reached one node, and no second one"
+    assert sum(len(node.got) for node in nodes) == 1, "the form is sent to one node only"
     assert nginx.request("GET", "/consultation").status == 502
-    assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "both nodes were asked"
+    assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "the request is sent to both nodes"
 
 
 def test_interrupted_get_is_served_by_the_other_node(start_nginx):
@@ -157,7 +157,7 @@ def test_slow_client_occupies_nginx_and_no_node(start_nginx):
         connection.putheader(name, value)
     connection.endheaders(b"sadness")
     assert nginx.request("GET", "/healthz").status == 200
-    assert [method for method, *_ in node.got] == ["GET"], "half a form is not passed on"
+    assert [method for method, *_ in node.got] == ["GET"], "an incomplete form is not forwarded"
     connection.send(b"=1")
     assert connection.getresponse().status == 200
     assert node.got[-1][3] == b"sadness=1"
@@ -182,7 +182,7 @@ def test_node_is_out_of_rotation_while_a_command_runs(start_nginx, tmp_path):
     assert run_out_of_rotation(nginx, first.server_port, "false")[0] == 1
     first.got.clear()
     assert [nginx.request("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
-    assert first.got == [] and len(second.got) == 6, "where the command failed, the node stays out"
+    assert first.got == [] and len(second.got) == 6, "the node stays out after a failed command"
     assert run_out_of_rotation(nginx, first.server_port, "true")[0] == 0
     assert [nginx.request("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
     assert "/leave" in [path for _, path, *_ in first.got] and len(second.got) < 12
@@ -246,7 +246,7 @@ def test_nginx_logs_and_stores_nothing_about_requests(start_nginx):
         broken.recv(4096)
     nginx.__exit__()
     log = nginx.log()
-    assert "signal" in log, "it does log of itself"
+    assert "signal" in log, "the control: nginx writes to its log"
     assert not [word for word in ("127.0.0.1", "client", "request", "check", "summary", "hello") if word in log], log
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
 

@@ -61,7 +61,9 @@ def test_units_pass_systemd_analyze_verify(unit_root):
     assert analyze("verify", *map(str, files), SYSTEMD_UNIT_PATH=f"{units}:") == ""
     web = units / "screening-web@.service"
     web.write_text(web.read_text().replace("Restart=", "Restrat="))
-    assert "Unknown key 'Restrat'" in analyze("verify", str(files[0]), SYSTEMD_UNIT_PATH=f"{units}:"), "it does look"
+    assert "Unknown key 'Restrat'" in analyze("verify", str(files[0]), SYSTEMD_UNIT_PATH=f"{units}:"), (
+        "the control: a faulty unit is reported"
+    )
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -74,7 +76,7 @@ def test_unit_exposure_stays_under_the_limit(unit_root, name):
     bare = re.search(
         r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={unit_root}", name)
     )
-    assert bare and float(bare[1]) > 9, "it is the drop-in that does it"
+    assert bare and float(bare[1]) > 9, "the drop-in is necessary"
 
 
 def test_web_unit_command_matches_make_run():

@@ -88,7 +88,7 @@ def test_back_through_the_review_shows_its_pages(visitor, answered_walker):
     assert_back_shows(visitor, "/check/sleep")
 
 
-def test_back_through_the_callback_form_shows_what_was_typed(visitor):
+def test_back_through_the_callback_form_shows_typed_text(visitor):
     visitor.open("/consultation")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.page.locator(".nhsuk-error-summary").count() == 1

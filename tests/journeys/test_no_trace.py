@@ -78,7 +78,7 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, sen
     with sqlite3.connect(sentinel_server.folder / "site-pending.sqlite") as database:
         (row,) = database.execute("SELECT * FROM pending_response").fetchall()
     database.close()
-    assert f"{SENTINEL}3" in str(row), "the copy itself holds the answers"
+    assert f"{SENTINEL}3" in str(row), "the stored response has the answers"
     everything = {"log": sentinel_server.log.read_text(), "headers and addresses": "\n".join(heads[:])}
     everything["other data"] = (sentinel_server.folder / "site.sqlite").read_bytes().decode("latin-1")
     for place, text in everything.items():

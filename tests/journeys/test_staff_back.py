@@ -47,7 +47,7 @@ class Tab:
         assert shows in self.text(), f"{action}: {shows!r} is not in {self.text()!r}"
         before = self.page.url, self.text()
         self.leave_and_go_back()
-        assert (self.page.url, self.text()) == before, f"{action}: Back shows another page"
+        assert (self.page.url, self.text()) == before, f"{action}: Back does not show the same page"
         self.sent.append(f"{action} {shows}")
 
     def leave_and_go_back(self) -> None:
@@ -188,7 +188,7 @@ def test_back_after_mail_forms(site_tab, team):
     tab.send("/mail/retry", "It will be tried again")
 
 
-def test_back_after_stale_token_keeps_the_words(site_tab, team):
+def test_back_after_stale_token_preserves_typed_text(site_tab, team):
     tab, ann = site_tab, team.add("ann", "callbacks")
     enter(tab, ann)
     tab.open("/staff/callbacks/closed-days")
@@ -198,7 +198,7 @@ def test_back_after_stale_token_keeps_the_words(site_tab, team):
     tab.send("/closed-days", "December 24, 2026")
 
 
-def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
+def test_back_after_recovered_form_preserves_typed_text(site_tab, team, clock):
     tab, ann = site_tab, team.add("ann", "callbacks")
     enter(tab, ann)
     tab.open("/staff/callbacks/new")

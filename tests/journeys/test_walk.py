@@ -32,7 +32,7 @@ def test_walk_completes_by_keyboard_alone(browser_visitor):
             page.keyboard.press("Tab")
             if page.locator(":focus").count() and page.locator(":focus").evaluate("(e, s) => e.matches(s)", selector):
                 seen = page.locator(":focus").bounding_box()
-                assert seen is not None and 0 <= seen["y"] < 780, "focus is in sight"
+                assert seen is not None and 0 <= seen["y"] < 780, "the focus is visible"
                 return
         pytest.fail(f"Tab never reaches {selector}")
 

@@ -50,7 +50,7 @@ def test_back_in_the_walk_finds_the_help_page(firefox, server):
     back(firefox, server, "/check/hopelessness")
 
 
-def test_back_in_the_callback_form_shows_what_was_typed(firefox, server):
+def test_back_in_the_callback_form_shows_typed_text(firefox, server):
     firefox.open(f"{server.address}/consultation")
     firefox.press("#ask > button")
     assert "nhsuk-error-summary" in firefox.source

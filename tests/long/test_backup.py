@@ -179,7 +179,7 @@ def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, repo
         for part in file.parent.glob(".*.part"):
             part.unlink()
     report(
-        f"{kind}: of {KILLS} backups {killed} killed, {partial} half written; {replaced} took the place of the one before"
+        f"{kind}: of {KILLS} backups {killed} killed, {partial} partly written; {replaced} replaced the previous one"
     )
     assert partial >= KILLS // 4
     assert len(rows_in(filled)["shuffled_response"]) == COPIES
@@ -205,7 +205,7 @@ def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_databas
         assert (len(found["shuffled_response"]), len(found["audit_event"])) in ((0, 0), (COPIES, 1))
         if found["shuffled_response"]:
             everything, url = everything + 1, empty_database(kind)
-    report(f"{kind}: of {KILLS} restores {killed} killed; {everything} had stored everything, the others nothing")
+    report(f"{kind}: of {KILLS} restores {killed} killed; {everything} stored everything, the others nothing")
     assert killed >= KILLS // 2
     measured(url, keys, "restore", file)
 
@@ -229,7 +229,7 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
             while written(folder) < 0:
                 assert not ends_within(process, 0.001)
             for shown in pool.map(Patient.send, patients[wave * A_WAVE :][:A_WAVE]):
-                assert shown is not None, "nobody is kept from sending"
+                assert shown is not None, "a backup blocks no request"
                 known.append(reference_code.fingerprint(shown))
                 beside += process.poll() is None
             assert process.wait(60) == 0
@@ -241,7 +241,5 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
             found = set(references_in(restored))
             assert before <= found <= after
             counts.append(len(found))
-        report(
-            f"{kind}: {len(known)} requests came, {beside} were answered while a backup was made; they hold {counts}"
-        )
+        report(f"{kind}: {len(known)} requests came, {beside} were answered during a backup; the backups have {counts}")
         assert beside

@@ -55,7 +55,7 @@ def test_killed_server_loses_no_acknowledged_request(kind, tmp_path, request, re
         stored = references_in(server.database)
         report(f"{kind}: all pressed Send once more: {len(stored)} requests of {PATIENTS} patients")
         assert len(stored) == len(set(stored)) == PATIENTS
-        assert all(again[name] == shown for name, shown in acknowledged.items()), "the same reference again"
+        assert all(again[name] == shown for name, shown in acknowledged.items()), "a retry gives the same reference"
 
 
 def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, report):
@@ -107,5 +107,5 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
         if following is None or seen >= 500:
             break
         page = ann.get(following["href"])
-    report(f"{seen} of what was stored opened by the team: all of it escaped")
+    report(f"{seen} stored requests opened by staff: all values escaped")
     assert seen >= 100

@@ -95,7 +95,7 @@ def test_container_build_serves_the_site(container, report, tmp_path):
         running.terminate()
         running.wait(30)
         held.release()
-    assert container.files() == before, "nothing but instance/ is written to"
+    assert container.files() == before, "only instance/ is written to"
     report("served its start page; wrote to instance/ only")
 
 

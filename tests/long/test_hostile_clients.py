@@ -172,7 +172,7 @@ def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
     with Slow(server, 300, begin, trickle, reads=reads) as slow:
         under_attack, during = OtherVisitors(server), megabytes(server.process.pid)
     report(
-        f"{attack}: 300 connections, {slow.opened - 300} opened anew, answers {dict(slow.answers)}; "
+        f"{attack}: 300 connections, {slow.opened - 300} reopened, answers {dict(slow.answers)}; "
         f"visitors' p95 {under_attack.p95 * 1000:.0f} ms, before {baseline.p95 * 1000:.0f} ms; {before:.0f} to {during:.0f} MB"
     )
     assert under_attack.p95 < SLOWEST
@@ -185,7 +185,7 @@ def test_excess_silent_connections_only_delay_visitors(server, report):
         under_attack = OtherVisitors(server)
     slowest = under_attack.times[-1]
     report(
-        f"2,500 connections that send half a header, {slow.opened - 2500} opened anew: visitors' p95 "
+        f"2,500 connections that send half a header, {slow.opened - 2500} reopened: visitors' p95 "
         f"{under_attack.p95 * 1000:.0f} ms, the slowest {slowest:.1f} s"
     )
     assert slowest < 30
@@ -316,7 +316,7 @@ def test_pipelined_requests_are_all_answered(server):
 def test_incomplete_form_is_refused(server):
     """A truncated phone number must not be stored as a complete one."""
     answer = exchange(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
-    assert statuses(answer) in ([b"400"], []), "an answer, if the server still has someone to give it to"
+    assert statuses(answer) in ([b"400"], []), "an incomplete request gets 400 or no answer"
     for _ in range(50):
         exchange(server, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", finished=True)
     OtherVisitors(server)

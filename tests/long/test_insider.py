@@ -65,7 +65,7 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
     if kind == "sqlite":
         shown = in_bytes(tmp_path / "site-pending.sqlite-wal", arrived)
         early = [serial for serial in arrived if serial in set(shown)]
-        report(f"{kind}: before mixing, the log of the holding file shows {len(early)} arrivals")
+        report(f"{kind}: before shuffling, the write-ahead log shows {len(early)} arrivals")
     before = {row[0] for row in rows("pending", "SELECT id FROM pending_response")}
     assert shuffling.shuffle(11).moved == ARRIVALS
     after = {row[0] for row in rows(None, "SELECT id FROM shuffled_response")}
@@ -78,7 +78,7 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
         assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION
     if kind == "postgresql":
         (one,) = rows(None, "SELECT count(DISTINCT xmin::text) FROM shuffled_response")
-        assert one == (1,), "one transaction for all"
+        assert one == (1,), "one transaction for all rows"
     else:
         left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         found = sum(id_.encode() in left for id_ in before)
@@ -99,7 +99,9 @@ def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, r
             connection.execute(text("INSERT INTO plain (answers) VALUES (:a)"), {"a": json.dumps(codes(serial))})
     for name, order in orders("plain", arrived, tmp_path).items():
         right, rho = hits(arrived, order), correlation(arrived, order)
-        report(f"{engine.dialect.name}, control without mixing: {name}: {right} of {ARRIVALS}, correlation {rho:+.3f}")
+        report(
+            f"{engine.dialect.name}, control without shuffling: {name}: {right} of {ARRIVALS}, correlation {rho:+.3f}"
+        )
         if name.startswith(("as rows lie", "by")) and "bytes" not in name:
             assert right == ARRIVALS
 
@@ -138,7 +140,7 @@ def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url
         shuffling.shuffle(5)
         stored = sorted(serial_of(row[0]) for row in rows(None, "SELECT answers FROM shuffled_response"))
         pending = sorted(serial_of(row[0]) for row in rows("pending", "SELECT answers FROM pending_response"))
-        report(f"{killed} runs killed, {finished} finished: {len(stored)} mixed, {len(pending)} wait")
+        report(f"{killed} runs killed, {finished} finished: {len(stored)} shuffled, {len(pending)} pending")
         assert sorted(stored + pending) == arrived
         assert killed >= 5
     close(app)

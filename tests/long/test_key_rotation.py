@@ -203,8 +203,8 @@ def test_withdrawn_request_is_unreadable_after_rotation(
     assert began.resealed >= 2 * (PATIENTS - 2) and began.unreadable == 0
     after = clinic.back_up("between")
     names, *_ = decryptable(clinic.restore(before), clinic.keys)
-    report(f"{kind}: while the turn waits, the old backup still opens: {len(names)} of {PATIENTS} names")
-    assert len(names) == PATIENTS, "within the week this is so, and the README says it"
+    report(f"{kind}: during the rotation, the old backup is still decryptable: {len(names)} of {PATIENTS} names")
+    assert len(names) == PATIENTS, "documented: the old key exists for a week"
     for _ in range(0, EMPTY_KEY_SECONDS, HOUR_SECONDS):
         clock.forward(HOUR_SECONDS)
         with clinic.site.extensions["staff"].app_context():
@@ -212,9 +212,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(
     assert len(read_ring(clinic.keys, CALLBACK).keys) == 1
 
     names, notes, found = decryptable(clinic.restore(before), old_keys)
-    report(
-        f"{kind}: old backup, key files of then (control): {len(names)} names, {len(notes)} notes, Zoe: {ZOE in names}"
-    )
+    report(f"{kind}: old backup, old key files (control): {len(names)} names, {len(notes)} notes, Zoe: {ZOE in names}")
     assert len(names) == len(notes) == PATIENTS and found[0] == 1
 
     url = clinic.restore(before)
@@ -223,9 +221,11 @@ def test_withdrawn_request_is_unreadable_after_rotation(
         url, [file for file in clinic.keys.iterdir() if file.is_file()]
     )
     report(
-        f"{kind}: old backup, key files of now: {len(names)} names, {len(notes)} notes, {sum(found.values())} found by number"
+        f"{kind}: old backup, current key files: {len(names)} names, {len(notes)} notes, {sum(found.values())} found by number"
     )
-    report(f"{kind}: {secrets_tried} secrets in the key files tried on {ciphertexts} boxes: {decrypted} opened")
+    report(
+        f"{kind}: {secrets_tried} secrets in the key files tried on {ciphertexts} ciphertexts: {decrypted} decrypted"
+    )
     assert (
         (names, notes, set(found.values()), decrypted) == ({}, [], {0}, 0)
         and ciphertexts > 2 * PATIENTS
@@ -237,7 +237,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(
     url = clinic.restore(after)
     names, notes, found = decryptable(url, clinic.keys)
     report(
-        f"{kind}: the backup of a day ago, key files of now: {len(names)} names, {len(notes)} notes, Zoe: {ZOE in names}"
+        f"{kind}: backup of a day ago, current key files: {len(names)} names, {len(notes)} notes, Zoe: {ZOE in names}"
     )
     live = set(visitors) - {ZOE, YAN}
     assert set(names) == live and all(names[name][0] == f"words of {name}" for name in live)
@@ -263,5 +263,5 @@ def test_restored_old_key_decrypts_the_old_backup(tmp_path, request, make_site, 
     assert count_decryptable(url, files)[0] == 0
     write_ring(clinic.keys, CALLBACK, Ring((*old.keys, *now.keys), now.active))
     decrypted, ciphertexts, _ = count_decryptable(url, files)
-    report(f"control: with the old key laid back, {decrypted} of {ciphertexts} boxes open")
+    report(f"control: with the old key restored, {decrypted} of {ciphertexts} ciphertexts are decrypted")
     assert decrypted == ciphertexts and len(decryptable(url, clinic.keys)[0]) == PATIENTS

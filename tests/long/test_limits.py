@@ -40,7 +40,7 @@ def send(node, address="192.0.2.7"):
 def test_nodes_share_rate_limits_without_storing_addresses(nodes, store, report):
     statuses = [send(nodes[number % 2]) for number in range(FEW + 3)]
     assert statuses == [303] * FEW + [429] * 3
-    assert [send(node, "2001:db8::77") for node in nodes] == [303, 303], "another address has a count of its own"
+    assert [send(node, "2001:db8::77") for node in nodes] == [303, 303], "each address is counted separately"
     held = store.holds()
     assert sorted(held.values()) == ["2", str(FEW + 3)]
     for key in held:
@@ -59,10 +59,10 @@ def test_unavailable_rate_limit_storage_refuses_no_form(nodes, store, how, repor
     took = time.perf_counter() - began
     store.start() if how == "killed" else store.go_on()
     began = time.perf_counter()
-    assert [send(nodes[0]) for _ in range(30)] == [303] * 30, "still resting"
+    assert [send(nodes[0]) for _ in range(30)] == [303] * 30, "the circuit is still open"
     delay = took - (time.perf_counter() - began)
-    report(f"{how}: 30 forms took {took:.2f} s, {max(0.0, delay):.2f} s longer than 30 when it is not asked")
+    report(f"{how}: 30 forms took {took:.2f} s, {max(0.0, delay):.2f} s longer than 30 without the store")
     assert delay < 8 * SHARED_SECONDS, "not one wait for each form, which would be 30"
     late = time.monotonic() + 3 * RECONNECT_SECONDS
     while send(nodes[0]) == 303:
-        assert time.monotonic() < late, "it counts again"
+        assert time.monotonic() < late, "limits apply again"

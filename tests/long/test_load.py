@@ -134,7 +134,7 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
         f"{len(served) / SECONDS:.0f} a second served, p95 {percentile(served, 0.95):.0f} ms"
     )
     report(
-        f"crisis help, way out and health meanwhile: {len(help_seeker.times)} asked, {len(help_seeker.failed)} not answered, "
+        f"crisis help, leave and health meanwhile: {len(help_seeker.times)} requests, {len(help_seeker.failed)} failed, "
         f"p95 {percentile(sorted(help_seeker.times), 0.95):.0f} ms"
     )
     report(
@@ -142,10 +142,10 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
     )
 
     assert set().union(*(result["times"] for result in overloaded)) == {"200", "503"}
-    assert sent_count / SECONDS > MIN_OVERLOAD_FACTOR * capacity, "the senders were too slow to prove anything"
-    assert len(served) + len(refused) >= sent_count - SENDERS * CONNECTIONS, "each is answered"
+    assert sent_count / SECONDS > MIN_OVERLOAD_FACTOR * capacity, "the senders were too slow for an overload"
+    assert len(served) + len(refused) >= sent_count - SENDERS * CONNECTIONS, "every request is answered"
     assert percentile(refused, 0.95) < 1000 and percentile(served, 0.95) < 3000
-    assert len(served) / SECONDS > capacity / 10, "it goes on serving"
+    assert len(served) / SECONDS > capacity / 10, "pages are still served"
     assert not help_seeker.failed and len(help_seeker.times) > 40 and percentile(sorted(help_seeker.times), 0.95) < 3000
     for status, page in help_seeker.pages:
         assert status in (200, 503) and b"tel:988" in page
@@ -153,7 +153,7 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
     assert max(*help_seeker.memory, after) - before < MAX_GROWTH
     assert max(*help_seeker.memory[half:], after) - max(help_seeker.memory[:half]) < MAX_LATE_GROWTH
     assert recovered < MAX_RECOVERY_SECONDS
-    assert logged_refusals(server) >= len(refused) / 2, "each process tells its share in the log, within a minute or so"
+    assert logged_refusals(server) >= len(refused) / 2, "each process logs its refusals at the end of a minute"
 
 
 def logged_refusals(server: LiveServer) -> int:
@@ -165,7 +165,7 @@ def logged_refusals(server: LiveServer) -> int:
             return sum(map(int, found))
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.process.wait(0.5)
-    raise AssertionError(f"{found}: not every process told")
+    raise AssertionError(f"{found}: not every process has logged its refusals")
 
 
 def seconds_until_usual(server: LiveServer, usual: float, since: float) -> float:

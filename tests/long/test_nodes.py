@@ -179,7 +179,7 @@ def run_phases(traffic: Traffic, fleet: Fleet, store: Redis, folder: Path) -> No
     fleet.restart_each(traffic.nginx)
     traffic.wait_for(journeys=2)
 
-    traffic.begin_phase("keys of drafts and forms changed")
+    traffic.begin_phase("keys of drafts and forms rotated")
     fresh = {purpose: fleet.first.flask("keys", "add", purpose).strip() for purpose in (DRAFT, FORMS)}
     fleet.distribute_keys(DRAFT, FORMS)
     fleet.restart_each(traffic.nginx)
@@ -189,7 +189,7 @@ def run_phases(traffic: Traffic, fleet: Fleet, store: Redis, folder: Path) -> No
     fleet.restart_each(traffic.nginx)
     traffic.wait_for(journeys=4, requests=4, notes=2)
 
-    traffic.begin_phase("call-back key turned")
+    traffic.begin_phase("call-back key rotated")
     printed = fleet.first.flask("keys", "rotate", CALLBACK)
     assert "unreadable\t0" in printed and "resealed\t0" not in printed, printed
     fleet.distribute_keys(CALLBACK, SEARCH)
@@ -223,7 +223,7 @@ def run_phases(traffic: Traffic, fleet: Fleet, store: Redis, folder: Path) -> No
     traffic.wait_for(journeys=4, requests=4, notes=2)
 
 
-FAULTLESS = ("at rest", "keys of drafts and forms changed", "each node restarted", "call-back key turned")
+FAULTLESS = ("at rest", "keys of drafts and forms rotated", "each node restarted", "call-back key rotated")
 FAULTLESS += ("database migrated", "Redis halted, then killed", "at rest again")
 """Phases in which no request may fail."""
 
@@ -231,7 +231,7 @@ FAULTLESS += ("database migrated", "Redis halted, then killed", "at rest again")
 def report_phases(traffic: Traffic, report) -> None:
     """Report times and failures of each phase; fail on too many failures."""
     users = WALKERS + PATIENTS + STAFF
-    report(f"{users} people, three nodes of one worker each: {dict(traffic.done)}")
+    report(f"{users} users, three nodes of one worker each: {dict(traffic.done)}")
     for phase, times in traffic.times.items():
         times.sort()
         failed = {status: count for (where, status), count in traffic.failed.items() if where == phase}
@@ -243,7 +243,7 @@ def report_phases(traffic: Traffic, report) -> None:
     for phase in FAULTLESS:
         assert not [count for (where, _), count in traffic.failed.items() if where == phase], phase
     killed = sum(count for (where, _), count in traffic.failed.items() if where == "second node killed")
-    assert killed <= users, "only what was under way on the node that was killed"
+    assert killed <= users, "only requests in flight on the killed node"
     assert traffic.done["pages of the proxy"] >= 50
 
 
@@ -257,10 +257,10 @@ def assert_all_acknowledged_stored(fleet: Fleet, database: str, patients, staff_
     for node in (fleet.first, fleet.second):
         names, read = decrypted(database, node.folder / "keys")
         assert set(acknowledged) <= names and notes <= read
-        assert len(names) == len(fingerprints), "nobody is there twice, and every box opens"
+        assert len(names) == len(fingerprints), "no duplicates, and every request decrypts"
     report(
-        f"{len(acknowledged)} requests acknowledged, {len(fingerprints)} kept, {len(lost)} lost; "
-        f"{len(notes)} notes acknowledged, none lost; all opened with the key files of each staff node"
+        f"{len(acknowledged)} requests acknowledged, {len(fingerprints)} stored, {len(lost)} lost; "
+        f"{len(notes)} notes acknowledged, none lost; all decrypted with the key files of each staff node"
     )
 
 
@@ -275,4 +275,4 @@ def assert_no_personal_data_stored(fleet: Fleet, nginx: Nginx, store: Redis, rep
                 f"{word} in {place}: {printed[max(0, printed.find(word) - 200) : printed.find(word) + 100]}"
             )
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
-    report(f"no address, name or page in {', '.join(texts)}: {sum(map(len, texts.values()))} characters looked through")
+    report(f"no address, name or page in {', '.join(texts)}: {sum(map(len, texts.values()))} characters searched")

@@ -117,7 +117,7 @@ def test_request_order_links_no_patient_to_a_response(make_site, database_url, t
         for name, order in orders("shuffled_response", arrived, tmp_path).items():
             right, rho = hits(arrived, order), correlation(arrived, order)
             report(
-                f"queue against copies, {name}: {right} of {len(arrived)} pairs right (chance: 1), correlation {rho:+.3f}"
+                f"queue against responses, {name}: {right} of {len(arrived)} pairs right (chance: 1), correlation {rho:+.3f}"
             )
             assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION * 1.1
         columns = set(ShuffledResponse.__table__.columns.keys())
@@ -144,12 +144,12 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
         vector(answers) for number, answers in enumerate(everyone) if number not in sharers or not withdraw
     )
     assert {found: len(them) for found, them in by_vector.items()} == owners, (
-        "the copies are those people’s, and no others"
+        "the responses are those patients’, and no others"
     )
     unique = [answers for answers in known if len(by_vector[vector(answers)]) == 1]
     summaries = Counter(vector(everyone[number]) for number in sharers)
     right = 0 if withdraw else sum(owners[vector(answers)] == summaries[vector(answers)] == 1 for answers in unique)
-    report(f"{len(unique)} of {len(known)} shared summaries match one copy, {right} of these rightly")
+    report(f"{len(unique)} of {len(known)} shared summaries match one response, {right} of these correctly")
     assert (right == 0) if withdraw else (right > len(known) / 2)
 
 
@@ -164,7 +164,7 @@ def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url
         release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
         rows = {name: rows_of(release, name) for name in ("full.csv", "signs.csv")}
     only = sum(before[tuple(person[sign] for sign in FOUR)] == 1 for person in everyone)
-    report(f"knowing four answers: {only} of {PEOPLE} people match one mixed copy ({only / PEOPLE:.1%})")
+    report(f"knowing four answers: {only} of {PEOPLE} people match one shuffled response ({only / PEOPLE:.1%})")
     stated = json.loads(release.manifest)
     for name, words in (("full.csv", {}), ("signs.csv", {"0": "not_noticed"} | dict.fromkeys("123", "noticed"))):
         found = Counter(tuple(row[sign] for sign in FOUR) for row in rows[name])
@@ -205,7 +205,7 @@ def test_pycanon_confirms_k_and_l_diversity(make_site, database_url, report: Rep
     with_pain = table.assign(
         named=table.pain_average.map(lambda code: {"masked": code, "not_shown": code}.get(code, "named"))
     )
-    assert k_anonymity(with_pain, [*QI, "named"]) == found[0], "whether pain was named splits no group"
+    assert k_anonymity(with_pain, [*QI, "named"]) == found[0], "the presence of pain splits no group"
     answered = signs[signs.hopelessness.isin(["noticed", "not_noticed"])].reset_index(drop=True)
     assert k_anonymity(signs, QI) == found[0] and l_diversity(answered, QI, ["hopelessness"]) == 2
 
@@ -246,5 +246,5 @@ def test_killed_release_is_complete_or_absent(make_site, database_url, report: R
                 lay(generate(20_000, SEED + attempt + 1, months=("2025-10",)))
             db.session.rollback()
         chunks = db.session.scalar(select(func.count(ReleaseChunk.release_id.distinct())))
-    report(f"{killed} runs killed, {made} releases made, each whole; {chunks} with files")
+    report(f"{killed} runs killed, {made} releases created, each complete; {chunks} with files")
     assert chunks == made and killed >= 3

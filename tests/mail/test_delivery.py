@@ -60,7 +60,7 @@ def unresponsive_server():
             thread.join()
 
 
-class TestWhatIsSent:
+class TestMailContent:
     @pytest.mark.each_database
     @pytest.mark.usefixtures("monday_noon")
     def test_new_request_notifies_staff_and_confirms_to_patient(self, mail_site, mail_server):
@@ -92,7 +92,7 @@ class TestWhatIsSent:
         mail_site.change(made, replace(ROSA, email="other@example.org"))
         mail_site.change(made, replace(ROSA, days=(3,), parts=("morning",)))
         mail_site.deliver()
-        assert [kind for kind, _, _ in mail_site.states()].count(REQUEST_WAITING) == 1, "the staff was notified before"
+        assert [kind for kind, _, _ in mail_site.states()].count(REQUEST_WAITING) == 1, "staff were notified earlier"
         assert "by 12:00\u202fPM on Thursday, December 3" in plain(mail_server.arrived[-1])
         subjects = Counter(message["Subject"] for message in mail_server.arrived if message["To"] != TEAM)
         assert subjects == {"We got your request": 2, "A new time for your request": 1}
@@ -150,7 +150,7 @@ class TestWhatIsSent:
         assert len(mail_server.to("rosa@xn--exmple-cua.org")) == 1
 
 
-class TestItsCause:
+class TestEnqueueing:
     @pytest.mark.each_database
     def test_request_and_mail_are_stored_in_a_single_transaction(
         self, make_mail_site, mail_server, clock, request_call
@@ -180,7 +180,7 @@ class TestItsCause:
         assert mail_site.mails() == [] and mail_site.deliver() == 0
 
 
-class TestFailure:
+class TestDeliveryFailure:
     def test_permanent_refusal_fails_without_retry(self, mail_site, mail_server, clock):
         mail_server.refused[ROSA.email] = "550 no such user"
         mail_server.answers = ["554 we do not like it"]
@@ -200,7 +200,7 @@ class TestFailure:
             clock.forward(wait - 1)
             before = mail_site.mails()[0].attempts
             mail_site.deliver()
-            assert mail_site.mails()[0].attempts == before, "not before its time"
+            assert mail_site.mails()[0].attempts == before, "not before it is due"
             clock.forward(1)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, FAILED, smtp.BUSY)] and sorted(RETRY_DELAYS) == list(
@@ -261,7 +261,7 @@ class TestFailure:
         assert "DecryptionError" in caplog.text
 
 
-class TestSafety:
+class TestTlsAndLogin:
     def settings(self, certificate, mode="starttls"):
         return {"MAIL_TLS": mode, "MAIL_CA": certificate}
 
@@ -364,13 +364,13 @@ with staff.app_context():
 """
 
 
-class TestWorkersThatDie:
+class TestKilledWorker:
     def check_killed_worker(self, mail_site, mail_server, clock, database_url, keys, place, copies):
         mail_site.request_call(CALLED)
         killed = python("-c", KILLED, place, database_url, str(keys), str(mail_server.port), str(clock()))
         assert killed.returncode == 9, killed.stderr
         assert len(mail_server.arrived) == copies - 1
-        assert mail_site.deliver() == 0, "the claim holds until its lease ends"
+        assert mail_site.deliver() == 0, "the claim is valid until its lease expires"
         clock.forward(LEASE_SECONDS)
         assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITING, SENT, None)]
         assert len(mail_server.arrived) == copies and len({m["Message-ID"] for m in mail_server.arrived}) == 1
@@ -441,10 +441,10 @@ def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_serve
     member = Team(mail_site.site).add("ann", "callbacks")
     shown = member.sign_in("/staff/mail").main.select("tbody tr")
     mails = mail_site.mails()
-    assert {mail.state for mail in mails} == {SENT, FAILED}, "the dice have shown both"
+    assert {mail.state for mail in mails} == {SENT, FAILED}, "the draws include both outcomes"
     assert len(shown) == sum(mail.state == FAILED for mail in mails)
     for mail in mails:
-        assert accepted[f"<{mail.id}@clinic.example.org>"] == (mail.state == SENT), "accepted just once"
+        assert accepted[f"<{mail.id}@clinic.example.org>"] == (mail.state == SENT), "accepted exactly once"
 
 
 @pytest.mark.each_database
@@ -463,6 +463,6 @@ def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_
         record.getMessage() + str(record.exc_info) for record in caplog.records if record.name != "mail.log"
     )
     assert (CONFIRMED, FAILED, smtp.REFUSED) in mail_site.states() and PROMISED not in rows
-    assert "a mail was not sent" in logged, "the log of the delivery is among them"
+    assert "a mail was not sent" in logged, "the control: the delivery is logged"
     parts = (str(part.get_content()) for part in to_staff.iter_parts())
     assert_absent(SECRETS, rows, logged, to_staff.as_string(), *parts)

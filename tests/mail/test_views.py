@@ -86,7 +86,7 @@ def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann, cl
     with mail_site.app.app_context():
         claim = delivery.claim_next(int(clock()))
     ann.send(ann.get("/staff/mail"), f"/staff/mail/{claim.id}/retry")
-    assert mail_site.deliver() == 1, "only the other"
+    assert mail_site.deliver() == 1, "only the unclaimed mail"
 
 
 def test_mail_page_access_and_links_depend_on_role(mail_site, team):
@@ -98,7 +98,7 @@ def test_mail_page_access_and_links_depend_on_role(mail_site, team):
     }
     mail_site.request_call()
     assert members["callbacks"].get("/staff/mail").main.select("tbody a")
-    assert not members["admin"].get("/staff/mail").main.select("tbody a"), "requests are not for an admin's eyes"
+    assert not members["admin"].get("/staff/mail").main.select("tbody a"), "administrators get no link to requests"
     for role, seen in (("callbacks", True), ("responses", False)):
         words = [link.get_text() for link in members[role].get("/staff/you").soup.select(".app-staffnav a")]
         assert ("Mail" in words) == seen

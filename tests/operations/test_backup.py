@@ -150,7 +150,7 @@ def test_restored_backup_preserves_every_row_and_account(
     request_call(Visitor(site), name="Jo Next")
     assert "Jo Next" in names_in(ann.get("/staff/callbacks"))
     with site.app_context():
-        assert release_factory.release(questionnaire).id == 2, "numbers go on"
+        assert release_factory.release(questionnaire).id == 2, "ids continue after the restored ones"
     for statement in ("UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event WHERE action = 'backup.restored'"):
         with pytest.raises(SQLAlchemyError, match="audit events are"):
             change(new, statement)
@@ -212,7 +212,9 @@ def test_backup_is_encrypted_and_excludes_keys_and_sessions(
         ]
     assert len(secrets) == 9
     decrypted = lines_of(file, keys)
-    assert ann.email.encode() in decrypted and request.reference.encode() in decrypted, "what is sought can be found"
+    assert ann.email.encode() in decrypted and request.reference.encode() in decrypted, (
+        "the control: the search finds an account"
+    )
     assert_absent(secrets, decrypted)
     assert_absent((ann.email, request.reference, "callback_request", "request.viewed", "warning_signs", NAME), file)
 

@@ -188,7 +188,7 @@ def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, START + 14 * MINUTE) == []
     only(findings(installation, START + 16 * MINUTE), Severity.NOW, "worker was not seen", "flask worker")
     change(installation, update(WorkerLease).values(until=int(START) + 17 * MINUTE))
-    assert findings(installation, START + 16 * MINUTE) == [], "its lease is a sign of life too"
+    assert findings(installation, START + 16 * MINUTE) == [], "a lease counts as a sign of life, too"
 
 
 def test_worker_that_never_ran_is_reported(installation):
@@ -301,7 +301,7 @@ def test_command_works_without_keys_and_database(tmp_path):
     assert [fix.rpartition(": ")[2] for _, what, fix in rows if what.startswith("The database")] == ["flask db upgrade"]
     assert sum("flask keys init" in fix for _, _, fix in rows) == 6
     assert done.stderr.count("\n") == 1 and "findings need somebody" in done.stderr
-    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    assert list(tmp_path.iterdir()) == [], "the doctor creates no file"
 
 
 def test_command_reports_an_unreachable_database_server(tmp_path, clock):

@@ -226,7 +226,7 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, request_call,
     names = ["P0", *references]
     withdrawn = names[::3]
     before = on_disk(database_url, request)
-    assert all(part in before for name in withdrawn for part in stored[name]), "else nothing is proved"
+    assert all(part in before for name in withdrawn for part in stored[name]), "the control: the bytes were stored"
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
         for name in withdrawn[1:]:

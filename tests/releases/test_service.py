@@ -272,6 +272,6 @@ def test_released_responses_leave_no_bytes_in_database_files(commands, policy, d
     rows = list(generate(300))
     lay(rows)
     before = on_disk()
-    assert all(row["id"].encode() in before for row in rows), "else nothing is proved"
+    assert all(row["id"].encode() in before for row in rows), "the control: the bytes were stored"
     service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
     assert_absent([row["id"] for row in rows], on_disk())

@@ -104,7 +104,7 @@ def test_numeric_cells_are_read_as_in_a_csv():
             sheet.write_number(number, 0, 2026)
 
     (line,) = found("R-0001.xlsx", plain.workbook(plain.table(rows), change=change), plain.manifest(rows))
-    assert "texts that no cell shows" in line, "only the text written first is left over"
+    assert "texts that no cell shows" in line, "only the first text remains"
 
 
 @pytest.mark.parametrize(("claimed", "detail"), [("signs", "full"), ("full", "signs")])
@@ -510,7 +510,7 @@ def test_workbook_saved_by_another_program_is_reported():
     lines = found("R-0001.xlsx", file.getvalue(), MANIFEST)
     assert_reported(lines, "tells modified")
     assert_reported(lines, "bears a date other than 1980-01-01")
-    assert not any("line" in line for line in lines), "the rows are still the same"
+    assert not any("line" in line for line in lines), "the rows are unchanged"
 
 
 ENTRIES = plain.entries(ROWS)
@@ -597,7 +597,7 @@ def test_package_chart_counts_are_recomputed_from_signs():
     files = plain.entries(ROWS, "signs")
     tables = json.loads(files["tables.json"])
     sure = tables["signs"]["interest"]
-    assert None not in sure.values(), "nothing is hidden in this table"
+    assert None not in sure.values(), "no count of this table is suppressed"
     sure["1"], sure["0"] = sure["1"] + 1, sure["0"] - 1
     lines = found("R-0001.zip", plain.package(files | {"tables.json": json.dumps(tables).encode()}), MANIFEST)
     assert_reported(lines, "tables.json signs.interest: 2 counts are wrong")

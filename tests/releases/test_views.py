@@ -99,7 +99,7 @@ def shown_percent(words):
     return float(re.search(r"([\d.]+)%", words).group(1))
 
 
-class TestMakingOne:
+class TestCreation:
     @pytest.mark.each_database
     def test_created_release_matches_the_preview(self, team, rita, store_responses):
         store_responses(800)
@@ -135,7 +135,7 @@ class TestMakingOne:
         assert was_refused(page) and page.title.startswith("Error: ")
         assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
-        assert press(rita, page, **YES).address == "/staff/releases/1", "and then it can be"
+        assert press(rita, page, **YES).address == "/staff/releases/1", "the control: with the box ticked it is created"
 
     @pytest.mark.each_database
     def test_responses_added_after_the_preview_give_a_new_preview(self, team, rita, store_responses):
@@ -148,7 +148,7 @@ class TestMakingOne:
         page = press(rita, page, **YES)
         assert was_refused(page) and "Nothing was made" in page.words and "600 rows would go in" in page.words
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 600
-        assert not page.chosen(), "what is new is not agreed to"
+        assert not page.chosen(), "the confirmation does not carry over"
         assert press(rita, page, **YES).status == 200 and manifest(team)["rows"] == 600
 
     @pytest.mark.usefixtures("monday_noon")
@@ -221,7 +221,7 @@ class TestRefusals:
         assert rita.client.get(f"/staff/releases?version={version}").status_code in (200, 400)
 
 
-class TestOneRelease:
+class TestReleasePage:
     def test_release_page_states_the_manifest_values(self, team, rita, release):
         release(900)
         page, stated = rita.get("/staff/releases/1"), manifest(team)
@@ -272,7 +272,7 @@ class TestOneRelease:
         ]
 
 
-class TestFiles:
+class TestDownloads:
     @pytest.mark.each_database
     def test_download_is_complete_and_audited(self, team, rita, release):
         release(700)
@@ -454,7 +454,7 @@ def test_trends_page_shows_no_count_under_k(application, questionnaire, found):
             assert block.share in known or block.share == pytest.approx(1 - shown / generalized["rows"])
         assert sum(block.width for block in bar.blocks) + 2 * (len(bar.blocks) - 1) == pytest.approx(300, abs=0.5)
     heights = {rect["height"] for rect in soup.select("[aria-labelledby^=many] rect.app-chart__hid")}
-    assert heights <= {"14"}, "a hidden count is drawn alike whatever it hides"
+    assert heights <= {"14"}, "suppressed counts look the same whatever their value"
     drawn_words = " ".join(tag.get_text(" ") for tag in soup.select("svg[role=img] text, svg[role=img] desc"))
     shown_numbers = {int(n.replace(",", "")) for n in re.findall(r"(?<![\d,])(\d[\d,]*)(?!\d|,\d|%)", drawn_words)}
     assert shown_numbers <= set(counts) | set(range(8)) | {7}

@@ -136,7 +136,7 @@ def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire,
 def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire, tmp_path):
     ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
     everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
+    assert all(id_.encode() in everything for id_ in ids), "the control: the ids were stored"
     assert shuffling.shuffle(K).wiped
     assert_absent(ids, tmp_path)
     one = agree(questionnaire, 10**31)

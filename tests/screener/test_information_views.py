@@ -69,7 +69,7 @@ def test_privacy_page_states_retention_from_the_settings(make_site, lang, closed
         make_site(CLOSED_REQUEST_RETENTION_DAYS=45, AUDIT_RETENTION_DAYS=500, MIN_GROUP_SIZE=17), "/privacy", lang
     )
     assert closed in page_words and audit in page_words
-    assert page_words.count("17") == 2, "mixed at least so many together, and released so"
+    assert page_words.count("17") == 2, "the minimum of shuffling and of releases"
 
 
 def test_privacy_page_states_when_backups_become_unreadable(site):

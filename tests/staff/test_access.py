@@ -84,7 +84,7 @@ def test_unauthenticated_request_redirects_to_sign_in(team):
             assert response.headers["Location"].split("?")[0] == "/staff/sign-in"
     assert open_ == 2
     for address in ("/staff/nothing", "/staff/callbacks/1", "/staff/login", "/staff/register", "/staff/reset"):
-        assert client.get(address).status_code == 303, "what does not exist cannot be told from what does"
+        assert client.get(address).status_code == 303, "unknown and existing addresses are indistinguishable"
 
 
 @pytest.mark.parametrize("role", [None, *roles.MEANINGS])

@@ -101,10 +101,10 @@ def test_reset_clears_lockout_and_requires_new_credentials(team):
     page = admin.get(address)
     assert "Has to wait" in page.words
     page = admin.send(page, f"{address}/reset")
-    assert "could not" in member.enter_password().words, "the old password is gone"
+    assert "could not" in member.enter_password().words, "the old password is invalid"
     again = StaffClient(team.site, member.email, given_password(page))
     page = again.choose_password(again.enter_password())
-    assert page.address == "/staff/set-up", "the app is gone, the wait too"
+    assert page.address == "/staff/set-up", "authenticator and lockout are reset"
     again.set_up_app(page)
     assert again.secret != member.secret and again.is_signed_in()
 
@@ -135,7 +135,9 @@ def test_self_disable_and_last_admin_removal_are_refused(team, admin):
     assert "Somebody must stay admin" in page.words and admin.is_signed_in()
     second = team.add("bo", "admin")
     page = admin.send(admin.get(address), f"{address}/roles", roles=["responses"])
-    assert page.address == "/staff/sign-in", "with another admin there the role may go, and the session with it"
+    assert page.address == "/staff/sign-in", (
+        "with a second administrator the role can be removed, which ends the session"
+    )
     second.sign_in()
     own = f"/staff/accounts/{team.id_of(second)}"
     assert "Somebody must stay" in second.send(second.get(own), f"{own}/roles", roles=[]).words

@@ -33,8 +33,8 @@ def test_first_sign_in_requires_new_password_and_two_factor(team):
     member = team.invite("dana", "admin")
     page = member.enter_password(wanted="/staff/audit")
     assert page.address == "/staff/password"
-    assert member.get("/staff/audit").address == "/staff/password", "no page opens before"
-    assert member.get("/staff/set-up").address == "/staff/password", "one step after the other"
+    assert member.get("/staff/audit").address == "/staff/password", "no page opens during the setup"
+    assert member.get("/staff/set-up").address == "/staff/password", "steps cannot be skipped"
     page = member.choose_password(page)
     assert page.address == "/staff/set-up"
     assert member.get("/staff/audit").address == "/staff/set-up"
@@ -127,19 +127,19 @@ def test_repeated_wrong_passwords_double_the_lockout(team, clock):
         member.enter_password("wrong")
     for wait in (60, 120, 240, 480, 960, 1920, 3600, 3600):
         clock.forward(wait - 1)
-        assert "could not" in member.enter_password().words, f"the right one too, before {wait} seconds are over"
+        assert "could not" in member.enter_password().words, f"the correct password is refused for {wait} seconds, too"
         assert member.enter_password().words == member.enter_password("wrong").words
         clock.forward(1)
         assert "could not" in member.enter_password("wrong").words
     clock.forward(3599)
     assert "could not" in member.enter_password().words
-    assert other.sign_in().address == "/staff/audit", "nobody else waits"
+    assert other.sign_in().address == "/staff/audit", "other accounts are not locked out"
     clock.forward(3600)
     assert member.sign_in().address == "/staff/audit"
     member.sign_out()
     for _ in range(4):
         member.enter_password("wrong")
-    assert member.sign_in().address == "/staff/audit", "signing in starts the count anew"
+    assert member.sign_in().address == "/staff/audit", "a sign-in resets the count"
     locked = [event.detail["minutes"] for event in team.events("account.locked")]
     assert locked == ["1", "2", "4", "8", "16", "32", "60", "60", "60"]
 
@@ -199,7 +199,7 @@ def test_totp_code_works_once(team, clock):
     assert "not right" in attacker.send(page, "/staff/second-factor", code=code).words
     clock.forward(30)
     earlier = totp(member.secret, clock() - 30)
-    assert "not right" in attacker.send(page, "/staff/second-factor", code=earlier).words, "nor in the period after"
+    assert "not right" in attacker.send(page, "/staff/second-factor", code=earlier).words, "nor in the next period"
     assert attacker.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
 
 
@@ -235,7 +235,7 @@ def test_new_recovery_codes_need_fresh_code_and_replace_old(team, clock):
     clock.forward(5 * 60)
     page = member.get("/staff/recovery-codes")
     assert page.address == "/staff/second-factor"
-    assert member.get("/staff/set-up").address == "/staff/second-factor", "another phone needs one too"
+    assert member.get("/staff/set-up").address == "/staff/second-factor", "a new authenticator needs a fresh code, too"
     page = member.send(page, "/staff/second-factor", code=member.code)
     assert page.address == "/staff/recovery-codes"
     second = shown_codes(member.send(page, "/staff/recovery-codes"))
@@ -344,7 +344,9 @@ def test_optional_two_factor_is_refused_outside_a_demo(make_site, own_clinic):
     page = member.choose_password(member.enter_password(wanted="/staff/audit"))
     assert page.address == "/staff/audit"
     with_app = team.add("ada", "admin")
-    assert with_app.enter_password().address == "/staff/second-factor", "who has an app still needs it"
+    assert with_app.enter_password().address == "/staff/second-factor", (
+        "an account with an authenticator still needs the code"
+    )
     with pytest.raises(SettingsError, match="STAFF_SECOND_FACTOR may be false only") as error:
         make_site(STAFF_SECOND_FACTOR=False, CLINIC_FILE=own_clinic)
     assert "\n" not in str(error.value)
@@ -366,7 +368,7 @@ def test_secrets_are_absent_from_logs_and_database_files(team, caplog, tmp_path)
     files = list(tmp_path.glob("site.sqlite*"))
     assert files
     stored = b"".join(file.read_bytes() for file in files)
-    assert member.email.encode() in stored, "the control: what is stored in plain is found"
+    assert member.email.encode() in stored, "the control: plaintext columns are found"
     assert_absent(secrets, caplog.text, stored)
     with sqlite3.connect(tmp_path / "site.sqlite") as connection:
         assert connection.execute("SELECT password FROM staff_account").fetchone()[0].startswith("$argon2id$")
@@ -402,7 +404,7 @@ def test_password_fields_are_masked_and_allow_autofill(team):
         ("password", "current-password"),
         *[("password", "new-password")] * 2,
     ]
-    assert not any(page.soup.find("script") for page in pages), "nothing stands between a manager and the field"
+    assert not any(page.soup.find("script") for page in pages), "nothing blocks password managers"
 
 
 def test_totp_secret_is_bound_to_its_account(team):

@@ -108,7 +108,7 @@ def test_stored_form_is_bound_to_its_session(team, ann, ben, refused):
     assert_absent(SECRETS, page.text)
 
 
-def test_stale_token_shows_what_was_typed_again(ann, request_call):
+def test_stale_token_preserves_typed_text(ann, request_call):
     request_call(Visitor(ann.site))
     page = open_request(ann)
     ann.sign_out()
@@ -120,7 +120,7 @@ def test_stale_token_shows_what_was_typed_again(ann, request_call):
     assert "The note is kept" in again.words and NOTE in again.words
 
 
-def test_sign_in_without_cookies_names_the_reason(team):
+def test_sign_in_without_cookies_states_the_reason(team):
     member = team.add("dana", "admin")
     page = member.get("/staff/sign-in")
     location = member.send(page, "/staff/sign-in", follow=False, email=member.email, password="x").response.location
@@ -136,7 +136,7 @@ def test_refused_sign_in_survives_reload(team):
     assert member.fill(again, "/staff/sign-in", password=PASSWORD).address == "/staff/second-factor"
     assert member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code).address == (
         "/staff/audit"
-    ), "what was asked for at first"
+    ), "the page requested first"
 
 
 @pytest.mark.parametrize("email", ["x" * 5000, "\U0001f600" * 280])
@@ -162,7 +162,7 @@ def test_passwords_and_codes_are_not_stored(team, monkeypatch):
     for step in ("second-factor", "recovery"):
         assert was_refused(member.send(member.get(f"/staff/{step}"), f"/staff/{step}", code="zentinelcodetext"))
     assert_absent(["zentinelpassword", "zentinelcodetext", PASSWORD], json.dumps(recorded))
-    assert member.email in json.dumps(recorded), "the control: what is no secret is recorded"
+    assert member.email in json.dumps(recorded), "the control: other values are stored"
 
 
 def test_every_password_field_is_excluded_from_storage():
@@ -228,7 +228,7 @@ def test_temporary_password_survives_reload_for_five_minutes(team, admin, clock,
     assert NO_LONGER in late.words and "Reset the account" in late.words
     assert_absent([password], late.text)
     admin.send(late, f"{late.address}/disable")
-    assert "result" not in json.loads(stored(team, admin)), "a later form deletes what is shown no more"
+    assert "result" not in json.loads(stored(team, admin)), "a later form deletes the expired value"
     admin.send(admin.get(late.address), f"{late.address}/enable")
     member = team.add("eve")
     member.email = "dana@clinic.example.org"
@@ -250,6 +250,6 @@ def test_search_results_survive_reload_and_are_audited(team, ann, request_call):
     assert_absent([PHONE], stored(team, ann), address(page))
     assert len(team.events("requests.searched")) == 1
     assert "1 request found" in ann.get(address(page)).words
-    assert len(team.events("requests.searched")) == 2, "each page that shows a request found is an event"
+    assert len(team.events("requests.searched")) == 2, "one audit event per page with results"
     plain = ann.get(SEARCH)
     assert "request found" not in plain.words and plain.typed(SEARCH)["contact"] == [""]

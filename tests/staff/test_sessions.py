@@ -46,7 +46,7 @@ def test_session_id_changes_at_each_authentication_step(team):
     member.send(page, "/staff/second-factor", code=member.code)
     seen.append(member.cookie)
     assert len(set(seen)) == 3 and all(seen)
-    assert rows(team) == [hashlib.sha256(seen[2].encode()).hexdigest()], "the old row is gone"
+    assert rows(team) == [hashlib.sha256(seen[2].encode()).hexdigest()], "the old row is deleted"
     for old in seen[:2]:
         attacker = Visitor(team.site)
         attacker.client.set_cookie("staff", old, path="/staff")
@@ -76,7 +76,7 @@ def test_copied_cookie_is_revoked_by_sign_out(team):
     copy = member.cookie
     attacker = StaffClient(team.site, member.email)
     attacker.cookie = copy
-    assert attacker.is_signed_in(), "the control: until then it works"
+    assert attacker.is_signed_in(), "the control: before the sign-out it works"
     member.sign_out()
     assert member.cookie not in ("", copy) and rows(team) == []
     attacker.cookie = copy
@@ -154,7 +154,7 @@ def test_session_expires_after_ten_hours(team, clock):
     clock.forward(12 * MINUTE - 1)
     assert member.is_signed_in()
     clock.forward(1)
-    assert not member.is_signed_in(), "a fresh code does not make it longer"
+    assert not member.is_signed_in(), "a fresh code does not extend it"
 
 
 def test_sign_in_form_expires_after_an_hour(team, clock):
@@ -192,7 +192,7 @@ def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
     page = member.send(member.get("/staff/second-factor"), "/staff/second-factor", follow=False, code=member.code)
     responses.append(page.response)
     headers = [header for response in responses for header in response.headers.getlist("Set-Cookie")]
-    assert len(headers) == 5, "the session, and from the password on a sealed mark whose it is"
+    assert len(headers) == 5, "the session, and after the password an encrypted account mark"
     for header in headers:
         (cookie,) = http.cookies.SimpleCookie(header).values()
         assert cookie.key in ("__Secure-staff", "__Secure-staff-whose")
@@ -307,7 +307,7 @@ def submit_together(count, team, member, code):
 
 
 @pytest.mark.each_database
-def test_page_keeps_what_another_request_stored_meanwhile(team, clock):
+def test_concurrent_request_loses_no_session_data(team, clock):
     """A page requested before a form was sent, and answered after it, does not overwrite the session's newer data."""
 
     def slow():

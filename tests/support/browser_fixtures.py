@@ -48,5 +48,5 @@ def browser_visitor(browser: Browser, live_server: LiveServer) -> Iterator[Calla
 
     yield make
     for visitor in visitors:
-        assert visitor.elsewhere() == [], "a request left the site"
+        assert visitor.elsewhere() == [], "a request went to another host"
         visitor.context.close()

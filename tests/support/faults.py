@@ -126,7 +126,7 @@ def _disconnect(*connections: socket.socket) -> None:
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
     """Mount a disk of so many megabytes; yield its folder."""
-    assert os.geteuid() == 0, "this proof mounts a small disk: run make test-long as root"
+    assert os.geteuid() == 0, "this test mounts a small disk: run make test-long as root"
     folder = Path(tempfile.mkdtemp(prefix="disk"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)], check=True)
     try:
@@ -218,7 +218,7 @@ class SiteUsers:
         typed = page.typed("/consultation/sent")
         assert typed["name"] == [FORM["name"]] and typed["phone"] == [FORM["phone"]]
         assert typed["message"][0].split() == FORM["message"].split()
-        assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "the number to call"
+        assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "no number to call"
         self.review = page
 
     def run_during_fault(self) -> None:
@@ -249,14 +249,14 @@ class SiteUsers:
         assert sent.address == "/consultation/sent", sent.words
         reference = reference_on(sent)
         again = self.send()
-        assert reference_on(again) == reference, "the same form again"
+        assert reference_on(again) == reference, "a retry gives the same reference"
         walker = self.walk()
         assert "may not have been stored" not in self.agree(walker).words
         queue_page = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
         names = sorted(link.get_text() for link in queue_page.main.select(".app-queue__name a"))
         assert names == sorted([FIRST_NAME, NAME]), names
         opened = self.member.get(self.request_page.address)
-        assert opened.text.count(NOTE) == 0, "a note that was refused is not there"
+        assert opened.text.count(NOTE) == 0, "a refused note is not stored"
         added = self.member.fill(opened, self._form("/note"), note=NOTE)
         assert added.status == 200 and added.main.get_text().count(NOTE) == 1
 

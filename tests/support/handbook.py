@@ -45,7 +45,7 @@ def blocks(page: Path) -> list[Block]:
             fence = None
         elif fence is not None:
             lines.append(line.removeprefix(indent))
-    assert fence is None, f"{page.name}: a box without end"
+    assert fence is None, f"{page.name}: a code block without end"
     return found
 
 
@@ -57,7 +57,7 @@ def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
             number += 1
             lines += ["{", block.text, f"}} >{folder}/{number} 2>&1"]
         elif block.fence == "text":
-            assert before is not None and before.fence == "sh", f"{page.name}: an answer belongs below its commands"
+            assert before is not None and before.fence == "sh", f"{page.name}: expected output must follow its commands"
             expected.append((number, block.text))
     return "\n".join(lines), expected
 

@@ -150,7 +150,7 @@ class Walker(Retrying, Visitor):
         page = self.walk(**answers)
         assert page.address == "/check/review", (page.address, page.words[:200])
         for sign in SIGNS:
-            assert self.get(f"/check/{sign}").chosen() == [answers[sign]], f"the answer to {sign} is lost"
+            assert self.get(f"/check/{sign}").chosen() == [answers[sign]], f"the answer to {sign} is not stored"
         noticed = sum(answer != "0" for answer in answers.values())
         assert f"{noticed} of 7" in self.disagree().words
         self.traffic.count_action("journeys")

@@ -116,7 +116,9 @@ class Visitor:
             address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
         )
         first = response.history[0] if response.history else response
-        assert self.answered_by_redirect(first), f"{address}: a form is answered by a page: Back cannot fetch it again"
+        assert self.answered_by_redirect(first), (
+            f"{address}: a form is answered without a redirect, so Back cannot reload the page"
+        )
         return self._checked(Page(response))
 
     def answered_by_redirect(self, response: TestResponse) -> bool:
@@ -179,19 +181,19 @@ def check_page(page: Page, staff: bool = False) -> None:
     assert soup.html.get("lang") in ("en", "es")
     assert len(soup.find_all("h1")) == 1, "one h1"
     assert len(soup.find_all("main")) == 1, "one main"
-    assert soup.title is not None and not TELLING.search(page.title), f"telling title: {page.title}"
+    assert soup.title is not None and not TELLING.search(page.title), f"title reveals an answer: {page.title}"
     ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
-    assert len(ids) == len(set(ids)), f"ids twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    assert len(ids) == len(set(ids)), f"duplicate ids: {sorted(i for i in ids if ids.count(i) > 1)}"
     for attribute in ("aria-describedby", "aria-labelledby"):
         for tag in soup.find_all(attrs={attribute: True}):
-            assert set(str(tag[attribute]).split()) <= set(ids), f"{attribute} leads nowhere: {tag[attribute]}"
+            assert set(str(tag[attribute]).split()) <= set(ids), f"{attribute} has no target: {tag[attribute]}"
     _check_fields(soup, ids)
     _check_nothing_inline(soup)
     for link in soup.find_all("a", href=re.compile("^#")):
-        assert str(link["href"])[1:] in ids, f"link to nowhere: {link['href']}"
+        assert str(link["href"])[1:] in ids, f"link without target: {link['href']}"
     if not staff:
         _check_crisis_strip(soup)
-        assert soup.find("form", action="/leave"), "a way to leave"
+        assert soup.find("form", action="/leave"), "no leave button"
 
 
 def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
@@ -200,7 +202,7 @@ def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
             assert soup.find("label", attrs={"for": field["id"]}), f"no label: {field['id']}"
     for error in soup.find_all(class_="nhsuk-error-message"):
         described = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
-        assert described is not None, "an error belongs to its field"
+        assert described is not None, "no field refers to the error"
         assert soup.title is not None and soup.title.get_text().startswith("Error: ")
         summary = soup.find(class_="nhsuk-error-summary")
         main = soup.find("main")
@@ -219,7 +221,7 @@ def _check_nothing_inline(soup: BeautifulSoup) -> None:
         assert script.get("src") and not script.get_text(), "no inline script"
     for tag in soup.find_all(src=True) + soup.find_all("link", href=True):
         address = str(tag.get("src") or tag.get("href"))
-        assert address.startswith("/") and not address.startswith("//"), f"from elsewhere: {address}"
+        assert address.startswith("/") and not address.startswith("//"), f"from another host: {address}"
 
 
 def _check_crisis_strip(soup: BeautifulSoup) -> None:

@@ -88,9 +88,9 @@ def test_concurrency_limit_admits_queues_then_refuses_requests(send_in_thread, b
     inside = [send_in_thread(gate, path=f"/{n}") for n in range(2)]
     assert {blocking_app.entered.get(timeout=HANGING) for _ in inside} == {"/0", "/1"}
     waiting = send_in_thread(gate, path="/waits")
-    assert [taken.get(timeout=HANGING) for _ in range(3)] == [2, 2, 1], "the third has taken the one place to wait"
+    assert [taken.get(timeout=HANGING) for _ in range(3)] == [2, 2, 1], "the third is queued"
     assert send_request(gate, path="/refused").status_code == 503
-    assert blocking_app.entered.empty(), "who waits or is refused did not get in"
+    assert blocking_app.entered.empty(), "queued and refused requests do not run"
     blocking_app.open.set()
     assert [answer.result(HANGING).status_code for answer in (*inside, waiting)] == [200] * 3
     assert blocking_app.entered.get(timeout=HANGING) == "/waits"
@@ -122,7 +122,7 @@ def test_exempt_request_bypasses_the_full_concurrency_limit(send_in_thread, bloc
     blocking_app.entered.get(timeout=HANGING)
     help_now = send_in_thread(gate, path="/help-now")
     assert blocking_app.entered.get(timeout=HANGING) == "/help-now"
-    assert send_request(gate, "POST", "/help-now").status_code == 503, "only as it was named"
+    assert send_request(gate, "POST", "/help-now").status_code == 503, "exempt by method and path"
     blocking_app.open.set()
     assert {inside.result(HANGING).status_code, help_now.result(HANGING).status_code} == {200}
 
@@ -140,7 +140,7 @@ def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
         later[0][1]()
     assert [record.getMessage() for record in caplog.records] == ["busy: 3 requests refused in the last minute"]
     send_request(refuse)
-    assert len(later) == 2 and len(seen) == 4, "the next minute is told of when it is over"
+    assert len(later) == 2 and len(seen) == 4, "the next minute is logged at its end"
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_load_shedding_page_has_crisis_help_in_every_language(full):
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "5", (method, path)
         assert answer.headers["Cache-Control"] == "no-store" and answer.mimetype == "text/html"
         assert answer.headers["X-Frame-Options"] == "DENY" and "Content-Security-Policy" in answer.headers
-        assert "Set-Cookie" not in answer.headers, "the answers stay where they are"
+        assert "Set-Cookie" not in answer.headers, "the draft is intact"
         if (method, answer.text) not in checked:
             check_refusal(BeautifulSoup(answer.text, "html.parser"), sent=method == "POST")
             checked.add((method, answer.text))
@@ -173,7 +173,7 @@ def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
         help_here = soup.find("section", attrs={"lang": language, "aria-label": True})
         assert "tel:988" in {a["href"] for a in help_here.find_all("a")}, language
         section = soup.find("section", attrs={"lang": language, "aria-label": False})
-        assert section.find("a", href=""), f"a way to try again: {language}"
+        assert section.find("a", href=""), f"no link to retry: {language}"
         assert not found_banned(section.get_text(" "), language)
         assert ("navegador" if language == "es" else "still in this browser") in section.get_text()
     english = soup.find("section", attrs={"lang": "en", "aria-label": False}).get_text(" ")
@@ -188,7 +188,7 @@ def test_crisis_help_leave_and_healthz_bypass_load_shedding(full):
     assert urgent.status_code == 200 and "after_help" in urgent.text and "tel:988" in urgent.text
     assert client.post("/leave").status_code == 303
     assert client.get("/healthz").text.strip() == "ok"
-    assert client.get("/static/nothing.css").status_code == 503, "only built files stand before the gate"
+    assert client.get("/static/nothing.css").status_code == 503, "only existing static files bypass the limit"
 
 
 class Stalled(io.RawIOBase):
@@ -222,8 +222,8 @@ def test_slow_form_bodies_are_limited_per_address_and_in_total(blocking_app):
         slow = [pool.submit(send, bodies, blocking_app, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
         assert [blocking_app.entered.get(timeout=HANGING) for _ in slow]
         assert send(bodies, blocking_app, "192.0.2.1").status_code == 503
-        assert send(bodies, blocking_app, "192.0.2.3").status_code == 503, "so many in all"
-        assert send_request(bodies).status_code == 200, "who sends nothing is not held up"
+        assert send(bodies, blocking_app, "192.0.2.3").status_code == 503, "the total limit"
+        assert send_request(bodies).status_code == 200, "a request without body is not delayed"
         blocking_app.open.set()
         assert [answer.result(HANGING).data for answer in slow] == [b"x" * 10] * 3
     assert send(bodies, blocking_app, "192.0.2.3").status_code == 200

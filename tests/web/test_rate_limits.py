@@ -38,7 +38,7 @@ def test_silent_rate_limit_storage_times_out_only_once(silent, scheme, caplog):
     stopwatch = Clock(0)
     storage = Storage(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", stopwatch=stopwatch)
     assert all(storage.allows(ONCE_AN_HOUR, "forms", "visitor") for _ in range(200))
-    assert connections_to(silent) == 1, "the first call times out, the others ask nothing"
+    assert connections_to(silent) == 1, "the first call times out, the others do not connect"
     assert [record.getMessage() for record in caplog.records] == ["the limits cannot be counted: TimeoutError"]
     stopwatch.forward(RECONNECT_SECONDS - 0.1)
     assert storage.allows(ONCE_AN_HOUR, "forms", "visitor") and connections_to(silent) == 0

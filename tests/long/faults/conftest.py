@@ -15,7 +15,7 @@ def checked_log(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
     """Return a function that returns the log; it fails if the log is empty or contains a typed value."""
 
     def read() -> str:
-        assert caplog.text, "a fault is logged"
+        assert caplog.text, "the fault is not logged"
         assert_absent(SENTINELS, caplog.text)
         return caplog.text
 

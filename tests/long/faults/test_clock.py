@@ -52,7 +52,7 @@ def test_clock_set_back_preserves_the_draft_and_its_idle_limit(users, clock, bac
     clock.forward(draft.IDLE_SECONDS - 1)
     assert walker.get("/check/sadness").chosen() == ["2"]
     clock.forward(1)
-    assert walker.get("/check/motivation").address == "/check/sadness", "forgotten after half an hour, as ever"
+    assert walker.get("/check/motivation").address == "/check/sadness", "the idle limit still holds"
     assert reference_on(users.send())
 
 
@@ -72,7 +72,7 @@ def test_lockout_from_a_future_time_is_ignored(users, clock):
     clock.forward(DAY_SECONDS)
     for _ in range(lockout.FREE_ATTEMPTS):
         users.member.enter_password("wrong")
-    assert "We could not sign you in" in users.member.enter_password().words, "it has to wait now"
+    assert "We could not sign you in" in users.member.enter_password().words, "the account is locked out"
     clock.forward(-DAY_SECONDS)
     page = users.member.enter_password()
     assert page.address != "/staff/sign-in", page.words
@@ -112,10 +112,10 @@ def test_worker_renews_its_lease_after_a_clock_jump(users, clock, jump):
     running_worker = make_worker()
     running_worker.work(once=True)
     clock.forward(jump)
-    assert running_worker.work(once=True), "who was at work goes on"
+    assert running_worker.work(once=True), "the running worker continues"
     assert runs == ["often", "daily", "often", "daily"]
     clock.forward(LEASE_SECONDS)
-    assert make_worker().work(once=True), "and another takes over when it must"
+    assert make_worker().work(once=True), "another worker takes over an expired lease"
 
 
 def test_mail_deferred_to_a_future_clock_is_delivered(make_mail_site, mail_server, clock):

@@ -126,7 +126,7 @@ def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_si
             clock.forward(MIN_FORM_SECONDS + 1)
         users.assert_unconfirmed(page)
         users.walk()
-        assert users.member.get("/staff/callbacks").status in (200, 503)  # signing in writes only now and then
+        assert users.member.get("/staff/callbacks").status in (200, 503)  # the session row is written at intervals
         ballast.unlink()
         acknowledged.append(reference_on(users.until(users.send, lambda page: page.status == 200)))
         stored = {stored for (stored,) in rows(url, "SELECT reference FROM callback_request")}
@@ -137,7 +137,7 @@ def test_full_postgresql_disk_loses_no_acknowledged_request(own_cluster, make_si
         close(site)
         own_cluster.execute("DROP DATABASE on_small WITH (FORCE)")
         own_cluster.execute("DROP TABLESPACE small")
-        report(f"postgresql disk full: {len(acknowledged) - 1} told a reference before, none lost")
+        report(f"postgresql disk full: {len(acknowledged) - 1} references acknowledged before, none lost")
 
 
 @contextmanager
@@ -278,7 +278,7 @@ def test_silent_database_leaves_threads_for_the_walk(own_cluster, proxy, tmp_pat
             status, _, body = walker.request("GET", "/check/sadness")
             assert status in (200, 503) and "tel:988" in body
             (steps if status == 200 else refused).append(time.monotonic() - began)
-            assert status == 200 or began < first + RESPONSE_TIMEOUT_SECONDS + 1, "only while nobody knows yet"
+            assert status == 200 or began < first + RESPONSE_TIMEOUT_SECONDS + 1, "only until the circuit opens"
         done.set()
         for other in others:
             other.join()

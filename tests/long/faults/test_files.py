@@ -24,7 +24,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_files_stop_a_start_but_not_a_running_server(tmp_path, damage, report):
+def test_damaged_files_refuse_startup_but_stop_no_running_server(tmp_path, damage, report):
     definition, clinic = tmp_path / "questions.toml", tmp_path / "clinic.toml"
     definition.write_bytes((LIBRARY / "warning_signs.toml").read_bytes())
     clinic.write_bytes(DEMO.read_bytes())

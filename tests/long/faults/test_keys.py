@@ -58,7 +58,7 @@ def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, cloc
     users.agree(users.walk())
     assert reference_on(users.send())
     opened = users.member.get(users.request_page.address)
-    assert FIRST_NAME in opened.text, "what lay open is still to be read"
+    assert FIRST_NAME in opened.text, "the loaded keys still decrypt"
     added = users.member.fill(opened, f"{opened.address}/note", note=NOTE)
     assert added.status == 200 and NOTE in added.main.get_text()
     assert_absent(SENTINELS, caplog.text)

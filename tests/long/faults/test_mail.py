@@ -21,7 +21,7 @@ def test_mail_is_delivered_after_a_mail_server_outage(make_mail_site, start_mail
         assert mail_site.deliver() == 0
     assert {(state, error) for _, state, error in mail_site.states()} == {(PENDING, "unreachable")}
     pending = len(mail_site.states())
-    assert pending >= 2, "to the team for each request, at least"
+    assert pending >= 2, "at least one mail to staff per request"
     page = users.member.get("/staff/mail")
     assert page.status == 200 and "The mail server could not be reached" in page.words
     assert users.agree(users.walk()).status == 200
