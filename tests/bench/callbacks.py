@@ -137,12 +137,12 @@ def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
     for each in range(number):
         id_ = secrets.token_hex(16)
         waits = each % 4 != 3
-        sealed, with_ = public_key.encrypt(id_, ROSA.stored())
+        sealed, key_id = public_key.encrypt(id_, ROSA.stored())
         yield {
             "id": id_,
             "reference": secrets.token_hex(32),
             "ciphertext": sealed,
-            "key_id": with_,
+            "key_id": key_id,
             "index_key_id": indexed,
             "language": "es" if each % 10 == 0 else "en",
             "rank": 0 if each % 100 == 0 else 1,

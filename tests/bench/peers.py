@@ -17,15 +17,15 @@ from jinja2 import DictLoader
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import Email, InputRequired, Length, Optional
 
-READY = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
+PREPARED_PAGE = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
 """About 6 kB, the size of a question page."""
 
 
 def bare(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """A WSGI callable that returns the prepared page."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(READY)))])
-    return [READY]
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(PREPARED_PAGE)))])
+    return [PREPARED_PAGE]
 
 
 empty = Flask("empty")

@@ -80,10 +80,10 @@ def details_of(team, action):
 class TestSections:
     @pytest.mark.each_database
     def test_request_appears_once_in_the_first_matching_section(self, team, ann, request_call, clock):
-        first, late, now, mine, _later = request_calls(
+        first, late, now, own, _later = request_calls(
             team, request_call, clock, "First", "Late", "Now", "Mine", "Later"
         )
-        for id_ in (first, late, mine):
+        for id_ in (first, late, own):
             press(ann, open_(ann, id_), "claim")
         change(team, "rank", 0, id=first)
         change(team, "due_at", int(clock()) - DAY, id=late)
@@ -163,17 +163,17 @@ def fill(team, count):
 class TestNextRequest:
     @pytest.mark.each_database
     def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, request_call, clock):
-        first, hers, mine, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
+        first, colleagues_id, own, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
         change(team, "rank", 0, id=first)
-        for number, id_ in enumerate((hers, mine, free)):
+        for number, id_ in enumerate((colleagues_id, own, free)):
             change(team, "due_at", int(clock()) + number, id=id_)
-        change(team, "owner", team.id_of(ben), id=hers)
-        change(team, "owner", team.id_of(ann), id=mine)
+        change(team, "owner", team.id_of(ben), id=colleagues_id)
+        change(team, "owner", team.id_of(ann), id=own)
         sections_seen, page = [], ann.get("/staff/callbacks/today")
         for _ in range(3):
             page = ann.get(page.main.find("a", accesskey="n")["href"])
             sections_seen.append(page.address.rpartition("/")[2])
-        assert sections_seen == [first, mine, free]
+        assert sections_seen == [first, own, free]
         page = ann.get(page.main.find("a", accesskey="n")["href"])
         assert page.address.endswith(first), "after all were viewed, the most urgent again"
 
@@ -233,10 +233,10 @@ class TestOutcomes:
 
     def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, request_call, clock):
         (id_,) = request_calls(team, request_call, clock, "Rosa")
-        mine = open_(ann, id_)
+        own = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
         assert open_(ann, id_).main.find("button", attrs={"name": "outcome"}) is None
-        page = press(ann, mine, "call", outcome="spoke", note="")
+        page = press(ann, own, "call", outcome="spoke", note="")
         assert was_refused(page) and "With Ben." in page.words
 
     def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, request_call, clock):

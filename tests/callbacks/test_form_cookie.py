@@ -117,8 +117,8 @@ def test_form_cookie_of_another_draft_shows_nothing(visitor, site):
 def test_request_can_be_sent_with_cookies_off(site, clock, stored):
     visitor = without_cookies(site)
     page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, "patient": ""})
-    for said in ("Choose new patient or existing patient", "Cookies are off", "(303) 555-0100"):
-        assert said in page.words
+    for expected in ("Choose new patient or existing patient", "Cookies are off", "(303) 555-0100"):
+        assert expected in page.words
     page = visitor.fill(page, "/consultation/review", patient="new")
     assert page.title.startswith("Error: Check your request") and NAME in page.words and "Cookies are off" in page.words
     page = visitor.fill(page, "/consultation")

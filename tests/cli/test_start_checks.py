@@ -19,8 +19,8 @@ from tests.support.clock import START
 from tests.support.databases import close
 
 NAMES = ("localhost", "check.clinic.example")
-EVERYWHERE = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
-AWAY = "postgresql://rosa:zentinela@127.0.0.1:9/site"
+ALL_INTERFACES = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
+UNREACHABLE_URL = "postgresql://rosa:zentinela@127.0.0.1:9/site"
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_conflicting_settings_of_a_public_site_refuse_startup(make_site, public,
 
 
 def test_local_demo_accepts_the_same_settings(make_site):
-    assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=EVERYWHERE) is not None
+    assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=ALL_INTERFACES) is not None
 
 
 def test_real_clinic_requires_two_factor_only_for_staff(make_site, own_clinic):
@@ -127,7 +127,7 @@ def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, da
 
 
 def test_unavailable_database_does_not_refuse_startup(make_site, public, tmp_path):
-    for url in (AWAY, f"sqlite:///{tmp_path}/none.sqlite"):
+    for url in (UNREACHABLE_URL, f"sqlite:///{tmp_path}/none.sqlite"):
         site = make_site(**public, DATABASE_URL=url)
         assert site.test_client().get("/check/sadness").status_code == 200
     assert not (tmp_path / "none.sqlite").exists()
@@ -144,7 +144,7 @@ def test_silent_database_does_not_refuse_startup(make_site, public, silent):
 
 def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     app = make_site().extensions["staff"]
-    wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
+    wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": ALL_INTERFACES}
     with app.test_request_context():
         found = examine(CheckInputs(app.config["SETTINGS"] | wrong, START))
     startup_findings = [str(f.what) for f in found if "does not start" in str(f.what)]

@@ -15,14 +15,14 @@ from screening.database import timeouts
 from screening.database.timeouts import OPEN_SECONDS, CircuitBreaker
 from screening.extensions import db
 from tests.support.databases import plain_engine
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.threads import run_together
 
 
 @pytest.fixture
 def long_pause(monkeypatch):
     """Make the pause longer than any test, whatever the speed of the machine."""
-    monkeypatch.setattr(timeouts, "OPEN_SECONDS", HANGING)
+    monkeypatch.setattr(timeouts, "OPEN_SECONDS", TEST_TIMEOUT)
 
 
 @pytest.fixture
@@ -111,10 +111,10 @@ def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, clust
                 assert not waiting.done()
             else:
                 with pytest.raises(OperationalError):
-                    waiting.result(HANGING)
+                    waiting.result(TEST_TIMEOUT)
             holder.execute(text("SELECT pg_advisory_unlock(1)"))
             if marked:
-                waiting.result(HANGING)
+                waiting.result(TEST_TIMEOUT)
 
 
 def take_lock(site, marked):
@@ -134,7 +134,7 @@ def wait_for_lock(holder, seconds):
     """Wait until a statement has waited this long for a lock that the holder has; fail if none waits."""
     waited = text("SELECT clock_timestamp() - query_start > make_interval(secs => :least) FROM pg_stat_activity"
                   " WHERE wait_event = 'advisory' AND datname = current_database()")  # fmt: skip
-    for _ in range(HANGING * 100):
+    for _ in range(TEST_TIMEOUT * 100):
         holder.rollback()
         if holder.execute(waited, {"least": seconds}).scalar():
             return True

@@ -11,8 +11,8 @@ from screening.config import ROOT
 from tests.support.containerfile import SHIPPED, build_context, command, copies, only_instruction, steps
 from tests.support.server_command import flags, of_the_makefile
 
-NEEDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
-KEPT_OUT = (
+INCLUDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
+EXCLUDED = (
     *("instance/keys/draft.toml", "instance/clinic.toml", "instance/site.sqlite", "instance/settings.toml"),
     *(".venv/bin/python", ".git/config", "screening/__pycache__/x.pyc", "static/src/app.scss", "tests/conftest.py"),
     *(".env", "backup.sqlite", "deploy/Containerfile"),
@@ -31,10 +31,10 @@ def test_containerfile_passes_hadolint(tmp_path):
 
 
 def test_build_context_holds_only_the_listed_files(tmp_path):
-    for name in (*NEEDED, *KEPT_OUT):
+    for name in (*INCLUDED, *EXCLUDED):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert set(build_context(tmp_path)) == set(NEEDED)
+    assert set(build_context(tmp_path)) == set(INCLUDED)
 
 
 def test_copied_paths_are_tracked_and_in_the_build_context():

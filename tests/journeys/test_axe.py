@@ -183,8 +183,8 @@ def test_touch_targets_have_the_minimum_height(browser_visitor):
     for row in visitor.page.locator(".nhsuk-radios__item, main button").all():
         box = row.bounding_box()
         assert box is not None and box["height"] >= 54, row.inner_text()
-    for small in visitor.page.locator(".app-pill, .app-leave button").all():
-        box = small.bounding_box()
+    for too_small in visitor.page.locator(".app-pill, .app-leave button").all():
+        box = too_small.bounding_box()
         assert box is not None and box["height"] >= 44
 
 

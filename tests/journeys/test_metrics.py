@@ -46,15 +46,15 @@ def increase(before, after):
 def test_walks_with_different_answers_give_equal_metrics(server):
     live_server, address = server
 
-    def walked(answer):
+    def walk_increase(answer):
         before = metrics(address)
         visitor = Visitor(RemoteSite.at(live_server.port))
         visitor.walk(**dict.fromkeys(SIGNS, answer))
         visitor.agree()
         return increase(before, metrics(address))
 
-    zeros = walked("0")
-    assert zeros == walked("3")
+    zeros = walk_increase("0")
+    assert zeros == walk_increase("3")
     walk = "screening_request_seconds_count{group=walk,status=2xx,surface=visitor}"
     assert zeros[walk] == 2 * (len(SIGNS) + 1) + 2, "each question and the page after it, then review and age"
     assert not [name for name in zeros if "walk" in name and name != walk]

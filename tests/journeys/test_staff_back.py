@@ -10,7 +10,7 @@ from screening.extensions import db
 from screening.mail.models import FAILED, OutboxMail
 from tests.support.browser import VIEW
 from tests.support.browser_back import go_back, served
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.queue_pages import open_request, press
 from tests.support.sample_patient import FORM, NAME, PHONE
 from tests.support.sample_responses import generate, store
@@ -61,7 +61,7 @@ class Tab:
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
 def page(request, browser):
     context = browser.new_context(java_script_enabled=request.param, **VIEW)
-    context.set_default_timeout(HANGING * 1000)
+    context.set_default_timeout(TEST_TIMEOUT * 1000)
     yield context.new_page()
     context.close()
 

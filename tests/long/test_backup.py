@@ -44,7 +44,7 @@ WAVES, A_WAVE = 3, 24
 SEED = 4711
 
 
-SELF_MEASURED = """
+MEASURED_FLASK = """
 import atexit, pathlib, re, sys, time
 from flask.cli import main
 
@@ -72,7 +72,7 @@ def begin(url, keys, *arguments):
 def measured(url, keys, *arguments):
     """Run a command to its end; return seconds, CPU seconds, and peak memory in MB."""
     command, began = (
-        [sys.executable, "-c", SELF_MEASURED, *(str(argument) for argument in arguments)],
+        [sys.executable, "-c", MEASURED_FLASK, *(str(argument) for argument in arguments)],
         time.perf_counter(),
     )
     done = subprocess.run(command, cwd=ROOT, env=environment(url, keys), capture_output=True, text=True)

@@ -11,7 +11,7 @@ import pytest
 
 from screening.callbacks import reference_code
 from screening.callbacks.patient_views import MIN_FORM_SECONDS
-from tests.support.hostile_input import MARK, NASTY
+from tests.support.hostile_input import HOSTILE_VALUES, MARKUP
 from tests.support.live_patient import Patient, references_in
 from tests.support.live_server import LiveServer
 from tests.support.sample_patient import FORM
@@ -66,12 +66,12 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
     form = visitor.get("/consultation").typed("/consultation/review")
     clock.forward(10)
     rng = random.Random(SEED)
-    names = [*form, *FORM, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARK]
+    names = [*form, *FORM, "guardian", "guardian_phone", "minor", "share", "reference", "website", "lang", MARKUP]
     statuses: dict[int, int] = {}
     for number in range(HOSTILE):
         fields = {**form, **FORM, "website": ""} if rng.random() < 0.7 else {"csrf_token": form["csrf_token"]}
         for _ in range(rng.randrange(5)):
-            fields[rng.choice(names)] = [rng.choice(NASTY) for _ in range(rng.choice([1, 1, 1, 2, 40]))]
+            fields[rng.choice(names)] = [rng.choice(HOSTILE_VALUES) for _ in range(rng.choice([1, 1, 1, 2, 40]))]
         if rng.random() < 0.95:
             fields["csrf_token"] = form["csrf_token"]
         if number % 50 == 0:
@@ -101,7 +101,7 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
     while True:
         for link in page.main.select(".app-queue__name a"):
             shown = ann.get(link["href"])
-            assert "<zqx" not in shown.text and (MARK not in unescape(shown.text) or "&lt;zqx" in shown.text)
+            assert "<zqx" not in shown.text and (MARKUP not in unescape(shown.text) or "&lt;zqx" in shown.text)
             seen += 1
         following = next((link for link in page.main.select(".app-pages a") if "Next" in link.get_text()), None)
         if following is None or seen >= 500:

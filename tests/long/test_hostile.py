@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.hostile_input import MARK, NASTY
+from tests.support.hostile_input import HOSTILE_VALUES, MARKUP
 from tests.support.live_server import LiveServer
 from tests.support.visitor import Visitor
 
 REQUESTS = 100_000
 SEED = 7391
-MOST_GROWTH = 24.0
+MAX_GROWTH = 24.0
 """Maximum growth of the process in MB between the 20,000th and the last request, for caches by locale and answer."""
 
 ADDRESSES = [
@@ -32,7 +32,7 @@ ADDRESSES = [
     ),
 ]
 METHODS = ["GET"] * 6 + ["POST"] * 6 + ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", ""]
-LEADS_AWAY = re.compile(rb"""(?:href|src|action|formaction|content)=["']?(?:\w+:)?//evil""")
+FOREIGN_LINK = re.compile(rb"""(?:href|src|action|formaction|content)=["']?(?:\w+:)?//evil""")
 FIELDS = [
     "name",
     "phone",
@@ -50,7 +50,7 @@ FIELDS = [
     "after_help",
     "lang",
     "from",
-    MARK,
+    MARKUP,
 ]
 
 
@@ -67,14 +67,14 @@ class Attacker:
         self.cookie, self.token = cookie, token
 
     def word(self) -> str:
-        return self.rng.choice(NASTY)
+        return self.rng.choice(HOSTILE_VALUES)
 
     def environ(self) -> dict[str, object]:
         rng = self.rng
         body = self.body()
         path = rng.choice(ADDRESSES)
         if rng.random() < 0.25:
-            path += rng.choice(["/", "//", "/" + self.word(), self.word(), "/..", "%00", "/" + MARK])
+            path += rng.choice(["/", "//", "/" + self.word(), self.word(), "/..", "%00", "/" + MARKUP])
         environ: dict[str, object] = {
             "REQUEST_METHOD": rng.choice(METHODS),
             "SCRIPT_NAME": "",
@@ -94,7 +94,7 @@ class Attacker:
             "CONTENT_LENGTH": rng.choice([str(len(body))] * 8 + ["", "-1", "abc", "99999999999", "0"]),
             "CONTENT_TYPE": latin(self.kind()),
             "HTTP_HOST": latin(
-                rng.choice(["localhost"] * 8 + ["evil.example", "", "[::1", "localhost:99999", MARK, "a" * 300])
+                rng.choice(["localhost"] * 8 + ["evil.example", "", "[::1", "localhost:99999", MARKUP, "a" * 300])
             ),
         }
         for header in (
@@ -122,11 +122,11 @@ class Attacker:
     def kind(self) -> str:
         form = "application/x-www-form-urlencoded"
         return self.rng.choice(
-            [form] * 6 + ["multipart/form-data; boundary=x", "multipart/form-data", "application/json", MARK, ""]
+            [form] * 6 + ["multipart/form-data; boundary=x", "multipart/form-data", "application/json", MARKUP, ""]
         )
 
     def draft(self) -> str:
-        name = self.rng.choice(["draft", "draft", "draft", "lang", "staff", MARK])
+        name = self.rng.choice(["draft", "draft", "draft", "lang", "staff", MARKUP])
         value = self.rng.choice(
             [self.cookie, self.cookie, self.cookie[:50], self.cookie + "x", self.word(), "A" * 6000]
         )
@@ -180,7 +180,7 @@ def test_hostile_requests_cause_no_error_or_injection(make_site, report):
         statuses[code] = statuses.get(code, 0) + 1
         assert code < 500, what
         assert b"<zqx" not in body and b"X-Injected" not in body, f"{what} is reflected"
-        assert not LEADS_AWAY.search(body), f"{what} leads to another site"
+        assert not FOREIGN_LINK.search(body), f"{what} leads to another site"
         for name, value in headers:
             assert "\n" not in value and "\r" not in value and name.lower() != "x-injected", what
             if name.lower() == "location":
@@ -192,7 +192,7 @@ def test_hostile_requests_cause_no_error_or_injection(make_site, report):
     report(
         f"{REQUESTS} requests: {dict(sorted(statuses.items()))}; memory grew by {grown:.1f} MB over the last four fifths"
     )
-    assert grown < MOST_GROWTH
+    assert grown < MAX_GROWTH
     assert set(statuses) >= {200, 303, 400, 404, 405, 413}
 
 

@@ -28,7 +28,7 @@ JOURNEYS = 4
 SLOWEST = 2.0
 """Maximum p95 of a visitor's requests in seconds, on a machine that may be busy."""
 
-MOST_GROWTH = 60.0
+MAX_GROWTH = 60.0
 """Maximum growth of both workers in MB under an attack of 300 connections."""
 
 HOST = b"Host: localhost\r\n"
@@ -154,7 +154,7 @@ def statuses(answer: bytes) -> list[bytes]:
 
 
 SHEET: bytes = json.loads((assets.BUILT / "manifest.json").read_text())["visitor.css"].encode()
-SLOW = {
+SLOW_ATTACKS = {
     "silence": (b"", b""),
     "headers a byte at a time": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Slow: ", b"a"),
     "a form a byte at a time": (POST + b"Content-Length: 60000\r\n\r\nsadness=", b"1"),
@@ -164,9 +164,9 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("attack", SLOW)
+@pytest.mark.parametrize("attack", SLOW_ATTACKS)
 def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
-    begin, trickle = SLOW[attack]
+    begin, trickle = SLOW_ATTACKS[attack]
     reads = attack != "answers that nobody reads"
     baseline, before = OtherVisitors(server), megabytes(server.process.pid)
     with Slow(server, 300, begin, trickle, reads=reads) as slow:
@@ -176,7 +176,7 @@ def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
         f"visitors' p95 {under_attack.p95 * 1000:.0f} ms, before {baseline.p95 * 1000:.0f} ms; {before:.0f} to {during:.0f} MB"
     )
     assert under_attack.p95 < SLOWEST
-    assert during - before < MOST_GROWTH
+    assert during - before < MAX_GROWTH
     assert "500" not in slow.answers
 
 
@@ -193,7 +193,7 @@ def test_excess_silent_connections_only_delay_visitors(server, report):
 
 def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
     """They can prevent others from sending forms; a proxy in front avoids this, because it buffers request bodies."""
-    begin, trickle = SLOW["a form that never comes"]
+    begin, trickle = SLOW_ATTACKS["a form that never comes"]
     with Slow(server, 400, begin, trickle, addresses=20) as slow:
         times = []
         for path in (b"/check/sadness", b"/help-now", b"/healthz", b"/") * 10:
@@ -228,7 +228,7 @@ def test_body_of_100_megabytes_is_refused_in_little_memory(server, report, name,
     first = {answer.partition(b"\r\n")[0].decode() for answer in answers if answer}
     report(f"100 MB {name}: {first or 'closed'}; grew by {grown:.1f} MB")
     assert first <= {"HTTP/1.1 413 Payload Too Large", "HTTP/1.1 400 Bad Request"}
-    assert grown < MOST_GROWTH
+    assert grown < MAX_GROWTH
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"

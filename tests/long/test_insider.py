@@ -24,8 +24,8 @@ from screening.responses import StoreResult, record, shuffling
 from tests.support.databases import close
 from tests.support.linkage import (
     ARRIVALS,
-    MOST_CORRELATION,
-    MOST_HITS,
+    MAX_CORRELATION,
+    MAX_HITS,
     codes,
     correlation,
     hits,
@@ -75,7 +75,7 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
     for name, order in attacks.items():
         right, rho = hits(arrived, order), correlation(arrived, order)
         report(f"{kind}: {name}: {right} of {ARRIVALS} pairs right (chance: 1), correlation {rho:+.3f}")
-        assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION
+        assert right <= MAX_HITS and abs(rho) <= MAX_CORRELATION
     if kind == "postgresql":
         (one,) = rows(None, "SELECT count(DISTINCT xmin::text) FROM shuffled_response")
         assert one == (1,), "one transaction for all rows"

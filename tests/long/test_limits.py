@@ -33,8 +33,8 @@ def send(node, address="192.0.2.7"):
     page = visitor.get("/check/sadness")
     form = page.form("/check/sadness")
     token = form.find("input", attrs={"name": "csrf_token"})["value"]
-    fields, from_there = {"csrf_token": token, "sadness": "1"}, {"REMOTE_ADDR": address}
-    return visitor.post("/check/sadness", fields, follow=False, environ_overrides=from_there).status
+    fields, to_address = {"csrf_token": token, "sadness": "1"}, {"REMOTE_ADDR": address}
+    return visitor.post("/check/sadness", fields, follow=False, environ_overrides=to_address).status
 
 
 def test_nodes_share_rate_limits_without_storing_addresses(nodes, store, report):

@@ -30,7 +30,7 @@ from screening.releases.models import Release, ReleaseChunk
 from screening.releases.policy import ReleasePolicy
 from screening.responses import shuffling
 from screening.responses.models import ShuffledResponse
-from tests.support.linkage import MOST_CORRELATION, MOST_HITS, codes, correlation, hits, orders
+from tests.support.linkage import MAX_CORRELATION, MAX_HITS, codes, correlation, hits, orders
 from tests.support.sample_responses import generate
 from tests.support.sample_responses import store as lay
 from tests.support.visitor import SIGNS
@@ -119,7 +119,7 @@ def test_request_order_links_no_patient_to_a_response(make_site, database_url, t
             report(
                 f"queue against responses, {name}: {right} of {len(arrived)} pairs right (chance: 1), correlation {rho:+.3f}"
             )
-            assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION * 1.1
+            assert right <= MAX_HITS and abs(rho) <= MAX_CORRELATION * 1.1
         columns = set(ShuffledResponse.__table__.columns.keys())
         assert columns == {"id", "period", "questionnaire", "version", "age_band", "pain_duration", "answers"}
         ids = {request.id for request in db.session.scalars(select(CallbackRequest))}

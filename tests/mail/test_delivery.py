@@ -30,7 +30,7 @@ from tests.support.staff_client import Team
 from tests.support.threads import run_together
 from tests.support.visitor import Visitor
 
-CALLED = replace(ROSA, reach_by="phone")
+PREFERS_PHONE = replace(ROSA, reach_by="phone")
 
 
 @contextmanager
@@ -80,7 +80,7 @@ class TestMailContent:
         assert mail_site.deliver() == 0 and len(mail_server.arrived) == 2
 
     def test_patient_choosing_a_phone_call_gets_no_mail(self, mail_site, mail_server):
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         mail_site.request_call(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
         mail_site.deliver()
         assert {message["To"] for message in mail_server.arrived} == {TEAM}
@@ -110,7 +110,7 @@ class TestMailContent:
         if what == "withdrawn":
             mail_site.withdraw(made)
         elif what == "called instead":
-            mail_site.change(made, CALLED)
+            mail_site.change(made, PREFERS_PHONE)
         else:
             with mail_site.app.app_context():
                 db.session.execute(text("UPDATE callback_request SET state = 'reached', state_group = 'reached'"))
@@ -193,7 +193,7 @@ class TestDeliveryFailure:
     @pytest.mark.each_database
     def test_temporary_refusal_backs_off_and_finally_fails(self, mail_site, mail_server, clock):
         mail_server.refused[TEAM] = "451 later"
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         for wait in RETRY_DELAYS:
             assert mail_site.deliver() == 0
             assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.BUSY)]
@@ -218,7 +218,7 @@ class TestDeliveryFailure:
     def test_unreachable_server_delays_mail_without_loss(self, make_mail_site, mail_server, clock):
         with port_without_listener() as port:
             mail_site = MailSite(make_mail_site(port), clock)
-            mail_site.request_call(CALLED)
+            mail_site.request_call(PREFERS_PHONE)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.UNREACHABLE)]
         clock.forward(RETRY_DELAYS[0])
@@ -227,14 +227,14 @@ class TestDeliveryFailure:
     def test_unresponsive_server_times_out_and_mail_waits(self, make_mail_site, clock):
         with unresponsive_server() as port:
             mail_site = MailSite(make_mail_site(port, MAIL_TIMEOUT=0.2), clock)
-            mail_site.request_call(CALLED)
+            mail_site.request_call(PREFERS_PHONE)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
     def test_lost_reply_resends_with_the_same_message_id(self, make_mail_site, mail_server, clock):
         short_timeout = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
         mail_server.answers = [SILENCE]
-        short_timeout.request_call(CALLED)
+        short_timeout.request_call(PREFERS_PHONE)
         assert short_timeout.deliver() == 0 and short_timeout.states()[0][2] == smtp.TIMEOUT
         clock.forward(RETRY_DELAYS[0])
         assert MailSite(make_mail_site(mail_server.port), clock).deliver() == 1
@@ -246,7 +246,7 @@ class TestDeliveryFailure:
             return "554 no"
 
         mail_server.handle_QUIT = bad_quit
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITING, SENT, None)]
 
     def test_undecryptable_request_does_not_block_other_mail(self, mail_site, mail_server, clock, caplog):
@@ -255,7 +255,7 @@ class TestDeliveryFailure:
             db.session.execute(text("UPDATE callback_request SET key_id = '00000000'"))
             db.session.commit()
         clock.forward(1)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 2
         assert (CONFIRMED, PENDING, smtp.UNWRITABLE) in mail_site.states()
         assert "DecryptionError" in caplog.text
@@ -270,7 +270,7 @@ class TestTlsAndLogin:
     ):
         mail_server = start_mail_server(tls_context=server_side, require_starttls=True)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate)), clock)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1 and len(mail_server.arrived) == 1
 
     def test_trusted_certificate_permits_implicit_tls_delivery(
@@ -278,7 +278,7 @@ class TestTlsAndLogin:
     ):
         mail_server = start_mail_server(ssl_context=server_side)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate, "tls")), clock)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1
 
     @pytest.mark.parametrize("fault", ["unknown", "another name", "no starttls"])
@@ -289,7 +289,7 @@ class TestTlsAndLogin:
         settings = self.settings(None if fault == "unknown" else certificate)
         settings["MAIL_HOST"] = "localhost" if fault == "another name" else "127.0.0.1"
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0 and mail_server.arrived == []
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.CERTIFICATE)]
 
@@ -303,7 +303,7 @@ class TestTlsAndLogin:
         file = tmp_path / "password"
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, **self.settings(certificate)}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         for wrong in ("shut sesame\n", None):
             file.write_text(wrong) if wrong else file.unlink()
             assert mail_site.deliver() == 0
@@ -323,7 +323,7 @@ class TestTlsAndLogin:
         file.write_text("open sesame")
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings, **self.settings(certificate)), clock)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
@@ -366,7 +366,7 @@ with staff.app_context():
 
 class TestKilledWorker:
     def check_killed_worker(self, mail_site, mail_server, clock, database_url, keys, place, copies):
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         killed = python("-c", KILLED, place, database_url, str(keys), str(mail_server.port), str(clock()))
         assert killed.returncode == 9, killed.stderr
         assert len(mail_server.arrived) == copies - 1
@@ -389,7 +389,7 @@ class TestKilledWorker:
 
     @pytest.mark.each_database
     def test_mail_that_kills_workers_fails_after_max_attempts(self, mail_site, clock):
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         with mail_site.app.app_context():
             for _ in range(delivery.MAX_ATTEMPTS):
                 assert delivery.claim_next(int(clock())) is not None
@@ -410,7 +410,7 @@ class TestKilledWorker:
             raise smtp.MailError(smtp.BUSY)
 
         monkeypatch.setattr(smtp.Session, "send", send_late)
-        mail_site.request_call(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0
         assert late and mail_site.states() == [(REQUEST_WAITING, SENT, None)] and len(mail_server.arrived) == 1
 

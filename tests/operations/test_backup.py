@@ -28,7 +28,7 @@ from tests.support import release_factory
 from tests.support.absence import assert_absent
 from tests.support.clock import NOON, machine_time
 from tests.support.databases import close, pending_responses, plain_engine
-from tests.support.processes import HANGING, start_flask
+from tests.support.processes import TEST_TIMEOUT, start_flask
 from tests.support.queue_pages import names_in, open_request, press
 from tests.support.sample_patient import NAME
 from tests.support.sample_responses import generate, store
@@ -453,7 +453,7 @@ def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_dat
             rest = rest[os.write(end, rest[:4096]) :] if free else rest
         assert process.poll() is None
         process.kill()
-        process.communicate(timeout=HANGING)
+        process.communicate(timeout=TEST_TIMEOUT)
         assert process.returncode == -signal.SIGKILL
     finally:
         os.close(end)

@@ -63,8 +63,8 @@ def test_demo_has_requests_in_every_state_and_a_release(filled):
     released = {month[:4] for month in months if month < waiting[0]}
     assert set(release.tables["periods"]) == released, "trends show every past year"
     signs = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
-    with_pain = [sad for sad, pain in signs if pain]
-    without = [sad for sad, pain in signs if not pain]
+    with_pain = [noticed for noticed, pain in signs if pain]
+    without = [noticed for noticed, pain in signs if not pain]
     assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "pain and low mood are correlated"
 
 

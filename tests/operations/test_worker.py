@@ -20,7 +20,7 @@ from tests.support.absence import assert_absent
 from tests.support.clock import process_time
 from tests.support.databases import close
 from tests.support.mail_site import MailSite, mail_settings
-from tests.support.processes import HANGING, start_flask
+from tests.support.processes import TEST_TIMEOUT, start_flask
 from tests.support.quiet_signals import QuietSignals
 from tests.support.sample_patient import ROSA
 from tests.support.visitor import Visitor
@@ -180,12 +180,12 @@ def flask_worker(tmp_path, keys, database_url, mail_server):
     yield start
     for process in started:
         process.kill()
-        process.communicate(timeout=HANGING)
+        process.communicate(timeout=TEST_TIMEOUT)
 
 
 def ended(process):
     """Wait for a process; return exit code, stdout, and stderr without the reminder to check the crisis files."""
-    stdout, stderr = process.communicate(timeout=HANGING)
+    stdout, stderr = process.communicate(timeout=TEST_TIMEOUT)
     return process.returncode, stdout, [line for line in stderr.splitlines() if "crisis file" not in line]
 
 

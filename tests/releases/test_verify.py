@@ -272,17 +272,17 @@ def test_presence_of_pain_counts_as_a_quasi_identifier():
     assert_reported(of_rows(generalized), "by whether pain was named, 1 group has fewer than 5 rows, least 3")
 
 
-SOUND = plain.csv_bytes(plain.table(ROWS))
+VALID = plain.csv_bytes(plain.table(ROWS))
 BYTES_LEAKS = {
-    "a byte order mark": (b"\xef\xbb\xbf" + SOUND, "line 1: begins with a byte order mark"),
-    "line feeds only": (SOUND.replace(b"\r\n", b"\n"), "line 1: does not end with CR LF"),
-    "an unended last line": (SOUND[:-2], "line 166: does not end with CR LF"),
-    "a lone carriage return": (SOUND.replace(b"\r\n", b"\r\r\n", 3), "control or invisible characters"),
-    "an invisible character": (SOUND.replace(b"declined", "declined\u200b".encode(), 1), "invisible characters"),
-    "Latin-1": (SOUND.replace(b"declined", b"declin\xe9", 1), "not UTF-8"),
-    "a zero byte": (SOUND.replace(b"declined", b"declined\0", 1), "control or invisible characters"),
-    "an endless line": (SOUND + b"x" * 100_000, "does not end with CR LF"),
-    "a blank line": (SOUND + b"\r\n", "not as many cells"),
+    "a byte order mark": (b"\xef\xbb\xbf" + VALID, "line 1: begins with a byte order mark"),
+    "line feeds only": (VALID.replace(b"\r\n", b"\n"), "line 1: does not end with CR LF"),
+    "an unended last line": (VALID[:-2], "line 166: does not end with CR LF"),
+    "a lone carriage return": (VALID.replace(b"\r\n", b"\r\r\n", 3), "control or invisible characters"),
+    "an invisible character": (VALID.replace(b"declined", "declined\u200b".encode(), 1), "invisible characters"),
+    "Latin-1": (VALID.replace(b"declined", b"declin\xe9", 1), "not UTF-8"),
+    "a zero byte": (VALID.replace(b"declined", b"declined\0", 1), "control or invisible characters"),
+    "an endless line": (VALID + b"x" * 100_000, "does not end with CR LF"),
+    "a blank line": (VALID + b"\r\n", "not as many cells"),
     "other rows than the manifest's": (
         plain.csv_bytes(plain.table(with_cell("sleep", "1", lambda r: r["sleep"] == "0"))),
         "full.csv.sha256: not that",
@@ -362,7 +362,7 @@ def test_leak_or_false_value_in_the_manifest_is_reported(leak):
     assert_reported(of_rows(ROWS, manifest), what)
 
 
-SIGNS_LIES = {
+FALSE_SIGNS = {
     "sensitive/most_reached": 1.0,
     "sensitive/values_reached": 5,
     "unique_patterns/full/patterns": 1,
@@ -371,9 +371,9 @@ SIGNS_LIES = {
 }
 
 
-@pytest.mark.parametrize("path", SIGNS_LIES)
+@pytest.mark.parametrize("path", FALSE_SIGNS)
 def test_signs_rows_reveal_false_frequencies_in_the_manifest(path):
-    lines = found("R-0001-signs.csv", plain.csv_bytes(plain.table(ROWS, "signs")), changed(path, SIGNS_LIES[path]))
+    lines = found("R-0001-signs.csv", plain.csv_bytes(plain.table(ROWS, "signs")), changed(path, FALSE_SIGNS[path]))
     assert_reported(lines, "manifest " + path.replace("/", r"\."))
 
 
@@ -469,9 +469,9 @@ def put(old, new):
 
 
 SHEET, BOOK, STRINGS = "xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/sharedStrings.xml"
-LAUGHS = b'?>\n<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
+ENTITY_EXPANSION = b'?>\n<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>'
 XML_LEAKS = {
-    "entities": (SHEET, put(b"?>", LAUGHS), "cannot be read: XML with a document type"),
+    "entities": (SHEET, put(b"?>", ENTITY_EXPANSION), "cannot be read: XML with a document type"),
     "an XML comment": (BOOK, put(b"<sheets>", b"<!-- Maria --><sheets>"), "cannot be read: XML with"),
     "CDATA": (STRINGS, put(b"<si><t>", b"<si><t><![CDATA[Maria]]>"), "cannot be read: XML with"),
     "a text nobody shows": (STRINGS, put(b"</sst>", b"<si><t>Maria</t></si></sst>"), "holds texts that no cell shows"),
@@ -700,10 +700,10 @@ def test_zip_bomb_is_refused_without_unpacking(data):
     assert re.search("would unpack to|packed in another way", line)
 
 
-SOUND_FILES = {
+VALID_FILES = {
     "R-0001.zip": plain.package(ENTRIES),
     "R-0001.xlsx": plain.workbook(plain.table(ROWS)),
-    "R-0001.csv": SOUND,
+    "R-0001.csv": VALID,
 }
 
 
@@ -716,7 +716,7 @@ def test_encrypted_zip_entry_is_refused():
 
 @pytest.mark.parametrize("name", ["R-0001.zip", "R-0001.xlsx"])
 def test_csv_content_under_another_file_type_is_refused(name):
-    assert found(name, SOUND) == [f"{name}: cannot be read: damaged, or not a release's file"]
+    assert found(name, VALID) == [f"{name}: cannot be read: damaged, or not a release's file"]
 
 
 def test_cell_with_a_comma_is_not_split():
@@ -727,18 +727,18 @@ def test_cell_with_a_comma_is_not_split():
     )
 
 
-@pytest.mark.parametrize("name", SOUND_FILES)
+@pytest.mark.parametrize("name", VALID_FILES)
 def test_every_truncated_file_is_reported(name):
-    whole = SOUND_FILES[name]
+    whole = VALID_FILES[name]
     for length in [*range(60), *range(60, len(whole), max(1, len(whole) // 60))]:
         assert found(name, whole[:length], MANIFEST), length
 
 
 @settings(max_examples=150)
-@given(name=st.sampled_from(sorted(SOUND_FILES)), seed=st.integers(0, 2**32))
+@given(name=st.sampled_from(sorted(VALID_FILES)), seed=st.integers(0, 2**32))
 def test_damaged_file_never_crashes_the_verifier(name, seed):
     rng = random.Random(seed)
-    data = bytearray(SOUND_FILES[name])
+    data = bytearray(VALID_FILES[name])
     for _ in range(rng.randint(1, 20)):
         data[rng.randrange(len(data))] = rng.randrange(256)
     found(name, bytes(data), MANIFEST)
@@ -749,7 +749,7 @@ def is_text(pattern):
 
 
 SENTENCE = r"[^\r\n\t]{10,2000}"
-ROWS_CANNOT_TELL = {
+NOT_DETERMINED_BY_ROWS = {
     "rows_are": is_text(SENTENCE),
     "self_selected": is_text(SENTENCE),
     "limits": is_text(SENTENCE),
@@ -776,7 +776,7 @@ json_values = st.recursive(
 def test_any_manifest_value_of_another_kind_is_reported(value, key):
     text = json.dumps(MANIFEST | {key: value}, sort_keys=True, indent=1, ensure_ascii=False)
     lines = of_rows(ROWS, text.encode("utf-8", "replace"))
-    may_be = ROWS_CANNOT_TELL.get(key, lambda value: False)
+    may_be = NOT_DETERMINED_BY_ROWS.get(key, lambda value: False)
     same = type(value) is type(MANIFEST[key]) and value == MANIFEST[key]
     assert lines or same or may_be(value)
 

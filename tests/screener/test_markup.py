@@ -8,7 +8,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 
-OURS = re.compile("^app-")
+OWN_CLASS = re.compile("^app-")
 IGNORED = {"data-alone", "data-module", "tabindex"}
 
 
@@ -18,7 +18,11 @@ def skeleton(tag: Tag) -> list:
     for name, value in tag.attrs.items():
         if name in IGNORED:
             continue
-        words = [word for word in value if not OURS.match(word)] if isinstance(value, list) else " ".join(value.split())
+        words = (
+            [word for word in value if not OWN_CLASS.match(word)]
+            if isinstance(value, list)
+            else " ".join(value.split())
+        )
         attributes[name] = words
     children = []
     for child in tag.children:

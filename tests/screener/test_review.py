@@ -193,14 +193,14 @@ def test_summary_without_database_states_no_response_stored(make_site, tmp_path)
 
 def test_response_is_stored_after_database_recovery(make_site, sqlite_url, tmp_path):
     file = tmp_path / "site-pending.sqlite"
-    away = file.with_suffix(".away")
-    file.rename(away)
+    moved_file = file.with_suffix(".away")
+    file.rename(moved_file)
     file.mkdir()
     visitor = Visitor(make_site())
     visitor.walk()
     assert "could not reach" in visitor.agree().words
     file.rmdir()
-    away.rename(file)
+    moved_file.rename(file)
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
     assert "anonymous copy is in the holding file" in page.words and len(pending_responses(sqlite_url)) == 1
 

@@ -20,7 +20,7 @@ from tests.support.staff_client import PASSWORD, shown_codes, was_refused
 from tests.support.visitor import Page, Visitor
 
 NEW, SEARCH, CODES = "/staff/callbacks/new", "/staff/callbacks/search", "/staff/recovery-codes"
-NO_LONGER = "What was shown here is no longer available"
+EXPIRED_NOTICE = "What was shown here is no longer available"
 NOTE = "zentinelnotetext"
 MINUTES = 60
 
@@ -195,7 +195,7 @@ def test_new_recovery_codes_survive_reload_for_five_minutes(team, clock):
     assert shown_codes(page) == codes
     clock.forward(3 * MINUTES)
     page = member.get(address(page))
-    assert NO_LONGER in page.words and not shown_codes(page) and "Make new codes" in page.words
+    assert EXPIRED_NOTICE in page.words and not shown_codes(page) and "Make new codes" in page.words
     assert team.account_field(member, "mf_recovery_codes") == hashed
     assert len(team.events("account.recovery_codes_made")) == 1
     member.sign_out()
@@ -225,7 +225,7 @@ def test_temporary_password_survives_reload_for_five_minutes(team, admin, clock,
     assert stored(team, admin) == session_data and len(team.events("account")) == events
     clock.forward(5 * MINUTES)
     late = admin.get(address(page))
-    assert NO_LONGER in late.words and "Reset the account" in late.words
+    assert EXPIRED_NOTICE in late.words and "Reset the account" in late.words
     assert_absent([password], late.text)
     admin.send(late, f"{late.address}/disable")
     assert "result" not in json.loads(stored(team, admin)), "a later form deletes the expired value"

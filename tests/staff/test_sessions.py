@@ -15,7 +15,7 @@ from screening.staff.access import require_login
 from screening.staff.models import Account, StaffSession
 from tests.support.absence import assert_absent
 from tests.support.databases import close
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.staff_client import StaffClient, Team
 from tests.support.threads import run_together
 from tests.support.visitor import Visitor
@@ -294,13 +294,13 @@ def test_concurrent_guesses_are_locked_out_after_five(team):
 
 def submit_together(count, team, member, code):
     """Submit a code in so many threads that have all read the account before; return the sorted results."""
-    now, all_have_read = int(member.clock()), Barrier(count)
+    now, barrier = int(member.clock()), Barrier(count)
 
     def submit(_) -> str:
         with team.app.app_context():
             account = Account.with_email(member.email)
             assert (account.totp_counter, account.failures) == (0, 0)
-            all_have_read.wait(HANGING)
+            barrier.wait(TEST_TIMEOUT)
             return authentication.check_code(team.app.extensions["second_factor"], account, code, now).value
 
     return sorted(run_together(count, submit))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-LEAST_LETTERS = 12
+MIN_LETTERS = 12
 """Minimum length of a secret. Shorter ones occur by chance in random hexadecimal or base64, or in harmless words."""
 
 PHONE_DIGITS = range(10, 16)
@@ -34,8 +34,8 @@ def spellings_of(secret: str) -> list[str]:
     digits = re.sub(r"\D", "", secret)
     if len(digits) in PHONE_DIGITS and re.fullmatch(r"[\d\s().+-]+", secret):
         return _phone_spellings(digits)
-    if sum(letter.isalnum() for letter in secret) < LEAST_LETTERS:
-        raise ValueError(f"{secret!r} is too short to be sought: random text may hold it; take {LEAST_LETTERS} letters")
+    if sum(letter.isalnum() for letter in secret) < MIN_LETTERS:
+        raise ValueError(f"{secret!r} is too short to be sought: random text may hold it; take {MIN_LETTERS} letters")
     return list(dict.fromkeys((secret, quote(secret), quote_plus(secret), secret.encode("unicode_escape").decode())))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.sample_patient import PHONE
 from tests.support.visitor import Visitor
 
@@ -13,7 +13,7 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 ]
-MOST_PRESSES = 60
+MAX_ATTEMPTS = 60
 NEUTRAL = "https://www.weather.gov/"
 VIEW = {"viewport": {"width": 360, "height": 780}, "locale": "en-US", "ignore_https_errors": True}
 """Options of a browser context: a phone."""
@@ -24,7 +24,7 @@ class BrowserVisitor:
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
-        context.set_default_timeout(HANGING * 1000)
+        context.set_default_timeout(TEST_TIMEOUT * 1000)
         self.address = address
         self.page: Page = context.new_page()
         self.asked: list[str] = []
@@ -91,7 +91,7 @@ class BrowserVisitor:
         page.locator("input[name=patient]").first.check()
         page.locator("#minor").uncheck()
         self.follow("#ask > button.nhsuk-button")
-        for _ in range(MOST_PRESSES):  # a form that is sent within 3 seconds is shown again
+        for _ in range(MAX_ATTEMPTS):  # a form that is sent within 3 seconds is shown again
             if self.path == "/consultation/sent" and page.locator(".app-ref").count():
                 break
             page.wait_for_timeout(500)  # wait until the minimum time on the form has passed

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 FIREFOX = "/usr/bin/firefox-esr"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
@@ -50,7 +50,7 @@ class Firefox:
             (int(m[1]) for line in self.process.stdout if (m := re.search(r"Listening on port (\d+)", line))), 0
         )
         assert port, "Firefox ended"
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANGING)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TEST_TIMEOUT)
         self._read()
         self.send_command("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         return self
@@ -60,7 +60,7 @@ class Firefox:
     ) -> None:
         self.send_command("Marionette:Quit", flags=["eForceQuit"])
         self.socket.close()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

@@ -19,10 +19,10 @@ from tests.support.staff_client import Team
 DOCS = ROOT / "docs"
 PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
 
-BEFORE_ANYTHING = ("install",)
+BARE_CHECKOUT_PAGES = ("install",)
 """Pages that start from a bare checkout; the others start where a site is set up."""
 
-COPIED = ("screening", "templates", "static/dist", "wsgi.py")
+COPIED_PATHS = ("screening", "templates", "static/dist", "wsgi.py")
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Checkout:
 
     def run(self, page: Path) -> None:
         """Run every command of a page in order; fail if one fails or its output lacks what the page shows."""
-        if page.stem not in BEFORE_ANYTHING:
+        if page.stem not in BARE_CHECKOUT_PAGES:
             self.set_up()
         outputs = self.folder.parent / "outputs"
         outputs.mkdir()
@@ -82,7 +82,7 @@ class Checkout:
             env=processes.environment(HOME=self.folder.parent),
             capture_output=True,
             text=True,
-            timeout=processes.HANGING,
+            timeout=processes.TEST_TIMEOUT,
         )
         printed = {int(file.name): file.read_text() for file in outputs.iterdir()}
         last = printed.get(max(printed, default=0), "")
@@ -97,7 +97,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path, keys: Path, sqlite_template: Path, make_site: Callable[..., Flask]) -> Checkout:
     folder = tmp_path / "checkout"
-    for name in COPIED:
+    for name in COPIED_PATHS:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-MARK = "<zqx\"'>"
+MARKUP = "<zqx\"'>"
 """Breaks markup wherever it is output without escaping."""
 
-NASTY = [
+HOSTILE_VALUES = [
     *(
-        MARK,
+        MARKUP,
         "\x00",
         "\r\nX-Injected: yes",
         "../../etc/passwd",

@@ -13,10 +13,10 @@ from tests.support.visitor import SIGNS
 
 ARRIVALS = 2000
 
-MOST_HITS = 9
+MAX_HITS = 9
 """By chance 1 pair in 2,000 is right, Poisson distributed: more than 9 happens once in a million trials."""
 
-MOST_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
+MAX_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
 """A rank correlation this large happens by chance once in a million trials."""
 
 
@@ -66,7 +66,7 @@ def orders(table: str, serials: list[int], folder: Path) -> dict[str, list[int]]
 
 def hits(arrived: list[int], order: list[int]) -> int:
     """Return how many pairs are right when both orders are paired by position, forwards or backwards."""
-    return max(sum(a == b for a, b in zip(arrived, way, strict=True)) for way in (order, order[::-1]))
+    return max(sum(a == b for a, b in zip(arrived, candidate, strict=True)) for candidate in (order, order[::-1]))
 
 
 def correlation(arrived: list[int], order: list[int]) -> float:

@@ -20,7 +20,7 @@ from tests.support import processes
 from tests.support.clock import process_time
 from tests.support.databases import migrate
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
 """The command with which ``make run`` starts the server."""
@@ -73,7 +73,7 @@ class LiveServer:
     def kill(self) -> None:
         """Kill the server and its workers with SIGKILL."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
 
     def flask(self, *arguments: str) -> str:
         """Run a command on the site's keys and database; return its output."""
@@ -83,7 +83,7 @@ class LiveServer:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         self._held.release()
 
     def _wait(self) -> None:
@@ -91,14 +91,14 @@ class LiveServer:
         while True:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                connection = socket.create_connection(("127.0.0.1", self.port), timeout=HANGING)
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=TEST_TIMEOUT)
             except ConnectionRefusedError:
                 self._pause()
                 continue
             connection.close()
             break
         if self.address.startswith("http:"):
-            probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGING)
+            probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TEST_TIMEOUT)
             probe.request("GET", "/healthz")
             assert probe.getresponse().status < 500
             probe.close()

@@ -17,7 +17,7 @@ from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from tests.support.certificates import self_signed
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 SHIPPED = ROOT / "deploy" / "nginx"
 
@@ -134,7 +134,7 @@ class Nginx:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         for held in self._held:
             held.release()
 

@@ -10,7 +10,7 @@ from typing import Any
 from screening.config import ROOT
 from tests.support.clock import SHIFT, SHIFTED_TIME
 
-HANGING = 600
+TEST_TIMEOUT = 600
 """Timeout in seconds for a process that never ends, so that its test fails; no result depends on it."""
 
 
@@ -25,7 +25,7 @@ def environment(**settings: Any) -> dict[str, str]:
 def run(*command: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run a program from the project's folder to its end, with its output captured."""
     return subprocess.run(
-        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=HANGING
+        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=TEST_TIMEOUT
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 
 class Redis:
@@ -49,7 +49,7 @@ class Redis:
     def kill(self) -> None:
         """Kill it with SIGKILL."""
         self.process.kill()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
 
     def halt(self) -> None:
         """Suspend it: it accepts connections and answers nothing."""

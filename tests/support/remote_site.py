@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from werkzeug.test import Client
 
-BROKEN_OFF = 599
+CONNECTION_LOST = 599
 """The status of a connection that ended without an answer."""
 
 
@@ -44,7 +44,7 @@ class RemoteSite:
             page = answer.read()
             fields = [(name, value) for name, value in answer.getheaders() if name.lower() != "connection"]
         except (OSError, http.client.HTTPException):
-            start_response(f"{BROKEN_OFF} broken off", [("Content-Type", "text/html")])
+            start_response(f"{CONNECTION_LOST} broken off", [("Content-Type", "text/html")])
             return [b""]
         finally:
             connection.close()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 Result = TypeVar("Result")
 
@@ -17,8 +17,8 @@ def run_together(count: int, step: Callable[[int], Result]) -> list[Result]:
     ready = Barrier(count)
 
     def run(number: int) -> Result:
-        ready.wait(HANGING)
+        ready.wait(TEST_TIMEOUT)
         return step(number)
 
     with ThreadPoolExecutor(count) as pool:
-        return [job.result(HANGING) for job in [pool.submit(run, number) for number in range(count)]]
+        return [job.result(TEST_TIMEOUT) for job in [pool.submit(run, number) for number in range(count)]]

@@ -17,7 +17,7 @@ from typing import Any
 from werkzeug.test import Client
 
 from tests.support.nginx import Nginx
-from tests.support.remote_site import BROKEN_OFF, RemoteSite
+from tests.support.remote_site import CONNECTION_LOST, RemoteSite
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.staff_client import PASSWORD, StaffClient
 from tests.support.visitor import SIGNS, Page, Visitor
@@ -63,12 +63,12 @@ class Traffic:
     def wait_for(self, seconds: float = 120, **more: int) -> None:
         """Wait until so many more actions of each kind are completed. Fails on timeout or on any user's error."""
         with self.changed:
-            goal = {what: self.done[what] + count for what, count in more.items()}
+            targets = {what: self.done[what] + count for what, count in more.items()}
 
             def reached() -> bool:
-                return bool(self.errors) or all(self.done[what] >= count for what, count in goal.items())
+                return bool(self.errors) or all(self.done[what] >= count for what, count in targets.items())
 
-            assert self.changed.wait_for(reached, seconds), f"{self.phase}: {dict(self.done)}, wanted {goal}"
+            assert self.changed.wait_for(reached, seconds), f"{self.phase}: {dict(self.done)}, wanted {targets}"
         assert not self.errors, self.errors
 
     def stop_all(self) -> None:
@@ -128,7 +128,7 @@ class Retrying:
                 return page
             with self.traffic.changed:
                 self.traffic.failed[self.traffic.phase, page.status] += 1
-            if page.status != BROKEN_OFF:
+            if page.status != CONNECTION_LOST:
                 assert has_help(page), f"{page.status} without help: {page.text[:200]}"
                 self.traffic.count_action("pages of the proxy")
             if self.traffic.stopped:

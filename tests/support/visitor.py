@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 SIGNS = ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain")
 
-TELLING = re.compile(
+REVEALING = re.compile(
     r"sad|anxi|hopeless|depress|mood|suicid|lifeline|tristeza|ansiedad|esperanza|depresi|ánimo|\b988\b", re.IGNORECASE
 )
 """Words that no title may contain, because titles show in tabs and in the history."""
@@ -181,7 +181,7 @@ def check_page(page: Page, staff: bool = False) -> None:
     assert soup.html.get("lang") in ("en", "es")
     assert len(soup.find_all("h1")) == 1, "one h1"
     assert len(soup.find_all("main")) == 1, "one main"
-    assert soup.title is not None and not TELLING.search(page.title), f"title reveals an answer: {page.title}"
+    assert soup.title is not None and not REVEALING.search(page.title), f"title reveals an answer: {page.title}"
     ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
     assert len(ids) == len(set(ids)), f"duplicate ids: {sorted(i for i in ids if ids.count(i) > 1)}"
     for attribute in ("aria-describedby", "aria-labelledby"):

@@ -17,7 +17,7 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from screening.web.middleware.load_shedding import ConcurrencyLimiter, Refusals, static_response
 from screening.web.middleware.request_buffering import RequestBuffering
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.wording import GRADE, LANGUAGES, found_banned
 
 
@@ -30,7 +30,7 @@ class BlockingApp:
 
     def __call__(self, environ, start_response):
         self.entered.put(environ["PATH_INFO"])
-        assert self.open.wait(HANGING)
+        assert self.open.wait(TEST_TIMEOUT)
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"done"]
 
@@ -84,25 +84,25 @@ def taken(monkeypatch) -> Queue[int]:
 
 
 def test_concurrency_limit_admits_queues_then_refuses_requests(send_in_thread, blocking_app, taken):
-    gate = ConcurrencyLimiter(blocking_app, refusal_app, (), at_once=2, waiting=1, longest_wait=HANGING)
+    gate = ConcurrencyLimiter(blocking_app, refusal_app, (), at_once=2, waiting=1, longest_wait=TEST_TIMEOUT)
     inside = [send_in_thread(gate, path=f"/{n}") for n in range(2)]
-    assert {blocking_app.entered.get(timeout=HANGING) for _ in inside} == {"/0", "/1"}
+    assert {blocking_app.entered.get(timeout=TEST_TIMEOUT) for _ in inside} == {"/0", "/1"}
     waiting = send_in_thread(gate, path="/waits")
-    assert [taken.get(timeout=HANGING) for _ in range(3)] == [2, 2, 1], "the third is queued"
+    assert [taken.get(timeout=TEST_TIMEOUT) for _ in range(3)] == [2, 2, 1], "the third is queued"
     assert send_request(gate, path="/refused").status_code == 503
     assert blocking_app.entered.empty(), "queued and refused requests do not run"
     blocking_app.open.set()
-    assert [answer.result(HANGING).status_code for answer in (*inside, waiting)] == [200] * 3
-    assert blocking_app.entered.get(timeout=HANGING) == "/waits"
+    assert [answer.result(TEST_TIMEOUT).status_code for answer in (*inside, waiting)] == [200] * 3
+    assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "/waits"
 
 
 def test_queued_request_times_out_with_503_and_frees_its_slot(send_in_thread, blocking_app):
     gate = ConcurrencyLimiter(blocking_app, refusal_app, (), at_once=1, waiting=1, longest_wait=0.01)
     first = send_in_thread(gate)
-    blocking_app.entered.get(timeout=HANGING)
+    blocking_app.entered.get(timeout=TEST_TIMEOUT)
     assert [send_request(gate).status_code for _ in range(3)] == [503] * 3
     blocking_app.open.set()
-    assert first.result(HANGING).status_code == 200
+    assert first.result(TEST_TIMEOUT).status_code == 200
     assert send_request(gate).status_code == 200
 
 
@@ -119,12 +119,12 @@ def test_failed_request_releases_its_concurrency_slot(blocking_app):
 def test_exempt_request_bypasses_the_full_concurrency_limit(send_in_thread, blocking_app):
     gate = ConcurrencyLimiter(blocking_app, refusal_app, {("GET", "/help-now")}, at_once=1, waiting=0)
     inside = send_in_thread(gate)
-    blocking_app.entered.get(timeout=HANGING)
+    blocking_app.entered.get(timeout=TEST_TIMEOUT)
     help_now = send_in_thread(gate, path="/help-now")
-    assert blocking_app.entered.get(timeout=HANGING) == "/help-now"
+    assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "/help-now"
     assert send_request(gate, "POST", "/help-now").status_code == 503, "exempt by method and path"
     blocking_app.open.set()
-    assert {inside.result(HANGING).status_code, help_now.result(HANGING).status_code} == {200}
+    assert {inside.result(TEST_TIMEOUT).status_code, help_now.result(TEST_TIMEOUT).status_code} == {200}
 
 
 def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
@@ -199,7 +199,7 @@ class Stalled(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         self.blocking_app.entered.put(self.path)
-        assert self.blocking_app.open.wait(HANGING)
+        assert self.blocking_app.open.wait(TEST_TIMEOUT)
         return b"x" * size
 
 
@@ -220,12 +220,12 @@ def test_slow_form_bodies_are_limited_per_address_and_in_total(blocking_app):
     bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=3, most_an_address=2)
     with ThreadPoolExecutor(4) as pool:
         slow = [pool.submit(send, bodies, blocking_app, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
-        assert [blocking_app.entered.get(timeout=HANGING) for _ in slow]
+        assert [blocking_app.entered.get(timeout=TEST_TIMEOUT) for _ in slow]
         assert send(bodies, blocking_app, "192.0.2.1").status_code == 503
         assert send(bodies, blocking_app, "192.0.2.3").status_code == 503, "the total limit"
         assert send_request(bodies).status_code == 200, "a request without body is not delayed"
         blocking_app.open.set()
-        assert [answer.result(HANGING).data for answer in slow] == [b"x" * 10] * 3
+        assert [answer.result(TEST_TIMEOUT).data for answer in slow] == [b"x" * 10] * 3
     assert send(bodies, blocking_app, "192.0.2.3").status_code == 200
 
 
@@ -233,12 +233,12 @@ def test_slow_body_from_an_address_does_not_block_another(blocking_app):
     bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=9, most_an_address=1)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(send, bodies, blocking_app, "192.0.2.1")
-        blocking_app.entered.get(timeout=HANGING)
+        blocking_app.entered.get(timeout=TEST_TIMEOUT)
         assert send(bodies, blocking_app, "192.0.2.1").status_code == 503
         other = pool.submit(send, bodies, blocking_app, "192.0.2.2")
-        assert blocking_app.entered.get(timeout=HANGING) == "192.0.2.2"
+        assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "192.0.2.2"
         blocking_app.open.set()
-        assert slow.result(HANGING).status_code == other.result(HANGING).status_code == 200
+        assert slow.result(TEST_TIMEOUT).status_code == other.result(TEST_TIMEOUT).status_code == 200
 
 
 def test_slow_form_body_holds_no_concurrency_slot(blocking_app):
@@ -247,10 +247,10 @@ def test_slow_form_body_holds_no_concurrency_slot(blocking_app):
     )
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(send, bodies, blocking_app, "192.0.2.1")
-        blocking_app.entered.get(timeout=HANGING)
+        blocking_app.entered.get(timeout=TEST_TIMEOUT)
         assert send_request(bodies).status_code == 200
         blocking_app.open.set()
-        assert slow.result(HANGING).status_code == 200
+        assert slow.result(TEST_TIMEOUT).status_code == 200
 
 
 @pytest.mark.parametrize(
