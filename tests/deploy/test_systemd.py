@@ -41,7 +41,7 @@ def unit_root(tmp_path: Path) -> Path:
 
 def analyze(*arguments: str, **environment: str) -> str:
     """Return the output of ``systemd-analyze``, of both streams."""
-    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or tells how"
+    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or prints how"
     done = subprocess.run(
         ["systemd-analyze", *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
     )

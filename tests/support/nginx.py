@@ -118,7 +118,7 @@ class Nginx:
     def command(self) -> list[str]:
         """The command line of this nginx, to start it or to signal the running one."""
         program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        assert program, "nginx is missing: make test installs it, or tells how"
+        assert program, "nginx is missing: make test installs it, or prints how"
         return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
 
     def out_of_rotation(self, port: int, *command: str) -> subprocess.Popen[str]:

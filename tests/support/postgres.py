@@ -19,7 +19,7 @@ def binaries() -> Path:
     if found:
         return Path(found).parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert versions, "PostgreSQL is missing: make test installs it, or tells how"
+    assert versions, "PostgreSQL is missing: make test installs it, or prints how"
     return versions[-1].parent
 
 

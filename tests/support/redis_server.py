@@ -33,7 +33,7 @@ class Redis:
 
     def start(self) -> None:
         """Start it, empty, and wait until it accepts connections."""
-        assert shutil.which("redis-server"), "redis-server is missing: make test-long installs it, or tells how"
+        assert shutil.which("redis-server"), "redis-server is missing: make test-long installs it, or prints how"
         options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), "save": "", "appendonly": "no"}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "redis.log").open("ab") as log:
