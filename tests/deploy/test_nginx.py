@@ -166,7 +166,7 @@ def test_slow_client_occupies_nginx_and_no_node(start_nginx):
 
 def run_out_of_rotation(nginx, port, *command):
     """Run a command with a node out of rotation; return the exit code and stderr."""
-    running = nginx.run_out_of_rotation(port, *command)
+    running = nginx.out_of_rotation(port, *command)
     _, stderr = running.communicate(timeout=120)
     return running.returncode, stderr
 
@@ -245,7 +245,7 @@ def test_nginx_logs_and_stores_nothing_about_requests(start_nginx):
         broken.sendall(b"\x16\x03\x01\x00\x05hello")
         broken.recv(4096)
     nginx.__exit__()
-    log = nginx.log()
+    log = nginx.log_text()
     assert "signal" in log, "the control: nginx writes to its log"
     assert not [word for word in ("127.0.0.1", "client", "request", "check", "summary", "hello") if word in log], log
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
