@@ -1,6 +1,6 @@
-"""Fixtures of every test: the site on either database, a clock to move, a visitor and a team that check each page.
+"""Shared fixtures: the site on either database, a movable clock, and visitor and staff clients that check each page.
 
-A test, class or module marked ``each_database`` runs once on SQLite and once on PostgreSQL; others run on SQLite.
+Tests marked ``each_database`` run once on SQLite and once on PostgreSQL; others run on SQLite.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ hypothesis_settings.register_profile("fresh draws", deadline=None, max_examples=
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the same examples each time in ``make test``; the long tests draw new ones."""
+    """Load the hypothesis profile: fixed examples in ``make test``, new ones in the long tests."""
     long = any("long" in str(argument) for argument in config.args)
     hypothesis_settings.load_profile("fresh draws" if long else "same draws")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what is marked ``each_database`` on both."""
+    """Parametrize tests that are marked ``each_database`` by the kind of database."""
     if "database_kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("each_database"):
         metafunc.parametrize("database_kind", ["sqlite", "postgresql"])
 
@@ -63,7 +63,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what is loaded for good: modules, and the collected tests."""
+    """Exempt loaded modules and collected tests from garbage collection."""
     gc.collect()
     gc.freeze()
 
@@ -75,7 +75,7 @@ def database_kind() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compile each template once for all sites that tests build; the same text always compiles to the same."""
+    """Compile each template once for all sites that tests create."""
     cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScreeningFlask, "jinja_options", {**ScreeningFlask.jinja_options, "bytecode_cache": cache})
@@ -84,7 +84,7 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[dict[str, int]]:
-    """Hash passwords at next to no cost, where the site spends a fifth of a second on purpose; gives its real costs."""
+    """Hash passwords at minimal cost, because the real cost is a fifth of a second; return the real costs."""
     real, cheap = passwords.COSTS, {"argon2__memory_cost": 64, "argon2__time_cost": 1, "argon2__parallelism": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "COSTS", cheap)
@@ -104,7 +104,7 @@ def questionnaire() -> Questionnaire:
 
 @pytest.fixture(scope="session")
 def key_day() -> date:
-    """The day on which the keys of tests were made: the day before they start."""
+    """The creation day of the test keys: the day before tests start."""
     return date.fromordinal(datetime.fromtimestamp(START, UTC).date().toordinal() - 1)
 
 
@@ -118,7 +118,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Path:
 
 @pytest.fixture(scope="session")
 def own_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clinic file that is no demo's: what a public site needs."""
+    """A clinic file without the demo flag, as a public site requires."""
     file = tmp_path_factory.mktemp("clinic") / "clinic.toml"
     file.write_text(DEMO.read_text(encoding="utf-8").replace("demo = true", "demo = false"), encoding="utf-8")
     return file
@@ -126,7 +126,7 @@ def own_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Path:
-    """A pair of migrated SQLite files, to be copied."""
+    """A folder with a pair of migrated SQLite files to copy."""
     folder = tmp_path_factory.mktemp("sqlite")
     migrate(f"sqlite:///{folder}/site.sqlite", keys)
     return folder
@@ -134,7 +134,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory, keys: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def cluster(keys: Path) -> Iterator[Cluster]:
-    """A PostgreSQL server for these tests alone, with a migrated database ``template_site`` to copy."""
+    """A PostgreSQL server for these tests only, with a migrated database ``template_site`` to copy."""
     with Cluster() as running:
         running.execute("CREATE DATABASE template_site")
         migrate(running.url("template_site"), keys)
@@ -150,7 +150,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
-    """A fresh migrated database."""
+    """The URL of a fresh migrated database."""
     if database_kind == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
         return url
@@ -160,7 +160,7 @@ def database_url(request: pytest.FixtureRequest, database_kind: str) -> str:
 
 @pytest.fixture
 def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """Makes a database as ``flask db upgrade`` leaves it, of one kind; gives its address."""
+    """Return a function that creates a database as ``flask db upgrade`` leaves it, and returns its URL."""
 
     def make(kind: str) -> str:
         if kind == "postgresql":
@@ -170,7 +170,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[
             folder = tmp_path / f"empty {len(list(tmp_path.iterdir()))}"
             shutil.copytree(request.getfixturevalue("sqlite_template"), folder)
             url = f"sqlite:///{folder}/site.sqlite"
-        change(url, "DELETE FROM callback_key")  # the templates have one published
+        change(url, "DELETE FROM callback_key")  # the templates contain a published key
         return url
 
     return make
@@ -178,7 +178,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[
 
 @pytest.fixture
 def make_site(keys: Path, clock: Clock, database_url: str) -> Iterator[Callable[..., Flask]]:
-    """Builds the site; keyword arguments are settings."""
+    """Return a function that creates the site; keyword arguments are settings."""
     made: list[Flask] = []
 
     def make(**settings: Any) -> Flask:
@@ -214,17 +214,17 @@ def team(site: Flask) -> Team:
 
 @pytest.fixture
 def ann(team: Team) -> StaffClient:
-    """A staff member who works call-backs, signed in."""
+    """A signed-in staff member with the callbacks role."""
     return team.sign_in("ann", "callbacks")
 
 
 @pytest.fixture
 def ben(team: Team) -> StaffClient:
-    """Her colleague, signed in."""
+    """A second signed-in staff member with the callbacks role."""
     return team.sign_in("ben", "callbacks")
 
 
 @pytest.fixture
 def admin(team: Team) -> StaffClient:
-    """An administrator who is signed in."""
+    """A signed-in administrator."""
     return team.sign_in("ada", "admin")

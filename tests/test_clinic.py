@@ -1,4 +1,4 @@
-"""The clinic file."""
+"""The clinic file: validation, and its values on pages."""
 
 from __future__ import annotations
 

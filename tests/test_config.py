@@ -1,4 +1,4 @@
-"""Settings: where they come from, and how an error is reported."""
+"""Settings: their sources, and the report of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The visitor's own cookie."""
+"""The draft cookie of a visitor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from screening.draft import ABSOLUTE_SECONDS, EXTENDED_SECONDS, IDLE_SECONDS
 from tests.support.absence import assert_absent
 from tests.support.visitor import SIGNS, Visitor
 
-LOST = "We don’t have your earlier answers any more."
+LOST_NOTICE = "We don’t have your earlier answers any more."
 
 
 def cookie(visitor: Visitor) -> str:
@@ -62,14 +62,14 @@ def test_draft_cookie_has_httponly_samesite_and_host_prefix(site, make_site):
     assert secure.startswith("__Host-draft=") and "Secure" in secure and "Path=/" in secure and "Domain" not in secure
 
 
-def broken_cookies(good: str) -> dict[str, str]:
+def broken_cookies(valid: str) -> dict[str, str]:
     return {
-        "tampered": good[:60] + ("A" if good[60] != "A" else "B") + good[61:],
-        "truncated": good[:200],
+        "tampered": valid[:60] + ("A" if valid[60] != "A" else "B") + valid[61:],
+        "truncated": valid[:200],
         "empty": "",
         "nonsense": "%00%ff<script>",
-        "no key": "deadbeef." + good.partition(".")[2],
-        "huge": good.ljust(4000, "A"),
+        "no key": "deadbeef." + valid.partition(".")[2],
+        "huge": valid.ljust(4000, "A"),
         "signed by others": "eyJhbnN3ZXJzIjp7fX0.Zx1.abc",
     }
 
@@ -81,9 +81,9 @@ def test_invalid_draft_cookie_gives_an_empty_draft_with_notice(site, visitor, ki
     visitor.client.set_cookie("draft", broken_cookies(cookie(visitor))[kind])
     page = visitor.get("/check/hopelessness")
     assert (page.status, page.address) == (200, "/check/sadness")
-    assert LOST in page.words
+    assert LOST_NOTICE in page.words
     assert page.chosen() == []
-    assert LOST not in visitor.answer("sadness", "1").words
+    assert LOST_NOTICE not in visitor.answer("sadness", "1").words
 
 
 def test_draft_cookie_is_refused_under_another_cookie_name(make_site):
@@ -91,7 +91,7 @@ def test_draft_cookie_is_refused_under_another_cookie_name(make_site):
     plain.answer("sadness", "2")
     secure.client.set_cookie("__Host-draft", cookie(plain), domain="localhost", secure=True)
     page = secure.get("/check/sleep")
-    assert page.address == "/check/sadness" and LOST in page.words
+    assert page.address == "/check/sadness" and LOST_NOTICE in page.words
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -108,7 +108,7 @@ def test_draft_expires_after_30_idle_minutes(visitor, clock):
     assert visitor.get("/check/sleep").address == "/check/sleep"
     clock.forward(1)
     page = visitor.get("/check/sleep")
-    assert page.address == "/check/sadness" and LOST in page.words
+    assert page.address == "/check/sadness" and LOST_NOTICE in page.words
 
 
 def test_draft_expires_after_two_hours_despite_activity(visitor, clock):
@@ -119,7 +119,7 @@ def test_draft_expires_after_two_hours_despite_activity(visitor, clock):
     visitor.answer("sadness", "2")
     clock.forward(ABSOLUTE_SECONDS / 8)
     page = visitor.get("/check/sleep")
-    assert page.address == "/check/sadness" and LOST in page.words
+    assert page.address == "/check/sadness" and LOST_NOTICE in page.words
 
 
 def test_more_time_extends_the_draft_to_24_hours(visitor, clock):
@@ -130,7 +130,7 @@ def test_more_time_extends_the_draft_to_24_hours(visitor, clock):
     assert visitor.get("/check/sleep").address == "/check/sleep"
     clock.forward(60)
     page = visitor.get("/check/sleep")
-    assert page.address == "/check/sadness" and LOST in page.words
+    assert page.address == "/check/sadness" and LOST_NOTICE in page.words
 
 
 def test_page_states_seconds_until_the_draft_expires(visitor, clock):
@@ -181,7 +181,7 @@ def test_empty_ciphertext_raises_a_decryption_error(keys):
 def test_expired_draft_without_answers_shows_no_notice(visitor, clock):
     visitor.get("/")
     clock.forward(IDLE_SECONDS + 1)
-    assert LOST not in visitor.get("/check/sadness").words
+    assert LOST_NOTICE not in visitor.get("/check/sadness").words
 
 
 def test_renewed_more_time_lasts_24_hours_after_start_again(visitor, clock):
@@ -201,4 +201,4 @@ def test_expired_review_form_shows_the_lost_answers_notice(visitor, clock):
     page = visitor.walk()
     clock.forward(IDLE_SECONDS + 1)
     page = visitor.send(page, "/check/review", consent="no")
-    assert page.address == "/check/sadness" and LOST in page.words
+    assert page.address == "/check/sadness" and LOST_NOTICE in page.words

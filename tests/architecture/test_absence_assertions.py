@@ -1,4 +1,4 @@
-"""Asserting that something is absent: what is found, and which needles are refused."""
+"""``assert_absent``: which spellings of a secret it finds, and which secrets it refuses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PHONE = "(303) 555-0144"
         *((PHONE, written) for written in ("(303) 555-0144", "%28303%29+555-0144", "303 555 0144", "%2B13035550144")),
     ],
 )
-def test_secret_is_found_however_it_is_written(secret, haystack):
+def test_secret_is_found_in_any_spelling(secret, haystack):
     with pytest.raises(AssertionError, match="stands in haystack 2"):
         assert_absent([secret], "nothing", haystack)
 
@@ -41,12 +41,12 @@ def test_absent_secrets_pass(tmp_path):
 
 
 @pytest.mark.parametrize("needle", ["0144", "555-0144", "Rosita", "0f1e2d3c4b5", "zentinela"])
-def test_needle_that_random_text_may_hold_is_refused(needle):
+def test_secret_that_random_text_could_contain_is_refused(needle):
     with pytest.raises(ValueError, match="too short"):
         assert_absent([needle], "anything")
 
 
 @pytest.mark.parametrize("arguments", [([], "anything"), ([SECRET],)])
-def test_nothing_to_seek_or_to_look_through_is_refused(arguments):
+def test_missing_secret_or_haystack_is_refused(arguments):
     with pytest.raises(ValueError, match="nothing to seek"):
         assert_absent(*arguments)

@@ -1,4 +1,4 @@
-"""The handbook's pages: their commands are of known kinds, their links lead somewhere, and one page is run.
+"""The handbook: code blocks are of known kinds, links have targets, and the commands of one page run.
 
 The long tests run every page.
 """
@@ -16,14 +16,14 @@ from tests.support.handbook import DOCS, PAGES, Checkout, blocks
 SMOKE = DOCS / "keys.md"
 
 ELSEWHERE = "sh on-the-server"
-"""The fence of commands that need root or another machine: they are only read."""
+"""The fence of commands that need root or another machine. They are checked and not run."""
 
 FENCES = ("sh", "text", "toml", ELSEWHERE)
 
 ALLOWED_ELSEWHERE = {
     *("apt-get", "certbot", "chown", "git", "make", "nginx", "rsync", "scp", "ssh", "systemctl", "useradd")
 }
-"""What may stand there: nothing that could as well be run here."""
+"""Programs allowed in such a block; commands that can run here belong in a block of their own."""
 
 
 def test_every_command_of_the_keys_page_succeeds(checkout):
@@ -64,7 +64,7 @@ def test_index_lists_every_page():
 
 
 def anchors(file: Path) -> set[str]:
-    """The places of a page that can be linked to, as code hosts name them."""
+    """Return the anchors of a page's headings, as code hosts generate them."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""Import rules beside those of import-linter (pyproject.toml): the pure modules, the verifier, the visitor's process."""
+"""Import rules beside those of import-linter (pyproject.toml): pure modules, the verifier, the visitor process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ THIRD_PARTY = {"sealed_box.py": ("nacl",)}
 
 
 def imported(text: str) -> list[str]:
-    """The dotted name of each module that a source text imports; relative imports are refused."""
+    """Return the dotted name of each module that a source text imports; relative imports are refused."""
     names: list[str] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -36,7 +36,7 @@ def imported(text: str) -> list[str]:
 
 
 def foreign(names: list[str], *allowed: str) -> list[str]:
-    """Those that are neither of the standard library nor below one of these packages."""
+    """Return the modules that are neither in the standard library nor in one of these packages."""
     inside = (*allowed, *(f"{name}." for name in allowed))
     return [
         name
@@ -50,14 +50,16 @@ def test_pure_module_imports_only_models_and_standard_library(file: Path) -> Non
     names = imported(file.read_text(encoding="utf-8"))
     assert foreign(names, "screening.questionnaires", "screening.crypto", *THIRD_PARTY.get(file.name, ())) == []
     if file.parent.name != "crypto":
-        assert not {name.split(".")[0] for name in names} & set(CLOCKS), "it reads a clock or draws random numbers"
+        assert not {name.split(".")[0] for name in names} & set(CLOCKS), (
+            "a pure module reads no clock and no random numbers"
+        )
 
 
 @pytest.mark.parametrize("file", VERIFIER, ids=lambda file: file.name)
 def test_verifier_imports_no_other_package(file: Path) -> None:
     names = imported(file.read_text(encoding="utf-8"))
     assert foreign(names, "screening.releases.verify") == []
-    assert not set(names) & {"importlib", "runpy"}, "it imports by a name that cannot be read here"
+    assert not set(names) & {"importlib", "runpy"}, "a dynamic import cannot be checked"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Keys are added, laid out and activated while visitors walk."""
+"""Keys are added, distributed and activated while visitors are on the walk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.visitor import SIGNS, Visitor
 
 @pytest.fixture
 def flask(tmp_path):
-    """Runs a command; gives its exit code, what it printed, and what it said."""
+    """Return a function that runs a command and returns exit code, stdout and stderr."""
 
     def run(*arguments, surfaces=("visitor", "staff")):
         app = create_commands_app({"KEYS_DIR": tmp_path / "keys", "SERVE": surfaces})
@@ -47,27 +47,27 @@ def test_key_list_shows_active_and_decrypt_only_keys(flask):
 def test_invalid_key_command_is_refused_and_changes_nothing(flask, tmp_path, arguments, words):
     flask("keys", "init")
     before = {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()}
-    code, printed, said = flask("keys", *arguments)
-    assert code == 1 and printed == "" and words in said and said.count("\n") == 1
+    code, printed, stderr = flask("keys", *arguments)
+    assert code == 1 and printed == "" and words in stderr and stderr.count("\n") == 1
     assert {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == before
 
 
 def test_visitor_node_keys_decrypt_no_staff_data(flask, tmp_path):
     flask("keys", "init", surfaces=("visitor",))
-    here = tmp_path / "keys"
-    assert {file.stem for file in here.iterdir()} == {DRAFT, FORMS}
-    there = tmp_path / "elsewhere"
-    here.rename(there)
+    key_folder = tmp_path / "keys"
+    assert {file.stem for file in key_folder.iterdir()} == {DRAFT, FORMS}
+    node_folder = tmp_path / "elsewhere"
+    key_folder.rename(node_folder)
     flask("keys", "init")
-    whole = Keyring(here, tuple(p for surface in PURPOSES.values() for p in surface))
-    public = Keyring(there, PURPOSES["visitor"])
+    full_ring = Keyring(key_folder, tuple(p for surface in PURPOSES.values() for p in surface))
+    public = Keyring(node_folder, PURPOSES["visitor"])
     for purpose in (STAFF, CALLBACK, SEARCH, BACKUP):
-        sealed = whole.encrypt(purpose, b"secret", b"place")
+        sealed = full_ring.encrypt(purpose, b"secret", b"place")
         for own in (DRAFT, FORMS):
             with pytest.raises(DecryptionError):
                 public.decrypt(own, sealed, b"place")
         with pytest.raises(SettingsError, match="is missing"):
-            Keyring(there, (purpose,))
+            Keyring(node_folder, (purpose,))
 
 
 def test_key_purpose_decrypts_no_data_of_another_purpose(flask, tmp_path):
@@ -83,7 +83,7 @@ def test_key_purpose_decrypts_no_data_of_another_purpose(flask, tmp_path):
 
 
 def test_draft_key_rotation_loses_no_answer(flask, tmp_path, make_site):
-    """Two nodes share the key files. Each visitor changes node with every step; keys are turned in between."""
+    """Two nodes share the key files. Each visitor changes nodes at every step, and keys are rotated in between."""
     flask("keys", "init")
     nodes = [make_site(KEYS_DIR=tmp_path / "keys") for _ in range(2)]
     visitors = [Visitor(nodes[0]) for _ in range(6)]
@@ -93,7 +93,7 @@ def test_draft_key_rotation_loses_no_answer(flask, tmp_path, make_site):
         if number in (2, 4):
             fresh = flask("keys", "add", "draft")[1].strip()
             flask("keys", "activate", "draft", fresh)
-            nodes[number % 2] = make_site(KEYS_DIR=tmp_path / "keys")  # one node restarts, the other meets the new key
+            nodes[number % 2] = make_site(KEYS_DIR=tmp_path / "keys")  # one node restarts, the other loads the new key
         for position, visitor in enumerate(visitors):
             cookie = visitor.client.get_cookie("draft")
             assert cookie is not None
@@ -107,7 +107,7 @@ def test_draft_key_rotation_loses_no_answer(flask, tmp_path, make_site):
 
 
 def test_form_token_key_rotation_refuses_no_form(flask, tmp_path, make_site):
-    """One node signs with the new key while it only opens on the other; forms of each are sent to the other."""
+    """One node signs with the new key, which the other only verifies with; forms of each are sent to the other."""
     flask("keys", "init")
     fresh = flask("keys", "add", FORMS)[1].strip()
     still_old = make_site(KEYS_DIR=tmp_path / "keys")

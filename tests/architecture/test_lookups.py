@@ -1,4 +1,4 @@
-"""Where values are looked up: in views, commands, jobs and hooks. Services and helpers take values as parameters."""
+"""Request-bound values are read in views, commands, jobs and hooks only; services take them as parameters."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 from screening.config import ROOT
 
 PROXIES = {"current_app", "current_user", "g", "request", "session"}
-"""What Flask and Flask-Login bind to the request being answered."""
+"""The proxies of Flask and Flask-Login for the current request."""
 
 ACCESSORS = {"account_or_none", "current_account", "current_draft", "current_locale", "current_session", "current_walk"}
-"""Our functions that read a proxy, beside those of ``screening.current``."""
+"""Functions of this project that read a proxy, beside those of ``screening.current``."""
 
 ENTRY_POINTS = ("*views", "*_blueprint", "screening.cli.*", "screening.operations.jobs")
-"""Where a request, a command or a job begins, by the name of the module."""
+"""Modules in which a request, a command or a job starts, by name."""
 
 VIEWS_OF_OTHER_NAMES = {"screening.operations.health", "screening.releases.downloads", "screening.web.security_txt"}
 
@@ -36,19 +36,19 @@ HOOKS = {
     "screening.staff",  # the refusal of null characters
     "screening.staff.access",
     "screening.staff.form_recovery",
-    "screening.staff.sent_forms",  # views hand forms on to it, and it reads the request they came with
+    "screening.staff.sent_forms",  # reads the request that a view passes its form of
     "screening.web.form_token",
     "screening.web.origin",
     "screening.web.rate_limits",
     "screening.web.request_id",  # also for log records
 }
-"""Run before or after every view."""
+"""Modules that run before or after every view."""
 
 PAGE_FRAME = {"screening.staff.nav", "screening.web.macros", "screening.web.page_frame"}
-"""What every page holds, read while a template is rendered."""
+"""Modules that render what every page contains."""
 
 MIGRATIONS = {"screening.database.migrations.env"}
-"""Started by Alembic, which hands nothing on."""
+"""Started by Alembic, which passes no application."""
 
 NAMED = VIEWS_OF_OTHER_NAMES | DEFINE_ACCESSORS | HOOKS | PAGE_FRAME | MIGRATIONS
 
@@ -59,7 +59,7 @@ MODULES = {
 
 
 def lookups(text: str) -> Iterator[str]:
-    """Each proxy or accessor that a source text names, and ``screening.current``; Flask imported whole counts too."""
+    """Generate each proxy or accessor that a source text uses, and ``screening.current``; ``import flask`` counts."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in ("flask", "screening.current"))
@@ -74,7 +74,7 @@ def lookups(text: str) -> Iterator[str]:
 
 
 def refused(module: str, text: str) -> list[str]:
-    """What a module looks up although it is to take values."""
+    """Return what a module looks up although it has to take values as parameters."""
     allowed = module in NAMED or any(fnmatch(module, pattern) for pattern in ENTRY_POINTS)
     return [] if allowed else sorted(set(lookups(text)))
 

@@ -1,4 +1,4 @@
-"""A migration only adds, so that nodes of the version before go on working until they are restarted."""
+"""Migrations are additive only, so that nodes of the previous version work until they are restarted."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 from screening.database.engines import MIGRATIONS
 
 FILES = sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))
-ADDING = {"create_table", "create_index", "add_column", "bulk_insert", "execute", "get_bind"}
-"""What of Alembic's operations an upgrade may use; ``execute`` for guards on tables of its own."""
+ADDITIVE = {"create_table", "create_index", "add_column", "bulk_insert", "execute", "get_bind"}
+"""Alembic operations that an upgrade may use; ``execute`` only for triggers on new tables."""
 
 
-def complaints(text):
-    """What an upgrade does beside adding, and each column it adds that the version before could not leave empty."""
+def destructive_operations(text):
+    """Return each destructive operation of an upgrade, and each added column without default that is not nullable."""
     upgrade = next(node for node in ast.parse(text).body if getattr(node, "name", "") == "upgrade")
     found = []
     for call in (node for node in ast.walk(upgrade) if isinstance(node, ast.Call)):
         if not isinstance(call.func, ast.Attribute) or ast.unparse(call.func.value) != "op":
             continue
-        if call.func.attr not in ADDING:
+        if call.func.attr not in ADDITIVE:
             found.append(call.func.attr)
         if call.func.attr == "add_column":
             options = {option.arg: ast.unparse(option.value) for option in call.args[1].keywords}
@@ -31,7 +31,7 @@ def complaints(text):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_migration_contains_only_additive_operations(file):
-    assert complaints(file.read_text(encoding="utf-8")) == []
+    assert destructive_operations(file.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_migration_contains_only_additive_operations(file):
     ],
 )
 def test_migration_rule_detects_destructive_operations(line, found):
-    assert complaints(f"def upgrade(name):\n    if name == 'main':\n        {line}\n") == found
+    assert destructive_operations(f"def upgrade(name):\n    if name == 'main':\n        {line}\n") == found

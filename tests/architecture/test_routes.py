@@ -1,4 +1,4 @@
-"""Every address of the visitor's application, and of the pages on releases, reviewed here before it exists."""
+"""The reviewed list of every address of the visitor application, and of the release and call-back pages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ON_RELEASES = """
 /releases/<int(max=2147483647):release_id>/check POST
 /trends GET
 """
-"""All of them for the roles ``responses`` and ``rows``."""
+"""The release pages; all are for the roles ``responses`` and ``rows``."""
 
 
 ON_CALLBACKS = """
@@ -70,7 +70,7 @@ ON_CALLBACKS = """
 /callbacks/search GET POST
 /callbacks/today GET
 """
-"""All of them for the role ``callbacks``."""
+"""The call-back pages; all are for the role ``callbacks``."""
 
 
 def test_visitor_routes_match_the_reviewed_list(site):
@@ -108,7 +108,7 @@ def test_callback_routes_match_the_reviewed_list(site):
 
 
 def posts(site):
-    """Every address of the visitor application that takes a form."""
+    """Return every address of the visitor application that accepts POST."""
     rules = (rule for rule in site.url_map.iter_rules() if "POST" in rule.methods)
     return [rule.rule.replace("<question_id>", "sadness") for rule in rules]
 
@@ -119,11 +119,11 @@ def test_only_leave_accepts_a_post_without_token(site):
         assert client.post(address).status_code == (303 if address == "/leave" else 400), address
 
 
-def test_post_without_token_changes_no_draft(site, ask):
+def test_post_without_token_changes_no_draft(site, request_call):
     visitor = Visitor(site)
     visitor.walk()
     visitor.disagree()
-    ask(visitor)
+    request_call(visitor)
     token = visitor.get("/summary").token
     before = answers(visitor), visitor.get("/consultation/status").words
     fields = {"sadness": "3", "consent": "yes", "reference": "2222-22222-22222", **FORM}

@@ -1,4 +1,4 @@
-"""What SECURITY.md names exists: files and tests; and the code does none of what it says the code never does."""
+"""Files and tests named in SECURITY.md exist, and the code uses none of the functions that it rules out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_named_test_exists(name):
 
 
 def names_used(tree):
-    """Modules that are imported, and names that are called, in a file."""
+    """Generate the modules that a file imports, and the names that it calls."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)

@@ -1,4 +1,4 @@
-"""No module is longer than a reader takes in at once."""
+"""The maximum length of a module."""
 
 from __future__ import annotations
 

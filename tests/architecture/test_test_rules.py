@@ -1,4 +1,4 @@
-"""What keeps tests from failing by chance: no wall clock, one way to assert absence, no module importing another."""
+"""Rules against flaky tests: no wall clock, one way to assert absence, no imports between test modules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 60
 
 
 def calls(tree: ast.AST) -> Iterator[str]:
-    """What a module calls or names, written with its last dot."""
+    """Generate the attributes and imported names of a module, dotted and plain."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             yield ".".join(ast.unparse(node).split(".")[-2:])
@@ -33,25 +33,25 @@ def calls(tree: ast.AST) -> Iterator[str]:
 
 
 def wall_clocks(tree: ast.AST) -> set[str]:
-    """The clocks of the machine that a module reads."""
+    """Return the clock functions that a module uses."""
     return CLOCKS & set(calls(tree))
 
 
 def unguarded(tree: ast.AST) -> list[str]:
-    """Comparisons that seek something in logs, output or files and do not go through ``assert_absent``."""
+    """Return comparisons that search logs, output or files without ``assert_absent``."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
-            sought, place = ast.unparse(node.left).lower(), ast.unparse(node.comparators[0])
-            in_log = any(word in place for word in LOGS) and sought not in ("'traceback'", '"traceback"')
-            in_page = place.endswith((".text", ".data")) and any(word in sought for word in SECRET_WORDS)
+            needle, haystack = ast.unparse(node.left).lower(), ast.unparse(node.comparators[0])
+            in_log = any(word in haystack for word in LOGS) and needle not in ("'traceback'", '"traceback"')
+            in_page = haystack.endswith((".text", ".data")) and any(word in needle for word in SECRET_WORDS)
             if in_log or in_page:
                 found.append(ast.unparse(node))
     return found
 
 
 def imported_modules(tree: ast.AST) -> list[str]:
-    """The modules of tests that a module imports, but for those of ``tests.support`` and of the load generator."""
+    """Return the test modules that a module imports, except those of ``tests.support`` and ``tests.bench``."""
     named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     named += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     return [
@@ -64,7 +64,7 @@ def parsed(file: Path) -> ast.AST:
 
 
 @pytest.mark.parametrize("check", [wall_clocks, unguarded, imported_modules])
-def test_no_test_module_depends_on(check):
+def test_test_modules_violate_no_rule(check):
     files = [*MODULES, *(TESTS / "long").rglob("*.py")] if check is imported_modules else MODULES
     found = {str(file.relative_to(ROOT)): check(parsed(file)) for file in files}
     assert {name: what for name, what in found.items() if what} == {}
@@ -82,7 +82,7 @@ def test_no_test_module_depends_on(check):
         (imported_modules, "import tests.conftest"),
     ],
 )
-def test_dependence_is_detected(check, line):
+def test_rule_violation_is_detected(check, line):
     assert check(ast.parse(line))
 
 

@@ -1,4 +1,4 @@
-"""What is in the repository, and what must not be."""
+"""Rules for the files of the repository: pinned packages, built assets, and forbidden content."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_built_files_match_their_hash_and_compressed_forms():
         data = (folder / file).read_bytes()
         assert hashlib.sha256(data).hexdigest()[:10] == file.split(".")[1]
         assert brotli.decompress((folder / f"{file}.br").read_bytes()) == data
-    kept = {f"{file}{end}" for file in manifest.values() for end in ("", ".br", ".gz")} | {"manifest.json"}
-    assert {file.name for file in folder.iterdir()} == kept
+    expected = {f"{file}{end}" for file in manifest.values() for end in ("", ".br", ".gz")} | {"manifest.json"}
+    assert {file.name for file in folder.iterdir()} == expected
 
 
 def test_built_script_and_icon_match_their_source():
@@ -64,11 +64,11 @@ def test_built_script_and_icon_match_their_source():
 
 
 def test_nosec_comments_name_the_rule_and_the_reason():
-    passed_over = []
+    nosec_lines = []
     for name in TRACKED:
         if name.endswith(".py") and not name.startswith("tests/"):
             for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
                 if re.search(r"#\s*nosec", line):
-                    passed_over.append(name)
+                    nosec_lines.append(name)
                     assert re.search(r"# nosec B\d{3}  # \w[^#]{10,}$", line), f"{name}: {line.strip()}"
-    assert passed_over
+    assert nosec_lines

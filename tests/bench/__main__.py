@@ -1,7 +1,7 @@
-"""One report of how fast everything is, each figure beside its peer or limit: ``make bench``.
+"""Measure performance and write one report, each value beside its peer or limit: ``make bench``.
 
-``python -m tests.bench [PART ...]`` measures the parts named, or all, and keeps the figures of the others. It leaves
-``bench.json``, ``bench.txt`` and the picture ``bench.svg`` in ``docs/bench``.
+``python -m tests.bench [PART ...]`` measures the named parts, or all, and reuses the stored values of the others. It
+writes ``bench.json``, ``bench.txt`` and the chart ``bench.svg`` to ``docs/bench``.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ FOLDER = ROOT / "docs" / "bench"
 
 
 def measure_journeys(folder: Path, quick: bool) -> dict[str, Any]:
-    """The walk, and how it grows."""
+    """Measure the walk, and its growth with workers and journeys."""
     found = journeys.compare(2 if quick else 5, 3 if quick else 6, 2, folder)
     return found | {"growth": journeys.growth(folder, [1000] if quick else [1000, 50_000])}
 
 
 def measure_callbacks(folder: Path, quick: bool) -> dict[str, Any]:
-    """Requests for a call, and the team's pages."""
+    """Measure call-back requests, and the staff pages."""
     sizes = [1000, 10_000] if quick else [1000, 10_000, 100_000]
     return callbacks.measure(2 if quick else 5, 100 if quick else 400, sizes, folder)
 
 
 def measure_releases(folder: Path, quick: bool) -> dict[str, Any]:
-    """Releases and their files."""
+    """Measure releases and their files."""
     return releases.measure([10_000] if quick else [10_000, 100_000, 1_000_000], 5)
 
 
@@ -45,7 +45,7 @@ PARTS: dict[str, tuple[Callable[[Path, bool], dict[str, Any]], Callable[[dict[st
 
 
 def text(found: dict[str, Any]) -> str:
-    """The whole report, each part with how noisy the machine was meanwhile."""
+    """Return the whole report, each part with the noise of the machine during it."""
     parts = []
     for name, (_, read) in PARTS.items():
         if name in found:
@@ -56,25 +56,25 @@ def text(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, print, and leave the report."""
+    """Measure, print, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="which parts; all without")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it works; nothing is left")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"no part {', '.join(unknown)}: there are {', '.join(PARTS)}")
-    kept = FOLDER / "bench.json"
-    found: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() and not options.quick else {}
+    results_file = FOLDER / "bench.json"
+    found: dict[str, Any] = json.loads(results_file.read_text()) if results_file.exists() and not options.quick else {}
     for name in options.parts or PARTS:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found[name] = PARTS[name][0](Path(folder), options.quick)
         found[name]["took_seconds"] = round(time.monotonic() - began)
         if not options.quick:
-            kept.write_text(json.dumps(found, indent=1) + "\n")
+            results_file.write_text(json.dumps(found, indent=1) + "\n")
     if not options.quick:
         (FOLDER / "bench.txt").write_text(text(found))
-        (FOLDER / "bench.svg").write_text(chart.draw(chart.bars(json.loads(kept.read_text()))))
+        (FOLDER / "bench.svg").write_text(chart.draw(chart.bars(json.loads(results_file.read_text()))))
     print(text(found))
 
 

@@ -1,8 +1,8 @@
-"""How fast requests for a call come in, and how fast the team's pages are with many of them.
+"""Measure the throughput of call-back requests, and the response time of staff pages with many requests.
 
-Sending is measured beside the contact form of the minimal app, on the same server in turn: press Send on a form that
-lies ready, see the page that follows. The team's pages are measured over HTTP with more and more requests; their
-peer is the same page with the fewest.
+Sending is compared with the contact form of the minimal app on the same server, in turn: send a form that is filled in,
+and load the page that follows. The staff pages are measured over HTTP at growing numbers of requests; their peer is the
+same page at the smallest number.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from screening.crypto.keyring import SEARCH, Keyring
 from screening.extensions import db
 from tests.bench.journeys import VISITORS, serve
 from tests.bench.load import TOKEN, Connection
-from tests.bench.measure import noise, ratios, spread, told
+from tests.bench.measure import as_text, noise, ratios, spread
 from tests.support.databases import close
 from tests.support.live_patient import Patient
 from tests.support.live_server import LiveServer
@@ -41,24 +41,24 @@ PAGES = ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks?tab=ove
 DAY = 24 * 60 * 60
 
 Ready = tuple[dict[bytes, bytes], bytes]
-"""A form that lies ready to be sent: the cookies and the body."""
+"""A form that is ready to send: the cookies and the body."""
 
 
 def ready_at_site(server: LiveServer) -> Ready:
-    """A request for a call, filled in and read through."""
+    """Return a call-back request, filled in and reviewed."""
     patient = Patient(server, 0)
     cookies = {name.encode(): value.encode() for name, value in patient.cookies.items()}
     return cookies, urlencode(patient.form, doseq=True).encode()
 
 
 def ready_at_minimal(server: LiveServer) -> Ready:
-    """A contact form of the minimal app, filled in and read through."""
+    """Return a contact form of the minimal app, filled in and reviewed."""
     connection = Connection(server.port)
-    token = TOKEN.search(connection.ask(b"GET", b"/contact")[1])
+    token = TOKEN.search(connection.request(b"GET", b"/contact")[1])
     assert token
     fields = {"name": "Demo", "phone": "(303) 555-0144", "email": "demo@example.org", "message": "Demo words"}
     body = b"csrf_token=" + token[1] + b"&" + urlencode(fields).encode()
-    assert connection.ask(b"POST", b"/contact/review", body)[0] == 200
+    assert connection.request(b"POST", b"/contact/review", body)[0] == 200
     return connection.cookies, body
 
 
@@ -69,28 +69,28 @@ SENDERS: dict[str, tuple[Callable[[LiveServer], Ready], bytes]] = {
 
 
 def send_all(server: LiveServer, path: bytes, forms: list[Ready]) -> dict[str, float]:
-    """Send forms over so many connections at once: forms a second, and how long pressing Send takes."""
+    """Send forms over so many connections at once; return forms per second and the time of each."""
 
     def send(number: int) -> list[float]:
         connection, took = Connection(server.port), []
         for cookies, body in forms[number::VISITORS]:
             connection.cookies = dict(cookies)
-            status, _ = connection.ask(b"POST", path, body)
+            status, _ = connection.request(b"POST", path, body)
             took.append(connection.times[-1])
-            shown, _ = connection.ask(b"GET", path)
+            shown, _ = connection.request(b"GET", path)
             if (status, shown) != (303, 200):
                 raise RuntimeError(f"{path!r}: {status}, then {shown}")
         return took
 
     began = time.perf_counter()
-    with ThreadPoolExecutor(VISITORS) as hands:
-        times = sorted(one for several in hands.map(send, range(VISITORS)) for one in several)
+    with ThreadPoolExecutor(VISITORS) as pool:
+        times = sorted(seconds_taken for several in pool.map(send, range(VISITORS)) for seconds_taken in several)
     seconds = time.perf_counter() - began
     return {"per_second": len(forms) / seconds, "p95_ms": times[int(len(times) * 0.95)] * 1000}
 
 
 def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
-    """Rounds of sending, the servers in turn: the site on either database, and the minimal app."""
+    """Run rounds of sending, the servers in turn: the site on either database, and the minimal app."""
     cluster.execute("CREATE DATABASE sending")
     urls = {"sqlite": "", "postgresql": cluster.url("sending"), "minimal": ""}
     found: dict[str, list[dict[str, float]]] = {name: [] for name in urls}
@@ -110,36 +110,39 @@ def sending(rounds: int, forms: int, folder: Path, cluster: Cluster) -> dict[str
         for _ in range(rounds):
             for name, server in servers.items():
                 ready, path = SENDERS["minimal" if name == "minimal" else "site"]
-                laid = [ready(server) for _ in range(forms)]
-                old_enough = time.monotonic() + MIN_FORM_SECONDS + 1
-                while time.monotonic() < old_enough:  # nobody sends a form faster than it can be read
+                forms_ready = [ready(server) for _ in range(forms)]
+                sendable_at = time.monotonic() + MIN_FORM_SECONDS + 1
+                while time.monotonic() < sendable_at:  # the minimum time on a form
                     ready(server)
-                found[name].append(send_all(server, path, laid))
+                found[name].append(send_all(server, path, forms_ready))
     return {
         "rounds": rounds,
         "forms": forms,
         "figures": {
-            name: {key: spread([one[key] for one in series]) for key in series[0]} for name, series in found.items()
+            name: {key: spread([result[key] for result in series]) for key in series[0]}
+            for name, series in found.items()
         },
         "ratios": {
-            name: ratios([one["per_second"] for one in found[name]], [one["per_second"] for one in found["minimal"]])
+            name: ratios(
+                [result["per_second"] for result in found[name]], [result["per_second"] for result in found["minimal"]]
+            )
             for name in ("sqlite", "postgresql")
         },
     }
 
 
 def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
-    """Requests of the last days, three in four waiting, a tenth in Spanish; all can be opened."""
+    """Generate encrypted requests of the last days, three in four open, a tenth in Spanish."""
     indexed, now = keyring.active_id(SEARCH), int(time.time())
     for each in range(number):
         id_ = secrets.token_hex(16)
         waits = each % 4 != 3
-        sealed, with_ = public_key.encrypt(id_, ROSA.stored())
+        sealed, key_id = public_key.encrypt(id_, ROSA.stored())
         yield {
             "id": id_,
             "reference": secrets.token_hex(32),
             "ciphertext": sealed,
-            "key_id": with_,
+            "key_id": key_id,
             "index_key_id": indexed,
             "language": "es" if each % 10 == 0 else "en",
             "rank": 0 if each % 100 == 0 else 1,
@@ -153,8 +156,8 @@ def rows(keyring: Keyring, number: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
-    """How long the team's pages take with so many requests, in ms: the median of so many looks at each."""
+def queue(sizes: list[int], views: int, folder: Path, cluster: Cluster) -> dict[str, Any]:
+    """Return the response times of staff pages with so many requests, in ms: the median of ``views`` loads of each."""
     found: dict[str, Any] = {}
     for kind in ("sqlite", "postgresql"):
         cluster.execute(f"CREATE DATABASE queue_{kind}")
@@ -162,14 +165,14 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
         with serve("site", folder / f"queue-{kind}", 1, url) as server:
             settings = {"KEYS_DIR": folder / f"queue-{kind}" / "keys", "CLINIC_FILE": folder / "none.toml"}
             site = create_app({**settings, "DATABASE_URL": server.database})
-            staff, there = site.extensions["staff"], 0
+            staff, inserted = site.extensions["staff"], 0
             member = Team(site).add("bench", "callbacks")
             member.clock = time.time
             member.enter_password()
             member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code)
             for size in sizes:
                 with staff.app_context():
-                    more = rows(staff.extensions["keyring"], size - there)
+                    more = rows(staff.extensions["keyring"], size - inserted)
                     while several := list(islice(more, 2000)):
                         db.session.execute(insert(CallbackRequest), several)
                     db.session.commit()
@@ -177,17 +180,17 @@ def queue(sizes: list[int], looks: int, folder: Path, cluster: Cluster) -> dict[
                         db.session.connection(execution_options={"isolation_level": "AUTOCOMMIT"}).exec_driver_sql(
                             "ANALYZE"
                         )
-                there = size
-                found[f"{kind} {size}"] = {page: looked(server, member.cookie, page, looks) for page in PAGES}
+                inserted = size
+                found[f"{kind} {size}"] = {page: page_time(server, member.cookie, page, views) for page in PAGES}
             close(site)
-    return {"sizes": sizes, "looks": looks, "ms": found}
+    return {"sizes": sizes, "looks": views, "ms": found}
 
 
-def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
-    """The median time of a page, in ms."""
+def page_time(server: LiveServer, cookie: str, page: str, views: int) -> float:
+    """Return the median time of a page, in ms."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     times = []
-    for _ in range(looks + 3):
+    for _ in range(views + 3):
         began = time.perf_counter()
         connection.request("GET", page, headers={"Cookie": f"staff={cookie}"})
         response = connection.getresponse()
@@ -198,7 +201,7 @@ def looked(server: LiveServer, cookie: str, page: str, looks: int) -> float:
 
 
 def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str, Any]:
-    """Sending and the queue, on both databases."""
+    """Measure sending and the queue, on both databases."""
     work = [noise()]
     with Cluster() as cluster:
         sent = sending(rounds, forms, folder, cluster)
@@ -208,20 +211,22 @@ def measure(rounds: int, forms: int, sizes: list[int], folder: Path) -> dict[str
 
 
 def growth(seen: dict[str, Any], kind: str) -> float:
-    """How many times as long the slowest page takes with the most requests as with the fewest."""
-    most, fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
-    return max(most[page] / fewest[page] for page in PAGES)
+    """Return the slowest page's time with the most requests, divided by that with the fewest."""
+    slowest_most, slowest_fewest = (seen["ms"][f"{kind} {size}"] for size in (seen["sizes"][-1], seen["sizes"][0]))
+    return max(slowest_most[page] / slowest_fewest[page] for page in PAGES)
 
 
 def text(found: dict[str, Any]) -> str:
-    """The report to read."""
+    """Return the report as text."""
     sent, seen = found["sending"], found["queue"]
     lines = [
         f"Requests for a call, sent over {VISITORS} connections, {sent['rounds']} rounds of {sent['forms']} in turn"
     ]
     for name, figures in sent["figures"].items():
         each = f"{figures['per_second']['median']:.0f} a second, p95 {figures['p95_ms']['median']:.0f} ms"
-        beside = f"; {told(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
+        beside = (
+            f"; {as_text(sent['ratios'][name])} of the minimal app's contact form" if name in sent["ratios"] else ""
+        )
         lines.append(f"{name:12}{each}{beside}")
     lines += ["", f"The team's pages, ms (median of {seen['looks']})"]
     for name, pages in seen["ms"].items():

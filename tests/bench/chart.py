@@ -1,4 +1,4 @@
-"""The report as a picture: how many times as fast as its peer or limit each thing is."""
+"""Draw the report as a chart of speed ratios: each value relative to its peer or limit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tests.bench.callbacks import growth
 
 WIDTH, LEFT, RIGHT, PITCH, TOP = 860, 400, 70, 40, 64
 LOWEST, HIGHEST = 0.1, 10.0
-"""The ends of the scale. Each step of ten is as wide as the next."""
+"""The ends of the logarithmic scale."""
 
 LIMIT_SECONDS = 30
-"""How long making a release of a million copies may take."""
+"""The limit in seconds for creating a release of a million responses."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One figure: ``ratio`` is 1 where both are as fast, 2 where ours is twice as fast."""
+    """One bar: ``ratio`` is 1 at equal speed, 2 where this site is twice as fast."""
 
     name: str
     beside: str
@@ -28,7 +28,7 @@ class Bar:
 
 
 def bars(found: dict[str, Any]) -> list[Bar]:
-    """The figures of a report, of whichever parts it has."""
+    """Return the bars of a report, of the parts it has."""
     parts = (("journeys", _of_walk), ("callbacks", _of_calls), ("releases", _of_releases))
     return [bar for name, read in parts if name in found for bar in read(found[name])]
 
@@ -65,13 +65,13 @@ def _of_releases(releases: dict[str, Any]) -> Iterator[Bar]:
 
 
 def draw(shown: list[Bar]) -> str:
-    """The picture, as SVG with its own paper, so that it reads on any page."""
+    """Return the chart as SVG with a background of its own, so that it is legible on any page."""
     height = TOP + PITCH * len(shown) + 12
-    told = ". ".join(f"{bar.name}, beside {bar.beside}: {bar.ratio:.2f} times as fast" for bar in shown)
+    description = ". ".join(f"{bar.name}, beside {bar.beside}: {bar.ratio:.2f} times as fast" for bar in shown)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="t d" '
         f'font-family="system-ui, sans-serif">',
-        f'<title id="t">How many times as fast as its peer or limit</title><desc id="d">{escape(told)}.</desc>',
+        f'<title id="t">How many times as fast as its peer or limit</title><desc id="d">{escape(description)}.</desc>',
         f'<rect width="{WIDTH}" height="{height}" rx="14" fill="#faf6ef"/>',
         '<text x="24" y="34" font-size="17" font-weight="600" fill="#1f2d2e">Times as fast as its peer or limit</text>',
     ]

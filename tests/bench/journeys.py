@@ -1,8 +1,8 @@
-"""How fast the walk is, beside its peers: the minimal app, the bare callable, an empty route, the site uncached.
+"""Measure the walk beside its peers: the minimal app, the bare callable, an empty route, the site without page cache.
 
-Every server is granian with the same flags. The rounds go through the servers in turn, so that a
-noisy machine disturbs all alike; what is stated are ratios and their spread. The CPU is that of the
-server's whole process tree, read from the kernel, so it does not hang on how fast the visitors are.
+Every server is granian with the same flags. The rounds alternate between the servers, so that noise of the machine
+affects all alike; the results are ratios and their spread. CPU time is that of the server's whole process tree, read
+from the kernel, so it does not depend on the speed of the load generator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.config import ROOT
-from tests.bench.measure import cpu_seconds, megabytes, noise, ratios, spread, told
+from tests.bench.measure import as_text, cpu_seconds, megabytes, noise, ratios, spread
 from tests.support.live_server import LiveServer
 
 VISITORS = 16
@@ -28,7 +28,7 @@ COMPARED = (
 
 
 def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
-    """Let the visitors loose, in a process of their own."""
+    """Run the load generator in a process of its own."""
     kind = "site" if what == "uncached" else what
     command = [sys.executable, "-m", "tests.bench.load", str(port), str(VISITORS), str(seconds), str(journeys), kind]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -37,7 +37,7 @@ def run(port: int, what: str, seconds: float, journeys: int = 0) -> dict[str, fl
 
 
 def serve(what: str, folder: Path, workers: int, database: str = "", requests: str = "20 per hour") -> LiveServer:
-    """A server for one of the targets, on a database given by its address or SQLite in the folder."""
+    """Return a server for one of the targets, on the database at this address or on SQLite in the folder."""
     folder.mkdir(exist_ok=True)
     settings = {
         "BENCH_DATABASE": str(folder / "minimal.sqlite"),
@@ -50,7 +50,7 @@ def serve(what: str, folder: Path, workers: int, database: str = "", requests: s
 
 
 def measure(server: LiveServer, what: str, seconds: float, journeys: int = 0) -> dict[str, float]:
-    """One round: what the visitors saw and what the server used."""
+    """Run one round; return what the load generator measured and what the server used."""
     before = cpu_seconds(server.process.pid)
     result = run(server.port, what, seconds, journeys)
     used = cpu_seconds(server.process.pid) - before
@@ -65,7 +65,7 @@ def measure(server: LiveServer, what: str, seconds: float, journeys: int = 0) ->
 
 
 def compare(rounds: int, seconds: float, workers: int, folder: Path) -> dict[str, Any]:
-    """Rounds over all servers in turn; a server that is not asked uses no processor."""
+    """Alternate rounds over all servers; an idle server uses no CPU."""
     found: dict[str, list[dict[str, float]]] = {what: [] for what in TARGETS}
     work = []
     with ExitStack() as stack:
@@ -88,7 +88,7 @@ def compare(rounds: int, seconds: float, workers: int, folder: Path) -> dict[str
 
 
 def growth(folder: Path, steps: list[int]) -> dict[str, Any]:
-    """Journeys a second with one worker and two, and the memory after so many journeys."""
+    """Return journeys per second with one worker and two, and the memory after so many journeys."""
     speed = {}
     for workers in (1, 2):
         with serve("site", folder / f"grow{workers}", workers) as server:
@@ -96,16 +96,16 @@ def growth(folder: Path, steps: list[int]) -> dict[str, Any]:
             speed[workers] = measure(server, "site", 6)["journeys_per_second"]
     memory = {}
     with serve("site", folder / "memory", 2) as server:
-        walked = 0
+        journeys_done = 0
         for step in steps:
-            run(server.port, "site", 86400, step - walked)
-            walked = step
+            run(server.port, "site", 86400, step - journeys_done)
+            journeys_done = step
             memory[step] = megabytes(server.process.pid)
     return {"journeys_per_second_by_workers": speed, "memory_mb_after_journeys": memory}
 
 
 def text(result: dict[str, Any]) -> str:
-    """The report to read."""
+    """Return the report as text."""
     lines = [f"{VISITORS} visitors, granian, {result['workers']} workers, {result['rounds']} rounds in turn", ""]
     lines.append(f"{'':10}{'journeys/s':>12}{'requests/s':>12}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms/req':>12}{'MB':>8}")
     names = ("journeys_per_second", "requests_per_second", "p50_ms", "p95_ms", "cpu_ms_per_request", "memory_mb")
@@ -114,7 +114,7 @@ def text(result: dict[str, Any]) -> str:
         row = "{:>12.1f}{:>12.0f}{:>9.2f}{:>9.2f}{:>12.3f}{:>8.0f}".format(*values)
         lines.append(f"{what:10}{row}")
     lines.append("")
-    lines += [f"{name}: {told(ratio)}" for name, ratio in result["ratios"].items()]
+    lines += [f"{name}: {as_text(ratio)}" for name, ratio in result["ratios"].items()]
     for name, values in result.get("growth", {}).items():
         lines.append(f"{name.replace('_', ' ')}: " + ", ".join(f"{k}: {v:.1f}" for k, v in values.items()))
     return "\n".join(lines)

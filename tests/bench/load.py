@@ -1,8 +1,7 @@
-"""Visitors as fast as they can: each walks a whole journey, again and again, over one kept connection.
+"""Load generator: visitors repeat a whole journey as fast as possible, each over one keep-alive connection.
 
-Run as a process of its own, so that its work is not counted as the server's:
-``python -m tests.bench.load PORT VISITORS SECONDS JOURNEYS WHAT``; prints one JSON object. It ends after
-SECONDS, or after JOURNEYS where that is not 0.
+Runs as a separate process, so that its CPU time is not counted as the server's: ``python -m tests.bench.load PORT
+VISITORS SECONDS JOURNEYS WHAT``; prints one JSON object. It ends after SECONDS, or after JOURNEYS if that is not 0.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SITE_ANSWERS = {"pain_duration": "over_a_year", "pain_average": "6", "stress": "
 
 
 class Connection:
-    """One kept connection with its cookies: only as much of HTTP as the servers here speak."""
+    """A keep-alive connection with its cookies. It implements only the part of HTTP that the servers here use."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -31,8 +30,8 @@ class Connection:
         self.cookies: dict[bytes, bytes] = {}
         self.times: list[float] = []
 
-    def ask(self, method: bytes, path: bytes, body: bytes = b"") -> tuple[int, bytes]:
-        """Send one request; gives status and body. Notes how long it took, in seconds."""
+    def request(self, method: bytes, path: bytes, body: bytes = b"") -> tuple[int, bytes]:
+        """Send one request; return status and body. Records the time it took, in seconds."""
         cookies = b"; ".join(name + b"=" + value for name, value in self.cookies.items())
         head = method + b" " + path + b" HTTP/1.1\r\nHost: localhost\r\nAccept-Language: en\r\n"
         head += b"Cookie: " + cookies + b"\r\n" if cookies else b""
@@ -62,13 +61,13 @@ class Connection:
 
 
 def journey(connection: Connection, what: str) -> None:
-    """Start, every question with its post, review, summary: 24 requests, the same for every server."""
+    """Run one journey: start, every question with its post, review, summary: 24 requests, the same for every server."""
     connection.cookies.clear()
     forms = what in ("site", "minimal")
-    connection.ask(b"GET", b"/")
+    connection.request(b"GET", b"/")
     for question in (*QUESTIONS, "review"):
         path = f"/check/{question}".encode()
-        status, page = connection.ask(b"GET", path)
+        status, page = connection.request(b"GET", path)
         body = b"answer=1"
         if forms:
             token = TOKEN.search(page)
@@ -77,20 +76,20 @@ def journey(connection: Connection, what: str) -> None:
             field = ("consent" if question == "review" else question) if what == "site" else "answer"
             value = SITE_ANSWERS.get(question, "no" if question == "review" else "1") if what == "site" else "1"
             body = b"csrf_token=" + token[1] + f"&{field}={value}".encode()
-        status, _ = connection.ask(b"POST", path, body)
+        status, _ = connection.request(b"POST", path, body)
         if forms and status != 303:
             raise RuntimeError(f"{what} POST {path!r}: {status}")
-    status, page = connection.ask(b"GET", b"/summary")
+    status, page = connection.request(b"GET", b"/summary")
     if what == "site" and (status != 200 or b"7 of 7" not in page):
         raise RuntimeError(f"no summary: {status}")
 
 
 def main(port: int, visitors: int, seconds: float, journeys: int, what: str) -> None:
-    """Walk, and print journeys, requests, seconds, and the percentiles of the request times in ms."""
+    """Repeat journeys, and print journeys, requests, seconds, and the percentiles of the request times in ms."""
     end = time.perf_counter() + seconds
     lock, done, times = Lock(), [0], []
 
-    def visit() -> None:
+    def run_visitor() -> None:
         connection = Connection(port)
         while time.perf_counter() < end:
             with lock:
@@ -102,7 +101,7 @@ def main(port: int, visitors: int, seconds: float, journeys: int, what: str) -> 
             times.extend(connection.times)
 
     began = time.perf_counter()
-    threads = [Thread(target=visit) for _ in range(visitors)]
+    threads = [Thread(target=run_visitor) for _ in range(visitors)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,8 +1,8 @@
-"""What the site is measured against: the least a server can do, and the plainest app that does the job.
+"""The peers of the benchmarks: the least that a server can do, and the simplest app with the same function.
 
-``bare`` gives a ready page to everything. ``minimal`` is what a developer writes in an afternoon with
-Flask and Flask-WTF: a form a question, answers in the signed cookie, one template, one insert; and a contact form that is checked, shown once more, and stored.
-``empty`` is an empty Flask route.
+``bare`` answers every request with a prepared page. ``minimal`` is a simple app with Flask and Flask-WTF: a form per
+question, answers in the signed cookie, one template, one insert; and a contact form that is validated, shown for
+review, and stored. ``empty`` is an empty Flask route.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from jinja2 import DictLoader
 from wtforms import EmailField, RadioField, StringField, TextAreaField
 from wtforms.validators import Email, InputRequired, Length, Optional
 
-READY = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
+PREPARED_PAGE = b"<!doctype html><title>Ready</title>" + b"<p>A page of the size of ours.</p>" * 170
 """About 6 kB, the size of a question page."""
 
 
 def bare(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """A WSGI callable and nothing else."""
+    """A WSGI callable that returns the prepared page."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(READY)))])
-    return [READY]
+    start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(PREPARED_PAGE)))])
+    return [PREPARED_PAGE]
 
 
 empty = Flask("empty")
@@ -55,7 +55,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{{ t
 
 
 class Form(FlaskForm):
-    """One question, which the template draws: WTForms' own widgets would cost a fifth of the page."""
+    """One question. The template renders it by hand: WTForms' widgets would take a fifth of the page's time."""
 
     answer = RadioField("How often?", choices=CHOICES, validators=[InputRequired()])
 
@@ -68,7 +68,7 @@ CSRFProtect(minimal)
 
 
 def connect() -> sqlite3.Connection:
-    """The file the bench gives, with its one table."""
+    """Connect to the SQLite file that the benchmark names, and create its one table."""
     connection = sqlite3.connect(os.environ["BENCH_DATABASE"], timeout=10)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, text TEXT)")
@@ -78,13 +78,13 @@ def connect() -> sqlite3.Connection:
 
 @minimal.get("/")
 def start() -> str:
-    """The first page."""
+    """The start page."""
     return render_template("page.html", title="Start", form=None, answers=None, contact=None)
 
 
 @minimal.route("/check/<name>", methods=["GET", "POST"])
 def question(name: str) -> Any:
-    """One question, and the review as the last."""
+    """One question; the last one leads to the review."""
     form = Form()
     names = [*QUESTIONS, "review"]
     if form.validate_on_submit():
@@ -102,12 +102,12 @@ def question(name: str) -> Any:
 
 @minimal.get("/summary")
 def summary() -> str:
-    """What was answered."""
+    """The summary of the answers."""
     return render_template("page.html", title="Summary", form=None, answers=dict(session), contact=None)
 
 
 class Contact(FlaskForm):
-    """A contact form of the plainest kind."""
+    """A simple contact form."""
 
     name = StringField("Name", validators=[InputRequired(), Length(max=100)])
     phone = StringField("Phone", validators=[Length(max=40)])
@@ -117,13 +117,13 @@ class Contact(FlaskForm):
 
 @minimal.get("/contact")
 def contact() -> str:
-    """The form."""
+    """The contact form."""
     return render_template("page.html", title="Contact", form=None, answers=None, contact=Contact(), action="review")
 
 
 @minimal.post("/contact/review")
 def review() -> str:
-    """The form once more, to be sent."""
+    """The review of the contact form, with its Send button."""
     form = Contact()
     form.validate()
     return render_template("page.html", title="Review", form=None, answers=None, contact=form, action="sent")
@@ -131,7 +131,7 @@ def review() -> str:
 
 @minimal.route("/contact/sent", methods=["GET", "POST"])
 def sent() -> Any:
-    """Store it, and say so."""
+    """Store the contact form, and confirm it."""
     form = Contact()
     if form.validate_on_submit():
         with connect() as connection:

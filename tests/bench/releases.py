@@ -1,8 +1,8 @@
-"""How fast releases are made and go out, beside their peers in the same run: ``make bench``.
+"""Measure creation and download of releases beside their peers in the same run: ``make bench``.
 
-Making one is measured at growing numbers of copies on both databases; a download of a million rows beside
-``sqlite3 -csv`` and ``psql`` with COPY of the same table; the workbook beside xlsxwriter in its constant-memory mode.
-Memory is that of the process at its fullest, less what it held before.
+Creation is measured at growing numbers of responses on both databases; a download of a million rows beside ``sqlite3
+-csv`` and ``psql`` with COPY of the same table; the workbook beside xlsxwriter in its constant-memory mode. Memory is
+the process's peak, less what it used before.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from screening.extensions import db
 from screening.releases import downloads, exporters, service
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
-from tests.bench.measure import megabytes, noise, spread, told
+from tests.bench.measure import as_text, megabytes, noise, spread
 from tests.support.databases import close, migrate
 from tests.support.live_server import LiveServer
 from tests.support.postgres import Cluster, binaries
@@ -48,7 +48,7 @@ COLUMNS = (
 
 
 def fill(url: str, number: int) -> None:
-    """A database with so many copies in it."""
+    """Return the URL of a database with so many responses."""
     migrate(url)
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
@@ -59,7 +59,7 @@ def fill(url: str, number: int) -> None:
 
 
 def alone(work: str, *arguments: str) -> dict[str, float]:
-    """Do one piece of work in a process of its own: how long it took, and what memory it needed."""
+    """Run a measurement in a process of its own; return its time and memory."""
     command = [sys.executable, "-m", "tests.bench.releases", work, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout)
@@ -67,7 +67,7 @@ def alone(work: str, *arguments: str) -> dict[str, float]:
 
 
 def measured(work: Callable[[], object]) -> dict[str, float]:
-    """Seconds, and megabytes at the fullest beyond those before."""
+    """Return the seconds, and the peak memory in MB beyond that before."""
     before, began = _fullest(), time.perf_counter()
     work()
     return {"seconds": time.perf_counter() - began, "megabytes": _fullest() - before}
@@ -78,7 +78,7 @@ def _fullest() -> float:
 
 
 def create(url: str) -> dict[str, float]:
-    """Make a release."""
+    """Create a release."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         policy, now = ReleasePolicy.of(app.config["SETTINGS"]), time.time()
@@ -86,7 +86,7 @@ def create(url: str) -> dict[str, float]:
 
 
 def workbook(url: str, target: str) -> dict[str, float]:
-    """The workbook of the release, as the site makes it."""
+    """Write the workbook of the release, as the site does."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         release = db.session.get_one(Release, 1)
@@ -94,7 +94,7 @@ def workbook(url: str, target: str) -> dict[str, float]:
 
 
 def peer_workbook(source: str, target: str) -> dict[str, float]:
-    """The same rows by xlsxwriter, a row at a time."""
+    """Write the same rows with xlsxwriter, one row at a time."""
 
     def write() -> None:
         book = xlsxwriter.Workbook(target, {"constant_memory": True})
@@ -109,7 +109,7 @@ def peer_workbook(source: str, target: str) -> dict[str, float]:
 
 
 def download(server: LiveServer, cookie: str, name: str) -> dict[str, float]:
-    """A file over HTTP: seconds, bytes, and what the server's processes grew by at their fullest."""
+    """Download a file over HTTP; return seconds, bytes, and the growth of the server's peak memory."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=600)
     before = fullest = megabytes(server.process.pid)
     began, size = time.perf_counter(), 0
@@ -127,7 +127,7 @@ def download(server: LiveServer, cookie: str, name: str) -> dict[str, float]:
 
 
 def timed(command: list[str]) -> float:
-    """How long a command takes whose output is read and thrown away."""
+    """Return the time of a command whose output is read and discarded."""
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
@@ -139,7 +139,7 @@ def timed(command: list[str]) -> float:
 
 
 def plain_table(url: str, source: Path) -> None:
-    """The rows of a file as a plain table ``plain``, for the peers."""
+    """Copy the rows of a file to a table ``plain``, for the peers."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context(), db.engines[None].begin() as connection, source.open(newline="") as rows:
         lines = csv.reader(rows)
@@ -152,7 +152,7 @@ def plain_table(url: str, source: Path) -> None:
 
 
 def peers(url: str) -> list[str]:
-    """The command that gives the plain table as CSV."""
+    """Return the command that prints the table ``plain`` as CSV."""
     if url.startswith("sqlite"):
         return ["sqlite3", "-csv", url.removeprefix("sqlite:///"), f"SELECT {COLUMNS} FROM plain"]
     return [
@@ -164,7 +164,7 @@ def peers(url: str) -> list[str]:
 
 
 def sign_in(folder: Path, url: str) -> str:
-    """The cookie of somebody who may download everything."""
+    """Return the cookie of an account that may download every file."""
     site = create_app({"KEYS_DIR": folder / "keys", "DATABASE_URL": url, "CLINIC_FILE": folder / "none.toml"})
     member = Team(site).add("bench", "responses", "rows")
     member.clock = time.time
@@ -175,7 +175,7 @@ def sign_in(folder: Path, url: str) -> str:
 
 
 def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
-    """Downloads of the release that lies in a database, beside its peer."""
+    """Measure downloads of the release in a database beside its peer."""
     app = create_commands_app({"DATABASE_URL": url})
     source = folder / "full.csv"
     with app.app_context():
@@ -203,7 +203,7 @@ def compare(folder: Path, url: str, rounds: int) -> dict[str, Any]:
 
 
 def measure(sizes: list[int], rounds: int) -> dict[str, Any]:
-    """Everything, on both databases."""
+    """Measure everything, on both databases."""
     found: dict[str, Any] = {"create": {}, "download": {}, "noise_ms": []}
     with tempfile.TemporaryDirectory() as name, Cluster() as cluster:
         for kind in ("sqlite", "postgresql"):
@@ -226,7 +226,7 @@ def measure(sizes: list[int], rounds: int) -> dict[str, Any]:
 
 
 def text(found: dict[str, Any]) -> str:
-    """The report to read."""
+    """Return the report as text."""
     lines = ["Making a release", f"{'':24}{'seconds':>9}{'MB':>7}"]
     for what, one in found["create"].items():
         lines.append(f"{what + ' copies':24}{one['seconds']:>9.1f}{one['megabytes']:>7.0f}")
@@ -236,7 +236,7 @@ def text(found: dict[str, Any]) -> str:
         seconds, theirs = one["seconds"]["median"], one["peer_seconds"]["median"]
         lines.append(
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
-            f"{peer} {theirs:.2f} s: {told(one['ratio'])} times as long"
+            f"{peer} {theirs:.2f} s: {as_text(one['ratio'])} times as long"
         )
     ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "
@@ -244,5 +244,5 @@ def text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":  # one piece of work, alone in its process: see ``alone``
+if __name__ == "__main__":  # one measurement in a process of its own: see ``alone``
     print(json.dumps(globals()[sys.argv[1]](*sys.argv[2:])))

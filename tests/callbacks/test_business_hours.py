@@ -1,4 +1,4 @@
-"""The promise: never past, never in a closed hour, and exactly the later of the rule and the wish."""
+"""Due times: in the future, within open hours, and exactly the later of the rule and the chosen time."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def at(text: str, zone: ZoneInfo = DENVER) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("asked", "wish", "by"),
+    ("asked_at", "preferred", "by"),
     [
         ("2026-11-23 10:00", PreferredTimes(), "2026-11-24 17:00"),
         ("2026-11-22 21:41", PreferredTimes(), "2026-11-23 17:00"),
@@ -57,17 +57,17 @@ def at(text: str, zone: ZoneInfo = DENVER) -> datetime:
         ("2026-11-23 17:00", PreferredTimes(frozenset({0}), frozenset({PartOfDay.MIDDAY})), "2026-11-30 15:00"),
     ],
 )
-def test_due_time_matches_hand_computed_examples(asked, wish, by):
-    assert due_at(CLINIC, at(asked), wish).astimezone(DENVER) == at(by)
+def test_due_time_matches_hand_computed_examples(asked_at, preferred, by):
+    assert due_at(CLINIC, at(asked_at), preferred).astimezone(DENVER) == at(by)
 
 
-@pytest.mark.parametrize(("asked", "by"), [("2027-03-13 12:00", "2027-03-15"), ("2027-11-06 12:00", "2027-11-08")])
-def test_due_time_across_dst_change_is_the_local_closing_time(asked, by):
-    assert due_at(CLINIC, at(asked)).astimezone(DENVER) == at(f"{by} 17:00")
+@pytest.mark.parametrize(("asked_at", "by"), [("2027-03-13 12:00", "2027-03-15"), ("2027-11-06 12:00", "2027-11-08")])
+def test_due_time_across_dst_change_is_the_local_closing_time(asked_at, by):
+    assert due_at(CLINIC, at(asked_at)).astimezone(DENVER) == at(f"{by} 17:00")
 
 
 def test_closing_time_skipped_by_dst_moves_to_the_next_day():
-    """Clocks go from 2:00 to 3:00 on 14 March 2027: a night desk that shuts at 2:30 has no such moment."""
+    """Clocks go from 2:00 to 3:00 on 14 March 2027, so a day that closes at 2:30 has no such moment."""
     night = Calendar(((time(1), time(2, 30)),) * 7, frozenset(), DENVER)
     assert due_at(night, at("2027-03-13 12:00")).astimezone(DENVER) == at("2027-03-15 02:30")
 
@@ -79,9 +79,9 @@ def test_closing_time_repeated_by_dst_uses_the_first():
 
 
 def test_calendar_without_open_hours_raises_never_open_error():
-    never = Calendar((None,) * 7, frozenset(), DENVER)
+    closed_calendar = Calendar((None,) * 7, frozenset(), DENVER)
     with pytest.raises(NeverOpenError):
-        due_at(never, at("2026-11-23 10:00"))
+        due_at(closed_calendar, at("2026-11-23 10:00"))
     with pytest.raises(NeverOpenError):
         due_at(CLINIC, at("2026-11-23 10:00"), PreferredTimes(frozenset({6}), frozenset()))
 
@@ -113,30 +113,30 @@ hours = st.tuples(quarters, quarters).filter(lambda pair: pair[0] < pair[1])
 day_hours = st.tuples(st.integers(16, 94), st.integers(17, 95)).filter(lambda p: p[0] < p[1])
 by_day = day_hours.map(lambda p: (time(p[0] // 4, p[0] % 4 * 15), time(p[1] // 4, p[1] % 4 * 15)))
 dates = st.dates(date(2026, 1, 1), date(2028, 12, 31))
-wishes = st.builds(PreferredTimes, st.frozensets(st.integers(0, 6)), st.frozensets(st.sampled_from(PartOfDay)))
+preferred_times = st.builds(PreferredTimes, st.frozensets(st.integers(0, 6)), st.frozensets(st.sampled_from(PartOfDay)))
 
 
 @st.composite
 def questions(draw: st.DrawFn, hours_of_day: st.SearchStrategy) -> tuple[Calendar, datetime, PreferredTimes]:
-    """A calendar, a moment near which clocks may change, and a wish."""
+    """Strategy: a calendar, a moment near which clocks may change, and a chosen time."""
     zone = ZoneInfo(draw(st.sampled_from(ZONES)))
     week = tuple(draw(st.lists(st.none() | hours_of_day, min_size=7, max_size=7)))
     changes = [date(2027, 3, 14), date(2027, 11, 7), date(2027, 3, 28), date(2027, 10, 3), date(2027, 4, 4)]
-    around = st.builds(lambda d, n: d + n * DAY, st.sampled_from(changes), st.integers(-4, 2))
-    day = draw(around | dates)
+    near = st.builds(lambda d, n: d + n * DAY, st.sampled_from(changes), st.integers(-4, 2))
+    day = draw(near | dates)
     shut = draw(st.frozensets(st.builds(lambda n: day + n * DAY, st.integers(0, 20)), max_size=8))
-    asked = datetime.combine(day, draw(st.times()), zone)
-    return Calendar(week, shut, zone), asked, draw(wishes)
+    asked_at = datetime.combine(day, draw(st.times()), zone)
+    return Calendar(week, shut, zone), asked_at, draw(preferred_times)
 
 
 @given(questions(hours))
 def test_due_time_is_in_the_future_and_within_open_hours(question):
-    calendar, asked, wish = question
+    calendar, asked_at, preferred = question
     try:
-        by = due_at(calendar, asked, wish)
+        by = due_at(calendar, asked_at, preferred)
     except NeverOpenError:
         return
-    assert by > asked
+    assert by > asked_at
     local = by.astimezone(calendar.zone)
     assert local.date() not in calendar.shut
     open_hours = calendar.week[local.weekday()]
@@ -146,22 +146,22 @@ def test_due_time_is_in_the_future_and_within_open_hours(question):
 @given(questions(by_day))
 @example((CLINIC, at("2026-11-23 10:00"), PreferredTimes()))
 def test_due_time_is_the_later_of_rule_and_chosen_time(question):
-    """Worked out anew by walking over the quarters of an hour, one by one, on the clinic's clock."""
-    calendar, asked, wish = question
+    """The expected time is recomputed by stepping over quarters of an hour on the clinic's clock."""
+    calendar, asked_at, preferred = question
     try:
-        by = due_at(calendar, asked, wish)
+        by = due_at(calendar, asked_at, preferred)
     except NeverOpenError:
-        assert not any(calendar.week) or not _fits(calendar, wish)
+        assert not any(calendar.week) or not _fits(calendar, preferred)
         return
-    assert by == max(_walked_rule(calendar, asked), _walked_choice(calendar, asked, wish))
-    assert by == max(end_of_next_business_day(calendar, asked), first_preferred_time(calendar, asked, wish))
+    assert by == max(_walked_rule(calendar, asked_at), _walked_choice(calendar, asked_at, preferred))
+    assert by == max(end_of_next_business_day(calendar, asked_at), first_preferred_time(calendar, asked_at, preferred))
 
 
-def _fits(calendar: Calendar, wish: PreferredTimes) -> bool:
+def _fits(calendar: Calendar, preferred: PreferredTimes) -> bool:
     return any(
         open_hours
-        and (not wish.days or day in wish.days)
-        and (not wish.parts or {part for part, _, _ in parts_within(open_hours)} & wish.parts)
+        and (not preferred.days or day in preferred.days)
+        and (not preferred.parts or {part for part, _, _ in parts_within(open_hours)} & preferred.parts)
         for day, open_hours in enumerate(calendar.week)
     )
 
@@ -181,9 +181,9 @@ def _open_at(calendar: Calendar, quarter: datetime) -> bool:
     )
 
 
-def _walked_rule(calendar: Calendar, asked: datetime) -> datetime:
-    today, last = asked.astimezone(calendar.zone).date(), None
-    for quarter in _quarters_from(asked):
+def _walked_rule(calendar: Calendar, asked_at: datetime) -> datetime:
+    today, last = asked_at.astimezone(calendar.zone).date(), None
+    for quarter in _quarters_from(asked_at):
         local = quarter.astimezone(calendar.zone)
         if last and not (_open_at(calendar, quarter) and local.date() == last.astimezone(calendar.zone).date()):
             return last + timedelta(minutes=15)
@@ -192,20 +192,20 @@ def _walked_rule(calendar: Calendar, asked: datetime) -> datetime:
     raise AssertionError
 
 
-def _walked_choice(calendar: Calendar, asked: datetime, wish: PreferredTimes) -> datetime:
+def _walked_choice(calendar: Calendar, asked_at: datetime, preferred: PreferredTimes) -> datetime:
     def chosen(quarter: datetime) -> PartOfDay | bool:
         local = quarter.astimezone(calendar.zone)
-        if not _open_at(calendar, quarter) or (wish.days and local.weekday() not in wish.days):
+        if not _open_at(calendar, quarter) or (preferred.days and local.weekday() not in preferred.days):
             return False
         part = PartOfDay.MORNING if local.hour < 12 else PartOfDay.MIDDAY if local.hour < 15 else PartOfDay.AFTERNOON
-        return (part if part in wish.parts else False) if wish.parts else True
+        return (part if part in preferred.parts else False) if preferred.parts else True
 
     before: PartOfDay | bool = False
-    for quarter in _quarters_from(asked):
-        here = chosen(quarter)
+    for quarter in _quarters_from(asked_at):
+        value = chosen(quarter)
         day_before = (quarter - timedelta(minutes=15)).astimezone(calendar.zone).date()
-        ended = before and (here != before or quarter.astimezone(calendar.zone).date() != day_before)
-        if ended and quarter > asked:
+        ended = before and (value != before or quarter.astimezone(calendar.zone).date() != day_before)
+        if ended and quarter > asked_at:
             return quarter
-        before = here
+        before = value
     raise AssertionError

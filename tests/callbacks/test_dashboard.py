@@ -1,4 +1,4 @@
-"""The dashboard of a day: its sections, the next request, outcomes, handover, and the call list on paper."""
+"""The dashboard of a day: its sections, the next request, outcomes, handover, and the printed call list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOTE = "zentinelhandover note"
 
 @pytest.fixture
 def folder(keys, tmp_path):
-    """Key files of this test alone, since one test rotates them."""
+    """Key files for this test only, since one test rotates them."""
     return Path(shutil.copytree(keys, tmp_path / "keys"))
 
 
@@ -37,7 +37,7 @@ def team(make_site, folder):
 
 
 def change(team, name_of_column, value, **where):
-    """Set a column of the requests that match."""
+    """Set a column of the matching requests."""
     with team.app.app_context():
         table = CallbackRequest.__table__
         picked = [table.c[column] == wanted for column, wanted in where.items()]
@@ -46,21 +46,21 @@ def change(team, name_of_column, value, **where):
 
 
 def ids(team):
-    """The requests in the order they came."""
+    """Return the ids of the requests in the order of arrival."""
     with team.app.app_context():
         return list(db.session.scalars(select(CallbackRequest.id).order_by(CallbackRequest.asked_at)))
 
 
-def ask_for(team, ask, clock, *names, **fields):
-    """Requests of these names, a moment apart; their ids."""
+def request_calls(team, request_call, clock, *names, **fields):
+    """Send requests under these names, a moment apart; return their ids."""
     for name in names:
         clock.forward(5)
-        ask(Visitor(team.site), name=name, **fields)
+        request_call(Visitor(team.site), name=name, **fields)
     return ids(team)[-len(names) :]
 
 
 def shown(page):
-    """The names in each section of the dashboard."""
+    """Return the names in each section of the dashboard."""
     return {name: [link.get_text() for link in page.main.select(f"#s-{name} ~ ul > li > a")] for name in SECTIONS}
 
 
@@ -77,11 +77,13 @@ def details_of(team, action):
 
 
 @pytest.mark.usefixtures("monday_noon")
-class TestMorning:
+class TestSections:
     @pytest.mark.each_database
-    def test_request_appears_once_in_the_first_matching_section(self, team, ann, ask, clock):
-        first, late, now, mine, _later = ask_for(team, ask, clock, "First", "Late", "Now", "Mine", "Later")
-        for id_ in (first, late, mine):
+    def test_request_appears_once_in_the_first_matching_section(self, team, ann, request_call, clock):
+        first, late, now, own, _later = request_calls(
+            team, request_call, clock, "First", "Late", "Now", "Mine", "Later"
+        )
+        for id_ in (first, late, own):
             press(ann, open_(ann, id_), "claim")
         change(team, "rank", 0, id=first)
         change(team, "due_at", int(clock()) - DAY, id=late)
@@ -91,7 +93,7 @@ class TestMorning:
         assert shown(page) == {"first": ["First"], "overdue": ["Late"], "today": ["Now"], "mine": ["Mine"]}
         assert counted(page) == [1, 1, 1, 1, 0]
         assert_absent(SECRETS, page.text)
-        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one page view is one event"
+        assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one audit event per page view"
 
     def test_dashboard_is_staff_home_and_first_menu_entry(self, ann):
         page = ann.get("/staff/")
@@ -100,11 +102,11 @@ class TestMorning:
         assert entries[0].get_text() == "Today" and entries[0].get("aria-current") == "page"
         assert len(page.soup.select(".app-staffnav [aria-current]")) == 1
 
-    def test_requests_due_today_sort_by_preferred_time(self, team, ann, ask, clock):
+    def test_requests_due_today_sort_by_preferred_time(self, team, ann, request_call, clock):
         chosen = {"Any": {}, "Mornings": {"parts": ["morning"]}, "Midday": {"parts": ["midday"]}}
         chosen |= {"Tuesdays": {"days": ["1"]}, "Mondays": {"days": ["0"]}}
-        for name, wish in chosen.items():
-            ask_for(team, ask, clock, name, **wish)
+        for name, preferred in chosen.items():
+            request_calls(team, request_call, clock, name, **preferred)
         change(team, "due_at", int(clock()) + HOUR)
         page = ann.get("/staff/callbacks/today")
         names = shown(page)["today"]
@@ -114,8 +116,8 @@ class TestMorning:
         assert page.text.count("Good time now") == 2
 
     @pytest.mark.each_database
-    def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, ask, clock):
-        soon, next_day = ask_for(team, ask, clock, "Tonight", "Tomorrow")
+    def test_today_ends_at_midnight_in_clinic_time_zone(self, team, ann, request_call, clock):
+        soon, next_day = request_calls(team, request_call, clock, "Tonight", "Tomorrow")
         midnight = int(NOON) + 12 * HOUR
         change(team, "due_at", midnight - 1, id=soon)
         change(team, "due_at", midnight, id=next_day)
@@ -143,7 +145,7 @@ class TestMorning:
         for count in (2, 300):
             fill(team, count)
             asked[count] = statements_of(team.app, lambda: ann.get("/staff/callbacks/today"))
-        assert len(asked[300]) <= len(asked[2]) + 1, "one more: the count of a long section"
+        assert len(asked[300]) <= len(asked[2]) + 1, "one query more: the count of a long section"
         assert len(asked[300]) <= 22
         assert_indexed(team.app, asked[300], "callback_request")
 
@@ -158,26 +160,26 @@ def fill(team, count):
         connection.execute(insert(table), rows)
 
 
-class TestNext:
+class TestNextRequest:
     @pytest.mark.each_database
-    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, ask, clock):
-        first, hers, mine, free = ask_for(team, ask, clock, "First", "Hers", "Mine", "Free")
+    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, request_call, clock):
+        first, colleagues_id, own, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
         change(team, "rank", 0, id=first)
-        for number, id_ in enumerate((hers, mine, free)):
+        for number, id_ in enumerate((colleagues_id, own, free)):
             change(team, "due_at", int(clock()) + number, id=id_)
-        change(team, "owner", team.id_of(ben), id=hers)
-        change(team, "owner", team.id_of(ann), id=mine)
-        walked, page = [], ann.get("/staff/callbacks/today")
+        change(team, "owner", team.id_of(ben), id=colleagues_id)
+        change(team, "owner", team.id_of(ann), id=own)
+        sections_seen, page = [], ann.get("/staff/callbacks/today")
         for _ in range(3):
             page = ann.get(page.main.find("a", accesskey="n")["href"])
-            walked.append(page.address.rpartition("/")[2])
-        assert walked == [first, mine, free]
+            sections_seen.append(page.address.rpartition("/")[2])
+        assert sections_seen == [first, own, free]
         page = ann.get(page.main.find("a", accesskey="n")["href"])
-        assert page.address.endswith(first), "all were viewed: the most urgent again"
+        assert page.address.endswith(first), "after all were viewed, the most urgent again"
 
     @pytest.mark.each_database
-    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, ask, clock):
-        first, second, third = ask_for(team, ask, clock, "One", "Two", "Three")
+    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, request_call, clock):
+        first, second, third = request_calls(team, request_call, clock, "One", "Two", "Three")
         for number, id_ in enumerate((first, second, third)):
             change(team, "due_at", int(clock()) + number, id=id_)
         open_(ann, first)
@@ -187,13 +189,13 @@ class TestNext:
         ann.sign_in()
         assert ann.get("/staff/callbacks/next").address.endswith(first)
 
-    def test_next_without_requests_redirects_with_a_notice(self, team, ann, ask, clock):
-        (only,) = ask_for(team, ask, clock, "Only")
+    def test_next_without_requests_redirects_with_a_notice(self, team, ann, request_call, clock):
+        (only,) = request_calls(team, request_call, clock, "Only")
         page = ann.get(open_(ann, only).main.find("a", accesskey="n")["href"])
         assert page.address == "/staff/callbacks/today" and "Nothing else waits for you" in page.words
 
-    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, ask, clock):
-        (only,) = ask_for(team, ask, clock, "Only")
+    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, request_call, clock):
+        (only,) = request_calls(team, request_call, clock, "Only")
         page = press(ann, open_(ann, only), "call", outcome="no_answer")
         reached = page.main.find_all(["a", "button", "input", "textarea"], limit=1)[0]
         notice = page.main.find(id="notice")
@@ -204,7 +206,7 @@ class TestNext:
 
 class TestOutcomes:
     @pytest.mark.parametrize(
-        ("outcome", "said"),
+        ("outcome", "expected"),
         [
             ("no_answer", "Tried once"),
             ("voicemail", "Tried once"),
@@ -212,33 +214,33 @@ class TestOutcomes:
             ("wrong_number", "Tried once"),
         ],
     )
-    def test_call_outcome_also_claims_an_unclaimed_request(self, team, ann, ask, clock, outcome, said):
-        (id_,) = ask_for(team, ask, clock, "Rosa", voicemail="yes")
+    def test_call_outcome_also_claims_an_unclaimed_request(self, team, ann, request_call, clock, outcome, expected):
+        (id_,) = request_calls(team, request_call, clock, "Rosa", voicemail="yes")
         page = open_(ann, id_)
         assert page.main.find("button", value=outcome, attrs={"name": "outcome"})
         page = press(ann, page, "call", outcome=outcome, note="")
-        assert page.status == 200 and said in page.words and "With Ann." in page.words
+        assert page.status == 200 and expected in page.words and "With Ann." in page.words
         done = [e.action for e in team.events("request") if e.subject == id_ and e.action != "request.viewed"]
         assert done[:2] == ["request.received", "request.claimed"] and len(done) == 3
 
-    def test_refused_voicemail_does_not_claim_the_request(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_refused_voicemail_does_not_claim_the_request(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = open_(ann, id_)
         assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="spoke")
         page = press(ann, page, "call", outcome="voicemail", note="typed words")
         assert was_refused(page) and "typed words" in page.words and "With nobody yet." in page.words
         assert team.events("request.claimed") == []
 
-    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
-        mine = open_(ann, id_)
+    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
+        own = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
         assert open_(ann, id_).main.find("button", attrs={"name": "outcome"}) is None
-        page = press(ann, mine, "call", outcome="spoke", note="")
+        page = press(ann, own, "call", outcome="spoke", note="")
         assert was_refused(page) and "With Ben." in page.words
 
-    def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "call", note="typed words")
         assert was_refused(page) and "Pick what happened" in page.words
         assert page.typed(f"{page.address}/call")["note"] == ["typed words"]
@@ -246,8 +248,8 @@ class TestOutcomes:
 
 class TestHandover:
     @pytest.mark.each_database
-    def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_note_is_highlighted_until_the_next_call(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover=NOTE)
         assert "The request is handed over" in page.words
         morning = ben.get("/staff/callbacks/today")
@@ -256,22 +258,22 @@ class TestHandover:
         page = open_(ben, id_)
         assert page.words.index(NOTE) < page.words.index(PHONE)
         page = press(ben, page, "call", outcome="no_answer", note="a plain note")
-        assert page.words.index(PHONE) < page.words.index(NOTE), "it is a note like others now"
+        assert page.words.index(PHONE) < page.words.index(NOTE), "no longer highlighted"
         assert "Handover note" not in ben.get("/staff/callbacks/today").words
 
-    def test_handover_to_next_shift_puts_the_request_back(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_to_next_shift_puts_the_request_back(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "claim")
         page = press(ann, page, "hand", to="-", handover=NOTE)
         assert "back in the queue" in page.words and "With nobody yet." in page.words and NOTE in page.words
 
-    def test_put_back_without_ownership_is_refused(self, team, ann, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_put_back_without_ownership_is_refused(self, team, ann, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "hand", to="-", handover="typed words")
         assert was_refused(page) and page.typed(f"{page.address}/hand")["handover"] == ["typed words"]
 
-    def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, ask, clock):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_conflict_preserves_the_typed_note(self, team, ann, ben, request_call, clock):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
         page = press(ann, page, "hand", to=team.id_of(ann), handover="typed words")
@@ -280,8 +282,8 @@ class TestHandover:
         assert typed["handover"] == ["typed words"]
 
     @pytest.mark.each_database
-    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, ask, clock, folder):
-        (id_,) = ask_for(team, ask, clock, "Rosa")
+    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, request_call, clock, folder):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
         press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
         with team.app.app_context():
             assert key_rotation.rotate(folder, clock()).resealed >= 2
@@ -295,11 +297,11 @@ class TestHandover:
 
 
 @pytest.mark.usefixtures("monday_noon")
-class TestPaper:
-    def test_print_list_shows_call_data_and_no_health_data(self, team, ann, ask, clock):
-        wishes = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
-        first, second = ask_for(team, ask, clock, "Patient One", **wishes) + ask_for(
-            team, ask, clock, "Patient Two", say=""
+class TestPrintList:
+    def test_print_list_shows_call_data_and_no_health_data(self, team, ann, request_call, clock):
+        form_fields = {"voicemail": "yes", "assistance": "zentinelinterpreter", "parts": ["morning"]}
+        first, second = request_calls(team, request_call, clock, "Patient One", **form_fields) + request_calls(
+            team, request_call, clock, "Patient Two", say=""
         )
         change(team, "due_at", int(clock()) + 2 * HOUR, id=first)
         change(team, "rank", 0, id=first)
@@ -312,17 +314,17 @@ class TestPaper:
         assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
         assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
         assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
-        assert page.main.find("form") is None, "no random token among the words"
+        assert page.main.find("form") is None, "the words contain no random token"
         for word in ("example.org", "call first", "hopeless", "pain", "summary"):
             assert word not in str(page.main).lower(), word
         assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]
 
-    def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, ask, clock):
-        ask_for(team, ask, clock, "Later")
+    def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, request_call, clock):
+        request_calls(team, request_call, clock, "Later")
         change(team, "due_at", int(clock()) + 3 * DAY)
         known = ids(team)
-        ask_for(team, ask, clock, "Writes", reach_by="email")
-        ask_for(team, ask, clock, "Child", minor="yes", guardian="Parent", guardian_phone="303 555 0155")
+        request_calls(team, request_call, clock, "Writes", reach_by="email")
+        request_calls(team, request_call, clock, "Child", minor="yes", guardian="Parent", guardian_phone="303 555 0155")
         for id_ in set(ids(team)) - set(known):
             change(team, "due_at", int(clock()) - DAY, id=id_)
         page = ann.get("/staff/callbacks/print")

@@ -1,4 +1,4 @@
-"""The call-back form's cookie on its way: set by every post, ended with the draft, and not needed to be called back."""
+"""The call-back form's cookie: set by every post, deleted with the draft, and not required to send a request."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_any_page_of_the_form_can_be_fetched_again(visitor):
     assert not visitor.get("/consultation").title.startswith("Error: ")
 
 
-def test_reading_pages_changes_no_cookie(visitor):
+def test_get_requests_change_no_cookie(visitor):
     review(visitor)
     before = form_cookie(visitor), visitor.client.get_cookie("draft").value
     for address in ("/consultation", "/consultation/review", "/consultation/status", "/check/sadness", "/"):
@@ -74,7 +74,7 @@ def test_longest_form_survives_a_fresh_get(visitor, letters):
     assert typed["message"] == [message] and typed["share"] == ["yes"]
 
 
-def test_form_too_long_for_a_cookie_comes_back_at_once(visitor, site):
+def test_form_too_long_for_a_cookie_is_shown_directly(visitor, site):
     page = visitor.get("/consultation")
     message = "".join(chr(0x4E00 + n * 7919 % 20000) for n in range(4000))
     fields = {**page.typed("/consultation/review"), **FORM, "message": message}
@@ -117,15 +117,17 @@ def test_form_cookie_of_another_draft_shows_nothing(visitor, site):
 def test_request_can_be_sent_with_cookies_off(site, clock, stored):
     visitor = without_cookies(site)
     page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, "patient": ""})
-    for said in ("Choose new patient or existing patient", "Cookies are off", "(303) 555-0100"):
-        assert said in page.words
+    for expected in ("Choose new patient or existing patient", "Cookies are off", "(303) 555-0100"):
+        assert expected in page.words
     page = visitor.fill(page, "/consultation/review", patient="new")
     assert page.title.startswith("Error: Check your request") and NAME in page.words and "Cookies are off" in page.words
     page = visitor.fill(page, "/consultation")
     page = visitor.fill(page, "/consultation/review")
     clock.forward(10)
     sent = visitor.fill(page, "/consultation/sent")
-    assert reference_on(sent) == reference_on(visitor.fill(page, "/consultation/sent")), "sent again, it is one request"
+    assert reference_on(sent) == reference_on(visitor.fill(page, "/consultation/sent")), (
+        "a retry stores no second request"
+    )
     [(_request, details)] = stored(site)
     assert details.name == NAME
 
@@ -154,18 +156,18 @@ def test_form_without_cookie_and_proof_of_origin_is_refused(site, clock, stored,
     assert response.status_code == 200 and len(stored(site)) == 1
 
 
-def test_lookup_with_cookies_off_says_so_and_whom_to_call(site, ask):
-    reference = reference_on(ask(Visitor(site)))
+def test_lookup_with_cookies_off_shows_reason_and_phone_number(site, request_call):
+    reference = reference_on(request_call(Visitor(site)))
     visitor = without_cookies(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
     assert page.status == 400 and "Cookies are off" in page.words and "(303) 555-0100" in page.words
 
 
 @pytest.mark.parametrize("lost", ["after half an hour", "by a damaged cookie"])
-def test_form_that_was_not_sent_is_never_confirmed(visitor, clock, ask, lost):
+def test_form_that_was_not_sent_is_never_confirmed(visitor, clock, request_call, lost):
     """An earlier request is in the draft, and its change expires before it is sent."""
     visitor.send(visitor.get("/"), "/more-time")
-    ask(visitor)
+    request_call(visitor)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
     visitor.fill(page, "/consultation/review", **{**FORM, "name": "Another Name"})
     if lost == "after half an hour":
@@ -186,8 +188,8 @@ def test_form_survives_a_node_whose_clock_is_behind(visitor, clock):
     assert visitor.get("/consultation/review").title == page.title
 
 
-def test_lookup_of_a_reference_leaves_the_form_in_hand(site, visitor, ask):
-    reference = reference_on(ask(Visitor(site)))
+def test_lookup_of_a_reference_leaves_the_form_in_hand(site, visitor, request_call):
+    reference = reference_on(request_call(Visitor(site)))
     review(visitor)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
     assert reference_on(page) == reference

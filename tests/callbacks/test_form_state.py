@@ -1,4 +1,4 @@
-"""The cookie that holds the call-back form between its pages: what fits, for how long, and whose it is."""
+"""The state of the call-back form in its cookie: maximum size, expiry, and binding to the draft."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from screening.crypto.keyring import DRAFT, Keyring
 from screening.draft import FORM_SECONDS
 
 MAX_COOKIE = 4093
-"""Characters that every browser stores of a cookie, its name and its attributes."""
+"""Maximum characters of a cookie with its name and attributes that every browser stores."""
 
 ATTRIBUTES = "__Secure-consultation=; Path=/consultation; Max-Age=1800; Secure; HttpOnly; SameSite=Lax"
 
@@ -28,13 +28,13 @@ def keyring(keys):
 
 
 def longest(letters: str) -> dict[str, str | list[str]]:
-    """Every field as long as it may be, of letters drawn at random."""
-    chance = Random(12)
-    free = {name: "".join(chance.choices(letters, k=MAX_NAME)) for name in ("name", "say", "assistance", "guardian")}
+    """Return a form with every field at its maximum length, of random letters."""
+    rng = Random(12)
+    free = {name: "".join(rng.choices(letters, k=MAX_NAME)) for name in ("name", "say", "assistance", "guardian")}
     return {
         **free,
-        "message": "".join(chance.choices(letters, k=MAX_MESSAGE)),
-        "email": "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_EMAIL)),
+        "message": "".join(rng.choices(letters, k=MAX_MESSAGE)),
+        "email": "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=MAX_EMAIL)),
         **dict.fromkeys(("phone", "guardian_phone"), "+49 (1234) 567890-1234 ext. 567890123456"),
         "patient": "existing",
         "language": "en",
@@ -53,7 +53,7 @@ EMOJI = "".join(map(chr, [*range(0x1F300, 0x1F650), *range(0x1F680, 0x1F6C6), *r
 @pytest.mark.parametrize(
     "letters", [HANZI, EMOJI, HANZI + EMOJI, "ñáéü ABCxyz"], ids=["Chinese", "emoji", "both", "Spanish"]
 )
-def test_longest_form_fits_a_cookie_and_comes_back_whole(keyring, letters):
+def test_longest_form_fits_a_cookie_and_round_trips(keyring, letters):
     form = StoredForm(STATE, longest(letters), checked=True, at=1795000000)
     cookie = form.encrypted(keyring, DRAFT_ID)
     assert cookie is not None and len(ATTRIBUTES) + len(cookie) <= MAX_COOKIE
@@ -65,10 +65,10 @@ def test_form_beyond_the_limit_is_not_stored(keyring):
     assert StoredForm(STATE, typed, checked=True, at=1795000000).encrypted(keyring, DRAFT_ID) is None
 
 
-def test_cookie_size_says_little_about_the_form(keyring):
-    chance = Random(3)
+def test_cookie_size_reveals_little_about_the_form(keyring):
+    rng = Random(3)
     sizes = {
-        len(StoredForm(STATE, {"message": "".join(chance.choices(HANZI, k=k))}, False, 0).encrypted(keyring, DRAFT_ID))
+        len(StoredForm(STATE, {"message": "".join(rng.choices(HANZI, k=k))}, False, 0).encrypted(keyring, DRAFT_ID))
         for k in range(0, 500, 10)
     }
     assert 1 < len(sizes) <= 8
@@ -97,7 +97,7 @@ def test_arbitrary_cookie_is_no_form(keys, cookie):
 @given(
     st.dictionaries(st.sampled_from(["name", "message", "days"]), st.text(max_size=80) | st.lists(st.text(max_size=9)))
 )
-def test_any_form_comes_back_as_it_was_stored(keys, typed):
+def test_any_form_round_trips_unchanged(keys, typed):
     keyring = Keyring(keys, (DRAFT,))
     form = StoredForm(STATE, typed, checked=False, at=7)
     assert StoredForm.read(keyring, form.encrypted(keyring, DRAFT_ID), DRAFT_ID, 7) == form

@@ -1,4 +1,4 @@
-"""Rotation of the call-back key: no stored request is lost, and no key decrypts what was erased before."""
+"""Rotation of the call-back key: no stored request is lost, and no remaining key decrypts deleted data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class KilledError(Exception):
 
 @pytest.fixture
 def folder(keys, tmp_path):
-    """Key files of this test alone, to be rotated."""
+    """Key files for this test only, to be rotated."""
     shutil.copytree(keys, tmp_path / "keys")
     return tmp_path / "keys"
 
@@ -54,7 +54,7 @@ def site(make_site, folder):
 
 @pytest.fixture
 def patients(site, folder, clock):
-    """Three requests, one with a shared summary, each with a note; the references by name."""
+    """Send three requests, one with a shared summary, each with a note; return the references by name."""
     references = {}
     ring = Keyring(folder, (CALLBACK, SEARCH))
     with site.app_context():
@@ -72,8 +72,8 @@ def patients(site, folder, clock):
     return references
 
 
-def opened(site, folder):
-    """Name, sadness of a shared summary, and notes of each request, decrypted with these key files, by name."""
+def decrypted(site, folder):
+    """Return name, sadness of a shared summary, and notes of each request, decrypted with these key files."""
     ring = Keyring(folder, (CALLBACK, SEARCH))
     with site.app_context():
         found = []
@@ -88,7 +88,7 @@ def opened(site, folder):
 ALL = [("Ann", None, ["note Ann"]), ("Bea", "3", ["note Bea"]), ("Cleo", None, ["note Cleo"])]
 
 
-def turn(site, folder, now, **options):
+def rotate_keys(site, folder, now, **options):
     with site.app_context():
         return key_rotation.rotate(folder, now, **options)
 
@@ -110,7 +110,7 @@ def contact_hashes(site):
 
 
 def secret_of(folder, purpose):
-    """The last key of a key file, as it is written there."""
+    """Return the last secret of a key file, as stored in the file."""
     return ring_file(folder, purpose).read_text().split('"')[-2]
 
 
@@ -119,15 +119,15 @@ def test_rotation_reencrypts_all_and_destroys_keys_a_day_later(site, folder, pat
     [old], [old_search] = ids(folder), ids(folder, SEARCH)
     secrets = [secret_of(folder, purpose) for purpose in (CALLBACK, SEARCH)]
     hashes = contact_hashes(site)
-    done = turn(site, folder, clock())
+    done = rotate_keys(site, folder, clock())
     assert (done.resealed, done.hashed, done.unreadable, done.destroyed) == (7, 3, 0, 0)
     assert done.waits_until == clock() + EMPTY_KEY_SECONDS
-    assert old not in key_id(site) and opened(site, folder) == ALL
-    assert ids(folder)[0] == old, "a daily backup falls in between"
-    assert turn(site, folder, clock() + EMPTY_KEY_SECONDS - 1).destroyed == 0
-    done = turn(site, folder, clock() + EMPTY_KEY_SECONDS)
+    assert old not in key_id(site) and decrypted(site, folder) == ALL
+    assert ids(folder)[0] == old, "the old key outlasts a daily backup"
+    assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS - 1).destroyed == 0
+    done = rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
     assert (done.resealed, done.destroyed, done.waits_until) == (0, 1, None)
-    assert opened(site, folder) == ALL
+    assert decrypted(site, folder) == ALL
     assert old not in ids(folder) and old_search not in ids(folder, SEARCH) and len(ids(folder)) == 1
     assert_absent(secrets, folder)
     with site.app_context():
@@ -154,48 +154,48 @@ def test_worker_rotation_starts_when_due_and_ends_in_a_week(site, folder, clock)
 
 
 @pytest.mark.each_database
-def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, patients, clock, ask):
-    """A visitor's process reads the old public key before the rotation, and stores what it encrypted afterwards."""
+def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, patients, clock, request_call):
+    """A visitor process reads the old public key before the rotation, and stores the ciphertext after it."""
     [old] = ids(folder)
-    turn(site, folder, clock())
+    rotate_keys(site, folder, clock())
     with site.app_context():
         db.session.execute(update(CallbackKey).values(active=CallbackKey.id == old))
         db.session.commit()
-        ask(Visitor(site), name="Dora")
+        request_call(Visitor(site), name="Dora")
         db.session.execute(update(CallbackKey).values(active=CallbackKey.id != old))
         db.session.commit()
     assert old in key_id(site)
     late = clock() + EMPTY_KEY_SECONDS
-    done = turn(site, folder, late)
-    assert (done.resealed, done.destroyed) == (1, 0), "no backup holds it yet under the new key"
-    assert turn(site, folder, late + EMPTY_KEY_SECONDS).destroyed == 1
-    assert [name for name, *_ in opened(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
+    done = rotate_keys(site, folder, late)
+    assert (done.resealed, done.destroyed) == (1, 0), "no backup contains it under the new key yet"
+    assert rotate_keys(site, folder, late + EMPTY_KEY_SECONDS).destroyed == 1
+    assert [name for name, *_ in decrypted(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
 
 
 @pytest.mark.each_database
 def test_row_reverted_to_old_key_is_reencrypted_in_same_run(site, folder, patients, clock, monkeypatch):
-    """In the same run: else the key could be destroyed under it."""
-    [old], before, whole, done = ids(folder), Keyring(folder, (CALLBACK,)), public_key.reencrypt, []
+    """In the same run; otherwise the key could be destroyed while the row still needs it."""
+    [old], before, original, done = ids(folder), Keyring(folder, (CALLBACK,)), public_key.reencrypt, []
 
     def reseal(keyring, place, box, key_id):
-        anew = whole(keyring, place, box, key_id)
+        new_box = original(keyring, place, box, key_id)
         if not done:
             done.append(place)
             with site.app_context():
-                again = whole(before, place, box, old)
+                again = original(before, place, box, old)
                 db.session.execute(update(CallbackRequest).where(CallbackRequest.id == place).values(ciphertext=again))
                 db.session.commit()
-        return anew
+        return new_box
 
     monkeypatch.setattr(public_key, "reencrypt", reseal)
-    assert turn(site, folder, clock()).resealed == 7
-    assert done and old not in key_id(site) and opened(site, folder) == ALL
+    assert rotate_keys(site, folder, clock()).resealed == 7
+    assert done and old not in key_id(site) and decrypted(site, folder) == ALL
 
 
 @pytest.mark.each_database
 @pytest.mark.parametrize("what", ["withdraw", "change", "note"])
 def test_concurrent_update_is_not_overwritten_by_rotation(site, folder, patients, clock, monkeypatch, what):
-    """The update comes after the ciphertext was read, and before the new one is stored."""
+    """The update occurs after the ciphertext was read, and before the new one is stored."""
     visitor = Visitor(site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=patients["Bea"])
     if what == "change":
@@ -203,7 +203,7 @@ def test_concurrent_update_is_not_overwritten_by_rotation(site, folder, patients
         again = {**FORM, "name": "Bea", "phone": "303 555 0166"}
         page = visitor.fill(page, "/consultation/review", **again)
         clock.forward(5)
-    ring, whole, done = Keyring(folder, (CALLBACK, SEARCH)), public_key.reencrypt, []
+    ring, original, done = Keyring(folder, (CALLBACK, SEARCH)), public_key.reencrypt, []
     with site.app_context():
         found = db.session.scalars(select(CallbackRequest)).all()
         bea = next(request.id for request in found if staff_service.decrypt(ring, request).name == "Bea")
@@ -219,17 +219,17 @@ def test_concurrent_update_is_not_overwritten_by_rotation(site, folder, patients
                 staff_service.record_note(request, request.version, "second note", "ann", clock() + 1)
 
     def reseal(keyring, place, box, key_id):
-        anew = whole(keyring, place, box, key_id)
+        new_box = original(keyring, place, box, key_id)
         if place == bea and not done:
             done.append(True)
             update_meanwhile()
-        return anew
+        return new_box
 
     monkeypatch.setattr(key_rotation, "BATCH", 1)
     monkeypatch.setattr(public_key, "reencrypt", reseal)
-    turn(site, folder, clock())
-    assert done and turn(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
-    names = {name: (sadness, notes) for name, sadness, notes in opened(site, folder)}
+    rotate_keys(site, folder, clock())
+    assert done and rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
+    names = {name: (sadness, notes) for name, sadness, notes in decrypted(site, folder)}
     assert set(names) == ({"Ann", "Cleo"} if what == "withdraw" else {"Ann", "Bea", "Cleo"})
     with site.app_context():
         found = len(staff_service.find_by_contact(Keyring(folder, (CALLBACK, SEARCH)), "+13035550166"))
@@ -253,7 +253,7 @@ WITHIN_TRANSACTIONS = [
     *((public_key, "reencrypt", n) for n in (2, 7)),
     *(("INSERT INTO callback_contact", "", 2), ("UPDATE callback_key SET empty_since", "", 4)),
 ]
-"""Functions and SQL statements: at the call of this number a rotation is killed."""
+"""Functions and SQL statements: a rotation is killed at the call of this number."""
 
 ENDING = [
     *((key_rotation, "destroy_keys", n) for n in (1, 2)),
@@ -282,10 +282,10 @@ def killed_at(site, monkeypatch, module, name, number):
 
     def count_call(*arguments, **options):
         count()
-        return whole(*arguments, **options)
+        return original(*arguments, **options)
 
     if name:
-        whole = getattr(module, name)
+        original = getattr(module, name)
         with monkeypatch.context() as patch, pytest.raises(KilledError):
             patch.setattr(module, name, count_call)
             yield
@@ -304,17 +304,17 @@ def check_killed_rotation(site, folder, clock, monkeypatch, module, name, number
     [old] = ids(folder)
     with monkeypatch.context() as patch, killed_at(site, patch, module, name, number):
         patch.setattr(key_rotation, "BATCH", 1)
-        turn(site, folder, clock())
-    assert opened(site, folder) == ALL
-    turn(site, folder, clock())
-    assert turn(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
-    assert opened(site, folder) == ALL and old not in ids(folder)
+        rotate_keys(site, folder, clock())
+    assert decrypted(site, folder) == ALL
+    rotate_keys(site, folder, clock())
+    assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
+    assert decrypted(site, folder) == ALL and old not in ids(folder)
     with site.app_context():
         calendar = clinic_calendar.current_calendar(site.extensions["clinic"])
         patient_service.submit(
             patient_service.fresh_secret(), replace(ROSA, name="Dora"), calendar, clock(), False, mails=False
         )
-    assert "Dora" in [name for name, *_ in opened(site, folder)]
+    assert "Dora" in [name for name, *_ in decrypted(site, folder)]
 
 
 @pytest.mark.parametrize(("module", "name", "number"), STEPS, ids=name_of)
@@ -337,26 +337,26 @@ def test_killed_key_destruction_resumes_to_a_single_key(
     site, folder, patients, clock, monkeypatch, module, name, number
 ):
     [old] = ids(folder)
-    turn(site, folder, clock())
+    rotate_keys(site, folder, clock())
     with killed_at(site, monkeypatch, module, name, number):
-        turn(site, folder, clock() + EMPTY_KEY_SECONDS)
-    assert opened(site, folder) == ALL
+        rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
+    assert decrypted(site, folder) == ALL
     with site.app_context():
         key_rotation.rotate_when_due(folder, clock() + EMPTY_KEY_SECONDS)
         assert [row.id for row in db.session.scalars(select(CallbackKey))] == ids(folder)
     assert len(ids(folder)) == len(ids(folder, SEARCH)) == 1 and old not in ids(folder)
-    assert opened(site, folder) == ALL
+    assert decrypted(site, folder) == ALL
 
 
 def test_destroyed_key_remains_in_no_file(site, folder, clock):
-    """Neither the replaced file, by its other name, nor one that a killed process wrote in part."""
+    """Neither in the replaced file under its other name, nor in one that a killed process wrote partly."""
     secret = secret_of(folder, CALLBACK)
-    turn(site, folder, clock())
+    rotate_keys(site, folder, clock())
     (folder / "callback.0a0b0c0d.new").write_bytes(ring_file(folder, CALLBACK).read_bytes())
     other = folder.parent / "the same file"
     os.link(ring_file(folder, CALLBACK), other)
     assert secret.encode() in other.read_bytes()
-    turn(site, folder, clock() + EMPTY_KEY_SECONDS)
+    rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
     assert set(other.read_bytes()) == {0} and not list(folder.glob("*.new"))
     assert_absent([secret], folder, other)
 
@@ -364,10 +364,10 @@ def test_destroyed_key_remains_in_no_file(site, folder, clock):
 def test_stopped_rotation_resumes_in_the_next_run(site, folder, patients, clock, monkeypatch):
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     answers = iter([True, True, False])
-    done = turn(site, folder, clock(), go_on=lambda: next(answers))
+    done = rotate_keys(site, folder, clock(), go_on=lambda: next(answers))
     assert 0 < done.resealed < 7 and done.waits_until is None
-    rest = turn(site, folder, clock())
-    assert done.resealed + rest.resealed == 7 and opened(site, folder) == ALL
+    rest = rotate_keys(site, folder, clock())
+    assert done.resealed + rest.resealed == 7 and decrypted(site, folder) == ALL
 
 
 @pytest.mark.each_database
@@ -385,15 +385,15 @@ def test_parallel_rotations_create_a_single_key_and_lose_nothing(site, folder, p
         close(app)
 
     run_together(3, lambda _number: run(key_rotation.rotate))
-    turn(site, folder, clock())
-    assert len(ids(folder)) == 2 and ids(folder)[0] == old and opened(site, folder) == ALL
+    rotate_keys(site, folder, clock())
+    assert len(ids(folder)) == 2 and ids(folder)[0] == old and decrypted(site, folder) == ALL
     clock.forward(EMPTY_KEY_SECONDS)
     run_together(3, lambda _number: run(key_rotation.rotate_when_due))
     run(key_rotation.rotate_when_due)
     assert len(ids(folder)) == len(ids(folder, SEARCH)) == 1
     assert old not in ids(folder) and old_search not in ids(folder, SEARCH)
     assert_absent(secrets, folder)
-    assert old not in key_id(site) and opened(site, folder) == ALL
+    assert old not in key_id(site) and decrypted(site, folder) == ALL
 
 
 def test_damaged_ciphertext_does_not_block_key_destruction(site, folder, patients, clock):
@@ -401,24 +401,24 @@ def test_damaged_ciphertext_does_not_block_key_destruction(site, folder, patient
         note = db.session.scalars(select(CallbackNote)).first()
         note.ciphertext = note.ciphertext[:-1] + bytes([note.ciphertext[-1] ^ 1])
         db.session.commit()
-    done = turn(site, folder, clock())
+    done = rotate_keys(site, folder, clock())
     assert (done.resealed, done.unreadable) == (6, 1)
-    assert turn(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
+    assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
 
 
 def test_added_key_awaiting_activation_is_not_destroyed(site, folder, patients, clock):
-    turn(site, folder, clock())
+    rotate_keys(site, folder, clock())
     added = key_files.add_key(folder, CALLBACK, read_ring(folder, CALLBACK).keys[0].made)
-    turn(site, folder, clock() + EMPTY_KEY_SECONDS)
-    assert ids(folder)[1] == added.id and opened(site, folder) == ALL
+    rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
+    assert ids(folder)[1] == added.id and decrypted(site, folder) == ALL
 
 
-class TestSeveralMachines:
+class TestSeveralNodes:
     def test_stale_key_file_raises_and_publishes_nothing(self, site, folder, patients, clock, tmp_path):
         other = tmp_path / "other"
         shutil.copytree(folder, other)
         clock.forward(ENCRYPTION_PERIOD_SECONDS)
-        turn(site, folder, clock())
+        rotate_keys(site, folder, clock())
         with site.app_context():
             with pytest.raises(public_key.StaleKeysError, match="copy it from the machine that rotated the key"):
                 key_rotation.rotate(other, clock())
@@ -426,15 +426,15 @@ class TestSeveralMachines:
                 public_key.publish(Keyring(other, (CALLBACK,)), clock())
         assert len(ids(other)) == 1
         shutil.copytree(folder, other, dirs_exist_ok=True)
-        assert turn(site, other, clock()).resealed == 0 and opened(site, other) == ALL
+        assert rotate_keys(site, other, clock()).resealed == 0 and decrypted(site, other) == ALL
 
-    def test_requests_after_backup_restore_are_decryptable(self, site, folder, clock, ask):
-        """The public key in the backup belongs to a private key that was destroyed since."""
+    def test_requests_after_backup_restore_are_decryptable(self, site, folder, clock, request_call):
+        """The public key in the backup belongs to a private key that has been destroyed since."""
         with site.app_context():
             rows = [(row.id, row.public) for row in db.session.scalars(select(CallbackKey))]
         clock.forward(ENCRYPTION_PERIOD_SECONDS)
-        turn(site, folder, clock())
-        turn(site, folder, clock() + EMPTY_KEY_SECONDS)
+        rotate_keys(site, folder, clock())
+        rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
         with site.app_context():
             db.session.execute(CallbackKey.__table__.delete())
             for id_, public in rows:
@@ -443,28 +443,28 @@ class TestSeveralMachines:
                 )
             db.session.commit()
             key_rotation.rotate_when_due(folder, clock() + EMPTY_KEY_SECONDS)
-        ask(Visitor(site), name="Dora")
-        assert [name for name, *_ in opened(site, folder)] == ["Dora"]
+        request_call(Visitor(site), name="Dora")
+        assert [name for name, *_ in decrypted(site, folder)] == ["Dora"]
         with site.app_context():
             assert not key_rotation.is_overdue(clock() + EMPTY_KEY_SECONDS)
 
     def test_copied_key_file_lets_a_running_process_decrypt(self, site, folder, patients, clock, tmp_path):
         other = tmp_path / "other"
         shutil.copytree(folder, other)
-        there = Keyring(other, (CALLBACK, SEARCH))
-        turn(site, folder, clock())
+        other_ring = Keyring(other, (CALLBACK, SEARCH))
+        rotate_keys(site, folder, clock())
         with site.app_context():
             request = db.session.scalars(select(CallbackRequest)).first()
-            assert staff_service.decrypt(there, request) is None
+            assert staff_service.decrypt(other_ring, request) is None
             shutil.copytree(folder, other, dirs_exist_ok=True)
-            assert staff_service.decrypt(there, request) is not None
+            assert staff_service.decrypt(other_ring, request) is not None
 
-    def test_rotation_is_transparent_to_staff_and_patients(self, site, folder, patients, clock, ask):
+    def test_rotation_is_transparent_to_staff_and_patients(self, site, folder, patients, clock, request_call):
         ann = Team(site).sign_in("ann", "callbacks")
         names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
-        turn(site, folder, clock())
-        turn(site, folder, clock() + EMPTY_KEY_SECONDS)
-        reference_shown = reference_on(ask(Visitor(site), name="Dora"))
+        rotate_keys(site, folder, clock())
+        rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
+        reference_shown = reference_on(request_call(Visitor(site), name="Dora"))
         shown = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
         assert shown == names | {"Dora"}
         page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=PHONE)
@@ -483,4 +483,4 @@ def test_rotate_command_prints_its_counts(site, folder, patients, clock, databas
     refused = app.test_cli_runner().invoke(args=["keys", "rotate", "draft"])
     assert refused.exit_code == 1 and refused.stderr.startswith("Only callback can be rotated") and not refused.stdout
     close(app)
-    assert len(ids(folder)) == 2 and opened(site, folder) == ALL
+    assert len(ids(folder)) == 2 and decrypted(site, folder) == ALL

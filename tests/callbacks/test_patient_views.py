@@ -1,4 +1,4 @@
-"""A call-back request, from the form to its due time, and each error on the way."""
+"""A call-back request, from the form to its due time, and every error on the way."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def review(visitor, **fields):
 
 
 def spellings(reference):
-    """A reference with and without its hyphens."""
+    """Return a reference with and without its hyphens."""
     return reference, reference.replace("-", "")
 
 
@@ -49,7 +49,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
     assert page.title.startswith("Check your request")
     for shown in (NAME, FORM["say"], PHONE, FORM["email"], "zentinelmessage words"):
         assert shown in page.words
-    assert stored(site) == [], "nothing is sent before it is checked"
+    assert stored(site) == [], "nothing is stored before the review"
     clock.forward(60)
     page = visitor.fill(page, "/consultation/sent")
     assert (page.address, page.status) == ("/consultation/sent", 200)
@@ -95,22 +95,22 @@ def test_validation_error_is_shown_and_preserves_typed_values(visitor, stored, s
     assert stored(site) == []
 
 
-def test_foreign_number_and_extension_are_accepted(visitor, site, ask, stored):
+def test_foreign_number_and_extension_are_accepted(visitor, site, request_call, stored):
     page = review(visitor, phone="+34 612 34 56 78")
     assert "+34 612 34 56 78" in page.words
-    ask(visitor, phone="303-555-0144 ext. 12")
+    request_call(visitor, phone="303-555-0144 ext. 12")
     assert stored(site)[0][1].phone == "+13035550144;ext=12"
 
 
-def test_invisible_characters_are_stripped_from_fields(visitor, site, ask, stored):
-    ask(visitor, name="Ro\u202esa\x00 \u0007", message="one\x00\r\ntwo\u2066")
+def test_invisible_characters_are_stripped_from_fields(visitor, site, request_call, stored):
+    request_call(visitor, name="Ro\u202esa\x00 \u0007", message="one\x00\r\ntwo\u2066")
     [(_, details)] = stored(site)
     assert (details.name, details.message) == ("Rosa", "one\ntwo")
 
 
 @pytest.mark.usefixtures("monday_noon")
-def test_chosen_days_and_parts_move_the_due_time(visitor, site, ask, stored):
-    page = ask(visitor, days=["3"], parts=["morning"])
+def test_chosen_days_and_parts_move_the_due_time(visitor, site, request_call, stored):
+    page = request_call(visitor, days=["3"], parts=["morning"])
     assert "by 12:00 PM on Thursday, December 3" in page.words, "the Thursday before is Thanksgiving"
     assert stored(site)[0][1].days == (3,)
 
@@ -124,9 +124,9 @@ def test_form_outside_business_hours_leads_with_crisis_help(visitor, clock):
     assert page.main.find("a", href="tel:988")
 
 
-def test_urgent_answer_shows_crisis_help_on_all_request_pages(visitor, ask):
+def test_urgent_answer_shows_crisis_help_on_all_request_pages(visitor, request_call):
     visitor.walk(hopelessness="3")
-    for page in (form_of(visitor), review(visitor), ask(visitor)):
+    for page in (form_of(visitor), review(visitor), request_call(visitor)):
         care = page.main.find(class_="app-care")
         assert care is not None and care.find("a", href="tel:988")
 
@@ -248,8 +248,8 @@ def test_leave_deletes_typed_values(visitor):
     assert form_of(visitor).typed("/consultation/review")["name"] == [""]
 
 
-class TestSharing:
-    def test_shared_summary_stores_the_previewed_answers(self, visitor, site, ask, stored):
+class TestSharedSummary:
+    def test_shared_summary_stores_the_previewed_answers(self, visitor, site, request_call, stored):
         visitor.walk(sadness="2", hopelessness="1", appetite="declined", pain="3")
         visitor.disagree()
         page = form_of(visitor)
@@ -257,7 +257,7 @@ class TestSharing:
         preview = [item.get_text() for item in page.main.find(class_="app-preview").find_all("li")]
         page = review(visitor, share="yes")
         assert [item.get_text() for item in page.main.find(class_="app-preview").find_all("li")] == preview
-        ask(visitor, share="yes")
+        request_call(visitor, share="yes")
         [(request, details)] = stored(site)
         assert details.answers == {
             **dict.fromkeys(("sleep", "interest", "motivation"), "0"),
@@ -270,32 +270,32 @@ class TestSharing:
         }
         assert request.rank == 1
 
-    def test_unshared_summary_stores_no_answers(self, visitor, site, ask, stored):
+    def test_unshared_summary_stores_no_answers(self, visitor, site, request_call, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
-        ask(visitor)
+        request_call(visitor)
         [(request, details)] = stored(site)
         assert details.answers is None and request.rank == 1
 
-    def test_shared_urgent_answer_ranks_request_first(self, visitor, site, ask, stored):
+    def test_shared_urgent_answer_ranks_request_first(self, visitor, site, request_call, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
-        ask(visitor, share="yes")
+        request_call(visitor, share="yes")
         assert stored(site)[0][0].rank == 0
 
-    def test_sharing_withdraws_pending_response_and_refuses_another(self, visitor, sqlite_url, ask):
+    def test_sharing_withdraws_pending_response_and_refuses_another(self, visitor, sqlite_url, request_call):
         visitor.walk()
         visitor.agree()
         assert len(pending_responses(sqlite_url)) == 1
-        page = ask(visitor, share="yes")
+        page = request_call(visitor, share="yes")
         assert pending_responses(sqlite_url) == []
         page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
         assert pending_responses(sqlite_url) == [] and "no anonymous copy of it is kept" in page.words
 
-    def test_request_without_summary_leaves_pending_response(self, visitor, sqlite_url, ask):
+    def test_request_without_summary_leaves_pending_response(self, visitor, sqlite_url, request_call):
         visitor.walk()
         visitor.agree()
-        ask(visitor)
+        request_call(visitor)
         assert len(pending_responses(sqlite_url)) == 1
 
     def test_failed_response_withdrawal_stores_no_request(self, visitor, site, clock, stored):
@@ -325,17 +325,17 @@ class TestSharing:
         assert form_of(visitor).soup.find(id="share") is None
 
 
-def test_patient_under_18_is_reached_through_the_guardian(visitor, site, ask, stored):
+def test_patient_under_18_is_reached_through_the_guardian(visitor, site, request_call, stored):
     visitor.walk()
     visitor.agree(age="under_18")
     page = form_of(visitor)
     assert page.typed("/consultation/review")["minor"] == ["yes"]
-    ask(visitor, minor="yes", guardian="Ana", guardian_phone="303 555 0199", phone="", email="")
+    request_call(visitor, minor="yes", guardian="Ana", guardian_phone="303 555 0199", phone="", email="")
     details = stored(site)[0][1]
     assert (details.call, details.ask_for) == ("+13035550199", "Ana")
 
 
-class TestBots:
+class TestSpamProtection:
     def test_filled_honeypot_field_refuses_the_form(self, visitor, site, clock, stored):
         page = review(visitor, website="https://spam.example")
         assert page.status == 200 and page.typed("/consultation/review")["website"] == [""]
@@ -378,9 +378,9 @@ class TestStatus:
         return other, other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
 
     @pytest.mark.each_database
-    def test_reference_lookup_shows_status_without_contact_details(self, make_site, ask):
+    def test_reference_lookup_shows_status_without_contact_details(self, make_site, request_call):
         site = make_site()
-        reference = reference_on(ask(Visitor(site)))
+        reference = reference_on(request_call(Visitor(site)))
         _, page = self.find_request(site, reference.lower().replace("-", " "))
         assert "We have your request" in page.words and reference_on(page) == reference
         assert_absent(SECRETS, page.text)
@@ -405,10 +405,10 @@ class TestStatus:
         assert [page.status for page in pages] == [200, 200, 429]
 
     @pytest.mark.each_database
-    def test_withdrawal_deletes_details_and_reference(self, make_site, ask, stored):
+    def test_withdrawal_deletes_details_and_reference(self, make_site, request_call, stored):
         site = make_site()
         visitor = Visitor(site)
-        reference = reference_on(ask(visitor))
+        reference = reference_on(request_call(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
         assert "Your request is taken back" in page.words
         [(request, details)] = stored(site)
@@ -416,11 +416,11 @@ class TestStatus:
         assert "We can’t find a request" in self.find_request(site, reference)[1].words
 
     @pytest.mark.usefixtures("monday_noon")
-    def test_change_replaces_the_earlier_request(self, visitor, site, clock, ask, stored):
-        reference = reference_on(ask(visitor))
+    def test_change_replaces_the_earlier_request(self, visitor, site, clock, request_call, stored):
+        reference = reference_on(request_call(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         assert "takes the place of your earlier request" in page.words
-        assert page.typed("/consultation/review")["name"] == [""], "what was sent can be read by the team only"
+        assert page.typed("/consultation/review")["name"] == [""], "only staff can read a sent request"
         page = visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0188", "days": ["4"]})
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent")
@@ -439,20 +439,20 @@ class TestStatus:
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
         assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]
 
-    def test_overdue_status_shows_apology_and_phone_number(self, visitor, site, clock, ask, stored):
-        reference = reference_on(ask(visitor))
+    def test_overdue_status_shows_apology_and_phone_number(self, visitor, site, clock, request_call, stored):
+        reference = reference_on(request_call(visitor))
         clock.now = stored(site)[0][0].due_at + 60
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
         assert "We are late, and we are sorry" in page.words and page.main.find("a", href="tel:+13035550100")
 
-    def test_forget_removes_reference_and_leaves_request(self, visitor, site, ask, stored):
-        ask(visitor)
+    def test_forget_removes_reference_and_leaves_request(self, visitor, site, request_call, stored):
+        request_call(visitor)
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
         assert page.soup.find(id="reference") is not None and stored(site)[0][0].state == "new"
         assert visitor.get("/consultation/sent").address == "/consultation/status"
 
-    def test_withdraw_or_change_without_reference_has_no_effect(self, visitor, site, ask, stored):
-        ask(Visitor(site))
+    def test_withdraw_or_change_without_reference_has_no_effect(self, visitor, site, request_call, stored):
+        request_call(Visitor(site))
         token = visitor.get("/consultation").token
         page = visitor.post("/consultation/status/withdraw", {"csrf_token": token})
         assert "Please give your reference" in page.words
@@ -461,11 +461,11 @@ class TestStatus:
         assert [request.state for request, _ in stored(site)] == ["new"]
 
 
-def test_personal_data_is_absent_from_urls_logs_and_titles(visitor, site, clock, ask, caplog):
+def test_personal_data_is_absent_from_urls_logs_and_titles(visitor, site, clock, request_call, caplog):
     caplog.set_level(logging.DEBUG)
     seen = []
     site.after_request(lambda response: seen.append(response.headers.get("Location", "")) or response)
-    sent = ask(visitor, share="")
+    sent = request_call(visitor, share="")
     reference = reference_on(sent)
     pages = [sent, visitor.get("/consultation/status"), review(visitor), form_of(visitor)]
     with site.app_context():
@@ -481,37 +481,37 @@ def test_personal_data_is_absent_from_urls_logs_and_titles(visitor, site, clock,
 
 
 @pytest.mark.each_database
-def test_database_holds_no_personal_data_in_plaintext(make_site, database_url, request, tmp_path, ask, stored):
+def test_database_holds_no_personal_data_in_plaintext(make_site, database_url, request, tmp_path, request_call, stored):
     site = make_site()
     visitor = Visitor(site)
     visitor.walk(hopelessness="3")
     visitor.disagree()
-    reference = reference_on(ask(visitor, share="yes"))
+    reference = reference_on(request_call(visitor, share="yes"))
     if database_url.startswith("sqlite"):
         dump = b"".join(file.read_bytes() for file in tmp_path.glob("*.sqlite*"))
     else:
         dump = request.getfixturevalue("cluster").dump(database_url)
     [(_, details)] = stored(site)
-    assert b"callback_request" in dump and details.name == NAME, "it holds the request"
+    assert b"callback_request" in dump and details.name == NAME, "the control: the dump contains the request"
     assert_absent([*SECRETS, *spellings(reference)], dump)
 
 
-def test_visitor_only_node_cannot_decrypt_stored_requests(make_site, keys, tmp_path, ask, stored):
+def test_visitor_only_node_cannot_decrypt_stored_requests(make_site, keys, tmp_path, request_call, stored):
     own = tmp_path / "visitor-keys"
     own.mkdir(mode=0o700)
     for purpose in PURPOSES["visitor"]:
         shutil.copy(keys / f"{purpose}.toml", own)
     site = make_site(KEYS_DIR=own, SERVE=("visitor",))
-    ask(Visitor(site))
+    request_call(Visitor(site))
     [(_, details)] = stored(site)
-    assert details.name == NAME, "who holds the keys reads it"
+    assert details.name == NAME, "the control: a node with the keys decrypts it"
     with pytest.raises(SettingsError):
         Keyring(own, (CALLBACK,))
 
 
-def test_ciphertext_moved_between_requests_is_not_decrypted(site, ask, stored):
-    ask(Visitor(site))
-    ask(Visitor(site), name="Another Person", phone="303 555 0111")
+def test_ciphertext_moved_between_requests_is_not_decrypted(site, request_call, stored):
+    request_call(Visitor(site))
+    request_call(Visitor(site), name="Another Person", phone="303 555 0111")
     with site.app_context():
         rows = db.session.execute(text("SELECT id, ciphertext FROM callback_request")).all()
         for (id_, _), (_, sealed) in zip(rows, reversed(rows), strict=True):
@@ -522,15 +522,15 @@ def test_ciphertext_moved_between_requests_is_not_decrypted(site, ask, stored):
     assert [details for _, details in stored(site)] == [None, None]
 
 
-class TestChanging:
-    """What happens around a change: the form itself knows which request it takes the place of."""
+class TestRequestChange:
+    """A change of a request: the form itself names the request that it replaces."""
 
     def changing(self, visitor, **fields):
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         return visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0188", **fields})
 
-    def test_repeated_change_submission_updates_a_single_request(self, visitor, site, clock, ask, stored):
-        reference = reference_on(ask(visitor))
+    def test_repeated_change_submission_updates_a_single_request(self, visitor, site, clock, request_call, stored):
+        reference = reference_on(request_call(visitor))
         page = self.changing(visitor)
         clock.forward(10)
         assert reference_on(visitor.fill(page, "/consultation/sent")) == reference
@@ -538,8 +538,8 @@ class TestChanging:
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
 
-    def test_expired_draft_during_change_updates_a_single_request(self, visitor, site, clock, ask, stored):
-        ask(visitor)
+    def test_expired_draft_during_change_updates_a_single_request(self, visitor, site, clock, request_call, stored):
+        request_call(visitor)
         page = self.changing(visitor)
         clock.forward(3 * 60 * 60)
         page = visitor.fill(page, "/consultation/sent")
@@ -548,19 +548,19 @@ class TestChanging:
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
 
-    def test_forgotten_reference_cancels_the_change_in_progress(self, visitor, site, clock, ask, stored):
-        other = reference_on(ask(Visitor(site), name="Another Person"))
-        ask(visitor)
+    def test_forgotten_reference_cancels_the_change_in_progress(self, visitor, site, clock, request_call, stored):
+        other = reference_on(request_call(Visitor(site), name="Another Person"))
+        request_call(visitor)
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
         visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=other)
         assert "takes the place" not in visitor.get("/consultation").words
-        ask(visitor, name="Third Person", phone="303 555 0188")
+        request_call(visitor, name="Third Person", phone="303 555 0188")
         phones = {details.name: details.phone for _, details in stored(site)}
         assert phones == {"Another Person": ROSA.phone, NAME: ROSA.phone, "Third Person": "+13035550188"}
 
-    def test_forged_replaces_field_does_not_affect_other_request(self, visitor, site, clock, ask, stored):
-        other = reference_on(ask(Visitor(site), name="Another Person"))
+    def test_forged_replaces_field_does_not_affect_other_request(self, visitor, site, clock, request_call, stored):
+        other = reference_on(request_call(Visitor(site), name="Another Person"))
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **FORM, carried=other)
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent", carried=other, replaces=other)
@@ -568,10 +568,10 @@ class TestChanging:
         visitor.fill(page, "/consultation/sent")
         assert {details.name for _, details in stored(site)} == {"Another Person", NAME}
 
-    def test_change_preserves_shared_summary_and_rank(self, visitor, site, clock, ask, stored):
+    def test_change_preserves_shared_summary_and_rank(self, visitor, site, clock, request_call, stored):
         visitor.walk(hopelessness="3")
         visitor.disagree()
-        reference = reference_on(ask(visitor, share="yes"))
+        reference = reference_on(request_call(visitor, share="yes"))
         other = Visitor(site)
         other.send(other.get("/consultation/status"), "/consultation/status", reference=reference)
         page = self.changing(other)
@@ -594,8 +594,8 @@ class TestChanging:
         assert request.rank == 0 and details.answers is not None
 
     @pytest.mark.usefixtures("monday_noon")
-    def test_changed_request_shows_the_same_due_time_after_sending(self, visitor, site, clock, ask, stored):
-        ask(visitor)
+    def test_changed_request_shows_the_same_due_time_after_sending(self, visitor, site, clock, request_call, stored):
+        request_call(visitor)
         clock.forward(60 * 20)
         page = self.changing(visitor, days=["3"])
         assert "Thursday, December 3" in page.words
@@ -604,8 +604,8 @@ class TestChanging:
         [(request, _)] = stored(site)
         assert request.due_at == datetime(2026, 12, 3, 17, tzinfo=ZoneInfo("America/Denver")).timestamp()
 
-    def test_change_of_overdue_request_preserves_due_time(self, visitor, site, clock, ask, stored):
-        reference = reference_on(ask(visitor))
+    def test_change_of_overdue_request_preserves_due_time(self, visitor, site, clock, request_call, stored):
+        reference = reference_on(request_call(visitor))
         due = stored(site)[0][0].due_at
         clock.now = due + 60
         other = Visitor(site)
@@ -640,10 +640,13 @@ def test_submission_without_opening_the_form_is_refused(site, stored):
     assert page.title.startswith("Error: ") and stored(site) == []
 
 
-def test_long_form_with_full_draft_preserves_answers(visitor, ask):
+def test_long_form_with_full_draft_preserves_answers(visitor, request_call):
     visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), pain="3")
     visitor.disagree()
-    for page in (review(visitor, name="🙂" * 80, say="🙂" * 40, message="🙂" * 120), ask(visitor, say="🙂" * 40)):
+    for page in (
+        review(visitor, name="🙂" * 80, say="🙂" * 40, message="🙂" * 120),
+        request_call(visitor, say="🙂" * 40),
+    ):
         assert page.status == 200
         assert len(visitor.client.get_cookie("draft").value) < 3000
         assert "Your summary" in visitor.get("/summary").title
@@ -651,10 +654,10 @@ def test_long_form_with_full_draft_preserves_answers(visitor, ask):
 
 @pytest.mark.each_database
 @pytest.mark.parametrize("operation", ["withdraw", "erase", "change"])
-def test_concurrent_update_refuses_all_but_withdrawal(make_site, ask, stored, operation):
+def test_concurrent_update_refuses_all_but_withdrawal(make_site, request_call, stored, operation):
     """Another transaction stores the request after it was read here, and before it is written."""
     site = make_site()
-    made = reference_on(ask(Visitor(site)))
+    made = reference_on(request_call(Visitor(site)))
     [(_, details)] = stored(site)
     updates = []
 

@@ -1,4 +1,4 @@
-"""The reference: long enough, easy to read out, and a typing error is detected."""
+"""The reference code: enough entropy, unambiguous symbols, and detection of typing errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_fingerprint_is_a_digest_that_hides_the_reference(secret):
 
 
 def test_reference_and_fingerprint_are_stable_across_releases():
-    """Patients hold references and the database holds fingerprints that an earlier release made."""
+    """Patients have references, and the database has fingerprints, that an earlier release created."""
     assert derive("0" * 32) == "TM57-FP58R-AD86B"
     assert fingerprint("TM57-FP58R-AD86B") == "3f696d761b0ef6fa30e9b24d4401268047a9c63d316f046bdb00e41532db9f44"
 

@@ -1,4 +1,4 @@
-"""Closed requests go after so many days, withdrawn ones at once, and nothing else does."""
+"""Closed requests are deleted after the retention period, withdrawn ones immediately, and no others."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ DAY = 24 * 3600
 
 @pytest.fixture
 def retention_settings():
-    """Settings of the site; a test may name its own by ``parametrize``."""
+    """Settings of the site; a test overrides them by ``parametrize``."""
     return {}
 
 
 @pytest.fixture
-def worked(make_site, ask, retention_settings):
+def two_requests(make_site, request_call, retention_settings):
     """Two requests with notes and hashes, one of them closed."""
     team = Team(make_site(**retention_settings))
     ann = team.sign_in("ann", "callbacks")
     for name in ("Open", "Closed"):
-        ask(Visitor(team.site), name=name)
+        request_call(Visitor(team.site), name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
@@ -43,25 +43,25 @@ def counts(team):
 
 
 @pytest.mark.each_database
-def test_purge_deletes_only_requests_closed_past_retention(worked, clock):
-    assert counts(worked) == [2, 2, 4]
-    with worked.app.app_context():
+def test_purge_deletes_only_requests_closed_past_retention(two_requests, clock):
+    assert counts(two_requests) == [2, 2, 4]
+    with two_requests.app.app_context():
         assert retention.purge_closed(clock() + 29 * DAY, retention_days=30) == 0
         assert retention.purge_closed(clock() + 31 * DAY, dry_run=True, retention_days=30) == 1
-    assert counts(worked) == [2, 2, 4]
-    with worked.app.app_context():
+    assert counts(two_requests) == [2, 2, 4]
+    with two_requests.app.app_context():
         assert retention.purge_withdrawn(clock()) == 0
         assert retention.purge_closed(clock() + 31 * DAY, retention_days=30) == 1
         assert retention.purge_closed(clock() + 31 * DAY, retention_days=30) == 0
-    assert counts(worked) == [1, 1, 2]
+    assert counts(two_requests) == [1, 1, 2]
 
 
 @pytest.mark.each_database
-def test_purge_deletes_withdrawn_requests_immediately(make_site, clock, ask):
+def test_purge_deletes_withdrawn_requests_immediately(make_site, clock, request_call):
     site = make_site()
     visitor = Visitor(site)
     for patient in (visitor, Visitor(site)):
-        ask(patient)
+        request_call(patient)
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with site.app_context():
         assert retention.purge_withdrawn(clock(), dry_run=True) == 1
@@ -75,10 +75,10 @@ def test_privacy_page_states_the_retention_in_days(make_site, language, days):
 
 
 @pytest.mark.parametrize("retention_settings", [{"CLOSED_REQUEST_RETENTION_DAYS": 45}])
-def test_retention_setting_moves_the_purge(worked, clock):
-    with worked.app.app_context():
-        assert purge(worked.app.config["SETTINGS"], clock() + 44 * DAY).counts["closed requests"] == 0
-    assert counts(worked) == [2, 2, 4]
-    with worked.app.app_context():
-        assert purge(worked.app.config["SETTINGS"], clock() + 46 * DAY).counts["closed requests"] == 1
-    assert counts(worked) == [1, 1, 2]
+def test_retention_setting_moves_the_purge(two_requests, clock):
+    with two_requests.app.app_context():
+        assert purge(two_requests.app.config["SETTINGS"], clock() + 44 * DAY).counts["closed requests"] == 0
+    assert counts(two_requests) == [2, 2, 4]
+    with two_requests.app.app_context():
+        assert purge(two_requests.app.config["SETTINGS"], clock() + 46 * DAY).counts["closed requests"] == 1
+    assert counts(two_requests) == [1, 1, 2]

@@ -1,4 +1,4 @@
-"""Requests at the staff's side: who sees what, who has claimed what, and which audit events are stored."""
+"""The staff pages of call-back requests: access, transitions, notes, search, and audit events."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NOTE = "zentinelnotetext"
 
 
 def events(team, action=""):
-    """Action, actor and detail of the audit events whose action begins so."""
+    """Return action, actor and detail of the audit events whose action has this prefix."""
     return [(event.action, event.actor, event.detail) for event in team.events(re.escape(action))]
 
 
 @pytest.mark.each_database
-def test_request_is_claimed_called_closed_and_reopened(team, ann, ask):
-    ask(Visitor(team.site), voicemail="yes", days=["1"], parts=["morning"])
+def test_request_is_claimed_called_closed_and_reopened(team, ann, request_call):
+    request_call(Visitor(team.site), voicemail="yes", days=["1"], parts=["morning"])
     page = ann.get("/staff/callbacks")
     assert names_in(page) == [NAME]
     assert_absent([PHONE, FORM["email"], "zentinelmessage"], page.text)
@@ -61,13 +61,13 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, ask):
         *("request.received", "request.claimed", "request.attempted", "request.reached"),
         *("request.closed", "request.reopened"),
     ]
-    assert done.count("request.viewed") == 7, "each view is an event"
+    assert done.count("request.viewed") == 7, "one audit event per view"
     history = page.main.select("#hist")[0].find_next("ol").get_text(" ", strip=True)
     assert "Left a voicemail" in history
 
 
-def test_voicemail_without_permission_is_refused(team, ann, ask):
-    ask(Visitor(team.site))
+def test_voicemail_without_permission_is_refused(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     assert "Do not leave one" in page.words
     assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="no_answer")
@@ -78,20 +78,20 @@ def test_voicemail_without_permission_is_refused(team, ann, ask):
 
 
 @pytest.mark.each_database
-def test_concurrent_claim_gives_the_second_a_conflict(team, ann, ben, ask):
-    ask(Visitor(team.site))
-    hers, his = open_request(ann), open_request(ben)
-    press(ann, hers, "claim")
-    page = press(ben, his, "claim")
+def test_concurrent_claim_gives_the_second_a_conflict(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
+    ann_page, ben_page = open_request(ann), open_request(ben)
+    press(ann, ann_page, "claim")
+    page = press(ben, ben_page, "claim")
     assert was_refused(page) and "Somebody else changed this request a moment ago" in page.words
     assert "With Ann." in page.words
     assert len(events(team, "request.claimed")) == 1
 
 
 @pytest.mark.each_database
-def test_claim_of_a_stale_version_raises_not_allowed(team, ann, ask):
+def test_claim_of_a_stale_version_raises_not_allowed(team, ann, request_call):
     """The second reads the request before the first stores it."""
-    ask(Visitor(team.site))
+    request_call(Visitor(team.site))
     with team.app.app_context():
         request = db.session.scalars(select(CallbackRequest)).one()
         seen = request.version
@@ -103,8 +103,8 @@ def test_claim_of_a_stale_version_raises_not_allowed(team, ann, ask):
     assert events(team, "request.claimed") == []
 
 
-def test_call_on_colleagues_request_is_refused_until_handover(team, ann, ben, ask):
-    ask(Visitor(team.site))
+def test_call_on_colleagues_request_is_refused_until_handover(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
     press(ann, open_request(ann), "claim")
     page = open_request(ben)
     assert page.main.find("form", action=f"{page.address}/call") is None
@@ -118,9 +118,9 @@ def test_call_on_colleagues_request_is_refused_until_handover(team, ann, ben, as
 
 
 @pytest.mark.parametrize("to", ["", "nobody"])
-def test_handover_to_ineligible_account_is_refused(team, ann, ask, to):
+def test_handover_to_ineligible_account_is_refused(team, ann, request_call, to):
     outsider = team.add("eve", "responses")
-    ask(Visitor(team.site))
+    request_call(Visitor(team.site))
     page = open_request(ann)
     offered = [o["value"] for o in page.main.select("#to option")]
     assert team.id_of(ann) in offered and team.id_of(outsider) not in offered
@@ -128,8 +128,8 @@ def test_handover_to_ineligible_account_is_refused(team, ann, ask, to):
     assert was_refused(page) and "Pick who shall have the request" in page.words
 
 
-def test_stop_outcome_closes_the_request(team, ann, ask):
-    ask(Visitor(team.site))
+def test_stop_outcome_closes_the_request(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="stop")
     assert "Closed" in page.words
@@ -137,15 +137,15 @@ def test_stop_outcome_closes_the_request(team, ann, ask):
 
 
 @pytest.mark.parametrize("outcome", ["", "sang"])
-def test_call_without_valid_outcome_is_refused_preserving_note(team, ann, ask, outcome):
-    ask(Visitor(team.site))
+def test_call_without_valid_outcome_is_refused_preserving_note(team, ann, request_call, outcome):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome=outcome, note="my words")
     assert was_refused(page) and "Pick what happened on the call" in page.words and "my words" in page.words
 
 
-def test_note_is_stored_encrypted_and_shown(team, ann, ask):
-    ask(Visitor(team.site))
+def test_note_is_stored_encrypted_and_shown(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "note", note=f"{NOTE} one")
     assert f"{NOTE} one" in page.words
     with team.app.app_context():
@@ -158,11 +158,11 @@ def test_note_is_stored_encrypted_and_shown(team, ann, ask):
 class TestOrder:
     @pytest.mark.each_database
     @pytest.mark.usefixtures("monday_noon")
-    def test_queue_sorts_by_due_time_and_counts_overdue(self, team, ann, ask, clock):
-        ask(Visitor(team.site), name="Late One")
+    def test_queue_sorts_by_due_time_and_counts_overdue(self, team, ann, request_call, clock):
+        request_call(Visitor(team.site), name="Late One")
         clock.forward(3 * DAY)
-        ask(Visitor(team.site), name="Later One", days=["2"])
-        ask(Visitor(team.site), name="Soon One", days=[])
+        request_call(Visitor(team.site), name="Later One", days=["2"])
+        request_call(Visitor(team.site), name="Soon One", days=[])
         clock.forward(60)
         page = ann.sign_in("/staff/callbacks")
         assert names_in(page) == ["Late One", "Soon One", "Later One"]
@@ -174,32 +174,32 @@ class TestOrder:
 
     @pytest.mark.each_database
     @pytest.mark.usefixtures("monday_noon")
-    def test_urgent_request_precedes_an_earlier_due_time(self, team, ann, ask, clock):
-        ask(Visitor(team.site), name="First Come")
+    def test_urgent_request_precedes_an_earlier_due_time(self, team, ann, request_call, clock):
+        request_call(Visitor(team.site), name="First Come")
         clock.forward(DAY)
         ann.sign_in()
         urgent = Visitor(team.site)
         urgent.walk(hopelessness="3")
         urgent.disagree()
-        ask(urgent, name="Call First", share="yes")
+        request_call(urgent, name="Call First", share="yes")
         page = ann.get("/staff/callbacks")
         assert names_in(page) == ["Call First", "First Come"] and "Call first today" in page.words
         page = open_request(ann, "Call First")
         assert "Nobody watched these answers live" in page.words and "Offer 988" in page.words
         assert page.main.find("svg", class_="app-freq")
 
-    def test_shared_summary_matches_the_patients_preview(self, team, ann, ask):
+    def test_shared_summary_matches_the_patients_preview(self, team, ann, request_call):
         visitor = Visitor(team.site)
         visitor.walk(sadness="2", appetite="declined", pain="1")
         visitor.disagree()
         preview = [li.get_text() for li in visitor.get("/consultation").main.select(".app-preview li")]
-        ask(visitor, share="yes")
+        request_call(visitor, share="yes")
         assert [li.get_text() for li in open_request(ann).main.select(".app-preview li")] == preview
 
     @pytest.mark.each_database
-    def test_filters_select_language_and_owner(self, team, ann, ask):
-        ask(Visitor(team.site), name="English One")
-        ask(Visitor(team.site), name="Spanish One", language="es")
+    def test_filters_select_language_and_owner(self, team, ann, request_call):
+        request_call(Visitor(team.site), name="English One")
+        request_call(Visitor(team.site), name="Spanish One", language="es")
         press(ann, open_request(ann, "English One"), "claim")
         found = {
             query: names_in(ann.get(f"/staff/callbacks?{query}"))
@@ -237,7 +237,7 @@ class TestOrder:
 
     @pytest.mark.each_database
     def test_queue_queries_use_indexes_without_table_scans(self, team, ann):
-        """No plan reads a whole table: the size of a page and the limit of a count bound what is read."""
+        """No plan scans a whole table: page size and the cap of a count limit the rows that are read."""
         fill(team, 300)
         queries = ("", "?tab=overdue", "?tab=closed", "?whose=me", "?language=es", "?tab=withdrawn")
 
@@ -251,7 +251,7 @@ class TestOrder:
 
 
 def fill(team, count):
-    """Insert requests that no key decrypts; of more than 100, each fifth is closed."""
+    """Insert requests that no key decrypts; of more than 100, every fifth is closed."""
     rows = []
     for number in range(count):
         state_group, state = [("waiting", "new"), ("closed", "closed")][number % 5 == 4 and count > 100]
@@ -273,24 +273,24 @@ def fill(team, count):
         connection.execute(insert(CallbackRequest.__table__), rows)
 
 
-class TestSamePerson:
+class TestDuplicates:
     @pytest.mark.each_database
-    def test_possible_duplicates_match_by_phone_or_email(self, team, ann, ask):
-        ask(Visitor(team.site), name="Rosa One", email="")
-        ask(Visitor(team.site), name="Rosa Two", phone="+1 303.555.0144", email="")
-        ask(Visitor(team.site), name="Rosa Three", phone="303 555 0178", email=FORM["email"].upper())
-        ask(Visitor(team.site), name="Rosa Four", phone="303 555 0179")
+    def test_possible_duplicates_match_by_phone_or_email(self, team, ann, request_call):
+        request_call(Visitor(team.site), name="Rosa One", email="")
+        request_call(Visitor(team.site), name="Rosa Two", phone="+1 303.555.0144", email="")
+        request_call(Visitor(team.site), name="Rosa Three", phone="303 555 0178", email=FORM["email"].upper())
+        request_call(Visitor(team.site), name="Rosa Four", phone="303 555 0179")
         ann.get("/staff/callbacks")
         assert len(open_request(ann, "Rosa One").main.select("#same ~ ul li")) == 1
         assert len(open_request(ann, "Rosa Three").main.select("#same ~ ul li")) == 1
 
     @pytest.mark.parametrize("typed", [PHONE, "+13035550144", "zentinelapatient@EXAMPLE.org"])
-    def test_contact_search_leaves_no_contact_in_url_or_audit_log(self, team, ann, ask, typed):
-        ask(Visitor(team.site))
+    def test_contact_search_leaves_no_contact_in_url_or_audit_log(self, team, ann, request_call, typed):
+        request_call(Visitor(team.site))
         page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=typed)
         assert "1 request found" in page.words and NAME in page.words
         assert list(page.response.request.args) == ["sent"]
-        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the ids it found, not what was typed"
+        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the found ids, not the search text"
         assert_absent([typed], page.response.request.url, json.dumps(events(team)))
         page = ann.send(page, "/staff/callbacks/search", contact="303 555 0100")
         assert "0 requests found" in page.words
@@ -298,9 +298,9 @@ class TestSamePerson:
         assert was_refused(page) and "Give a phone number or an e-mail address" in page.words
 
     @pytest.mark.each_database
-    def test_search_after_change_finds_only_the_new_number(self, team, ann, ask, clock):
+    def test_search_after_change_finds_only_the_new_number(self, team, ann, request_call, clock):
         visitor = Visitor(team.site)
-        ask(visitor)
+        request_call(visitor)
         ann.get("/staff/callbacks")
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
         page = visitor.fill(page, "/consultation/review", **{**FORM, "phone": "303 555 0166"})
@@ -314,9 +314,9 @@ class TestSamePerson:
         assert "Request changed by the patient" in open_request(ann).words
 
     @pytest.mark.each_database
-    def test_contact_hashes_are_keyed_and_deleted_on_withdrawal(self, team, ann, ask):
+    def test_contact_hashes_are_keyed_and_deleted_on_withdrawal(self, team, ann, request_call):
         visitor = Visitor(team.site)
-        ask(visitor)
+        request_call(visitor)
         ann.get("/staff/callbacks")
         with team.app.app_context():
             hashes = list(db.session.execute(text("SELECT hash FROM callback_contact")).scalars())
@@ -327,9 +327,9 @@ class TestSamePerson:
 
 
 @pytest.mark.each_database
-def test_withdrawn_request_loses_notes_and_all_actions(team, ann, ask):
+def test_withdrawn_request_loses_notes_and_all_actions(team, ann, request_call):
     visitor = Visitor(team.site)
-    ask(visitor)
+    request_call(visitor)
     page = press(ann, open_request(ann), "note", note=NOTE)
     assert NOTE in page.words
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
@@ -343,9 +343,9 @@ def test_withdrawn_request_loses_notes_and_all_actions(team, ann, ask):
         assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
 
 
-def test_note_after_withdrawal_is_refused(team, ann, ask):
+def test_note_after_withdrawal_is_refused(team, ann, request_call):
     visitor = Visitor(team.site)
-    ask(visitor)
+    request_call(visitor)
     page = open_request(ann)
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     page = press(ann, page, "note", note="too late")
@@ -353,9 +353,9 @@ def test_note_after_withdrawal_is_refused(team, ann, ask):
 
 
 @pytest.mark.each_database
-def test_deletion_by_staff_invalidates_the_reference(team, ann, ask):
+def test_deletion_by_staff_invalidates_the_reference(team, ann, request_call):
     visitor = Visitor(team.site)
-    reference = reference_on(ask(visitor))
+    reference = reference_on(request_call(visitor))
     page = press(ann, open_request(ann), "erase")
     assert "The request is erased" in page.words
     fresh = Visitor(team.site)
@@ -378,11 +378,11 @@ def test_request_entered_by_staff_gets_a_working_reference(team, ann, clock):
 
 @pytest.mark.each_database
 @pytest.mark.usefixtures("monday_noon")
-def test_closed_day_moves_due_times_of_new_requests_only(team, ann, ask):
-    ask(Visitor(team.site), name="Before")
+def test_closed_day_moves_due_times_of_new_requests_only(team, ann, request_call):
+    request_call(Visitor(team.site), name="Before")
     page = ann.send(ann.get("/staff/callbacks/closed-days"), "/staff/callbacks/closed-days", day="2026-11-24")
     assert "November 24, 2026" in page.words
-    assert "Wednesday, November 25" in ask(Visitor(team.site), name="After").words
+    assert "Wednesday, November 25" in request_call(Visitor(team.site), name="After").words
     with team.app.app_context():
         due = list(db.session.scalars(select(CallbackRequest.due_at).order_by(CallbackRequest.asked_at)))
     assert due[0] < due[1]
@@ -394,8 +394,8 @@ def test_closed_day_moves_due_times_of_new_requests_only(team, ann, ask):
         assert was_refused(page) and "Give a day such as" in page.words
 
 
-def test_undecryptable_request_is_listed_and_explained(team, ann, ask):
-    ask(Visitor(team.site))
+def test_undecryptable_request_is_listed_and_explained(team, ann, request_call):
+    request_call(Visitor(team.site))
     with team.app.app_context():
         db.session.execute(text("UPDATE callback_request SET key_id = 'ffffffff', index_key_id = NULL"))
         db.session.commit()
@@ -409,9 +409,9 @@ def test_unknown_request_returns_404(team, ann):
     assert ann.get("/staff/callbacks/nothing").status == 404
 
 
-def test_contact_data_is_absent_from_urls_logs_and_events(team, ann, ask, caplog):
+def test_contact_data_is_absent_from_urls_logs_and_events(team, ann, request_call, caplog):
     caplog.set_level(logging.DEBUG)
-    ask(Visitor(team.site))
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="no_answer", note=NOTE)
     assert NOTE in page.words and PHONE in page.words
@@ -420,29 +420,31 @@ def test_contact_data_is_absent_from_urls_logs_and_events(team, ann, ask, caplog
     assert_absent([*SECRETS, NOTE], caplog.text, json.dumps(events(team)), page.response.request.url)
 
 
-def test_queue_decrypts_requests_of_both_keys_after_rotation(make_site, sqlite_url, keys, tmp_path, ask, clock):
+def test_queue_decrypts_requests_of_both_keys_after_rotation(
+    make_site, sqlite_url, keys, tmp_path, request_call, clock
+):
     own = tmp_path / "keys"
     shutil.copytree(keys, own)
     own.chmod(0o700)
     site = make_site(KEYS_DIR=own)
     ann = Team(site).sign_in("ann", "callbacks")
-    ask(Visitor(site), name="Before")
+    request_call(Visitor(site), name="Before")
     runner = create_commands_app({"KEYS_DIR": own, "DATABASE_URL": sqlite_url, "CLOCK": clock}).test_cli_runner()
     for purpose in (CALLBACK, SEARCH):
         fresh = runner.invoke(args=["keys", "add", purpose]).stdout.strip()
         assert runner.invoke(args=["keys", "activate", purpose, fresh]).exit_code == 0
-    ask(Visitor(site), name="After")
-    assert set(names_in(ann.get("/staff/callbacks"))) == {"Before", "After"}, "an unknown key is read anew"
+    request_call(Visitor(site), name="After")
+    assert set(names_in(ann.get("/staff/callbacks"))) == {"Before", "After"}, "an unknown key id reloads the key file"
     with site.app_context():
         key_id = set(db.session.scalars(select(CallbackRequest.key_id)))
     assert key_id == set(Keyring(own, (CALLBACK,)).derive_all(CALLBACK, "x"))
 
 
 @pytest.mark.each_database
-def test_note_during_withdrawal_is_refused_and_not_stored(team, ann, ask):
+def test_note_during_withdrawal_is_refused_and_not_stored(team, ann, request_call):
     """The patient withdraws after the request was read here, and before the note is written."""
     visitor = Visitor(team.site)
-    reference, who = reference_on(ask(visitor)), team.id_of(ann)
+    reference, who = reference_on(request_call(visitor)), team.id_of(ann)
     with team.app.app_context():
         request = db.session.scalars(select(CallbackRequest)).one()
         withdrawn = []
@@ -464,8 +466,8 @@ def test_note_during_withdrawal_is_refused_and_not_stored(team, ann, ask):
         assert db.session.execute(text("SELECT count(*) FROM callback_note")).scalar_one() == 0
 
 
-def test_form_error_and_list_views_are_audited(team, ann, ask):
-    ask(Visitor(team.site))
+def test_form_error_and_list_views_are_audited(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = open_request(ann)
     before = len(events(team, "request.viewed"))
     assert PHONE in press(ann, page, "note", note="").words
@@ -474,16 +476,16 @@ def test_form_error_and_list_views_are_audited(team, ann, ask):
     assert {"tab": "waiting"} in listed
 
 
-def test_takeover_conflict_preserves_the_typed_call_note(team, ann, ben, ask):
-    ask(Visitor(team.site))
+def test_takeover_conflict_preserves_the_typed_call_note(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     press(ben, open_request(ben), "hand", to=team.id_of(ben))
     page = press(ann, page, "call", outcome="spoke", note="what we said")
     assert was_refused(page) and "what we said" in page.main.find("textarea").get_text()
 
 
-def test_stop_outcome_is_shown_on_the_request_page(team, ann, ask):
-    ask(Visitor(team.site))
+def test_stop_outcome_is_shown_on_the_request_page(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="stop")
     assert "Do not call about this any more" in page.words
@@ -510,17 +512,17 @@ def test_staff_entry_without_public_key_preserves_the_form(team, ann):
 
 
 @pytest.mark.usefixtures("monday_noon")
-def test_closed_days_are_excluded_from_overdue_days(team, ann, ask, clock):
-    ask(Visitor(team.site))
+def test_closed_days_are_excluded_from_overdue_days(team, ann, request_call, clock):
+    request_call(Visitor(team.site))
     ann.send(ann.get("/staff/callbacks/closed-days"), "/staff/callbacks/closed-days", day="2026-11-25")
     clock.forward(2 * DAY)
     assert "Late today" in ann.sign_in("/staff/callbacks").words
 
 
 @pytest.mark.each_database
-def test_stale_page_cannot_delete_a_changed_request(team, ann, ask, clock):
+def test_stale_page_cannot_delete_a_changed_request(team, ann, request_call, clock):
     visitor = Visitor(team.site)
-    ask(visitor)
+    request_call(visitor)
     page = open_request(ann)
     changed = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
     changed = visitor.fill(changed, "/consultation/review", **FORM, news="yes")
@@ -555,6 +557,6 @@ def test_malformed_address_is_refused_or_ignored(team):
 
 @pytest.mark.each_database
 def test_null_byte_in_sign_in_email_is_refused(team):
-    stranger = team.add("nul")
-    page = stranger.get("/staff/sign-in")
-    assert stranger.send(page, "/staff/sign-in", email="a\x00b@example.org", password="x").status == 400
+    unauthorized = team.add("nul")
+    page = unauthorized.get("/staff/sign-in")
+    assert unauthorized.send(page, "/staff/sign-in", email="a\x00b@example.org", password="x").status == 400

@@ -1,4 +1,4 @@
-"""The course of a request: every way of six steps, and what must hold on each."""
+"""The workflow of a request: every sequence of six transitions, and the invariants on each."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ for who in (ANN, BEN):
         )
 
 
-def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
-    """Every allowed step of every way of so many steps: what was, what was done, what is."""
+def transitions(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
+    """Generate every allowed step of all sequences of this length: progress before, the step, progress after."""
     if not steps:
         return
     for name, step in STEPS.items():
@@ -35,24 +35,24 @@ def ways(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Prog
         except NotAllowedError:
             continue
         yield progress, name, following
-        yield from ways(following, steps - 1)
+        yield from transitions(following, steps - 1)
 
 
 def test_every_six_step_sequence_preserves_invariants():
     count = 0
-    for before, (what, *more), after in ways(Progress(), 6):
+    for before, (what, *more), after in transitions(Progress(), 6):
         count += 1
         who = more[0] if more else None
-        assert before.state is not State.WITHDRAWN, "nothing follows a withdrawal"
+        assert before.state is not State.WITHDRAWN, "withdrawn is final"
         assert (after.state is State.WITHDRAWN) == (what == "withdraw")
         assert after.attempts - before.attempts == (what in ("attempt", "reach"))
-        assert after.owner is None or after.state is not State.NEW, "who has it has begun"
+        assert after.owner is None or after.state is not State.NEW, "a claimed request is in progress"
         if after.state is State.CLAIMED:
             assert after.owner is not None
         if what in ("attempt", "reach", "close", "put_back"):
-            assert before.owner == who, "only who has it works on it"
+            assert before.owner == who, "only the owner may act"
         if what == "claim":
-            assert before.owner is None and after.owner == who, "a claim takes no request from another"
+            assert before.owner is None and after.owner == who, "a claim needs an unclaimed request"
         if what == "reopen":
             assert before.state is State.CLOSED
         elif what != "withdraw":
@@ -63,9 +63,9 @@ def test_every_six_step_sequence_preserves_invariants():
 
 
 def test_every_state_is_reachable_and_only_withdrawn_is_final():
-    seen = {after.state for _, _, after in ways(Progress(), 4)} | {State.NEW}
+    seen = {after.state for _, _, after in transitions(Progress(), 4)} | {State.NEW}
     assert seen == set(State)
-    left = {before.state for before, _, _ in ways(Progress(), 5)}
+    left = {before.state for before, _, _ in transitions(Progress(), 5)}
     assert left == set(State) - {State.WITHDRAWN}
 
 
@@ -114,7 +114,7 @@ def succeeds(step: Callable[[Progress], Progress], progress: Progress) -> bool:
 
 
 def test_allowed_actions_are_the_steps_that_succeed():
-    reached = {Progress(), *(after for _, _, after in ways(Progress(), 4))}
+    reached = {Progress(), *(after for _, _, after in transitions(Progress(), 4))}
     assert {progress.state for progress in reached} == set(State)
     for progress in reached:
         actions = workflow.allowed(progress, ANN)

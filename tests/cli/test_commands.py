@@ -1,4 +1,4 @@
-"""The commands, run as a person runs them, and what stops a start."""
+"""The commands, run as an operator does, and the errors that refuse startup."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.databases import close
 
 @pytest.fixture
 def settings(tmp_path):
-    """Keys and a database that do not exist yet."""
+    """Paths of keys and a database that do not exist yet."""
     return {"KEYS_DIR": tmp_path / "keys", "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite"}
 
 
 @pytest.fixture
 def invoke(settings, clock):
-    """Runs a command in this process; gives what click's runner gives."""
+    """Return a function that runs a command in this process, and returns the result of click's runner."""
 
     def invoke(*arguments, **changed):
         app = create_commands_app({**settings, "CLOCK": clock, **changed})
@@ -84,7 +84,7 @@ def test_refused_start_of_a_process_prints_the_line_only(settings):
     assert done.returncode == 1 and done.stdout == ""
     *warnings, line = done.stderr.splitlines()
     assert line == "The site cannot start: key file draft.toml is missing: run flask keys init"
-    assert all(" warning " in warning for warning in warnings), "such as crisis files that are to be checked again"
+    assert all(" warning " in warning for warning in warnings), "warnings such as unchecked crisis files"
 
 
 def test_second_database_upgrade_changes_nothing(invoke, tmp_path):

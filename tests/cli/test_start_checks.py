@@ -1,4 +1,4 @@
-"""Settings that exclude each other stop the start with a line each; whatever mends them still runs."""
+"""Conflicting settings refuse startup with one line each; the commands that repair them still run."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.support.clock import START
 from tests.support.databases import close
 
 NAMES = ("localhost", "check.clinic.example")
-EVERYWHERE = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
-AWAY = "postgresql://rosa:zentinela@127.0.0.1:9/site"
+ALL_INTERFACES = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
+UNREACHABLE_URL = "postgresql://rosa:zentinela@127.0.0.1:9/site"
 
 
 @pytest.fixture
 def public(own_clinic):
-    """What a public site needs."""
+    """Settings that a public site requires."""
     return {"ALLOWED_HOSTS": NAMES, "HTTPS": True, "CLINIC_FILE": own_clinic}
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """The address of a program that lets everybody in and never says a word."""
+    """The address of a server that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
@@ -82,7 +82,7 @@ def test_conflicting_settings_of_a_public_site_refuse_startup(make_site, public,
 
 
 def test_local_demo_accepts_the_same_settings(make_site):
-    assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=EVERYWHERE) is not None
+    assert make_site(STAFF_SECOND_FACTOR=False, METRICS_ADDRESS=ALL_INTERFACES) is not None
 
 
 def test_real_clinic_requires_two_factor_only_for_staff(make_site, own_clinic):
@@ -110,14 +110,14 @@ def test_readable_key_file_is_reported_with_the_other_problems(make_site, public
 
 @pytest.mark.each_database
 def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, database_url, monkeypatch):
-    def die(*arguments, **options):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "_requests", die)
+    monkeypatch.setattr(demo, "_requests", interrupt)
     make_site(**public, DATABASE_URL=database_url)
     with pytest.raises(KeyboardInterrupt):
         demo.fill(make_site())
-    make_site()  # at home it is
+    make_site()  # a site that is not public accepts it
     with pytest.raises(SettingsError) as stopped:
         make_site(**public, DATABASE_URL=database_url)
     assert str(stopped.value) == (
@@ -127,7 +127,7 @@ def test_public_site_refuses_a_partly_filled_demo_database(make_site, public, da
 
 
 def test_unavailable_database_does_not_refuse_startup(make_site, public, tmp_path):
-    for url in (AWAY, f"sqlite:///{tmp_path}/none.sqlite"):
+    for url in (UNREACHABLE_URL, f"sqlite:///{tmp_path}/none.sqlite"):
         site = make_site(**public, DATABASE_URL=url)
         assert site.test_client().get("/check/sadness").status_code == 200
     assert not (tmp_path / "none.sqlite").exists()
@@ -144,16 +144,20 @@ def test_silent_database_does_not_refuse_startup(make_site, public, silent):
 
 def test_doctor_reports_each_startup_problem_once(make_site, tmp_path):
     app = make_site().extensions["staff"]
-    wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": EVERYWHERE}
+    wrong = {"ALLOWED_HOSTS": NAMES, "STAFF_SECOND_FACTOR": False, "METRICS_ADDRESS": ALL_INTERFACES}
     with app.test_request_context():
         found = examine(CheckInputs(app.config["SETTINGS"] | wrong, START))
-    told = [str(f.what) for f in found if "does not start" in str(f.what)]
-    assert [what.removeprefix("The site does not start like this: ") for what in told] == config_checks.problems(
-        app.config["SETTINGS"] | wrong
+    startup_findings = [str(f.what) for f in found if "does not start" in str(f.what)]
+    assert [
+        what.removeprefix("The site does not start like this: ") for what in startup_findings
+    ] == config_checks.problems(app.config["SETTINGS"] | wrong)
+    assert len(startup_findings) == 4 and all(
+        f.severity is Severity.NOW for f in found if str(f.what) in startup_findings
     )
-    assert len(told) == 4 and all(f.severity is Severity.NOW for f in found if str(f.what) in told)
     for word in ("SCREENING_HTTPS", "demo clinic", "SECOND_FACTOR", "METRICS"):
-        assert sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in told) >= 1
+        assert (
+            sum(word in f"{f.what} {f.fix}" for f in found) <= 2 and sum(word in what for what in startup_findings) >= 1
+        )
 
 
 def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Keys and what is sealed with them."""
+"""Keys, and encryption with them."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def test_missing_or_damaged_key_file_error_hides_the_secret(tmp_path):
 def test_key_added_after_start_is_loaded_on_first_use(tmp_path):
     create_ring(tmp_path, DRAFT, TODAY)
     old = read_ring(tmp_path, DRAFT)
-    here = Keyring(tmp_path, (DRAFT,))
+    first_ring = Keyring(tmp_path, (DRAFT,))
     fresh = Key.fresh(TODAY)
     write_ring(tmp_path, DRAFT, Ring((*old.keys, fresh), fresh.id))
-    there = Keyring(tmp_path, (DRAFT,))
-    assert here.decrypt(DRAFT, there.encrypt(DRAFT, b"new", b""), b"") == b"new"
-    assert there.decrypt(DRAFT, here.encrypt(DRAFT, b"old", b""), b"") == b"old"
+    second_ring = Keyring(tmp_path, (DRAFT,))
+    assert first_ring.decrypt(DRAFT, second_ring.encrypt(DRAFT, b"new", b""), b"") == b"new"
+    assert second_ring.decrypt(DRAFT, first_ring.encrypt(DRAFT, b"old", b""), b"") == b"old"
 
 
 def test_key_file_of_another_user_is_not_called_damaged(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""How long the site waits for its database: one at a time tries again, and a server that says nothing is given up."""
+"""Database timeouts and the circuit breaker: a single probe after the pause, and a silent server is given up."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from screening.database import timeouts
 from screening.database.timeouts import OPEN_SECONDS, CircuitBreaker
 from screening.extensions import db
 from tests.support.databases import plain_engine
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.threads import run_together
 
 
 @pytest.fixture
 def long_pause(monkeypatch):
-    """On a machine of any speed the pause is not over before a test is."""
-    monkeypatch.setattr(timeouts, "OPEN_SECONDS", HANGING)
+    """Make the pause longer than any test, whatever the speed of the machine."""
+    monkeypatch.setattr(timeouts, "OPEN_SECONDS", TEST_TIMEOUT)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_open_circuit_admits_a_single_probe_after_the_pause(breaker, clock):
     clock.forward(OPEN_SECONDS)
     assert [refused(breaker) for _ in range(3)] == [False, True, True]
     clock.forward(OPEN_SECONDS)
-    assert not refused(breaker), "who tried may have died of it"
+    assert not refused(breaker), "the probe may never have returned"
     breaker.trip()
     assert refused(breaker)
     clock.forward(OPEN_SECONDS)
@@ -68,7 +68,7 @@ def test_silent_database_server_is_asked_only_once(make_site, long_pause, monkey
 
 
 def accepted(listening):
-    """Whether a connection waits to be accepted."""
+    """Return whether a connection waits to be accepted."""
     try:
         listening.accept()[0].close()
     except BlockingIOError:
@@ -98,27 +98,27 @@ def test_lock_wait_opens_the_circuit_and_query_error_does_not(make_site, sqlite_
 
 
 def test_statement_timeout_is_lifted_for_marked_connection_only(make_site, cluster, monkeypatch):
-    """A lock is held until the statement has waited longer than either limit, by the server's own account."""
+    """A lock is held until the statement has waited longer than either limit, as the server reports it."""
     monkeypatch.setattr(timeouts, "OPTIONS", "-c statement_timeout=300ms")
     url = cluster.copy_of("template_site")
     site = make_site(DATABASE_URL=url)
-    with ThreadPoolExecutor(1) as pool, plain_engine(url) as others, others.connect() as holder:
+    with ThreadPoolExecutor(1) as pool, plain_engine(url) as lock_engine, lock_engine.connect() as holder:
         for marked in (False, True, False):
             holder.execute(text("SELECT pg_advisory_lock(1)"))
             waiting = pool.submit(take_lock, site, marked)
             if marked:
-                assert waited_for(holder, seconds=0.6)
+                assert wait_for_lock(holder, seconds=0.6)
                 assert not waiting.done()
             else:
                 with pytest.raises(OperationalError):
-                    waiting.result(HANGING)
+                    waiting.result(TEST_TIMEOUT)
             holder.execute(text("SELECT pg_advisory_unlock(1)"))
             if marked:
-                waiting.result(HANGING)
+                waiting.result(TEST_TIMEOUT)
 
 
 def take_lock(site, marked):
-    """Wait for the lock on a connection of the site, and give it up again."""
+    """Wait for the lock on a connection of the site, and release it."""
     with site.app_context(), pytest.MonkeyPatch.context() as patch, db.engine.connect() as connection:
         patch.setattr(timeouts.BoundedConnection, "seconds", 0.5)
         if marked:
@@ -130,11 +130,11 @@ def take_lock(site, marked):
             db.engine.pool.circuit_breaker.reset()
 
 
-def waited_for(holder, seconds):
-    """Wait until a statement has waited so long for a lock that the holder has; fails when none waits."""
+def wait_for_lock(holder, seconds):
+    """Wait until a statement has waited this long for a lock that the holder has; fail if none waits."""
     waited = text("SELECT clock_timestamp() - query_start > make_interval(secs => :least) FROM pg_stat_activity"
                   " WHERE wait_event = 'advisory' AND datname = current_database()")  # fmt: skip
-    for _ in range(HANGING * 100):
+    for _ in range(TEST_TIMEOUT * 100):
         holder.rollback()
         if holder.execute(waited, {"least": seconds}).scalar():
             return True

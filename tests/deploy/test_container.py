@@ -1,4 +1,4 @@
-"""The container file: linted, no secret can get in, and a container serves what ``make run`` serves."""
+"""The container file: linted, no secret in the build context, and the same server command as ``make run``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 from screening.config import ROOT
-from tests.support.containerfile import SHIPPED, command, copies, seen_by_a_build, steps, the_one
+from tests.support.containerfile import SHIPPED, build_context, command, copies, only_instruction, steps
 from tests.support.server_command import flags, of_the_makefile
 
-NEEDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
-KEPT_OUT = (
+INCLUDED = ("wsgi.py", "requirements.txt", "instance/.gitignore", "screening/web/crisis/en.toml", "templates/a/b.html")
+EXCLUDED = (
     *("instance/keys/draft.toml", "instance/clinic.toml", "instance/site.sqlite", "instance/settings.toml"),
     *(".venv/bin/python", ".git/config", "screening/__pycache__/x.pyc", "static/src/app.scss", "tests/conftest.py"),
     *(".env", "backup.sqlite", "deploy/Containerfile"),
@@ -23,16 +23,18 @@ def test_containerfile_passes_hadolint(tmp_path):
     hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, SHIPPED], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
-    bad = tmp_path / "Containerfile"
-    bad.write_text("FROM python\nRUN cd /app && sudo true\n")
-    assert subprocess.run([hadolint, bad], capture_output=True).returncode != 0, "it does look"
+    faulty = tmp_path / "Containerfile"
+    faulty.write_text("FROM python\nRUN cd /app && sudo true\n")
+    assert subprocess.run([hadolint, faulty], capture_output=True).returncode != 0, (
+        "the control: hadolint reports a fault"
+    )
 
 
 def test_build_context_holds_only_the_listed_files(tmp_path):
-    for name in (*NEEDED, *KEPT_OUT):
+    for name in (*INCLUDED, *EXCLUDED):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert set(seen_by_a_build(tmp_path)) == set(NEEDED)
+    assert set(build_context(tmp_path)) == set(INCLUDED)
 
 
 def test_copied_paths_are_tracked_and_in_the_build_context():
@@ -46,12 +48,12 @@ def test_copied_paths_are_tracked_and_in_the_build_context():
 def test_containerfile_has_no_secret_and_a_non_root_user():
     assert {name for name, _ in steps()} == {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "VOLUME", "USER", "EXPOSE", "CMD"}
     assert not re.search(r"SCREENING_|password|secret|token", SHIPPED.read_text(), re.IGNORECASE)
-    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", the_one("USER"))
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", only_instruction("USER"))
     after_user = [name for name, _ in steps()][[name for name, _ in steps()].index("USER") :]
-    assert not {"COPY", "RUN"} & set(after_user), "nothing but instance/ is that user's"
+    assert not {"COPY", "RUN"} & set(after_user), "only instance/ belongs to that user"
 
 
 def test_container_command_matches_make_run():
     here = flags(command())
-    assert (here.pop("--host"), here.pop("--port")) == ("0.0.0.0", the_one("EXPOSE"))  # noqa: S104
+    assert (here.pop("--host"), here.pop("--port")) == ("0.0.0.0", only_instruction("EXPOSE"))  # noqa: S104
     assert here == of_the_makefile()

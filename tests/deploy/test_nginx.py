@@ -1,4 +1,4 @@
-"""The shipped file for nginx, run as it is, before nodes that are away, silent, or that write down what they get."""
+"""The shipped nginx configuration, in front of nodes that are down, silent, or record their requests."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.support.nginx import Nginx
 from tests.support.ports import HeldPort
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-ASKED_MUCH = b"hopelessness=3&filler=" + b"x" * 70_000
+LARGE_FORM = b"hopelessness=3&filler=" + b"x" * 70_000
 
 
 class Node(ThreadingHTTPServer):
-    """A node that writes down what reaches it, and answers with ``status``, or not at all."""
+    """A node that records its requests, and answers with ``status``, or not at all."""
 
     daemon_threads = True
 
@@ -60,8 +60,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def before(tmp_path):
-    """Starts nginx before nodes of these kinds: a status, None for one that breaks off, "away" for none there."""
+def start_nginx(tmp_path):
+    """Return a function that starts nginx and nodes: a status, None to close connections, "away" for a closed port."""
     with ExitStack() as running:
 
         def start(*kinds):
@@ -72,8 +72,8 @@ def before(tmp_path):
         yield start
 
 
-def is_page_with_help(answer):
-    """Whether an answer is nginx's own page: help of every crisis file, the clinic, and nothing it needs beside it."""
+def is_help_page(answer):
+    """Return whether an answer is nginx's own page: the help of every locale, the clinic, and no external resource."""
     soup = BeautifulSoup(answer.body, "html.parser")
     links = {str(link["href"]) for link in soup.find_all("a")}
     words = " ".join(soup.get_text(" ").split())
@@ -86,158 +86,158 @@ def is_page_with_help(answer):
     )
 
 
-def test_nginx_without_nodes_serves_help_with_site_headers(before, make_site):
-    nginx, _ = before("away", "away")
+def test_nginx_without_nodes_serves_help_with_site_headers(start_nginx, make_site):
+    nginx, _ = start_nginx("away", "away")
     site = make_site(HTTPS=True).extensions["headers"]
     for method, path, body, status in (
         ("GET", "/", None, 502),
         ("GET", "/help-now", None, 502),
         ("POST", "/check/hopelessness", b"hopelessness=3", 502),
         ("GET", "/staff/sign-in", None, 502),
-        ("POST", "/check/hopelessness", ASKED_MUCH, 413),
+        ("POST", "/check/hopelessness", LARGE_FORM, 413),
         ("GET", "/" + "x" * 20_000, None, 414),
         ("GET", "/away.html", None, 404),
     ):
-        answer = nginx.ask(method, path, body, FORM if body else None)
-        assert (answer.status, is_page_with_help(answer)) == (status, True), (path[:30], answer.status, answer.body)
+        answer = nginx.request(method, path, body, FORM if body else None)
+        assert (answer.status, is_help_page(answer)) == (status, True), (path[:30], answer.status, answer.body)
         assert {name: answer.headers[name] for name in site} == dict(site)
         assert answer.headers["Cache-Control"] == "no-store" and answer.headers["Server"] == "nginx"
 
 
-def test_operator_paths_never_reach_a_node(before):
-    nginx, (node,) = before(200)
+def test_operator_paths_never_reach_a_node(start_nginx):
+    nginx, (node,) = start_nginx(200)
     for path in ("/metrics", "/metrics/", "/readyz", "/static/manifest.json"):
-        assert nginx.ask("GET", path).status == 404
+        assert nginx.request("GET", path).status == 404
     assert node.got == []
-    assert nginx.ask("GET", "/healthz").status == 200
+    assert nginx.request("GET", "/healthz").status == 200
 
 
-def test_node_response_passes_through_unchanged(before):
-    nginx, _ = before(503)
-    answer = nginx.ask("GET", "/summary")
+def test_node_response_passes_through_unchanged(start_nginx):
+    nginx, _ = start_nginx(503)
+    answer = nginx.request("GET", "/summary")
     assert (answer.status, answer.body) == (503, b"the node's own page")
     assert answer.headers.get_all("Content-Security-Policy") == ["default-src 'self'"]
     assert answer.headers["Set-Cookie"] == "draft=sealed" and "Content-Encoding" not in answer.headers
 
 
-def test_node_receives_real_client_address_not_forged_headers(before):
-    nginx, (node,) = before(200)
+def test_node_receives_real_client_address_not_forged_headers(start_nginx):
+    nginx, (node,) = start_nginx(200)
     forged = {"X-Forwarded-For": "192.0.2.66", "X-Forwarded-Proto": "gopher", "X-Forwarded-Host": "evil.example"}
-    nginx.ask("GET", "/", headers=forged | {"Accept-Encoding": "gzip"})
+    nginx.request("GET", "/", headers=forged | {"Accept-Encoding": "gzip"})
     ((_, _, headers, _),) = node.got
     assert headers["X-Forwarded-For"] == "127.0.0.1"
     assert headers["X-Forwarded-Proto"] == "https"
     assert headers["X-Forwarded-Host"] == headers["Host"] == "localhost"
 
 
-def test_post_is_never_retried_and_get_is_retried(before):
-    nginx, nodes = before(None, None)
-    assert nginx.ask("POST", "/consultation/sent", b"name=Rosa", FORM).status == 502
-    assert sum(len(node.got) for node in nodes) == 1, "the form reached one node, and no second one"
-    assert nginx.ask("GET", "/consultation").status == 502
-    assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "both nodes were asked"
+def test_post_is_never_retried_and_get_is_retried(start_nginx):
+    nginx, nodes = start_nginx(None, None)
+    assert nginx.request("POST", "/consultation/sent", b"name=Rosa", FORM).status == 502
+    assert sum(len(node.got) for node in nodes) == 1, "the form is sent to one node only"
+    assert nginx.request("GET", "/consultation").status == 502
+    assert sum(method == "GET" for node in nodes for method, *_ in node.got) == 2, "the request is sent to both nodes"
 
 
-def test_interrupted_get_is_served_by_the_other_node(before):
-    nginx, _ = before(None, 200)
-    assert [nginx.ask("GET", "/").status for _ in range(4)] == [200] * 4
+def test_interrupted_get_is_served_by_the_other_node(start_nginx):
+    nginx, _ = start_nginx(None, 200)
+    assert [nginx.request("GET", "/").status for _ in range(4)] == [200] * 4
 
 
-def test_post_goes_to_the_available_node(before):
-    nginx, (node,) = before("away", 200)
-    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(4)] == [200] * 4
+def test_post_goes_to_the_available_node(start_nginx):
+    nginx, (node,) = start_nginx("away", 200)
+    assert [nginx.request("POST", "/leave", b"a=b", FORM).status for _ in range(4)] == [200] * 4
     assert len(node.got) == 4
 
 
-def test_slow_client_occupies_nginx_and_no_node(before):
-    nginx, (node,) = before(200)
+def test_slow_client_occupies_nginx_and_no_node(start_nginx):
+    nginx, (node,) = start_nginx(200)
     connection = nginx.connect()
     connection.putrequest("POST", "/check/sadness", skip_host=True)
     for name, value in {"Host": "localhost", "Content-Length": "9", **FORM}.items():
         connection.putheader(name, value)
     connection.endheaders(b"sadness")
-    assert nginx.ask("GET", "/healthz").status == 200
-    assert [method for method, *_ in node.got] == ["GET"], "half a form is not passed on"
+    assert nginx.request("GET", "/healthz").status == 200
+    assert [method for method, *_ in node.got] == ["GET"], "an incomplete form is not forwarded"
     connection.send(b"=1")
     assert connection.getresponse().status == 200
     assert node.got[-1][3] == b"sadness=1"
     connection.close()
 
 
-def around(nginx, port, *command):
-    """Run a command around which a node is out; the exit code, and what was said."""
-    running = nginx.around(port, *command)
-    _, said = running.communicate(timeout=120)
-    return running.returncode, said
+def run_out_of_rotation(nginx, port, *command):
+    """Run a command with a node out of rotation; return the exit code and stderr."""
+    running = nginx.out_of_rotation(port, *command)
+    _, stderr = running.communicate(timeout=120)
+    return running.returncode, stderr
 
 
-def test_node_is_out_of_rotation_while_a_command_runs(before, tmp_path):
-    nginx, (first, second) = before(200, 200)
+def test_node_is_out_of_rotation_while_a_command_runs(start_nginx, tmp_path):
+    nginx, (first, second) = start_nginx(200, 200)
     file = nginx.folder / "conf.d" / "screening.conf"
     shipped = file.read_text()
-    look = f"cp {file} {tmp_path}/meanwhile"
-    assert around(nginx, first.server_port, "sh", "-c", look) == (0, "")
+    copy_config = f"cp {file} {tmp_path}/meanwhile"
+    assert run_out_of_rotation(nginx, first.server_port, "sh", "-c", copy_config) == (0, "")
     assert (tmp_path / "meanwhile").read_text().count(" down;") == 2, "for visitors and for staff"
     assert file.read_text() == shipped
-    assert around(nginx, first.server_port, "false")[0] == 1
+    assert run_out_of_rotation(nginx, first.server_port, "false")[0] == 1
     first.got.clear()
-    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
-    assert first.got == [] and len(second.got) == 6, "where the command failed, the node stays out"
-    assert around(nginx, first.server_port, "true")[0] == 0
-    assert [nginx.ask("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert [nginx.request("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
+    assert first.got == [] and len(second.got) == 6, "the node stays out after a failed command"
+    assert run_out_of_rotation(nginx, first.server_port, "true")[0] == 0
+    assert [nginx.request("POST", "/leave", b"a=b", FORM).status for _ in range(6)] == [200] * 6
     assert "/leave" in [path for _, path, *_ in first.got] and len(second.got) < 12
-    code, said = around(nginx, 1, "touch", str(tmp_path / "done"))
-    assert code == 1 and said.endswith("has no line: server 127.0.0.1:1 ...\n")
+    code, stderr = run_out_of_rotation(nginx, 1, "touch", str(tmp_path / "done"))
+    assert code == 1 and stderr.endswith("has no line: server 127.0.0.1:1 ...\n")
     assert not (tmp_path / "done").exists()
 
 
 @pytest.mark.parametrize("name", ["visitor.css", "visitor.js", "icon.svg"])
-def test_static_files_are_compressed_with_the_node_headers(before, make_site, name):
-    nginx, _ = before("away")
+def test_static_files_are_compressed_with_the_node_headers(start_nginx, make_site, name):
+    nginx, _ = start_nginx("away")
     site = make_site(HTTPS=True)
     path = site.jinja_env.globals["asset"](name)
-    plain = nginx.ask("GET", path)
+    plain = nginx.request("GET", path)
     assert plain.status == 200
-    squeezed = nginx.ask("GET", path, headers={"Accept-Encoding": "gzip, br"})
-    assert squeezed.headers["Content-Encoding"] == "br" and brotli.decompress(squeezed.body) == plain.body
-    assert nginx.ask("GET", path, headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
+    compressed = nginx.request("GET", path, headers={"Accept-Encoding": "gzip, br"})
+    assert compressed.headers["Content-Encoding"] == "br" and brotli.decompress(compressed.body) == plain.body
+    assert nginx.request("GET", path, headers={"Accept-Encoding": "gzip"}).headers["Content-Encoding"] == "gzip"
     with site.test_client().get(path, headers={"Accept-Encoding": "br"}) as own:
-        assert own.data == squeezed.body
+        assert own.data == compressed.body
         same = {*site.extensions["headers"], "Vary", "Content-Length"}
-        assert {name: squeezed.headers[name] for name in same} == {name: own.headers[name] for name in same}
-        kind = squeezed.headers["Content-Type"].replace("application/javascript", "text/javascript")
+        assert {name: compressed.headers[name] for name in same} == {name: own.headers[name] for name in same}
+        kind = compressed.headers["Content-Type"].replace("application/javascript", "text/javascript")
         assert kind == own.headers["Content-Type"].replace('"', "")
-        assert "immutable" in squeezed.headers["Cache-Control"] and "immutable" in own.headers["Cache-Control"]
+        assert "immutable" in compressed.headers["Cache-Control"] and "immutable" in own.headers["Cache-Control"]
 
 
-def test_missing_static_file_is_fetched_from_a_node(before):
-    nginx, _ = before(200)
-    assert nginx.ask("GET", "/static/visitor.0000000000.css").body == b"the node's own page"
-    assert nginx.ask("GET", "/static/%2e%2e/%2e%2e/%2e%2e/setup.cfg").status == 400
-    assert b"install_requires" not in nginx.ask("GET", "/static/../../setup.cfg").body
+def test_missing_static_file_is_fetched_from_a_node(start_nginx):
+    nginx, _ = start_nginx(200)
+    assert nginx.request("GET", "/static/visitor.0000000000.css").body == b"the node's own page"
+    assert nginx.request("GET", "/static/%2e%2e/%2e%2e/%2e%2e/setup.cfg").status == 400
+    assert b"install_requires" not in nginx.request("GET", "/static/../../setup.cfg").body
 
 
-def test_http_redirects_to_https_and_unknown_host_is_refused(before):
-    nginx, (node,) = before(200)
+def test_http_redirects_to_https_and_unknown_host_is_refused(start_nginx):
+    nginx, (node,) = start_nginx(200)
     connection = http.client.HTTPConnection("127.0.0.1", nginx.open_port, timeout=30)
     connection.request("GET", "/about?lang=es", headers={"Host": "localhost"})
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Location"]) == (301, "https://localhost/about?lang=es")
     connection.close()
-    stranger = nginx.connect("elsewhere.example")
+    other_host = nginx.connect("elsewhere.example")
     with pytest.raises(ssl.SSLError):
-        stranger.request("GET", "/")
+        other_host.request("GET", "/")
     assert node.got == []
 
 
-def test_nginx_logs_and_stores_nothing_about_requests(before):
-    """The main file around it logs all it may. nginx fails in every way here, and a handshake is broken off."""
-    nginx, _ = before("away", None)
+def test_nginx_logs_and_stores_nothing_about_requests(start_nginx):
+    """The main configuration logs everything it can. Every kind of nginx error occurs, and a handshake is aborted."""
+    nginx, _ = start_nginx("away", None)
     for path in ("/check/hopelessness", "/static/nothing", "/%zz", "/" + "x" * 20_000):
-        nginx.ask("GET", path)
+        nginx.request("GET", path)
     for path in ("/check/hopelessness", "/static/nothing"):
-        nginx.ask("POST", path, ASKED_MUCH[:60_000], FORM)
-    nginx.ask("POST", "/summary", ASKED_MUCH, FORM)
+        nginx.request("POST", path, LARGE_FORM[:60_000], FORM)
+    nginx.request("POST", "/summary", LARGE_FORM, FORM)
     with socket.create_connection(("127.0.0.1", nginx.port)) as broken:
         broken.sendall(b"GET /summary HTTP/1.1\r\n\r\n")
         assert b"400" in broken.recv(4096)
@@ -245,9 +245,9 @@ def test_nginx_logs_and_stores_nothing_about_requests(before):
         broken.sendall(b"\x16\x03\x01\x00\x05hello")
         broken.recv(4096)
     nginx.__exit__()
-    told = nginx.told()
-    assert "signal" in told, "it does log of itself"
-    assert not [word for word in ("127.0.0.1", "client", "request", "check", "summary", "hello") if word in told], told
+    log = nginx.log_text()
+    assert "signal" in log, "the control: nginx writes to its log"
+    assert not [word for word in ("127.0.0.1", "client", "request", "check", "summary", "hello") if word in log], log
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
 
 
@@ -262,8 +262,8 @@ def test_proxy_error_page_needs_no_keys_or_database(tmp_path):
     file = tmp_path / "clinic.toml"
     text = (ROOT / "screening" / "clinic-demo.toml").read_text(encoding="utf-8")
     file.write_text(text.replace("Demo Spine and Pain Clinic", "Clinic by the Weir"), encoding="utf-8")
-    away = "postgresql://nobody@127.0.0.1:1/none"
-    app = create_commands_app({"CLINIC_FILE": file, "KEYS_DIR": tmp_path / "none", "DATABASE_URL": away})
+    unreachable = "postgresql://nobody@127.0.0.1:1/none"
+    app = create_commands_app({"CLINIC_FILE": file, "KEYS_DIR": tmp_path / "none", "DATABASE_URL": unreachable})
     done = app.test_cli_runner().invoke(args=["nginx", "error-page"])
     assert done.exit_code == 0 and '<h1 class="nhsuk-heading-l">Clinic by the Weir</h1>' in done.stdout
     file.write_text("name = 7", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The units for systemd: it reads them without a complaint, and finds little that they could do."""
+"""The systemd units: valid by systemd's own check, and hardened."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ UNITS = (
     "screening-backup.service",
     "screening-doctor.service",
 )
-EXPOSED = 1.5
-"""At most, of 10, by systemd's own measure. A unit that forbids nothing has over 9."""
+MAX_EXPOSURE = 1.5
+"""Maximum exposure, of 10, by systemd's own measure. A unit without hardening has over 9."""
 
 
 @pytest.fixture
-def laid(tmp_path: Path) -> Path:
-    """A root with the units where the README puts them; the site lies where it lies here."""
+def unit_root(tmp_path: Path) -> Path:
+    """A root folder with the units where the README installs them; the site is at its present path."""
     units = tmp_path / "etc" / "systemd" / "system"
     shutil.copytree(SHIPPED, units)
     for file in (file for file in units.rglob("*") if file.is_file()):
@@ -40,8 +40,8 @@ def laid(tmp_path: Path) -> Path:
 
 
 def analyze(*arguments: str, **environment: str) -> str:
-    """What ``systemd-analyze`` says, of whatever kind."""
-    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or tells how"
+    """Return the output of ``systemd-analyze``, of both streams."""
+    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: make test installs it, or prints how"
     done = subprocess.run(
         ["systemd-analyze", *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60
     )
@@ -55,22 +55,28 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_units_pass_systemd_analyze_verify(laid):
-    units = laid / "etc" / "systemd" / "system"
+def test_units_pass_systemd_analyze_verify(unit_root):
+    units = unit_root / "etc" / "systemd" / "system"
     files = [units / name for name in (*UNITS, "screening-backup.timer", "screening-doctor.timer")]
     assert analyze("verify", *map(str, files), SYSTEMD_UNIT_PATH=f"{units}:") == ""
     web = units / "screening-web@.service"
     web.write_text(web.read_text().replace("Restart=", "Restrat="))
-    assert "Unknown key 'Restrat'" in analyze("verify", str(files[0]), SYSTEMD_UNIT_PATH=f"{units}:"), "it does look"
+    assert "Unknown key 'Restrat'" in analyze("verify", str(files[0]), SYSTEMD_UNIT_PATH=f"{units}:"), (
+        "the control: a faulty unit is reported"
+    )
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_unit_exposure_stays_under_the_limit(laid, name):
-    found = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
-    assert found and float(found[1]) <= EXPOSED
-    shutil.rmtree(laid / "etc" / "systemd" / "system" / "screening-.service.d")
-    bare = re.search(r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={laid}", name))
-    assert bare and float(bare[1]) > 9, "it is the drop-in that does it"
+def test_unit_exposure_stays_under_the_limit(unit_root, name):
+    found = re.search(
+        r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={unit_root}", name)
+    )
+    assert found and float(found[1]) <= MAX_EXPOSURE
+    shutil.rmtree(unit_root / "etc" / "systemd" / "system" / "screening-.service.d")
+    bare = re.search(
+        r"exposure level for \S+ ([\d.]+)", analyze("security", "--offline=true", f"--root={unit_root}", name)
+    )
+    assert bare and float(bare[1]) > 9, "the drop-in is necessary"
 
 
 def test_web_unit_command_matches_make_run():
@@ -89,6 +95,6 @@ def test_only_the_web_unit_has_read_only_keys():
 
 
 def test_unit_commands_exist_in_the_cli():
-    said = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
-    assert [found and found[1] for found in said] == ["worker", "backup", "doctor"]
+    command_names = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
+    assert [found and found[1] for found in command_names] == ["worker", "backup", "doctor"]
     assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)

@@ -1,4 +1,4 @@
-"""English and Spanish, whole."""
+"""The English and Spanish translations: complete, and checked at startup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every page and every mistake, by axe and by ruler: contrast, names, sizes; reflow and zoom."""
+"""Every page and every error state, by axe and by measurement: contrast, names, target sizes; reflow and zoom."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.support.live_server import LiveServer
 from tests.support.staff_client import totp
 
 
-def every_page(visitor, lang: str):
-    """Walks through all pages and states; gives a name for each while it is shown."""
+def visitor_pages(visitor, lang: str):
+    """Walk through all pages and states; yield a name while each is shown."""
     for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
         visitor.open(f"{address}?lang={lang}")
         yield address
@@ -49,7 +49,7 @@ def every_page(visitor, lang: str):
     yield "consultation"
     visitor.follow("#ask > button.nhsuk-button")
     yield "consultation, mistakes"
-    visitor.ask_for_a_call()
+    visitor.request_call()
     yield "sent"
     page = visitor.open("/consultation/status")
     page.locator("details summary").click()
@@ -65,7 +65,7 @@ def test_visitor_pages_pass_axe_and_reflow(browser_visitor, lang):
     visitor = browser_visitor()
     views = {"en": (("light", 360), ("dark", 360), ("light", 1280)), "es": (("light", 360),)}[lang]
     seen = 0
-    for name in every_page(visitor, lang):
+    for name in visitor_pages(visitor, lang):
         assert_reflows(visitor.page, name)
         assert_accessible(visitor.page, name, *reversed(views))
         seen += 1
@@ -74,25 +74,25 @@ def test_visitor_pages_pass_axe_and_reflow(browser_visitor, lang):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The demo's server, and what its accounts sign in with."""
+    """The address of the demo's server, and the credentials of its accounts."""
     with LiveServer(tmp_path_factory.mktemp("demo")) as running:
         logins = [line.split("\t") for line in running.flask("demo").splitlines()]
         yield running.address, {email.partition("@")[0]: (email, *rest) for email, *rest in logins}
 
 
 @pytest.fixture(scope="module")
-def signed_in(browser, demo):
-    """What a browser keeps of who looks after the numbers and has signed in: once, since a code works once."""
-    return as_one_of_the_team(browser, demo, "numbers", "**/staff/releases")
+def release_manager(browser, demo):
+    """The storage state of a browser signed in as release manager; shared, since a code works once."""
+    return sign_in(browser, demo, "numbers", "**/staff/releases")
 
 
 @pytest.fixture(scope="module")
-def at_the_desk(browser, demo):
-    """The same of who calls back."""
-    return as_one_of_the_team(browser, demo, "desk", "**/staff/callbacks/today")
+def callback_staff(browser, demo):
+    """The storage state of a browser signed in as call-back staff."""
+    return sign_in(browser, demo, "desk", "**/staff/callbacks/today")
 
 
-def as_one_of_the_team(browser, demo, name, lands):
+def sign_in(browser, demo, name, landing_page):
     address, logins = demo
     email, password, secret = logins[name]
     context = browser.new_context(locale="en-US")
@@ -102,15 +102,15 @@ def as_one_of_the_team(browser, demo, name, lands):
     page.fill("#password", password)
     page.locator("main button").first.click()
     page.fill("#code", totp(secret.replace(" ", ""), process_time()))
-    with page.expect_navigation(url=lands):
+    with page.expect_navigation(url=landing_page):
         page.locator("main button").first.click()
     state = context.storage_state()
     context.close()
     return address, state
 
 
-def every_page_on_releases(visitor, lang: str):
-    """Walks through the pages; makes no release."""
+def release_pages(visitor, lang: str):
+    """Walk through the release pages; creates no release."""
     visitor.open(f"/staff/releases?lang={lang}")
     yield "releases"
     visitor.follow("main form[method=post] button")
@@ -124,16 +124,16 @@ def every_page_on_releases(visitor, lang: str):
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
-def test_release_pages_have_no_axe_violations_or_overflow(browser_visitor, signed_in, view, lang):
-    address, state = signed_in
+def test_release_pages_have_no_axe_violations_or_overflow(browser_visitor, release_manager, view, lang):
+    address, state = release_manager
     visitor = browser_visitor(address, storage_state=state)
-    for name in every_page_on_releases(visitor, lang):
+    for name in release_pages(visitor, lang):
         assert_accessible(visitor.page, name, view)
 
 
 @pytest.fixture(scope="module")
 def admin(browser, demo):
-    return as_one_of_the_team(browser, demo, "admin", "**/staff/callbacks/today")
+    return sign_in(browser, demo, "admin", "**/staff/callbacks/today")
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
@@ -146,8 +146,8 @@ def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin,
         assert_accessible(visitor.page, path, view)
 
 
-def every_page_of_a_day(visitor, lang: str):
-    """Walks through the pages of the front desk, and notes a call."""
+def callback_pages(visitor, lang: str):
+    """Walk through the call-back pages, and record a call."""
     visitor.open(f"/staff/callbacks/today?lang={lang}")
     yield "today"
     visitor.follow("a[accesskey=n]")
@@ -162,15 +162,15 @@ def every_page_of_a_day(visitor, lang: str):
 
 
 @pytest.mark.parametrize(("view", "lang"), [(("light", 360), "en"), (("dark", 1280), "es")])
-def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, at_the_desk, view, lang):
-    address, state = at_the_desk
+def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, callback_staff, view, lang):
+    address, state = callback_staff
     visitor = browser_visitor(address, storage_state=state)
-    for name in every_page_of_a_day(visitor, lang):
+    for name in callback_pages(visitor, lang):
         assert_accessible(visitor.page, name, view)
 
 
 def test_axe_reports_a_removed_label(browser_visitor):
-    """The control: a label taken away is found."""
+    """The control: a removed label is reported."""
     visitor = browser_visitor()
     visitor.open("/check/sadness")
     visitor.page.evaluate("document.querySelector('main label').remove()")
@@ -183,8 +183,8 @@ def test_touch_targets_have_the_minimum_height(browser_visitor):
     for row in visitor.page.locator(".nhsuk-radios__item, main button").all():
         box = row.bounding_box()
         assert box is not None and box["height"] >= 54, row.inner_text()
-    for small in visitor.page.locator(".app-pill, .app-leave button").all():
-        box = small.bounding_box()
+    for too_small in visitor.page.locator(".app-pill, .app-leave button").all():
+        box = too_small.bounding_box()
         assert box is not None and box["height"] >= 44
 
 

@@ -1,4 +1,4 @@
-"""The browser's Back never leaves the site, and crisis help is on every page it leads to."""
+"""The browser's Back stays on the site, and every page that it leads to has crisis help."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.support.sample_patient import PHONE
 from tests.support.visitor import Visitor
 
 
-def ways_back(page: Page, address: str) -> list[str]:
-    """Go back to the beginning of the tab's history; the paths on the way, each a page of the site with the strip."""
+def go_back_to_start(page: Page, address: str) -> list[str]:
+    """Go back to the beginning of the tab's history; return the paths. Each is a page of the site with the strip."""
     seen = []
     while page.evaluate("navigation.canGoBack"):
         go_back(page)
@@ -38,15 +38,15 @@ def visitor(request, browser_visitor):
 
 
 @pytest.fixture
-def canned(live_server):
-    """A visitor without a browser who has answered everything."""
+def answered_walker(live_server):
+    """A visitor without a browser who has answered every question."""
     walker = Visitor(RemoteSite.at(live_server.port))
     walker.walk(sadness="3")
     return walker
 
 
-def back_shows(visitor, path: str, words: str = "") -> None:
-    """Go back once: to this page of the site."""
+def assert_back_shows(visitor, path: str, words: str = "") -> None:
+    """Go back once, and check that this page of the site is shown."""
     go_back(visitor.page)
     assert visitor.path == path and visitor.page.locator(".app-strip").count() == 1
     assert words in visitor.page.locator("main").inner_text()
@@ -57,67 +57,67 @@ def test_back_through_the_walk_shows_its_pages(visitor):
     visitor.press()
     assert visitor.page.locator(".nhsuk-error-summary").count() == 1
     visitor.choose("sadness", "1")
-    back_shows(visitor, "/check/sadness")
+    assert_back_shows(visitor, "/check/sadness")
     assert visitor.page.locator("input:checked").get_attribute("value") == "1"
     visitor.open("/check/sleep")
     visitor.choose("sleep", "2")
     visitor.choose("hopelessness", "3")
     assert "Thank you for telling us" in visitor.page.locator("h1").inner_text()
     visitor.follow(".app-strip__text a")
-    back_shows(visitor, "/check/hopelessness", "Thank you for telling us")
+    assert_back_shows(visitor, "/check/hopelessness", "Thank you for telling us")
     visitor.press()
     assert visitor.path == "/check/interest"
-    back_shows(visitor, "/check/hopelessness", "Thank you for telling us")
-    back_shows(visitor, "/check/hopelessness", "hopeless")
+    assert_back_shows(visitor, "/check/hopelessness", "Thank you for telling us")
+    assert_back_shows(visitor, "/check/hopelessness", "hopeless")
     visitor.page.go_forward()
     visitor.press()
     assert visitor.path == "/check/interest"
 
 
-def test_back_through_the_review_shows_its_pages(visitor, canned):
-    visitor.resume(canned)
+def test_back_through_the_review_shows_its_pages(visitor, answered_walker):
+    visitor.resume(answered_walker)
     visitor.open("/check/review")
     visitor.press()
     assert visitor.page.locator(".nhsuk-error-summary").count() == 1
     visitor.choose("consent", "no")
     assert visitor.path == "/summary"
-    back_shows(visitor, "/check/review")
+    assert_back_shows(visitor, "/check/review")
     visitor.open("/check/sleep?from=review")
     visitor.choose("sleep", "2")
     assert visitor.path == "/check/review"
-    back_shows(visitor, "/check/sleep")
+    assert_back_shows(visitor, "/check/sleep")
 
 
-def test_back_through_the_callback_form_shows_what_was_typed(visitor):
+def test_back_through_the_callback_form_shows_typed_text(visitor):
     visitor.open("/consultation")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.page.locator(".nhsuk-error-summary").count() == 1
     fill_in(visitor.page, message="zentinelmessage")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.path == "/consultation/review"
-    for away in (".app-footer a[href='/privacy']", ".app-strip__text a", ".app-footer a[href='/about']"):
-        visitor.follow(away)
-        back_shows(visitor, "/consultation/review", "zentinelmessage")
+    for link in (".app-footer a[href='/privacy']", ".app-strip__text a", ".app-footer a[href='/about']"):
+        visitor.follow(link)
+        assert_back_shows(visitor, "/consultation/review", "zentinelmessage")
     visitor.follow("#change button")
     assert visitor.path == "/consultation" and visitor.page.locator("#message").input_value() == "zentinelmessage"
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.path == "/consultation/review"
-    back_shows(visitor, "/consultation")
+    assert_back_shows(visitor, "/consultation")
     assert visitor.page.locator("#name").input_value() == "Demo Reader"
     visitor.follow("button[lang=es]")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.page.locator("html").get_attribute("lang") == "es"
-    back_shows(visitor, "/consultation")
-    assert len(ways_back(visitor.page, visitor.address)) >= 4
+    assert_back_shows(visitor, "/consultation")
+    assert len(go_back_to_start(visitor.page, visitor.address)) >= 4
 
 
 def test_back_after_sending_shows_the_confirmation(visitor):
-    reference = visitor.ask_for_a_call()
-    back_shows(visitor, "/consultation/sent", reference)
+    reference = visitor.request_call()
+    assert_back_shows(visitor, "/consultation/sent", reference)
     visitor.follow("main a[href='/consultation/status']")
     visitor.follow("form[action='/consultation/status/change'] button")
     assert visitor.path == "/consultation"
-    back_shows(visitor, "/consultation/status", reference)
+    assert_back_shows(visitor, "/consultation/status", reference)
     other = visitor.context.browser.new_context(**VIEW).new_page()
     other.goto(f"{visitor.address}/consultation/status")
     for typed in ("ZSD2-8JEKJ-HUP89", reference):
@@ -136,17 +136,17 @@ def test_back_to_the_beginning_finds_help_on_every_page(visitor):
     visitor.finish()
     visitor.follow(".app-offer a.nhsuk-button")
     visitor.follow("#ask > button.nhsuk-button")
-    visitor.ask_for_a_call()
+    visitor.request_call()
     visitor.follow("main a[href='/consultation/status']")
     visitor.follow("form[action='/consultation/status/forget'] button")
     visitor.page.locator("#reference").fill("slip")
     visitor.follow("main form button")
-    seen = ways_back(visitor.page, visitor.address)
+    seen = go_back_to_start(visitor.page, visitor.address)
     assert len(seen) >= 20 and seen[-1].startswith("/?lang=en")
 
 
 def test_back_after_leave_does_not_show_the_help_page(visitor):
-    """The help page is the one page that a browser may store, for its own Back."""
+    """The help page is the only page that a browser may store, for its own Back."""
     visitor.open("/check/sadness")
     visitor.choose("sadness", "1")
     visitor.choose("sleep", "1")
@@ -154,13 +154,13 @@ def test_back_after_leave_does_not_show_the_help_page(visitor):
     visitor.leave()
     try:
         visitor.page.go_back()
-    except Error as error:  # the page is deleted, and the browser will not send the form again
+    except Error as error:  # the page is deleted, and the browser does not resend the form
         assert "ERR_CACHE_MISS" in error.message
     assert visitor.page.locator("main").filter(has_text="Thank you for telling us").count() == 0
 
 
 def test_page_that_answers_a_form_directly_fails_the_check(browser):
-    """The control: what the site did before."""
+    """The control: a page that answers a form directly, without a redirect."""
     app = Flask(__name__)
 
     @app.route("/", methods=["GET", "POST"])

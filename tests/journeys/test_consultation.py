@@ -1,4 +1,4 @@
-"""A patient who asks for a call, in a real browser, and the team that calls."""
+"""The call-back request in a real browser: a patient sends it, and staff call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_serve
     patient.open(f"/summary?lang={lang}")
     patient.follow(".app-offer a.nhsuk-button")
     assert patient.path == "/consultation"
-    reference = patient.ask_for_a_call(message="Demo")
+    reference = patient.request_call(message="Demo")
     assert patient.page.locator("html").get_attribute("lang") == lang
     other = browser_visitor(java_script_enabled=scripts)
     other.open(f"/consultation/status?lang={lang}").locator("#reference").fill(reference.lower())
@@ -33,8 +33,8 @@ def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_serve
     assert reference in other.page.locator("main").inner_text()
     other.page.locator("details summary").click()
     other.follow("form[action='/consultation/status/withdraw'] button")
-    told = other.page.locator("main").inner_text()
-    assert "Your request is taken back" in told or "Su solicitud está retirada" in told
+    shown = other.page.locator("main").inner_text()
+    assert "Your request is taken back" in shown or "Su solicitud está retirada" in shown
     patient.open("/consultation/status")
     assert patient.page.locator("#reference").count() == 1
 
@@ -76,15 +76,15 @@ def test_back_from_review_restores_the_form_fields(browser_visitor):
 
 
 @pytest.fixture(scope="module")
-def hired(live_server):
-    """An account of the team, with a temporary password."""
+def new_member(live_server):
+    """An account with the callbacks role and a temporary password."""
     temporary = live_server.flask(
         *("staff", "add", "dana@example.org", "--name", "Dana Demo", "--role", "callbacks", "--role", "admin")
     )
     return {"password": temporary.split()[-1], "secret": ""}
 
 
-def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_server, hired):
+def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_server, new_member):
     patient = browser_visitor()
     walker = Visitor(RemoteSite.at(live_server.port))
     walker.walk(hopelessness="3", pain="2")
@@ -93,46 +93,46 @@ def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_s
     page = patient.open("/consultation?lang=en")
     page.locator("#share").check()
     patient.follow("#ask > button.nhsuk-button")
-    patient.ask_for_a_call()
+    patient.request_call()
     member = browser_visitor(viewport={"width": 1280, "height": 900})
     seen = []
 
-    def look(name):
+    def check_view(name):
         assert_accessible(member.page, name, ("light", 1280), ("dark", 360))
         seen.append(name)
 
     page = member.open("/staff/callbacks?lang=en")
-    look("sign in")
+    check_view("sign in")
     page.locator("#email").fill("dana@example.org")
-    page.locator("#password").fill(hired["password"])
+    page.locator("#password").fill(new_member["password"])
     member.press()
-    look("new password")
+    check_view("new password")
     for field in page.locator("main input[type=password]").all():
         field.fill(PASSWORD)
     member.press()
-    look("set up")
+    check_view("set up")
     secret = page.locator(".app-key").inner_text().replace(" ", "")
     page.locator("#code").fill(totp(secret, process_time()))
     member.press()
-    look("recovery codes")
+    check_view("recovery codes")
     page = member.open("/staff/callbacks?lang=en")
-    look("queue")
+    check_view("queue")
     member.follow(".app-queue__name a >> nth=0")
-    look("request, new")
+    check_view("request, new")
     member.follow("form[action$='/claim'] button")
     assert "You have this request now" in page.locator("main").inner_text()
-    look("request, mine")
+    check_view("request, mine")
     page.locator("form[action$='/call'] textarea").fill("Demo note")
     member.follow("form[action$='/call'] button[value=no_answer]")
     assert "Tried once" in page.locator("main").inner_text() and "Demo note" in page.locator("main").inner_text()
     for path in ("search", "new", "closed-days"):
         member.open(f"/staff/callbacks/{path}")
-        look(path)
+        check_view(path)
     for path in ("mail", "audit", "accounts", "accounts/new", "you", "nothing"):
         member.open(f"/staff/{path}")
-        look(path)
+        check_view(path)
     member.open("/staff/callbacks?lang=es")
-    look("queue in Spanish")
+    check_view("queue in Spanish")
     member.follow(".app-staffhead__out")
     assert member.path == "/staff/sign-in"
     member.open("/staff/callbacks")
@@ -149,7 +149,7 @@ def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_s
         tmp_path / "profile", executable_path=CHROMIUM, args=ARGUMENTS, java_script_enabled=scripts, **VIEW
     )
     patient = BrowserVisitor(context, live_server.address)
-    reference = patient.ask_for_a_call()
+    reference = patient.request_call()
     assert context.cookies() == [] and len(reference) == 16
     page = patient.open("/consultation")
     patient.follow("#ask > button.nhsuk-button")

@@ -1,4 +1,4 @@
-"""Over https, with the headers a real Chromium sends."""
+"""The site over https, with the headers that Chromium sends."""
 
 from __future__ import annotations
 

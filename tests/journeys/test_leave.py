@@ -1,4 +1,4 @@
-"""Getting away, and being warned before the answers go."""
+"""Leaving the site, and the warning before a draft expires."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.support.visitor import Visitor
 WEATHER = "https://www.weather.gov/"
 
 
-def walked(live_server):
-    """A visitor without a browser who has answered everything."""
+def answered_walker(live_server):
+    """A visitor without a browser who has answered every question."""
     walker = Visitor(RemoteSite.at(live_server.port))
     walker.walk(sadness="3")
     return walker
@@ -20,7 +20,7 @@ def walked(live_server):
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_back_after_leave_shows_no_answer(browser_visitor, live_server, scripts):
     visitor = browser_visitor(java_script_enabled=scripts)
-    visitor.resume(walked(live_server))
+    visitor.resume(answered_walker(live_server))
     visitor.open("/check/sadness")
     visitor.leave()
     visitor.page.go_back()
@@ -29,9 +29,9 @@ def test_back_after_leave_shows_no_answer(browser_visitor, live_server, scripts)
 
 
 def test_back_without_leave_restores_the_answer(browser_visitor, live_server):
-    """The control: the test above could fail."""
+    """The control: without Leave, Back does show the answer."""
     visitor = browser_visitor()
-    visitor.resume(walked(live_server))
+    visitor.resume(answered_walker(live_server))
     visitor.open("/check/sadness")
     visitor.page.goto(WEATHER)
     visitor.page.go_back()
@@ -40,7 +40,7 @@ def test_back_without_leave_restores_the_answer(browser_visitor, live_server):
 
 def test_pressing_shift_three_times_leaves_the_site(browser_visitor, live_server):
     visitor = browser_visitor()
-    visitor.resume(walked(live_server))
+    visitor.resume(answered_walker(live_server))
     visitor.open("/check/sadness")
     for _ in range(3):
         visitor.page.keyboard.press("Shift")

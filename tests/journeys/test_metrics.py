@@ -1,4 +1,4 @@
-"""The figures for Prometheus, of a server with two processes: all that is asked for, and nothing of answers."""
+"""Prometheus metrics of a server with two processes: complete, and independent of answers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.support.visitor import SIGNS, Visitor
 
 
 @pytest.fixture(scope="module", params=["visitor,staff", "visitor"])
-def watched(request, tmp_path_factory):
+def server(request, tmp_path_factory):
     held = HeldPort()
     address = f"127.0.0.1:{held.number}"
-    folder = tmp_path_factory.mktemp("watched")
+    folder = tmp_path_factory.mktemp("server")
     settings = {"SCREENING_METRICS_ADDRESS": address, "SCREENING_SERVE": request.param}
     with held, LiveServer(folder, "--workers", "2", **settings) as running:
         yield running, f"http://{address}/metrics"
 
 
-def figures(address):
-    """Every metric by its name and labels, without the times."""
+def metrics(address):
+    """Return every metric by its name and labels, without timing values."""
     with open_(address) as answer:
         text = answer.read().decode()
     found = {}
@@ -34,44 +34,44 @@ def figures(address):
         for sample in family.samples:
             if not sample.name.endswith(("_bucket", "_sum", "_created")):
                 labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-                # the age of the crisis files grows at midnight, whatever visitors do
+                # the age of the crisis files changes at midnight
                 found[f"{sample.name}{{{labels}}}"] = 0 if sample.name.endswith("_age_days") else sample.value
     return found
 
 
-def grown(before, after):
+def increase(before, after):
     return {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
 
 
-def test_walks_with_different_answers_give_equal_metrics(watched):
-    live_server, address = watched
+def test_walks_with_different_answers_give_equal_metrics(server):
+    live_server, address = server
 
-    def walked(answer):
-        before = figures(address)
+    def walk_increase(answer):
+        before = metrics(address)
         visitor = Visitor(RemoteSite.at(live_server.port))
         visitor.walk(**dict.fromkeys(SIGNS, answer))
         visitor.agree()
-        return grown(before, figures(address))
+        return increase(before, metrics(address))
 
-    noughts = walked("0")
-    assert noughts == walked("3")
+    zeros = walk_increase("0")
+    assert zeros == walk_increase("3")
     walk = "screening_request_seconds_count{group=walk,status=2xx,surface=visitor}"
-    assert noughts[walk] == 2 * (len(SIGNS) + 1) + 2, "each question and the page after it, then review and age"
-    assert not [name for name in noughts if "walk" in name and name != walk]
+    assert zeros[walk] == 2 * (len(SIGNS) + 1) + 2, "each question and the page after it, then review and age"
+    assert not [name for name in zeros if "walk" in name and name != walk]
 
 
-def test_each_metrics_response_covers_all_worker_processes(watched):
-    live_server, address = watched
-    before = figures(address)
+def test_each_metrics_response_covers_all_worker_processes(server):
+    live_server, address = server
+    before = metrics(address)
     for _ in range(20):
         open_(f"{live_server.address}/about").close()
-    seen = [grown(before, figures(address)) for _ in range(10)]
+    seen = [increase(before, metrics(address)) for _ in range(10)]
     assert seen == [{"screening_request_seconds_count{group=about,status=2xx,surface=visitor}": 20}] * 10
 
 
-def test_metric_names_and_labels_match_the_reviewed_list(watched):
-    _, address = watched
-    found = {re.sub(r"(group|status|surface)=[\w-]+", r"\1", name) for name in figures(address)}
+def test_metric_names_and_labels_match_the_reviewed_list(server):
+    _, address = server
+    found = {re.sub(r"(group|status|surface)=[\w-]+", r"\1", name) for name in metrics(address)}
     assert found == {
         "screening_request_seconds_count{group,status,surface}",
         "screening_refused_total{}",
@@ -86,7 +86,7 @@ def test_metric_names_and_labels_match_the_reviewed_list(watched):
     }
 
 
-def test_metrics_are_not_served_on_the_site_port(watched):
-    live_server, _ = watched
+def test_metrics_are_not_served_on_the_site_port(server):
+    live_server, _ = server
     with pytest.raises(HTTPError, match="404"):
         open_(f"{live_server.address}/metrics")

@@ -1,4 +1,4 @@
-"""Nothing of a visit shows anywhere but on the visitor's own pages: a walk with sentinel values, then a search."""
+"""A walk with sentinel values leaves them nowhere but on the visitor's own pages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CODES = ["0", "1", "2", "3", "declined"]
 BROWSER = "SentinelBrowser/7391"
 
 
-def marked_code(code):
-    """A code that can be searched for, within the 20 letters that a code may have."""
+def sentinel_code(code):
+    """Return a searchable code within the 20 letters that a code may have."""
     return f"{SENTINEL}_{code[:7]}"
 
 
 @pytest.fixture(scope="module")
-def marked(tmp_path_factory):
-    """The site with a questionnaire in which every frequency has a code that can be searched for."""
+def sentinel_server(tmp_path_factory):
+    """The site with a questionnaire in which every frequency has a searchable code."""
     folder = tmp_path_factory.mktemp("marked")
     text = (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8")
     for code in CODES[:-1]:
@@ -33,7 +33,7 @@ def marked(tmp_path_factory):
     text = text.replace('urgent = ["3"]', f'urgent = ["{SENTINEL}3"]')
     text = text.replace('support = ["1", "2", "declined"]', f'support = ["{SENTINEL}1", "{SENTINEL}2", "declined"]')
     for code in ("over_a_year", "45_to_54", "money", "work"):
-        text = text.replace(f'"{code}"', f'"{marked_code(code)}"')
+        text = text.replace(f'"{code}"', f'"{sentinel_code(code)}"')
     file = folder / "marked.toml"
     file.write_text(text, encoding="utf-8")
     ladders = folder / "ladders.toml"
@@ -43,8 +43,8 @@ def marked(tmp_path_factory):
         yield running
 
 
-def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, marked):
-    visitor = browser_visitor(marked.address, user_agent=BROWSER)
+def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, sentinel_server):
+    visitor = browser_visitor(sentinel_server.address, user_agent=BROWSER)
     heads: list[str] = []
     tokens: set[str] = set()
 
@@ -59,28 +59,28 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, mar
         visitor.choose(sign, f"{SENTINEL}3")
         if sign == "hopelessness":
             visitor.press()
-    visitor.choose("pain_duration", marked_code("over_a_year"))
+    visitor.choose("pain_duration", sentinel_code("over_a_year"))
     visitor.choose("pain_average", "6")
-    visitor.press()  # a mistake
-    visitor.choose("stress", marked_code("money"), marked_code("work"))
+    visitor.press()  # an invalid submission
+    visitor.choose("stress", sentinel_code("money"), sentinel_code("work"))
     visitor.choose("consent", "yes")
-    visitor.choose("age", marked_code("45_to_54"))
+    visitor.choose("age", sentinel_code("45_to_54"))
     assert visitor.path == "/summary" and "7 of 7" in visitor.page.locator("main").inner_text()
     cookies = {cookie["value"] for cookie in visitor.context.cookies()}
 
     errors = visitor.page.request
     for path in (f"/check/{SENTINEL}", f"/{SENTINEL}?{SENTINEL}={SENTINEL}"):
-        assert errors.get(marked.address + path).status == 404
-    assert errors.post(f"{marked.address}/check/sleep", form={"sleep": f"{SENTINEL}2"}).status == 200
-    assert errors.post(f"{marked.address}/leave/x", form={"sleep": f"{SENTINEL}2"}).status == 404
-    assert_absent([SENTINEL], errors.get(f"{marked.address}/{SENTINEL}").text())
+        assert errors.get(sentinel_server.address + path).status == 404
+    assert errors.post(f"{sentinel_server.address}/check/sleep", form={"sleep": f"{SENTINEL}2"}).status == 200
+    assert errors.post(f"{sentinel_server.address}/leave/x", form={"sleep": f"{SENTINEL}2"}).status == 404
+    assert_absent([SENTINEL], errors.get(f"{sentinel_server.address}/{SENTINEL}").text())
 
-    with sqlite3.connect(marked.folder / "site-pending.sqlite") as database:
+    with sqlite3.connect(sentinel_server.folder / "site-pending.sqlite") as database:
         (row,) = database.execute("SELECT * FROM pending_response").fetchall()
     database.close()
-    assert f"{SENTINEL}3" in str(row), "the copy itself holds the answers"
-    everything = {"log": marked.log.read_text(), "headers and addresses": "\n".join(heads[:])}
-    everything["other data"] = (marked.folder / "site.sqlite").read_bytes().decode("latin-1")
+    assert f"{SENTINEL}3" in str(row), "the stored response has the answers"
+    everything = {"log": sentinel_server.log.read_text(), "headers and addresses": "\n".join(heads[:])}
+    everything["other data"] = (sentinel_server.folder / "site.sqlite").read_bytes().decode("latin-1")
     for place, text in everything.items():
         assert_absent((SENTINEL, BROWSER, *tokens), text)
         if place != "headers and addresses":
@@ -90,20 +90,20 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, mar
 
 
 def test_walks_with_different_answers_log_nothing(live_server):
-    """On application and server, but for times: and since both leave nothing, the times tell nothing either."""
+    """Neither the application nor the server logs a line, so log times reveal nothing, either."""
 
-    def grown(answer: str) -> list[str]:
+    def new_lines(answer: str) -> list[str]:
         before = len(live_server.log.read_text())
         visitor = Visitor(RemoteSite.at(live_server.port))
         visitor.walk(**dict.fromkeys(SIGNS, answer))
         visitor.agree()
         return live_server.log.read_text()[before:].splitlines()
 
-    assert grown("0") == grown("3") == []
+    assert new_lines("0") == new_lines("3") == []
 
 
 def test_unreachable_response_database_is_logged(tmp_path):
-    """The control: a log that never says anything would prove nothing."""
+    """The control: the log does record errors."""
     with LiveServer(tmp_path) as live_server:
         visitor = Visitor(RemoteSite.at(live_server.port))
         visitor.walk()

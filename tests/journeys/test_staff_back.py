@@ -1,4 +1,4 @@
-"""The browser's Back after every form of the staff pages leads to a page of the site, with and without JavaScript."""
+"""The browser's Back after every staff form leads to a page of the site, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from screening.extensions import db
 from screening.mail.models import FAILED, OutboxMail
 from tests.support.browser import VIEW
 from tests.support.browser_back import go_back, served
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.queue_pages import open_request, press
 from tests.support.sample_patient import FORM, NAME, PHONE
 from tests.support.sample_responses import generate, store
@@ -18,11 +18,11 @@ from tests.support.staff_client import PASSWORD, StaffClient
 from tests.support.visitor import Visitor
 
 ELSEWHERE = "/staff/nowhere"
-"""A page of its own for every visitor of the staff pages, which no form leads to."""
+"""A public staff page, which no form leads to."""
 
 
 class Tab:
-    """A tab of a browser, which goes elsewhere and back after each form it sends."""
+    """A browser tab that, after each form it sends, opens another page and goes back."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
@@ -32,7 +32,7 @@ class Tab:
         self.page.goto(self.address + path)
 
     def send(self, action: str, shows: str, button: str = "button", **fields: str) -> None:
-        """Fill in and send the form whose address ends so, and see the same page again after Back."""
+        """Fill in and send the form whose address ends so, and check that Back shows the same page again."""
         form = f"form[method=post][action$='{action}']"
         for name, value in fields.items():
             field = self.page.locator(f"{form} [name='{name}']").first
@@ -46,11 +46,11 @@ class Tab:
             self.page.locator(f"{form} {button}").first.click()
         assert shows in self.text(), f"{action}: {shows!r} is not in {self.text()!r}"
         before = self.page.url, self.text()
-        self.go_away_and_back()
-        assert (self.page.url, self.text()) == before, f"{action}: Back shows another page"
+        self.leave_and_go_back()
+        assert (self.page.url, self.text()) == before, f"{action}: Back does not show the same page"
         self.sent.append(f"{action} {shows}")
 
-    def go_away_and_back(self) -> None:
+    def leave_and_go_back(self) -> None:
         self.open(ELSEWHERE)
         go_back(self.page)
 
@@ -61,7 +61,7 @@ class Tab:
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
 def page(request, browser):
     context = browser.new_context(java_script_enabled=request.param, **VIEW)
-    context.set_default_timeout(HANGING * 1000)
+    context.set_default_timeout(TEST_TIMEOUT * 1000)
     yield context.new_page()
     context.close()
 
@@ -128,9 +128,9 @@ def test_back_after_account_forms(site_tab, team):
     tab.send("/reset", "Temporary password")
 
 
-def test_back_after_callback_forms(site_tab, team, ask):
+def test_back_after_callback_forms(site_tab, team, request_call):
     tab, ann, ben = site_tab, team.add("ann", "callbacks"), team.sign_in("ben", "callbacks")
-    ask(Visitor(team.site))
+    request_call(Visitor(team.site))
     enter(tab, ann)
     tab.open("/staff/callbacks/new")
     entered = {"name": "Carla Caller", "phone": PHONE, "message": FORM["message"]}
@@ -188,7 +188,7 @@ def test_back_after_mail_forms(site_tab, team):
     tab.send("/mail/retry", "It will be tried again")
 
 
-def test_back_after_stale_token_keeps_the_words(site_tab, team):
+def test_back_after_stale_token_preserves_typed_text(site_tab, team):
     tab, ann = site_tab, team.add("ann", "callbacks")
     enter(tab, ann)
     tab.open("/staff/callbacks/closed-days")
@@ -198,7 +198,7 @@ def test_back_after_stale_token_keeps_the_words(site_tab, team):
     tab.send("/closed-days", "December 24, 2026")
 
 
-def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
+def test_back_after_recovered_form_preserves_typed_text(site_tab, team, clock):
     tab, ann = site_tab, team.add("ann", "callbacks")
     enter(tab, ann)
     tab.open("/staff/callbacks/new")
@@ -207,7 +207,7 @@ def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
     with tab.page.expect_navigation():
         tab.page.locator("main form button.nhsuk-button").click()
     assert "You were signed out" in tab.text()
-    tab.go_away_and_back()
+    tab.leave_and_go_back()
     tab.send("/sign-in", "Enter your code", email=ann.email, password=ann.password)
     clock.forward(30)
     tab.send("/second-factor", "Your words are here", code=ann.code)
@@ -215,7 +215,7 @@ def test_back_after_recovered_form_keeps_the_words(site_tab, team, clock):
 
 
 def test_page_that_answers_a_post_directly_is_detected(page):
-    """The control: such a page is what Back fails on."""
+    """The control: Back fails on a page that answers a form directly."""
     app = Flask("control")
     text = '<main>{}<form method="post" action="/form"><button>Send</button></form></main>'
 

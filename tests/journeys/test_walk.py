@@ -1,4 +1,4 @@
-"""A visitor in a real browser: with and without scripts, in both languages, with the keyboard alone."""
+"""The walk in a real browser: with and without scripts, in both languages, by keyboard alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_walk_completes_by_keyboard_alone(browser_visitor):
             page.keyboard.press("Tab")
             if page.locator(":focus").count() and page.locator(":focus").evaluate("(e, s) => e.matches(s)", selector):
                 seen = page.locator(":focus").bounding_box()
-                assert seen is not None and 0 <= seen["y"] < 780, "focus is in sight"
+                assert seen is not None and 0 <= seen["y"] < 780, "the focus is visible"
                 return
         pytest.fail(f"Tab never reaches {selector}")
 
@@ -115,10 +115,10 @@ def test_printed_summary_fits_two_pages_with_help_and_date(browser_visitor):
     page = visitor.page
     assert page.locator("[data-print]").is_visible()
     page.emulate_media(media="print")
-    for gone in (".app-leave", ".app-bar", ".app-finish", ".app-footer__nav"):
-        assert not page.locator(gone).is_visible(), gone
-    for kept in (".app-strip", ".app-freq", ".app-printfoot", ".app-footer__help"):
-        assert page.locator(kept).is_visible(), kept
+    for hidden in (".app-leave", ".app-bar", ".app-finish", ".app-footer__nav"):
+        assert not page.locator(hidden).is_visible(), hidden
+    for visible in (".app-strip", ".app-freq", ".app-printfoot", ".app-footer__help"):
+        assert page.locator(visible).is_visible(), visible
     assert re.search(r"\w+ \d+, 20\d\d", page.locator(".app-printfoot").inner_text())
     paper = page.pdf(format="Letter", prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page[^s]", paper)) <= 2

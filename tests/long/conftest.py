@@ -1,4 +1,4 @@
-"""Long proofs say what they found, not only that they passed."""
+"""Fixtures of the long tests, which also print their measurements."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 @pytest.fixture
 def report(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints a line past pytest's capture."""
+    """Return a function that prints a line, bypassing pytest's capture."""
 
-    def say(line: str) -> None:
+    def print_line(line: str) -> None:
         with capsys.disabled():
             print(f"\n  {line}", end="", flush=True)
 
-    return say
+    return print_line

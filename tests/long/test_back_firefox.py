@@ -1,4 +1,4 @@
-"""Back in Firefox: no page of the site asks to send a form again, with its back-forward cache on, scripts on and off."""
+"""Back in Firefox: no page asks to resend a form, with the back-forward cache on, with and without scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def firefox(request, tmp_path):
 
 
 def back(firefox: Firefox, server: LiveServer, path: str, words: str = "") -> None:
-    """Go back: to this page of the site."""
+    """Go back, and check that this page of the site is shown."""
     firefox.back()
     source = firefox.source
     assert firefox.address.removeprefix(server.address).partition("?")[0] == path
@@ -50,7 +50,7 @@ def test_back_in_the_walk_finds_the_help_page(firefox, server):
     back(firefox, server, "/check/hopelessness")
 
 
-def test_back_in_the_callback_form_shows_what_was_typed(firefox, server):
+def test_back_in_the_callback_form_shows_typed_text(firefox, server):
     firefox.open(f"{server.address}/consultation")
     firefox.press("#ask > button")
     assert "nhsuk-error-summary" in firefox.source

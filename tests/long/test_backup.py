@@ -1,8 +1,7 @@
-"""Backups at full size, under traffic, and killed again and again, on both databases.
+"""Backups at full size, under traffic, and killed repeatedly, on both databases.
 
-A million mixed copies and a release of a million rows go from SQLite into a backup, into PostgreSQL, into
-another backup and back into SQLite: the rows of the second are those of the first, and no process needs
-the memory for them.
+A million shuffled responses and a release of a million rows are backed up from SQLite, restored to PostgreSQL, backed
+up again and restored to SQLite: both backups have the same rows, and no process needs much memory.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from tests.support.tampering import rows_in
 
 MILLION = 1_000_000
 MEGABYTES = 192
-"""What a command may need at its fullest; an idle one has about 90."""
+"""Maximum memory of a command in MB; an idle one uses about 90."""
 
 COPIES = 30_000
 KILLS = 12
@@ -45,7 +44,7 @@ WAVES, A_WAVE = 3, 24
 SEED = 4711
 
 
-SELF_MEASURED = """
+MEASURED_FLASK = """
 import atexit, pathlib, re, sys, time
 from flask.cli import main
 
@@ -56,7 +55,7 @@ def tell():
 
 main()
 """
-"""``flask``, which says at its end how much of a processor and of memory it took."""
+"""``flask``, which prints at its end the CPU time and memory that it used."""
 
 
 def environment(url, keys):
@@ -64,16 +63,16 @@ def environment(url, keys):
 
 
 def begin(url, keys, *arguments):
-    """A command in a process of its own."""
+    """Start a command as a process."""
     command = [sys.executable, "-m", "flask", *(str(argument) for argument in arguments)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=ROOT, env=environment(url, keys), stdout=quiet, stderr=quiet)
 
 
 def measured(url, keys, *arguments):
-    """Run a command to its end: seconds, seconds of a processor, and megabytes at its fullest."""
+    """Run a command to its end; return seconds, CPU seconds, and peak memory in MB."""
     command, began = (
-        [sys.executable, "-c", SELF_MEASURED, *(str(argument) for argument in arguments)],
+        [sys.executable, "-c", MEASURED_FLASK, *(str(argument) for argument in arguments)],
         time.perf_counter(),
     )
     done = subprocess.run(command, cwd=ROOT, env=environment(url, keys), capture_output=True, text=True)
@@ -85,14 +84,14 @@ def measured(url, keys, *arguments):
 def fill(url, copies):
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
-        people = generate(copies)
-        while several := list(islice(people, 10_000)):
+        responses = generate(copies)
+        while several := list(islice(responses, 10_000)):
             store(several)
     close(app)
 
 
-def rows_said(file, keys):
-    """A digest of the rows in a backup but for the audit, which gains an event at each step."""
+def rows_digest(file, keys):
+    """Return a digest of the rows in a backup except the audit events, of which each step adds one."""
     digest = hashlib.sha256()
     with (
         file.open("rb") as source,
@@ -124,7 +123,7 @@ def test_million_row_backup_round_trips_in_little_memory(empty_database, questio
         size = arguments[1].stat().st_size / 1e6
         report(f"{name}: {seconds:.0f} s ({processor:.0f} s of a processor), {megabytes:.0f} MB; file {size:.0f} MB")
         assert megabytes < MEGABYTES
-    assert rows_said(files[0], keys) == rows_said(files[1], keys)
+    assert rows_digest(files[0], keys) == rows_digest(files[1], keys)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -140,7 +139,7 @@ def filled(kind, empty_database):
 
 
 def ends_within(process, seconds):
-    """Whether a command ends by itself in this time."""
+    """Return whether a command ends by itself within this time."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -149,79 +148,79 @@ def ends_within(process, seconds):
 
 
 def kill(process, seconds):
-    """Kill a command after so long, unless it has ended; whether it was killed."""
+    """Kill a command after so many seconds, unless it has ended; return whether it was killed."""
     if not ends_within(process, seconds):
         process.kill()
     return process.wait(20) == -signal.SIGKILL
 
 
 def written(folder):
-    """How many bytes of a backup under way are in its file; -1 when none is under way."""
+    """Return the bytes written to a backup in progress; -1 if none is."""
     with suppress(FileNotFoundError):
         return max((part.stat().st_size for part in folder.glob(".*.part")), default=-1)
     return -1
 
 
 def test_killed_backup_leaves_a_complete_file(kind, filled, keys, tmp_path, report):
-    """Killed once so much is written: each other time a part, and then all of it and a moment more."""
-    file, ring, dice = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
+    """Killed after a given number of bytes: alternately a part, and all of them plus a moment."""
+    file, ring, rng = tmp_path / "backups" / "today", Keyring(keys, (BACKUP,)), random.Random(SEED)
     file.parent.mkdir()
     measured(filled, keys, "backup", file)
-    size, killed, half, replaced = file.stat().st_size, 0, 0, 0
+    size, killed, partial, replaced = file.stat().st_size, 0, 0, 0
     for number in range(KILLS):
-        before, least = file.read_bytes(), (dice.randrange(size * 9 // 10), size - 1000)[number % 2]
+        before, least = file.read_bytes(), (rng.randrange(size * 9 // 10), size - 1000)[number % 2]
         process = begin(filled, keys, "backup", file, "--replace")
         while written(file.parent) < least and not ends_within(process, 0.001):
             pass
-        killed += kill(process, dice.uniform(0, 0.5) * (number % 2))
-        half += 0 <= written(file.parent) < size - 1000
+        killed += kill(process, rng.uniform(0, 0.5) * (number % 2))
+        partial += 0 <= written(file.parent) < size - 1000
         replaced += file.read_bytes() != before
         assert file_format.check_header(file, ring).rows["shuffled_response"] == COPIES
         for part in file.parent.glob(".*.part"):
             part.unlink()
     report(
-        f"{kind}: of {KILLS} backups {killed} killed, {half} half written; {replaced} took the place of the one before"
+        f"{kind}: of {KILLS} backups {killed} killed, {partial} partly written; {replaced} replaced the previous one"
     )
-    assert half >= KILLS // 4
+    assert partial >= KILLS // 4
     assert len(rows_in(filled)["shuffled_response"]) == COPIES
 
 
 def test_killed_restore_stores_everything_or_nothing(kind, filled, empty_database, keys, tmp_path, report):
-    """Killed when it has so much of the file: each other time a part, and then all of it and a moment more."""
-    file, pipe, dice = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
+    """Killed after reading a given part of the file: alternately a part, and all of it plus a moment."""
+    file, pipe, rng = tmp_path / "backup", tmp_path / "pipe", random.Random(SEED)
     measured(filled, keys, "backup", file)
     whole, url = file.read_bytes(), empty_database(kind)
     os.mkfifo(pipe)
     killed = everything = 0
     for number in range(KILLS):
         process = begin(url, keys, "restore", pipe)
-        with pipe.open("wb", buffering=0) as end:
-            for at in range(0, (dice.randrange(len(whole)), len(whole))[number % 2], 4096):
-                end.write(whole[at : at + 4096])  # waits while the pipe is full
+        with pipe.open("wb", buffering=0) as writer:
+            for at in range(0, (rng.randrange(len(whole)), len(whole))[number % 2], 4096):
+                writer.write(whole[at : at + 4096])  # waits while the pipe is full
             if number % 2 == 0:
                 killed += kill(process, 0)
         if number % 2:
-            killed += kill(process, dice.uniform(0, 1))
+            killed += kill(process, rng.uniform(0, 1))
         found = rows_in(url)
         assert (len(found["shuffled_response"]), len(found["audit_event"])) in ((0, 0), (COPIES, 1))
         if found["shuffled_response"]:
             everything, url = everything + 1, empty_database(kind)
-    report(f"{kind}: of {KILLS} restores {killed} killed; {everything} had stored everything, the others nothing")
+    report(f"{kind}: of {KILLS} restores {killed} killed; {everything} stored everything, the others nothing")
     assert killed >= KILLS // 2
     measured(url, keys, "restore", file)
 
 
 def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, request, tmp_path, report):
-    """A wave of visitors presses Send as soon as a backup is under way; nobody waits for it, and it is of one moment."""
+    """Many visitors press Send as soon as a backup starts; none waits for it, and it is a consistent snapshot."""
     settings = {"SCREENING_RATE_LIMIT_REQUESTS": "100000 per hour"}
     if kind == "postgresql":
         settings["SCREENING_DATABASE_URL"] = request.getfixturevalue("cluster").copy_of("template0")
-    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as hands:
+    with LiveServer(tmp_path, "--workers", "2", **settings) as server, ThreadPoolExecutor(8) as pool:
         fill(server.database, COPIES)
-        patients = list(hands.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
+        patients = list(pool.map(lambda number: Patient(server, number), range(WAVES * A_WAVE)))
         ready = time.monotonic() + MIN_FORM_SECONDS + 1
-        while time.monotonic() < ready:  # nobody sends a form faster than it can be read
-            patients[0].ask("GET", "/healthz")
+        while time.monotonic() < ready:  # the minimum time on a form
+            patients[0].request("GET", "/healthz")
         known, beside, backups = [], 0, []
         for wave in range(WAVES):
             folder = tmp_path / f"wave {wave}"
@@ -229,8 +228,8 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
             before, process = set(known), begin(server.database, tmp_path / "keys", "backup", folder / "backup")
             while written(folder) < 0:
                 assert not ends_within(process, 0.001)
-            for shown in hands.map(Patient.send, patients[wave * A_WAVE :][:A_WAVE]):
-                assert shown is not None, "nobody is kept from sending"
+            for shown in pool.map(Patient.send, patients[wave * A_WAVE :][:A_WAVE]):
+                assert shown is not None, "a backup blocks no request"
                 known.append(reference_code.fingerprint(shown))
                 beside += process.poll() is None
             assert process.wait(60) == 0
@@ -242,7 +241,5 @@ def test_backup_under_traffic_is_a_consistent_snapshot(kind, empty_database, req
             found = set(references_in(restored))
             assert before <= found <= after
             counts.append(len(found))
-        report(
-            f"{kind}: {len(known)} requests came, {beside} were answered while a backup was made; they hold {counts}"
-        )
+        report(f"{kind}: {len(known)} requests came, {beside} were answered during a backup; the backups have {counts}")
         assert beside

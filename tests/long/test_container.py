@@ -1,7 +1,7 @@
-"""The steps of the container file, carried out on this machine in a folder that stands for ``/app``.
+"""The steps of the container file, executed on this machine in a folder that stands for ``/app``.
 
-No container engine is needed: a step copies what the ignore file lets a build see, or is a command run
-in that folder. Then the site is started by the file's own command and asked for a page.
+No container engine is needed: a step copies files of the build context, or is a command that is run in that folder.
+Then the site is started by the file's own command and asked for a page.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from screening.config import ROOT
-from tests.support.containerfile import command, copies, seen_by_a_build, steps
+from tests.support.containerfile import build_context, command, copies, steps
 from tests.support.ports import HeldPort
 
 
 class Container:
-    """A folder in which the steps are carried out, and what runs there afterwards."""
+    """A folder in which the steps are executed, and the container's command afterwards."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,8 +30,8 @@ class Container:
         self.environment = {**own, "PATH": f"{python}:/usr/bin:/bin"}
 
     def build(self) -> None:
-        """Every step, in order."""
-        seen, copied = list(seen_by_a_build(ROOT)), copies()
+        """Execute every step, in order."""
+        seen, copied = list(build_context(ROOT)), copies()
         for name, rest in steps():
             if name == "ENV":
                 self.environment = dict(pair.split("=", 1) for pair in rest.split()) | self.environment
@@ -44,7 +44,7 @@ class Container:
                 self.run("/bin/sh", "-euc", rest)
 
     def copy(self, seen: list[str], source: str, target: str) -> None:
-        """A file, into a folder where the target ends with a slash; or what is in a folder, into another."""
+        """Copy a file, to a folder if the target ends with a slash; or the contents of a folder to another."""
         files = [file for file in seen if file == source or file.startswith(f"{source}/")]
         assert files, f"nothing to copy as {source}"
         for file in files:
@@ -54,13 +54,13 @@ class Container:
             shutil.copy(ROOT / file, to)
 
     def run(self, *words: str) -> str:
-        """A command in the folder; what it printed."""
+        """Run a command in the folder; return its output."""
         done = subprocess.run(words, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
     def files(self) -> dict[str, int]:
-        """Everything outside ``instance/``, with when it was changed."""
+        """Return every file outside ``instance/`` with its modification time."""
         found = (file for file in self.folder.rglob("*") if file.is_file())
         paths = {str(file.relative_to(self.folder)): file.stat().st_mtime_ns for file in found}
         return {path: at for path, at in paths.items() if not path.startswith("instance/")}
@@ -85,7 +85,7 @@ def test_container_build_serves_the_site(container, report, tmp_path):
     with (tmp_path / "log").open("w") as log:
         running = subprocess.Popen(words, cwd=container.folder, env=container.environment, stdout=log, stderr=log)
     try:
-        page = ask(port, running)
+        page = fetch(port, running)
         assert b"tel:988" in page and b"Demo Spine and Pain Clinic" in page
         ready = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         ready.request("GET", "/readyz")
@@ -95,12 +95,12 @@ def test_container_build_serves_the_site(container, report, tmp_path):
         running.terminate()
         running.wait(30)
         held.release()
-    assert container.files() == before, "nothing but instance/ is written to"
+    assert container.files() == before, "only instance/ is written to"
     report("served its start page; wrote to instance/ only")
 
 
-def ask(port: int, running: subprocess.Popen) -> bytes:
-    """The start page, as soon as the server takes connections."""
+def fetch(port: int, running: subprocess.Popen) -> bytes:
+    """Return the start page, as soon as the server accepts connections."""
     while True:
         assert running.poll() is None, "the server ended"
         try:

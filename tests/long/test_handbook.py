@@ -1,4 +1,4 @@
-"""Every command of every page of the handbook is run as written, in a checkout of its own."""
+"""Every command of every page of the handbook runs as written, in a checkout of its own."""
 
 from __future__ import annotations
 

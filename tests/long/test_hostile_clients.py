@@ -1,6 +1,6 @@
-"""Clients that mean harm to the server itself, without a proxy in front: it stays up, and other visitors are served.
+"""Hostile clients without a proxy in front: the server stays up, and other visitors are served.
 
-Attackers come from other addresses of this machine (127.0.0.2 and on), visitors from 127.0.0.1.
+Attackers connect from 127.0.0.2 and following addresses, visitors from 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.bench.load import Connection, journey
 from tests.support.live_server import LiveServer
 
 JOURNEYS = 4
-"""Each has 24 requests; before each one is connected anew, as a new visitor is."""
+"""Number of visitors. Each sends 24 requests, each on a new connection, as new visitors do."""
 
 SLOWEST = 2.0
-"""Seconds for the p95 of a visitor's requests meanwhile, on a machine that may be busy with other things."""
+"""Maximum p95 of a visitor's requests in seconds, on a machine that may be busy."""
 
-MOST_GROWTH = 60.0
-"""MB both workers may grow under an attack of 300 connections."""
+MAX_GROWTH = 60.0
+"""Maximum growth of both workers in MB under an attack of 300 connections."""
 
 HOST = b"Host: localhost\r\n"
 FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
@@ -42,20 +42,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("attacked")
     with LiveServer(folder, "--workers", "2") as running:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for the attackers, not for the server
-        Meanwhile(running)
+        OtherVisitors(running)
         yield running
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert "Traceback" not in running.log.read_text()
 
 
 class Slow:
-    """Connections that begin something and then send little or nothing. One that is closed is opened anew."""
+    """Connections that send a start and then little or nothing; closed ones are reopened."""
 
     def __init__(
-        self, server: LiveServer, count: int, begin: bytes, drip: bytes = b"", addresses: int = 1, reads: bool = True
+        self, server: LiveServer, count: int, begin: bytes, trickle: bytes = b"", addresses: int = 1, reads: bool = True
     ) -> None:
         self.target = ("127.0.0.1", server.port)
-        self.count, self.begin, self.drip, self.reads = count, begin, drip, reads
+        self.count, self.begin, self.trickle, self.reads = count, begin, trickle, reads
         self.sources = [f"127.0.0.{2 + n}" for n in range(addresses)]
         self.answers: Counter[str] = Counter()
         self.opened = 0
@@ -82,10 +82,10 @@ class Slow:
         while not self._over.wait(0 if self.reads else 0.3):
             for key, _ in self._waits.select(0.3) if self.reads else ():
                 self._hear(key.fileobj)  # type: ignore[arg-type]
-            if self.drip:
+            if self.trickle:
                 for key in list(self._waits.get_map().values()):
                     with contextlib.suppress(OSError):
-                        key.fileobj.send(self.drip)  # type: ignore[union-attr]
+                        key.fileobj.send(self.trickle)  # type: ignore[union-attr]
 
     def _open(self) -> None:
         one = socket.socket()
@@ -116,8 +116,8 @@ class Slow:
             self._open()
 
 
-class Meanwhile:
-    """What other visitors see: how long their requests take, in seconds."""
+class OtherVisitors:
+    """Other visitors during an attack: the times of their requests, in seconds."""
 
     def __init__(self, server: LiveServer) -> None:
         self.times: list[float] = []
@@ -126,7 +126,7 @@ class Meanwhile:
             connection = Connection(server.port)
             self.times.append(time.perf_counter() - began)
             with contextlib.closing(connection.socket):
-                journey(connection, "site")  # fails unless every form is taken and the summary comes
+                journey(connection, "site")  # fails unless every form is accepted and the summary is shown
             self.times += connection.times
         self.times.sort()
 
@@ -135,8 +135,8 @@ class Meanwhile:
         return self.times[int(len(self.times) * 0.95)]
 
 
-def ask(server: LiveServer, data: bytes, finished: bool = False) -> bytes:
-    """Send bytes as they are; all that comes back until the server closes, or the one answer."""
+def exchange(server: LiveServer, data: bytes, finished: bool = False) -> bytes:
+    """Send raw bytes; return everything until the server closes the connection, or one answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
         with contextlib.suppress(ConnectionError):  # it may answer and close before all is sent
             connection.sendall(data)
@@ -154,7 +154,7 @@ def statuses(answer: bytes) -> list[bytes]:
 
 
 SHEET: bytes = json.loads((assets.BUILT / "manifest.json").read_text())["visitor.css"].encode()
-SLOW = {
+SLOW_ATTACKS = {
     "silence": (b"", b""),
     "headers a byte at a time": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Slow: ", b"a"),
     "a form a byte at a time": (POST + b"Content-Length: 60000\r\n\r\nsadness=", b"1"),
@@ -164,47 +164,47 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("attack", SLOW)
+@pytest.mark.parametrize("attack", SLOW_ATTACKS)
 def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
-    begin, drip = SLOW[attack]
+    begin, trickle = SLOW_ATTACKS[attack]
     reads = attack != "answers that nobody reads"
-    calm, before = Meanwhile(server), megabytes(server.process.pid)
-    with Slow(server, 300, begin, drip, reads=reads) as slow:
-        meanwhile, during = Meanwhile(server), megabytes(server.process.pid)
+    baseline, before = OtherVisitors(server), megabytes(server.process.pid)
+    with Slow(server, 300, begin, trickle, reads=reads) as slow:
+        under_attack, during = OtherVisitors(server), megabytes(server.process.pid)
     report(
-        f"{attack}: 300 connections, {slow.opened - 300} opened anew, answers {dict(slow.answers)}; "
-        f"visitors' p95 {meanwhile.p95 * 1000:.0f} ms, before {calm.p95 * 1000:.0f} ms; {before:.0f} to {during:.0f} MB"
+        f"{attack}: 300 connections, {slow.opened - 300} reopened, answers {dict(slow.answers)}; "
+        f"visitors' p95 {under_attack.p95 * 1000:.0f} ms, before {baseline.p95 * 1000:.0f} ms; {before:.0f} to {during:.0f} MB"
     )
-    assert meanwhile.p95 < SLOWEST
-    assert during - before < MOST_GROWTH
+    assert under_attack.p95 < SLOWEST
+    assert during - before < MAX_GROWTH
     assert "500" not in slow.answers
 
 
 def test_excess_silent_connections_only_delay_visitors(server, report):
     with Slow(server, 2500, b"GET / HTTP/1.1\r\n") as slow:
-        meanwhile = Meanwhile(server)
-    slowest = meanwhile.times[-1]
+        under_attack = OtherVisitors(server)
+    slowest = under_attack.times[-1]
     report(
-        f"2,500 connections that send half a header, {slow.opened - 2500} opened anew: visitors' p95 "
-        f"{meanwhile.p95 * 1000:.0f} ms, the slowest {slowest:.1f} s"
+        f"2,500 connections that send half a header, {slow.opened - 2500} reopened: visitors' p95 "
+        f"{under_attack.p95 * 1000:.0f} ms, the slowest {slowest:.1f} s"
     )
     assert slowest < 30
 
 
 def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
-    """They can keep others from sending forms; a proxy in front prevents it, since it takes bodies in itself."""
-    begin, drip = SLOW["a form that never comes"]
-    with Slow(server, 400, begin, drip, addresses=20) as slow:
+    """They can prevent others from sending forms; a proxy in front avoids this, because it buffers request bodies."""
+    begin, trickle = SLOW_ATTACKS["a form that never comes"]
+    with Slow(server, 400, begin, trickle, addresses=20) as slow:
         times = []
         for path in (b"/check/sadness", b"/help-now", b"/healthz", b"/") * 10:
             connection = Connection(server.port)
             with contextlib.closing(connection.socket):
-                status, _ = connection.ask(b"GET", path)
+                status, _ = connection.request(b"GET", path)
             assert status == 200
             times += connection.times
         connection = Connection(server.port)
         with contextlib.closing(connection.socket):
-            status, page = connection.ask(b"POST", b"/check/hopelessness", b"hopelessness=3")
+            status, page = connection.request(b"POST", b"/check/hopelessness", b"hopelessness=3")
         assert status in (200, 503) and b"tel:988" in page
     times.sort()
     report(
@@ -223,12 +223,12 @@ def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
 )
 def test_body_of_100_megabytes_is_refused_in_little_memory(server, report, name, head):
     before = megabytes(server.process.pid)
-    answers = [ask(server, POST + head + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 1500) for _ in range(3)]
+    answers = [exchange(server, POST + head + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 1500) for _ in range(3)]
     grown = megabytes(server.process.pid) - before
     first = {answer.partition(b"\r\n")[0].decode() for answer in answers if answer}
     report(f"100 MB {name}: {first or 'closed'}; grew by {grown:.1f} MB")
     assert first <= {"HTTP/1.1 413 Payload Too Large", "HTTP/1.1 400 Bad Request"}
-    assert grown < MOST_GROWTH
+    assert grown < MAX_GROWTH
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -251,7 +251,7 @@ HIDDEN = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
     ],
 )
 def test_smuggled_request_is_not_answered(server, report, name, request_bytes):
-    answer = ask(server, request_bytes)
+    answer = exchange(server, request_bytes)
     report(f"{name}: {b' '.join(statuses(answer)).decode() or 'closed'}")
     assert len(statuses(answer)) <= 1 and not answer.endswith(b"ok\n"), "one request, one answer"
     assert b"500" not in statuses(answer)
@@ -266,57 +266,57 @@ def test_oversized_headers_and_urls_cause_no_server_error(server, report):
         "an address of 1 MB": b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
         "a query of 60 kB": b"GET /?" + b"a=1&" * 15_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n",
     }.items():
-        answer = ask(server, asked)
+        answer = exchange(server, asked)
         report(f"{name}: {b' '.join(statuses(answer)).decode() or 'closed'}")
         assert not [code for code in statuses(answer) if code.startswith(b"5")]
 
 
 @pytest.mark.parametrize(("count", "size"), [(50, 4000), (2000, 50), (1, 60_000)])
 def test_large_foreign_cookies_block_no_page(server, count, size):
-    """Another site of the clinic's domain can set so many, and the visitor cannot help it."""
+    """Another site on the clinic's domain can set that many, and the visitor cannot remove them."""
     bomb = (
         b"Cookie: " + b"; ".join(b"c%d=%s" % (n, b"x" * size) for n in range(count)) + b"\r\nConnection: close\r\n\r\n"
     )
     for path in (b"/", b"/check/sadness", b"/help-now", b"/consultation", b"/nowhere"):
-        answer = ask(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + bomb)
+        answer = exchange(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + bomb)
         assert statuses(answer) == [b"404" if path == b"/nowhere" else b"200"] and b"app-strip" in answer
-    answer = ask(
+    answer = exchange(
         server, b"POST /check/hopelessness HTTP/1.1\r\n" + FORM + b"Content-Length: 14\r\n" + bomb + b"hopelessness=3"
     )
     assert statuses(answer) == [b"200"] and b"after_help" in answer
 
 
 def test_cross_site_form_is_refused_except_for_urgent_help(server):
-    theirs = FORM + b"Origin: https://evil.example\r\nConnection: close\r\n"
+    cross_site = FORM + b"Origin: https://evil.example\r\nConnection: close\r\n"
     for path, body in ((b"/check/sadness", b"sadness=1"), (b"/more-time", b""), (b"/consultation/review", b"name=x")):
-        answer = ask(
-            server, b"POST " + path + b" HTTP/1.1\r\n" + theirs + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        answer = exchange(
+            server, b"POST " + path + b" HTTP/1.1\r\n" + cross_site + b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         assert statuses(answer) == [b"400"] and b"app-strip" in answer, path
-    urgent = b"POST /check/hopelessness HTTP/1.1\r\n" + theirs + b"Content-Length: 14\r\n\r\nhopelessness=3"
-    assert statuses(ask(server, urgent)) == [b"200"]
+    urgent = b"POST /check/hopelessness HTTP/1.1\r\n" + cross_site + b"Content-Length: 14\r\n\r\nhopelessness=3"
+    assert statuses(exchange(server, urgent)) == [b"200"]
 
 
 def test_every_page_forbids_framing(server):
     for path in (b"/", b"/nowhere", b"/help-now", b"/healthz", b"/staff/sign-in", b"/" + b"a" * 9000):
-        answer = ask(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n").lower()
+        answer = exchange(server, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n").lower()
         assert b"x-frame-options: deny" in answer and b"frame-ancestors 'none'" in answer, path
-    unlike = ask(server, POST + CHUNKED + b"\r\n0\r\n\r\n").lower()
-    assert b"x-frame-options: deny" in unlike and b"frame-ancestors 'none'" in unlike
+    chunked = exchange(server, POST + CHUNKED + b"\r\n0\r\n\r\n").lower()
+    assert b"x-frame-options: deny" in chunked and b"frame-ancestors 'none'" in chunked
 
 
 def test_pipelined_requests_are_all_answered(server):
     paths = [b"/healthz", b"/help-now"] * 50
     asked = b"".join(b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n" for path in paths)
     last = b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
-    answer = ask(server, asked + last)
+    answer = exchange(server, asked + last)
     assert statuses(answer) == [b"200"] * 101 and answer.endswith(b"ok\n")
 
 
 def test_incomplete_form_is_refused(server):
-    """Half a telephone number must not be stored as a whole one."""
-    answer = ask(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
-    assert statuses(answer) in ([b"400"], []), "an answer, if the server still has someone to give it to"
+    """A truncated phone number must not be stored as a complete one."""
+    answer = exchange(server, POST + b"Content-Length: 100\r\n\r\nsadness=1", finished=True)
+    assert statuses(answer) in ([b"400"], []), "an incomplete request gets 400 or no answer"
     for _ in range(50):
-        ask(server, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", finished=True)
-    Meanwhile(server)
+        exchange(server, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", finished=True)
+    OtherVisitors(server)

@@ -1,9 +1,8 @@
-"""An insider with the whole database tries to pair visitors' arrivals with mixed copies.
+"""An insider with the whole database tries to link visitors' arrivals to shuffled responses.
 
-He knows the order in which 2,000 copies arrived (the holding file's write-ahead log shows it) and
-has every order that storage can give away: row by row, byte by byte in the files, by id, by ctid,
-xmin and cmin. The answers themselves are left out of the attack: they are the truth it is measured
-by. Without mixing the same attack must succeed, or it proves nothing.
+The attacker knows the order in which 2,000 responses arrived (the pending database's write-ahead log shows it), and
+every order that storage can reveal: by row, by byte in the files, by id, by ctid, xmin and cmin. The answers are not
+part of the attack: they are the ground truth. Without shuffling the same attack must succeed, as a control.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from screening.responses import StoreResult, record, shuffling
 from tests.support.databases import close
 from tests.support.linkage import (
     ARRIVALS,
-    MOST_CORRELATION,
-    MOST_HITS,
+    MAX_CORRELATION,
+    MAX_HITS,
     codes,
     correlation,
     hits,
@@ -50,12 +49,12 @@ def commands(database_url):
 
 
 def arrive(questionnaire) -> list[int]:
-    """Let copies arrive one by one; gives their serials in that order."""
-    dice = random.Random(SEED)
-    serials = dice.sample(range(4**7), ARRIVALS)
+    """Store responses one by one; return their serials in that order."""
+    rng = random.Random(SEED)
+    serials = rng.sample(range(4**7), ARRIVALS)
     for serial in serials:
         answers = {**codes(serial), "consent": "yes", "age": "declined"}
-        response_id = f"{dice.getrandbits(128):032x}"
+        response_id = f"{rng.getrandbits(128):032x}"
         assert record(response_id, questionnaire, answers, "2026-11", stored_before=False) is StoreResult.PENDING
     return serials
 
@@ -66,7 +65,7 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
     if kind == "sqlite":
         shown = in_bytes(tmp_path / "site-pending.sqlite-wal", arrived)
         early = [serial for serial in arrived if serial in set(shown)]
-        report(f"{kind}: before mixing, the log of the holding file shows {len(early)} arrivals")
+        report(f"{kind}: before shuffling, the write-ahead log shows {len(early)} arrivals")
     before = {row[0] for row in rows("pending", "SELECT id FROM pending_response")}
     assert shuffling.shuffle(11).moved == ARRIVALS
     after = {row[0] for row in rows(None, "SELECT id FROM shuffled_response")}
@@ -76,10 +75,10 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
     for name, order in attacks.items():
         right, rho = hits(arrived, order), correlation(arrived, order)
         report(f"{kind}: {name}: {right} of {ARRIVALS} pairs right (chance: 1), correlation {rho:+.3f}")
-        assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION
+        assert right <= MAX_HITS and abs(rho) <= MAX_CORRELATION
     if kind == "postgresql":
         (one,) = rows(None, "SELECT count(DISTINCT xmin::text) FROM shuffled_response")
-        assert one == (1,), "one transaction for all"
+        assert one == (1,), "one transaction for all rows"
     else:
         left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         found = sum(id_.encode() in left for id_ in before)
@@ -88,9 +87,9 @@ def test_storage_order_links_arrivals_no_better_than_chance(commands, questionna
 
 
 def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, report):
-    """The control: rows kept one by one as they come, the way a plain table is filled."""
-    dice = random.Random(SEED)
-    arrived = dice.sample(range(4**7), ARRIVALS)
+    """The control: rows stored one by one on arrival, as in a plain table."""
+    rng = random.Random(SEED)
+    arrived = rng.sample(range(4**7), ARRIVALS)
     engine = db.engines[None]
     number = "INTEGER PRIMARY KEY" if engine.dialect.name == "sqlite" else "SERIAL PRIMARY KEY"
     with engine.begin() as connection:
@@ -100,46 +99,48 @@ def test_attack_succeeds_on_unshuffled_rows(commands, questionnaire, tmp_path, r
             connection.execute(text("INSERT INTO plain (answers) VALUES (:a)"), {"a": json.dumps(codes(serial))})
     for name, order in orders("plain", arrived, tmp_path).items():
         right, rho = hits(arrived, order), correlation(arrived, order)
-        report(f"{engine.dialect.name}, control without mixing: {name}: {right} of {ARRIVALS}, correlation {rho:+.3f}")
+        report(
+            f"{engine.dialect.name}, control without shuffling: {name}: {right} of {ARRIVALS}, correlation {rho:+.3f}"
+        )
         if name.startswith(("as rows lie", "by")) and "bytes" not in name:
             assert right == ARRIVALS
 
 
 def test_killed_shuffle_loses_and_duplicates_nothing(questionnaire, database_url, report):
     app = create_commands_app({"DATABASE_URL": database_url})
-    dice = random.Random(SEED)
+    rng = random.Random(SEED)
     with app.app_context():
         arrived = sorted(arrive(questionnaire))
         killed = finished = 0
         environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
         command = [sys.executable, "-m", "flask", "responses", "shuffle"]
-        # Runs that find too few to mix tell how long it takes to get there: kills fall about then. The first is slow.
+        # Runs without enough to shuffle measure the time until shuffling starts; kills occur after it. The first is slow.
         times = []
         for _ in range(3):
             began = time.monotonic()
-            mixes_nothing = environment | {"SCREENING_MIN_GROUP_SIZE": "1000000"}
-            subprocess.run(command, cwd=ROOT, env=mixes_nothing, check=True, capture_output=True)
+            shuffles_nothing = environment | {"SCREENING_MIN_GROUP_SIZE": "1000000"}
+            subprocess.run(command, cwd=ROOT, env=shuffles_nothing, check=True, capture_output=True)
             times.append(time.monotonic() - began)
-        there = min(times)
+        start_seconds = min(times)
         for attempt in range(25):
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
-                process.wait(None if attempt % 6 == 5 else there * dice.uniform(0.7, 1.3))
+                process.wait(None if attempt % 6 == 5 else start_seconds * rng.uniform(0.7, 1.3))
                 finished += 1
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed += 1
             if attempt % 5 == 4:  # more visitors in between
-                extra = dice.sample(sorted(set(range(4**7)) - set(arrived)), 30)
+                extra = rng.sample(sorted(set(range(4**7)) - set(arrived)), 30)
                 for serial in extra:
                     answers = {**codes(serial), "consent": "yes", "age": "declined"}
-                    record(f"{dice.getrandbits(128):032x}", questionnaire, answers, "2026-11", stored_before=False)
+                    record(f"{rng.getrandbits(128):032x}", questionnaire, answers, "2026-11", stored_before=False)
                 arrived = sorted([*arrived, *extra])
         shuffling.shuffle(5)
         stored = sorted(serial_of(row[0]) for row in rows(None, "SELECT answers FROM shuffled_response"))
-        waiting = sorted(serial_of(row[0]) for row in rows("pending", "SELECT answers FROM pending_response"))
-        report(f"{killed} runs killed, {finished} finished: {len(stored)} mixed, {len(waiting)} wait")
-        assert sorted(stored + waiting) == arrived
+        pending = sorted(serial_of(row[0]) for row in rows("pending", "SELECT answers FROM pending_response"))
+        report(f"{killed} runs killed, {finished} finished: {len(stored)} shuffled, {len(pending)} pending")
+        assert sorted(stored + pending) == arrived
         assert killed >= 5
     close(app)

@@ -1,4 +1,4 @@
-"""The limits counted in a real Redis: together for every process and node, by nothing that tells an address."""
+"""Rate limits counted in a real Redis: shared by every process and node, with no address stored."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ def store(tmp_path):
 
 @pytest.fixture
 def nodes(make_site, store):
-    """Two sites with one store, as two nodes have them."""
+    """Two sites with one store, as on two nodes."""
     scheme = store.url.replace("redis:", "valkey:")
     return [make_site(RATE_LIMIT_FORMS=f"{FEW} per hour", RATE_LIMIT_STORAGE_URL=url) for url in (store.url, scheme)]
 
 
 def send(node, address="192.0.2.7"):
-    """Send a form to a node from an address; the status."""
+    """Send a form to a node from an address; return the status."""
     visitor = Visitor(node)
     page = visitor.get("/check/sadness")
     form = page.form("/check/sadness")
     token = form.find("input", attrs={"name": "csrf_token"})["value"]
-    fields, from_there = {"csrf_token": token, "sadness": "1"}, {"REMOTE_ADDR": address}
-    return visitor.post("/check/sadness", fields, follow=False, environ_overrides=from_there).status
+    fields, to_address = {"csrf_token": token, "sadness": "1"}, {"REMOTE_ADDR": address}
+    return visitor.post("/check/sadness", fields, follow=False, environ_overrides=to_address).status
 
 
 def test_nodes_share_rate_limits_without_storing_addresses(nodes, store, report):
     statuses = [send(nodes[number % 2]) for number in range(FEW + 3)]
     assert statuses == [303] * FEW + [429] * 3
-    assert [send(node, "2001:db8::77") for node in nodes] == [303, 303], "another address has a count of its own"
+    assert [send(node, "2001:db8::77") for node in nodes] == [303, 303], "each address is counted separately"
     held = store.holds()
     assert sorted(held.values()) == ["2", str(FEW + 3)]
     for key in held:
@@ -59,10 +59,10 @@ def test_unavailable_rate_limit_storage_refuses_no_form(nodes, store, how, repor
     took = time.perf_counter() - began
     store.start() if how == "killed" else store.go_on()
     began = time.perf_counter()
-    assert [send(nodes[0]) for _ in range(30)] == [303] * 30, "still resting"
-    held_up = took - (time.perf_counter() - began)
-    report(f"{how}: 30 forms took {took:.2f} s, {max(0.0, held_up):.2f} s longer than 30 when it is not asked")
-    assert held_up < 8 * SHARED_SECONDS, "not one wait for each form, which would be 30"
+    assert [send(nodes[0]) for _ in range(30)] == [303] * 30, "the circuit is still open"
+    delay = took - (time.perf_counter() - began)
+    report(f"{how}: 30 forms took {took:.2f} s, {max(0.0, delay):.2f} s longer than 30 without the store")
+    assert delay < 8 * SHARED_SECONDS, "not one wait for each form, which would be 30"
     late = time.monotonic() + 3 * RECONNECT_SECONDS
     while send(nodes[0]) == 303:
-        assert time.monotonic() < late, "it counts again"
+        assert time.monotonic() < late, "limits apply again"

@@ -1,4 +1,4 @@
-"""Ten times as many as can be served: most are told at once to come back, the others are served, and crisis help always is."""
+"""Ten times the capacity: most requests are refused at once, the others are served, and crisis help always is."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
 from tests.support.live_server import LiveServer
 
-TIMES_OVER = 10
-LEAST_OVER = 5
-"""The senders work on the same processors as the server, so on a busy machine they do not reach ten times."""
+OVERLOAD_FACTOR = 10
+MIN_OVERLOAD_FACTOR = 5
+"""Minimum overload factor: the senders share the server's processors, so a busy machine does not reach ten."""
 
 SECONDS = 10.0
 WORKERS = 2
 SENDERS = 2
-LANES = 300
-"""Connections each sender has: as many requests may be under way at once as a crowd of browsers would have."""
+CONNECTIONS = 300
+"""Connections of each sender: as many requests may be in flight at once as a crowd of browsers would have."""
 
-MOST_GROWTH = 120.0
-"""MB both workers may grow: up to 128 threads each, and the answers under way on 600 connections."""
+MAX_GROWTH = 120.0
+"""Maximum growth of both workers in MB: up to 128 threads each, and the answers in flight on 600 connections."""
 
-MOST_CREEP = 20.0
-"""MB they may grow from the first half of the rush to the second: whatever it takes, it has by then."""
+MAX_LATE_GROWTH = 20.0
+"""Maximum growth in MB from the first half of the overload to the second."""
 
-LONGEST_RECOVERY = 5.0
+MAX_RECOVERY_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def server(tmp_path) -> Iterator[LiveServer]:
         yield running
 
 
-def rush(server: LiveServer, rate: float, seconds: float, lanes: int, cookie: str) -> list[dict[str, Any]]:
-    """Let the senders loose, each in a process of its own with its share of the rate."""
-    share = [str(server.port), str(rate / SENDERS), str(seconds), str(lanes), "/summary", cookie]
+def overload(server: LiveServer, rate: float, seconds: float, connections: int, cookie: str) -> list[dict[str, Any]]:
+    """Start the senders, each in a process of its own with its share of the rate."""
+    share = [str(server.port), str(rate / SENDERS), str(seconds), str(connections), "/summary", cookie]
     command = [sys.executable, "-m", "tests.support.overload", *share]
     senders = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(SENDERS)]
     return [json.loads(sender.communicate()[0]) for sender in senders]
@@ -60,10 +60,10 @@ def percentile(values: list[float], share: float) -> float:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
-class InNeed:
-    """Somebody who needs help while the crowd is there, again and again, each time on a new connection."""
+class HelpSeeker:
+    """A visitor who opens crisis help during the overload, repeatedly, each time on a new connection."""
 
-    ASKS = (
+    REQUESTS = (
         (b"GET", b"/help-now", b"", 200, b"tel:988"),
         (b"POST", b"/check/hopelessness", b"hopelessness=3", 200, b"after_help"),
         (b"POST", b"/leave", b"", 303, b""),
@@ -76,36 +76,36 @@ class InNeed:
         self.times: list[float] = []
         self.pages: list[tuple[int, bytes]] = []
         self.memory: list[float] = []
-        self._over = Event()
+        self._stopped = Event()
         self._thread = Thread(target=self._run)
 
-    def __enter__(self) -> InNeed:
+    def __enter__(self) -> HelpSeeker:
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(0.05):
-            for method, path, body, expected, holds in self.ASKS:
+        while not self._stopped.wait(0.05):
+            for method, path, body, expected, holds in self.REQUESTS:
                 try:
-                    status, page, took = self._ask(method, path, body)
+                    status, page, took = self._request(method, path, body)
                 except OSError as error:
                     self.failed.append(f"{path!r}: {error!r}")
                     continue
                 self.times.append(took * 1000)
                 if status != expected or holds not in page:
                     self.failed.append(f"{path!r}: {status}")
-            self.pages.append(self._ask(b"GET", b"/check/sadness", b"")[:2])
+            self.pages.append(self._request(b"GET", b"/check/sadness", b"")[:2])
             self.memory.append(megabytes(self.server.process.pid))
 
-    def _ask(self, method: bytes, path: bytes, body: bytes) -> tuple[int, bytes, float]:
+    def _request(self, method: bytes, path: bytes, body: bytes) -> tuple[int, bytes, float]:
         began = time.perf_counter()
         connection = Connection(self.server.port)
         with contextlib.closing(connection.socket):
-            status, page = connection.ask(method, path, body)
+            status, page = connection.request(method, path, body)
         return status, page, time.perf_counter() - began
 
 
@@ -114,50 +114,50 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
     with contextlib.closing(walker.socket):
         journey(walker, "site")
         cookie = "; ".join(f"{name.decode()}={value.decode()}" for name, value in walker.cookies.items())
-    rush(server, 0, 1, 8, cookie)
-    calm = rush(server, 0, 4, 8, cookie)
-    capacity = len(times(calm, "200")) / 4
+    overload(server, 0, 1, 8, cookie)
+    baseline = overload(server, 0, 4, 8, cookie)
+    capacity = len(times(baseline, "200")) / 4
     before = megabytes(server.process.pid)
-    with InNeed(server) as in_need:
-        crowd = rush(server, TIMES_OVER * capacity, SECONDS, LANES, cookie)
+    with HelpSeeker(server) as help_seeker:
+        overloaded = overload(server, OVERLOAD_FACTOR * capacity, SECONDS, CONNECTIONS, cookie)
     ended = time.perf_counter()
-    usual = percentile(times(calm, "200"), 0.95)
+    usual = percentile(times(baseline, "200"), 0.95)
     recovered = seconds_until_usual(server, usual, ended)
     after = megabytes(server.process.pid)
 
-    served, refused = times(crowd, "200"), times(crowd, "503")
-    asked = sum(result["sent"] for result in crowd)
+    served, refused = times(overloaded, "200"), times(overloaded, "503")
+    sent_count = sum(result["sent"] for result in overloaded)
     report(f"16 at once: {capacity:.0f} summaries a second, p95 {usual:.0f} ms")
     report(
-        f"{asked / SECONDS:.0f} a second for {SECONDS:.0f} s, {asked / SECONDS / capacity:.1f} times as many: "
-        f"{len(refused) / asked:.0%} refused, p95 {percentile(refused, 0.95):.0f} ms; "
+        f"{sent_count / SECONDS:.0f} a second for {SECONDS:.0f} s, {sent_count / SECONDS / capacity:.1f} times as many: "
+        f"{len(refused) / sent_count:.0%} refused, p95 {percentile(refused, 0.95):.0f} ms; "
         f"{len(served) / SECONDS:.0f} a second served, p95 {percentile(served, 0.95):.0f} ms"
     )
     report(
-        f"crisis help, way out and health meanwhile: {len(in_need.times)} asked, {len(in_need.failed)} not answered, "
-        f"p95 {percentile(sorted(in_need.times), 0.95):.0f} ms"
+        f"crisis help, leave and health meanwhile: {len(help_seeker.times)} requests, {len(help_seeker.failed)} failed, "
+        f"p95 {percentile(sorted(help_seeker.times), 0.95):.0f} ms"
     )
     report(
-        f"{before:.0f} MB before, {max(in_need.memory):.0f} at most, {after:.0f} after; as usual after {recovered:.1f} s"
+        f"{before:.0f} MB before, {max(help_seeker.memory):.0f} at most, {after:.0f} after; as usual after {recovered:.1f} s"
     )
 
-    assert set().union(*(result["times"] for result in crowd)) == {"200", "503"}
-    assert asked / SECONDS > LEAST_OVER * capacity, "the senders were too slow to prove anything"
-    assert len(served) + len(refused) >= asked - SENDERS * LANES, "each is answered"
+    assert set().union(*(result["times"] for result in overloaded)) == {"200", "503"}
+    assert sent_count / SECONDS > MIN_OVERLOAD_FACTOR * capacity, "the senders were too slow for an overload"
+    assert len(served) + len(refused) >= sent_count - SENDERS * CONNECTIONS, "every request is answered"
     assert percentile(refused, 0.95) < 1000 and percentile(served, 0.95) < 3000
-    assert len(served) / SECONDS > capacity / 10, "it goes on serving"
-    assert not in_need.failed and len(in_need.times) > 40 and percentile(sorted(in_need.times), 0.95) < 3000
-    for status, page in in_need.pages:
+    assert len(served) / SECONDS > capacity / 10, "pages are still served"
+    assert not help_seeker.failed and len(help_seeker.times) > 40 and percentile(sorted(help_seeker.times), 0.95) < 3000
+    for status, page in help_seeker.pages:
         assert status in (200, 503) and b"tel:988" in page
-    half = len(in_need.memory) // 2
-    assert max(*in_need.memory, after) - before < MOST_GROWTH
-    assert max(*in_need.memory[half:], after) - max(in_need.memory[:half]) < MOST_CREEP
-    assert recovered < LONGEST_RECOVERY
-    assert told(server) >= len(refused) / 2, "each process tells its share in the log, within a minute or so"
+    half = len(help_seeker.memory) // 2
+    assert max(*help_seeker.memory, after) - before < MAX_GROWTH
+    assert max(*help_seeker.memory[half:], after) - max(help_seeker.memory[:half]) < MAX_LATE_GROWTH
+    assert recovered < MAX_RECOVERY_SECONDS
+    assert logged_refusals(server) >= len(refused) / 2, "each process logs its refusals at the end of a minute"
 
 
-def told(server: LiveServer) -> int:
-    """How many refusals the log tells of, once a process has told, which it does when a minute is over."""
+def logged_refusals(server: LiveServer) -> int:
+    """Return the number of refusals in the log, once a process has logged it at the end of a minute."""
     began = time.perf_counter()
     while time.perf_counter() - began < 90:
         found = re.findall(r"busy: (\d+) requests refused in the last minute", server.log.read_text())
@@ -165,11 +165,11 @@ def told(server: LiveServer) -> int:
             return sum(map(int, found))
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.process.wait(0.5)
-    raise AssertionError(f"{found}: not every process told")
+    raise AssertionError(f"{found}: not every process has logged its refusals")
 
 
 def seconds_until_usual(server: LiveServer, usual: float, since: float) -> float:
-    """Until twenty pages in a row take no longer than they usually do, with some grace."""
+    """Return the seconds until twenty pages in a row are about as fast as usual."""
     in_a_row = 0
     began = time.perf_counter()
     while in_a_row < 20 and time.perf_counter() - since < 60:
@@ -177,7 +177,7 @@ def seconds_until_usual(server: LiveServer, usual: float, since: float) -> float
             began = time.perf_counter()
         connection = Connection(server.port)
         with contextlib.closing(connection.socket):
-            status, _ = connection.ask(b"GET", b"/check/sadness")
-        quick = status == 200 and connection.times[0] * 1000 < 2 * usual
-        in_a_row = in_a_row + 1 if quick else 0
+            status, _ = connection.request(b"GET", b"/check/sadness")
+        fast = status == 200 and connection.times[0] * 1000 < 2 * usual
+        in_a_row = in_a_row + 1 if fast else 0
     return began - since

@@ -1,9 +1,9 @@
-"""Three nodes behind the shipped nginx, one PostgreSQL, one Redis; and everything that happens to them meanwhile.
+"""Three nodes behind the shipped nginx, with PostgreSQL and Redis, under faults and maintenance.
 
-Visitors walk, patients ask for calls and staff work all the time. Meanwhile a node is killed and comes
-back, keys are changed and the call-back key is turned by the steps of deploy/README.md, the database is
-migrated under the running code, Redis stops, and all nodes die at once. No answer and no acknowledged
-request is lost, every page gives crisis help, and whoever is signed in stays signed in.
+Visitors walk, patients send call-back requests and staff work all the time. Meanwhile a node is killed and restarted,
+keys are replaced and the call-back key is rotated by the steps of deploy/README.md, the database is migrated under the
+running code, Redis stops, and all nodes are killed at once. No answer and no acknowledged request is lost, every page
+gives crisis help, and every session stays signed in.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tests.support.live_server import LiveServer
 from tests.support.nginx import Nginx
 from tests.support.redis_server import Redis
 from tests.support.staff_client import Team
-from tests.support.traffic import Colleague, Crowd, Patient, Walker
+from tests.support.traffic import Patient, StaffUser, Traffic, Walker
 
-WALKERS, PATIENTS, COLLEAGUES = 4, 2, 2
+WALKERS, PATIENTS, STAFF = 4, 2, 2
 
 ADDED = """
 import sqlalchemy as sa
@@ -48,7 +48,7 @@ def upgrade(name):
         op.add_column("callback_request", sa.Column("added", sa.String(12)))
         op.create_table("added", sa.Column("id", sa.Integer, primary_key=True))
 """
-"""A migration as a next version might bring: it only adds."""
+"""An additive migration, as a next version could contain."""
 
 
 class Fleet:
@@ -72,8 +72,8 @@ class Fleet:
         for node in self.all:
             (node.folder / "keys").mkdir(parents=True, mode=0o700)
 
-    def lay(self, *purposes: str) -> None:
-        """Copy key files from the first node to every other that needs them, whole or not at all."""
+    def distribute_keys(self, *purposes: str) -> None:
+        """Copy key files from the first node to the others that need them, each atomically."""
         for node in (self.second, self.third):
             needed = PURPOSES["visitor"] + (PURPOSES["staff"] if node is self.second else ())
             for purpose in set(purposes) & set(needed):
@@ -82,20 +82,20 @@ class Fleet:
                 fresh.rename(fresh.with_suffix(".toml"))
 
     def restart_each(self, nginx: Nginx) -> None:
-        """One node after the other, while nobody is on it: the script's command says that it is out, and waits."""
+        """Restart the nodes in turn, each out of rotation: the script's command prints that it is out, and waits."""
         for node in self.all:
-            with nginx.around(node.port, "sh", "-c", "echo out; read back") as around:
-                assert around.stdout.readline() == "out\n", around.stderr.read()
+            with nginx.out_of_rotation(node.port, "sh", "-c", "echo out; read back") as out_of_rotation:
+                assert out_of_rotation.stdout.readline() == "out\n", out_of_rotation.stderr.read()
                 stop(node)
                 node.start()
-                _, said = around.communicate("back\n", timeout=120)
-            assert (around.returncode, said) == (0, "")
+                _, stderr = out_of_rotation.communicate("back\n", timeout=120)
+            assert (out_of_rotation.returncode, stderr) == (0, "")
 
     def __enter__(self) -> Fleet:
         self.first.flask("keys", "init")
         self.first.flask("db", "upgrade")
         self.first.flask("keys", "publish")
-        self.lay(*PURPOSES["visitor"], *PURPOSES["staff"])
+        self.distribute_keys(*PURPOSES["visitor"], *PURPOSES["staff"])
         for node in self.all:
             node.start()
         words = [sys.executable, "-m", "flask", "worker"]
@@ -111,22 +111,22 @@ class Fleet:
 
 
 def stop(node: LiveServer) -> None:
-    """As a service manager stops it."""
+    """Stop a node as a service manager does."""
     node.process.terminate()
     node.process.wait(60)
 
 
 def readiness(node: LiveServer) -> str:
-    """What a node says of itself to who runs it."""
+    """Return what a node's ``/readyz`` reports."""
     connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
     connection.request("GET", "/readyz")
-    told = connection.getresponse().read().decode()
+    printed = connection.getresponse().read().decode()
     connection.close()
-    return told
+    return printed
 
 
-def opened(database: str, keys: Path) -> tuple[set[str], set[str]]:
-    """The names and notes that the key files of a machine open."""
+def decrypted(database: str, keys: Path) -> tuple[set[str], set[str]]:
+    """Return the names and notes that these key files decrypt."""
     app, ring = create_commands_app({"DATABASE_URL": database, "KEYS_DIR": keys}), Keyring(keys, (CALLBACK, SEARCH))
     names, notes = set(), set()
     with app.app_context():
@@ -148,129 +148,131 @@ def test_node_failures_and_rotations_lose_no_acknowledged_data(tmp_path, databas
         ports = [node.port for node in fleet.all]
         assert {file.stem for file in (fleet.third.folder / "keys").iterdir()} == {DRAFT, FORMS}
         team = Team(make_site(DATABASE_URL=database, KEYS_DIR=fleet.first.folder / "keys", HTTPS=True, CLOCK=time.time))
-        hired = [team.add(f"colleague{number}", "callbacks", https=True) for number in range(COLLEAGUES)]
+        accounts = [team.add(f"colleague{number}", "callbacks", https=True) for number in range(STAFF)]
         with Nginx(tmp_path / "nginx", visitors=ports, staff=ports[:2]) as nginx:
-            crowd = Crowd(nginx)
-            crowd.enter("at rest")
-            patients = [Patient(crowd, number) for number in range(1, PATIENTS + 1)]
-            colleagues = [Colleague(crowd, number, member) for number, member in enumerate(hired, 1)]
-            for person in (*patients, *colleagues, *(Walker(crowd, n) for n in range(1, WALKERS + 1))):
-                crowd.bring(person)
+            traffic = Traffic(nginx)
+            traffic.begin_phase("at rest")
+            patients = [Patient(traffic, number) for number in range(1, PATIENTS + 1)]
+            staff_users = [StaffUser(traffic, number, member) for number, member in enumerate(accounts, 1)]
+            for user in (*patients, *staff_users, *(Walker(traffic, n) for n in range(1, WALKERS + 1))):
+                traffic.start(user)
             try:
-                live_through(crowd, fleet, store, tmp_path)
+                run_phases(traffic, fleet, store, tmp_path)
             finally:
-                crowd.go_home()
-        tell(crowd, report)
-        look_whether_all_is_there(fleet, database, patients, colleagues, report)
-        look_whether_nobody_was_written_down(fleet, nginx, store, report)
+                traffic.stop_all()
+        report_phases(traffic, report)
+        assert_all_acknowledged_stored(fleet, database, patients, staff_users, report)
+        assert_no_personal_data_stored(fleet, nginx, store, report)
 
 
-def live_through(crowd: Crowd, fleet: Fleet, store: Redis, folder: Path) -> None:
-    """Everything that happens, one after the other, while everybody goes on."""
-    crowd.until(journeys=4, requests=8, notes=4)
+def run_phases(traffic: Traffic, fleet: Fleet, store: Redis, folder: Path) -> None:
+    """Run every phase, one after the other, under traffic."""
+    traffic.wait_for(journeys=4, requests=8, notes=4)
 
-    crowd.enter("second node killed")
+    traffic.begin_phase("second node killed")
     fleet.second.kill()
-    crowd.until(journeys=4, requests=4, notes=2)
+    traffic.wait_for(journeys=4, requests=4, notes=2)
     fleet.second.start()
 
-    crowd.enter("each node restarted")
-    crowd.until(journeys=2)
-    fleet.restart_each(crowd.nginx)
-    crowd.until(journeys=2)
+    traffic.begin_phase("each node restarted")
+    traffic.wait_for(journeys=2)
+    fleet.restart_each(traffic.nginx)
+    traffic.wait_for(journeys=2)
 
-    crowd.enter("keys of drafts and forms changed")
+    traffic.begin_phase("keys of drafts and forms rotated")
     fresh = {purpose: fleet.first.flask("keys", "add", purpose).strip() for purpose in (DRAFT, FORMS)}
-    fleet.lay(DRAFT, FORMS)
-    fleet.restart_each(crowd.nginx)
+    fleet.distribute_keys(DRAFT, FORMS)
+    fleet.restart_each(traffic.nginx)
     for purpose, key in fresh.items():
         fleet.first.flask("keys", "activate", purpose, key)
-    fleet.lay(DRAFT, FORMS)
-    fleet.restart_each(crowd.nginx)
-    crowd.until(journeys=4, requests=4, notes=2)
+    fleet.distribute_keys(DRAFT, FORMS)
+    fleet.restart_each(traffic.nginx)
+    traffic.wait_for(journeys=4, requests=4, notes=2)
 
-    crowd.enter("call-back key turned")
-    told = fleet.first.flask("keys", "rotate", CALLBACK)
-    assert "unreadable\t0" in told and "resealed\t0" not in told, told
-    fleet.lay(CALLBACK, SEARCH)
-    crowd.until(journeys=2, requests=6, notes=4)
+    traffic.begin_phase("call-back key rotated")
+    printed = fleet.first.flask("keys", "rotate", CALLBACK)
+    assert "unreadable\t0" in printed and "resealed\t0" not in printed, printed
+    fleet.distribute_keys(CALLBACK, SEARCH)
+    traffic.wait_for(journeys=2, requests=6, notes=4)
 
-    crowd.enter("database migrated")
+    traffic.begin_phase("database migrated")
     migrations = folder / "migrations"
     shutil.copytree(MIGRATIONS, migrations)
     (migrations / "versions" / "added.py").write_text(ADDED.format(head=migration_state.latest_revision()))
     fleet.first.flask("db", "upgrade", "--directory", str(migrations))
     assert readiness(fleet.first) == "database ok\nkeys ok\nmigrations behind\n"
-    crowd.until(journeys=4, requests=4, notes=4)
+    traffic.wait_for(journeys=4, requests=4, notes=4)
 
-    crowd.enter("Redis halted, then killed")
+    traffic.begin_phase("Redis halted, then killed")
     store.halt()
-    crowd.until(journeys=4, requests=4)
+    traffic.wait_for(journeys=4, requests=4)
     store.go_on()
     store.kill()
-    crowd.until(journeys=4, requests=4)
+    traffic.wait_for(journeys=4, requests=4)
     store.start()
 
-    crowd.enter("all nodes killed")
+    traffic.begin_phase("all nodes killed")
     for node in fleet.all:
         node.kill()
-    crowd.until(**{"pages of the proxy": 50})
+    traffic.wait_for(**{"pages of the proxy": 50})
     for node in fleet.all:
         node.start()
-    crowd.until(journeys=4, requests=4, notes=2)
+    traffic.wait_for(journeys=4, requests=4, notes=2)
 
-    crowd.enter("at rest again")
-    crowd.until(journeys=4, requests=4, notes=2)
-
-
-QUIET = ("at rest", "keys of drafts and forms changed", "each node restarted", "call-back key turned")
-QUIET += ("database migrated", "Redis halted, then killed", "at rest again")
-"""Phases in which no request may fail: nothing dies in them without notice."""
+    traffic.begin_phase("at rest again")
+    traffic.wait_for(journeys=4, requests=4, notes=2)
 
 
-def tell(crowd: Crowd, report) -> None:
-    """The figures of each phase; and that no more failed than may."""
-    people = WALKERS + PATIENTS + COLLEAGUES
-    report(f"{people} people, three nodes of one worker each: {dict(crowd.done)}")
-    for phase, times in crowd.times.items():
+FAULTLESS = ("at rest", "keys of drafts and forms rotated", "each node restarted", "call-back key rotated")
+FAULTLESS += ("database migrated", "Redis halted, then killed", "at rest again")
+"""Phases in which no request may fail."""
+
+
+def report_phases(traffic: Traffic, report) -> None:
+    """Report times and failures of each phase; fail on too many failures."""
+    users = WALKERS + PATIENTS + STAFF
+    report(f"{users} users, three nodes of one worker each: {dict(traffic.done)}")
+    for phase, times in traffic.times.items():
         times.sort()
-        failed = {status: count for (where, status), count in crowd.failed.items() if where == phase}
-        middle, late = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
+        failed = {status: count for (where, status), count in traffic.failed.items() if where == phase}
+        middle, slow = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
         report(
-            f"{phase}: {len(times)} requests, half within {middle:.0f} ms, 99 % within {late:.0f} ms, "
+            f"{phase}: {len(times)} requests, half within {middle:.0f} ms, 99 % within {slow:.0f} ms, "
             f"longest {times[-1] * 1000:.0f} ms; failed: {failed or 'none'}"
         )
-    for phase in QUIET:
-        assert not [count for (where, _), count in crowd.failed.items() if where == phase], phase
-    killed = sum(count for (where, _), count in crowd.failed.items() if where == "second node killed")
-    assert killed <= people, "only what was under way on the node that was killed"
-    assert crowd.done["pages of the proxy"] >= 50
+    for phase in FAULTLESS:
+        assert not [count for (where, _), count in traffic.failed.items() if where == phase], phase
+    killed = sum(count for (where, _), count in traffic.failed.items() if where == "second node killed")
+    assert killed <= users, "only requests in flight on the killed node"
+    assert traffic.done["pages of the proxy"] >= 50
 
 
-def look_whether_all_is_there(fleet: Fleet, database: str, patients, colleagues, report) -> None:
-    """Every acknowledged request and note, once, and readable with the key files of both machines of the staff."""
+def assert_all_acknowledged_stored(fleet: Fleet, database: str, patients, staff_users, report) -> None:
+    """Check that each acknowledged request and note is stored once, and decryptable with the keys of both staff nodes."""
     acknowledged = {name: shown for patient in patients for name, shown in patient.acknowledged.items()}
     fingerprints = references_in(database)
     lost = [name for name, shown in acknowledged.items() if reference_code.fingerprint(shown) not in fingerprints]
     assert lost == [] and len(fingerprints) == len(set(fingerprints))
-    notes = set().union(*(colleague.notes for colleague in colleagues))
+    notes = set().union(*(staff_user.notes for staff_user in staff_users))
     for node in (fleet.first, fleet.second):
-        names, read = opened(database, node.folder / "keys")
+        names, read = decrypted(database, node.folder / "keys")
         assert set(acknowledged) <= names and notes <= read
-        assert len(names) == len(fingerprints), "nobody is there twice, and every box opens"
+        assert len(names) == len(fingerprints), "no duplicates, and every request decrypts"
     report(
-        f"{len(acknowledged)} requests acknowledged, {len(fingerprints)} kept, {len(lost)} lost; "
-        f"{len(notes)} notes acknowledged, none lost; all opened with the key files of each staff node"
+        f"{len(acknowledged)} requests acknowledged, {len(fingerprints)} stored, {len(lost)} lost; "
+        f"{len(notes)} notes acknowledged, none lost; all decrypted with the key files of each staff node"
     )
 
 
-def look_whether_nobody_was_written_down(fleet: Fleet, nginx: Nginx, store: Redis, report) -> None:
-    """Neither proxy, nodes, worker nor Redis hold an address, a name or a page of anybody."""
-    texts = {"nginx": nginx.told(), "redis": f"{store.holds()}{(store.folder / 'redis.log').read_text()}"}
+def assert_no_personal_data_stored(fleet: Fleet, nginx: Nginx, store: Redis, report) -> None:
+    """Check that neither proxy, nodes, worker nor Redis store an address, a name or a page."""
+    texts = {"nginx": nginx.log_text(), "redis": f"{store.holds()}{(store.folder / 'redis.log').read_text()}"}
     texts |= {node.folder.name: node.log.read_text() for node in fleet.all}
     texts["worker"] = (fleet.first.folder / "worker.log").read_text()
-    for place, told in texts.items():
+    for place, printed in texts.items():
         for word in ("127.0.1.", "127.0.2.", "127.0.3.", "Zentinela", "/check/", "/summary", "hopelessness=", "note "):
-            assert word not in told, f"{word} in {place}: {told[max(0, told.find(word) - 200) : told.find(word) + 100]}"
+            assert word not in printed, (
+                f"{word} in {place}: {printed[max(0, printed.find(word) - 200) : printed.find(word) + 100]}"
+            )
     assert not [file for file in (nginx.folder / "temp").rglob("*") if file.is_file()]
-    report(f"no address, name or page in {', '.join(texts)}: {sum(map(len, texts.values()))} characters looked through")
+    report(f"no address, name or page in {', '.join(texts)}: {sum(map(len, texts.values()))} characters searched")

@@ -1,4 +1,4 @@
-"""An insider with the database and the call-back queue tries to find patients among the copies; and what a release holds is counted by others."""
+"""An insider tries to link patients to responses, and an independent library confirms a release's k and l."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from screening.releases.models import Release, ReleaseChunk
 from screening.releases.policy import ReleasePolicy
 from screening.responses import shuffling
 from screening.responses.models import ShuffledResponse
-from tests.support.linkage import MOST_CORRELATION, MOST_HITS, codes, correlation, hits, orders
+from tests.support.linkage import MAX_CORRELATION, MAX_HITS, codes, correlation, hits, orders
 from tests.support.sample_responses import generate
 from tests.support.sample_responses import store as lay
 from tests.support.visitor import SIGNS
@@ -42,7 +42,7 @@ SEED = 20261122
 OCTOBER = datetime(2026, 10, 5, 15, tzinfo=UTC).timestamp()
 NOVEMBER = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 FOUR = ("sadness", "sleep", "interest", "pain")
-"""What a friend may know of somebody."""
+"""What an acquaintance may know about a patient."""
 
 Report = Callable[[str], None]
 
@@ -55,24 +55,28 @@ def details(number: int, answers: Mapping[str, str] | None) -> ContactDetails:
     )  # fmt: skip
 
 
-def people(questionnaire: Any) -> list[dict[str, str]]:
-    """Everybody's answers, and who they are by their place in the list; all of one day."""
+def patients_answers(questionnaire: Any) -> list[dict[str, str]]:
+    """Return the answers of every patient, identified by position; all of one day."""
     everyone = []
     for copy in generate(PEOPLE, SEED, months=("2026-10",)):
-        said = copy["answers"] | {"pain_duration": copy["pain_duration"], "age": copy["age_band"], "consent": "yes"}
+        patient_answers = copy["answers"] | {
+            "pain_duration": copy["pain_duration"],
+            "age": copy["age_band"],
+            "consent": "yes",
+        }
         everyone.append(
-            answers_on_path(questionnaire, {id_: code for id_, code in said.items() if code != "not_shown"})
+            answers_on_path(questionnaire, {id_: code for id_, code in patient_answers.items() if code != "not_shown"})
         )
     return everyone
 
 
-def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
-    """Everybody leaves a copy and asks for a call; a tenth shares the summary, which takes the copy back."""
-    chance, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
+def submit_all(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
+    """Every patient stores a response and sends a request; a tenth shares the summary, which withdraws the response."""
+    rng, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
     questionnaire = site.extensions["questionnaire"]
-    sharers = set(chance.sample(range(PEOPLE), PEOPLE // 10))
+    sharers = set(rng.sample(range(PEOPLE), PEOPLE // 10))
     for number, answers in enumerate(everyone):
-        response_id = f"{chance.getrandbits(128):032x}"
+        response_id = f"{rng.getrandbits(128):032x}"
         responses.record(response_id, questionnaire, answers, "2026-10", stored_before=False)
         shared = {id_: answers[id_] for id_ in (*SIGNS, "pain_duration") if id_ in answers}
         asked = details(number, shared if number in sharers else None)
@@ -85,7 +89,7 @@ def visit(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> s
 
 
 def queue(staff: Any) -> list[tuple[CallbackRequest, ContactDetails]]:
-    """What somebody of the team can read, in the order in which it came."""
+    """Return what a staff member can read, in the order of arrival."""
     keyring = staff.extensions["keyring"]
     found = db.session.scalars(select(CallbackRequest).order_by(CallbackRequest.asked_at))
     opened = [(request, staff_service.decrypt(keyring, request)) for request in found]
@@ -93,7 +97,7 @@ def queue(staff: Any) -> list[tuple[CallbackRequest, ContactDetails]]:
 
 
 def vector(answers: Mapping[str, str]) -> tuple[str, ...]:
-    """All that a shared summary has in common with a copy."""
+    """Return the values that a shared summary and a response have in common."""
     return tuple(answers.get(id_, "not_shown") for id_ in (*SIGNS, "pain_duration"))
 
 
@@ -103,19 +107,19 @@ def copies() -> list[ShuffledResponse]:
 
 def test_request_order_links_no_patient_to_a_response(make_site, database_url, tmp_path, report: Report):
     site = make_site(DATABASE_URL=database_url)
-    chance = random.Random(SEED)
-    serials = chance.sample(range(4**7), PEOPLE)
+    rng = random.Random(SEED)
+    serials = rng.sample(range(4**7), PEOPLE)
     with site.app_context():
         everyone = [{**codes(serial), "consent": "yes", "age": "declined"} for serial in serials]
-        sharers = visit(site, everyone)
+        sharers = submit_all(site, everyone)
         arrived = [serial for number, serial in enumerate(serials) if number not in sharers]
         assert shuffling.shuffle(11).moved == len(arrived)
         for name, order in orders("shuffled_response", arrived, tmp_path).items():
             right, rho = hits(arrived, order), correlation(arrived, order)
             report(
-                f"queue against copies, {name}: {right} of {len(arrived)} pairs right (chance: 1), correlation {rho:+.3f}"
+                f"queue against responses, {name}: {right} of {len(arrived)} pairs right (chance: 1), correlation {rho:+.3f}"
             )
-            assert right <= MOST_HITS and abs(rho) <= MOST_CORRELATION * 1.1
+            assert right <= MAX_HITS and abs(rho) <= MAX_CORRELATION * 1.1
         columns = set(ShuffledResponse.__table__.columns.keys())
         assert columns == {"id", "period", "questionnaire", "version", "age_band", "pain_duration", "answers"}
         ids = {request.id for request in db.session.scalars(select(CallbackRequest))}
@@ -127,8 +131,8 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
     site = make_site(DATABASE_URL=database_url)
     staff = site.extensions["staff"]
     with site.app_context():
-        everyone = people(site.extensions["questionnaire"])
-        sharers = visit(site, everyone, withdraw)
+        everyone = patients_answers(site.extensions["questionnaire"])
+        sharers = submit_all(site, everyone, withdraw)
         shuffling.shuffle(11)
         by_vector = defaultdict(list)
         for copy in copies():
@@ -140,27 +144,27 @@ def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, 
         vector(answers) for number, answers in enumerate(everyone) if number not in sharers or not withdraw
     )
     assert {found: len(them) for found, them in by_vector.items()} == owners, (
-        "the copies are those people’s, and no others"
+        "the responses are those patients’, and no others"
     )
-    one = [answers for answers in known if len(by_vector[vector(answers)]) == 1]
-    mine = Counter(vector(everyone[number]) for number in sharers)
-    right = 0 if withdraw else sum(owners[vector(answers)] == mine[vector(answers)] == 1 for answers in one)
-    report(f"{len(one)} of {len(known)} shared summaries match one copy, {right} of these rightly")
+    unique = [answers for answers in known if len(by_vector[vector(answers)]) == 1]
+    summaries = Counter(vector(everyone[number]) for number in sharers)
+    right = 0 if withdraw else sum(owners[vector(answers)] == summaries[vector(answers)] == 1 for answers in unique)
+    report(f"{len(unique)} of {len(known)} shared summaries match one response, {right} of these correctly")
     assert (right == 0) if withdraw else (right > len(known) / 2)
 
 
 def test_manifest_states_the_unique_patterns_of_its_rows(make_site, database_url, report: Report):
-    """Not prevented, and said so everywhere: the rate is what a release cannot claim."""
+    """This linkage is not prevented, so the manifest states its rate; no page may claim otherwise."""
     site = make_site(DATABASE_URL=database_url)
     with site.app_context():
-        everyone = people(site.extensions["questionnaire"])
+        everyone = patients_answers(site.extensions["questionnaire"])
         lay(generate(PEOPLE, SEED, months=("2026-10",)))
         policy = ReleasePolicy.of(site.config["SETTINGS"])
         before = Counter(tuple(copy.answers[sign] for sign in FOUR) for copy in copies())
         release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
         rows = {name: rows_of(release, name) for name in ("full.csv", "signs.csv")}
     only = sum(before[tuple(person[sign] for sign in FOUR)] == 1 for person in everyone)
-    report(f"knowing four answers: {only} of {PEOPLE} people match one mixed copy ({only / PEOPLE:.1%})")
+    report(f"knowing four answers: {only} of {PEOPLE} people match one shuffled response ({only / PEOPLE:.1%})")
     stated = json.loads(release.manifest)
     for name, words in (("full.csv", {}), ("signs.csv", {"0": "not_noticed"} | dict.fromkeys("123", "noticed"))):
         found = Counter(tuple(row[sign] for sign in FOUR) for row in rows[name])
@@ -201,14 +205,14 @@ def test_pycanon_confirms_k_and_l_diversity(make_site, database_url, report: Rep
     with_pain = table.assign(
         named=table.pain_average.map(lambda code: {"masked": code, "not_shown": code}.get(code, "named"))
     )
-    assert k_anonymity(with_pain, [*QI, "named"]) == found[0], "whether pain was named splits no group"
+    assert k_anonymity(with_pain, [*QI, "named"]) == found[0], "the presence of pain splits no group"
     answered = signs[signs.hopelessness.isin(["noticed", "not_noticed"])].reset_index(drop=True)
     assert k_anonymity(signs, QI) == found[0] and l_diversity(answered, QI, ["hopelessness"]) == 2
 
 
 def test_killed_release_is_complete_or_absent(make_site, database_url, report: Report):
     site = make_site(DATABASE_URL=database_url)
-    chance = random.Random(SEED)
+    rng = random.Random(SEED)
     environment = {"SCREENING_DATABASE_URL": database_url, "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-m", "flask", "release"]
     killed = made = 0
@@ -220,14 +224,14 @@ def test_killed_release_is_complete_or_absent(make_site, database_url, report: R
 
     with site.app_context():
         lay(generate(20_000, SEED, months=("2025-10",)))
-        there = min(seconds("preview") for _ in range(3))  # the first is slow
-        whole = seconds("create")
+        preview_seconds = min(seconds("preview") for _ in range(3))  # the first is slow
+        create_seconds = seconds("create")
         made += 1
         lay(generate(20_000, SEED - 1, months=("2025-10",)))
         for attempt in range(16):
             process = subprocess.Popen([*command, "create"], cwd=ROOT, env=environment, stdout=-3, stderr=-3)
             try:
-                process.wait(chance.uniform(there, 1.25 * whole))
+                process.wait(rng.uniform(preview_seconds, 1.25 * create_seconds))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
@@ -242,5 +246,5 @@ def test_killed_release_is_complete_or_absent(make_site, database_url, report: R
                 lay(generate(20_000, SEED + attempt + 1, months=("2025-10",)))
             db.session.rollback()
         chunks = db.session.scalar(select(func.count(ReleaseChunk.release_id.distinct())))
-    report(f"{killed} runs killed, {made} releases made, each whole; {chunks} with files")
+    report(f"{killed} runs killed, {made} releases created, each complete; {chunks} with files")
     assert chunks == made and killed >= 3

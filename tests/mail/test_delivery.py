@@ -1,4 +1,4 @@
-"""Delivery from the outbox to a mail server, whatever it answers: each mail once, and none lost."""
+"""Delivery from the outbox, whatever the mail server answers: each mail once, and none lost."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tests.support.staff_client import Team
 from tests.support.threads import run_together
 from tests.support.visitor import Visitor
 
-CALLED = replace(ROSA, reach_by="phone")
+PREFERS_PHONE = replace(ROSA, reach_by="phone")
 
 
 @contextmanager
 def port_without_listener():
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # bound and never listening, so no other process gets it meanwhile
+        bound.bind(("127.0.0.1", 0))  # bound and never listening, so that no other process is assigned it
         yield bound.getsockname()[1]
 
 
@@ -60,11 +60,11 @@ def unresponsive_server():
             thread.join()
 
 
-class TestWhatIsSent:
+class TestMailContent:
     @pytest.mark.each_database
     @pytest.mark.usefixtures("monday_noon")
     def test_new_request_notifies_staff_and_confirms_to_patient(self, mail_site, mail_server):
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.states() == [(CONFIRMED, PENDING, None), (REQUEST_WAITING, PENDING, None)]
         assert mail_site.deliver() == 2
         assert mail_site.states() == [(CONFIRMED, SENT, None), (REQUEST_WAITING, SENT, None)]
@@ -80,25 +80,25 @@ class TestWhatIsSent:
         assert mail_site.deliver() == 0 and len(mail_server.arrived) == 2
 
     def test_patient_choosing_a_phone_call_gets_no_mail(self, mail_site, mail_server):
-        mail_site.ask(CALLED)
-        mail_site.ask(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
+        mail_site.request_call(PREFERS_PHONE)
+        mail_site.request_call(replace(ROSA, minor=True, guardian="Ana", guardian_phone="+13035550199"))
         mail_site.deliver()
         assert {message["To"] for message in mail_server.arrived} == {TEAM}
 
     @pytest.mark.usefixtures("monday_noon")
     def test_change_mails_a_new_due_time_or_a_confirmation(self, mail_site, mail_server):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         mail_site.deliver()
         mail_site.change(made, replace(ROSA, email="other@example.org"))
         mail_site.change(made, replace(ROSA, days=(3,), parts=("morning",)))
         mail_site.deliver()
-        assert [kind for kind, _, _ in mail_site.states()].count(REQUEST_WAITING) == 1, "the staff was notified before"
+        assert [kind for kind, _, _ in mail_site.states()].count(REQUEST_WAITING) == 1, "staff were notified earlier"
         assert "by 12:00\u202fPM on Thursday, December 3" in plain(mail_server.arrived[-1])
         subjects = Counter(message["Subject"] for message in mail_server.arrived if message["To"] != TEAM)
         assert subjects == {"We got your request": 2, "A new time for your request": 1}
 
     def test_mail_uses_the_address_current_at_delivery(self, mail_site, mail_server):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         mail_site.change(made, replace(ROSA, email="other@example.org"))
         mail_site.deliver()
         assert mail_server.to(ROSA.email) == [] and len(mail_server.to("other@example.org")) == 2
@@ -106,11 +106,11 @@ class TestWhatIsSent:
     @pytest.mark.each_database
     @pytest.mark.parametrize("what", ["withdrawn", "called instead", "reached"])
     def test_outdated_confirmation_is_dropped(self, mail_site, mail_server, what):
-        made = mail_site.ask()
+        made = mail_site.request_call()
         if what == "withdrawn":
             mail_site.withdraw(made)
         elif what == "called instead":
-            mail_site.change(made, CALLED)
+            mail_site.change(made, PREFERS_PHONE)
         else:
             with mail_site.app.app_context():
                 db.session.execute(text("UPDATE callback_request SET state = 'reached', state_group = 'reached'"))
@@ -121,13 +121,13 @@ class TestWhatIsSent:
         assert len(mail_server.to(TEAM)) == (what == "called instead")
 
     def test_confirmation_after_due_time_contains_an_apology(self, mail_site, mail_server, clock):
-        mail_site.ask()
+        mail_site.request_call()
         clock.forward(10 * DAY_SECONDS)
         mail_site.deliver()
         assert "We are late, and we are sorry" in plain(mail_server.to(ROSA.email)[0])
 
     def test_plain_and_html_parts_match_in_the_patients_language(self, mail_site, mail_server):
-        mail_site.ask(replace(ROSA, language="es"))
+        mail_site.request_call(replace(ROSA, language="es"))
         mail_site.deliver()
         (message,) = mail_server.to(ROSA.email)
         html = message.get_body(("html",)).get_content()
@@ -138,51 +138,53 @@ class TestWhatIsSent:
         assert '<a href="https://check.example.org/consultation/status">' in html
 
     def test_mail_headers_state_sender_and_auto_submission(self, mail_site, mail_server):
-        mail_site.ask()
+        mail_site.request_call()
         mail_site.deliver()
         for message, mail in zip(mail_server.arrived, mail_site.mails(), strict=True):
             assert message["From"] == f"Demo Clinic <{FROM}>" and message["Auto-Submitted"] == "auto-generated"
             assert message["Message-ID"] in {f"<{m.id}@clinic.example.org>" for m in mail_site.mails()}, mail.id
 
     def test_internationalized_domain_is_sent_as_punycode(self, mail_site, mail_server):
-        mail_site.ask(replace(ROSA, email="rosa@exämple.org"))
+        mail_site.request_call(replace(ROSA, email="rosa@exämple.org"))
         mail_site.deliver()
         assert len(mail_server.to("rosa@xn--exmple-cua.org")) == 1
 
 
-class TestItsCause:
+class TestEnqueueing:
     @pytest.mark.each_database
-    def test_request_and_mail_are_stored_in_a_single_transaction(self, make_mail_site, mail_server, clock, ask):
+    def test_request_and_mail_are_stored_in_a_single_transaction(
+        self, make_mail_site, mail_server, clock, request_call
+    ):
         mail_site = MailSite(make_mail_site(mail_server.port), clock)
         visitor = Visitor(mail_site.site)
         with mail_site.app.app_context():
             db.session.execute(text("ALTER TABLE outbox_mail RENAME TO outbox_away"))
             db.session.commit()
-        assert ask(visitor).status == 503
+        assert request_call(visitor).status == 503
         with mail_site.app.app_context():
             assert db.session.execute(text("SELECT count(*) FROM callback_request")).scalar_one() == 0
             db.session.execute(text("ALTER TABLE outbox_away RENAME TO outbox_mail"))
             db.session.execute(text("ALTER TABLE audit_event RENAME TO audit_away"))
             db.session.commit()
-        assert ask(visitor).status == 503 and mail_site.mails() == []
+        assert request_call(visitor).status == 503 and mail_site.mails() == []
 
     @pytest.mark.each_database
     def test_repeated_submission_stores_each_mail_once(self, mail_site):
         for _ in range(2):
-            mail_site.ask(secret="5" * 32)
+            mail_site.request_call(secret="5" * 32)
         assert len(mail_site.mails()) == 2
 
     def test_unset_mail_host_stores_no_mail(self, make_site, database_url, clock):
         mail_site = MailSite(make_site(), clock)
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.mails() == [] and mail_site.deliver() == 0
 
 
-class TestFailure:
+class TestDeliveryFailure:
     def test_permanent_refusal_fails_without_retry(self, mail_site, mail_server, clock):
         mail_server.refused[ROSA.email] = "550 no such user"
         mail_server.answers = ["554 we do not like it"]
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.deliver() == 0
         assert {(state, error) for _, state, error in mail_site.states()} == {(FAILED, smtp.REFUSED)}
         clock.forward(9 * DAY_SECONDS)
@@ -191,14 +193,14 @@ class TestFailure:
     @pytest.mark.each_database
     def test_temporary_refusal_backs_off_and_finally_fails(self, mail_site, mail_server, clock):
         mail_server.refused[TEAM] = "451 later"
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         for wait in RETRY_DELAYS:
             assert mail_site.deliver() == 0
             assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.BUSY)]
             clock.forward(wait - 1)
             before = mail_site.mails()[0].attempts
             mail_site.deliver()
-            assert mail_site.mails()[0].attempts == before, "not before its time"
+            assert mail_site.mails()[0].attempts == before, "not before it is due"
             clock.forward(1)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, FAILED, smtp.BUSY)] and sorted(RETRY_DELAYS) == list(
@@ -208,7 +210,7 @@ class TestFailure:
 
     def test_recovered_server_receives_waiting_mail(self, mail_site, mail_server, clock):
         mail_server.answers = ["451 later", "421 closing"]
-        mail_site.ask()
+        mail_site.request_call()
         assert mail_site.deliver() == 0
         clock.forward(RETRY_DELAYS[0])
         assert mail_site.deliver() == 2 and len(mail_server.arrived) == 2
@@ -216,7 +218,7 @@ class TestFailure:
     def test_unreachable_server_delays_mail_without_loss(self, make_mail_site, mail_server, clock):
         with port_without_listener() as port:
             mail_site = MailSite(make_mail_site(port), clock)
-            mail_site.ask(CALLED)
+            mail_site.request_call(PREFERS_PHONE)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.UNREACHABLE)]
         clock.forward(RETRY_DELAYS[0])
@@ -225,15 +227,15 @@ class TestFailure:
     def test_unresponsive_server_times_out_and_mail_waits(self, make_mail_site, clock):
         with unresponsive_server() as port:
             mail_site = MailSite(make_mail_site(port, MAIL_TIMEOUT=0.2), clock)
-            mail_site.ask(CALLED)
+            mail_site.request_call(PREFERS_PHONE)
             assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
     def test_lost_reply_resends_with_the_same_message_id(self, make_mail_site, mail_server, clock):
-        impatient = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
+        short_timeout = MailSite(make_mail_site(mail_server.port, MAIL_TIMEOUT=0.5), clock)
         mail_server.answers = [SILENCE]
-        impatient.ask(CALLED)
-        assert impatient.deliver() == 0 and impatient.states()[0][2] == smtp.TIMEOUT
+        short_timeout.request_call(PREFERS_PHONE)
+        assert short_timeout.deliver() == 0 and short_timeout.states()[0][2] == smtp.TIMEOUT
         clock.forward(RETRY_DELAYS[0])
         assert MailSite(make_mail_site(mail_server.port), clock).deliver() == 1
         first, second = mail_server.arrived
@@ -244,22 +246,22 @@ class TestFailure:
             return "554 no"
 
         mail_server.handle_QUIT = bad_quit
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITING, SENT, None)]
 
     def test_undecryptable_request_does_not_block_other_mail(self, mail_site, mail_server, clock, caplog):
-        mail_site.ask()
+        mail_site.request_call()
         with mail_site.app.app_context():
             db.session.execute(text("UPDATE callback_request SET key_id = '00000000'"))
             db.session.commit()
         clock.forward(1)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 2
         assert (CONFIRMED, PENDING, smtp.UNWRITABLE) in mail_site.states()
         assert "DecryptionError" in caplog.text
 
 
-class TestSafety:
+class TestTlsAndLogin:
     def settings(self, certificate, mode="starttls"):
         return {"MAIL_TLS": mode, "MAIL_CA": certificate}
 
@@ -268,7 +270,7 @@ class TestSafety:
     ):
         mail_server = start_mail_server(tls_context=server_side, require_starttls=True)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate)), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1 and len(mail_server.arrived) == 1
 
     def test_trusted_certificate_permits_implicit_tls_delivery(
@@ -276,7 +278,7 @@ class TestSafety:
     ):
         mail_server = start_mail_server(ssl_context=server_side)
         mail_site = MailSite(make_mail_site(mail_server.port, **self.settings(certificate, "tls")), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 1
 
     @pytest.mark.parametrize("fault", ["unknown", "another name", "no starttls"])
@@ -287,21 +289,21 @@ class TestSafety:
         settings = self.settings(None if fault == "unknown" else certificate)
         settings["MAIL_HOST"] = "localhost" if fault == "another name" else "127.0.0.1"
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0 and mail_server.arrived == []
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.CERTIFICATE)]
 
     def test_smtp_password_is_read_from_file_at_each_delivery(
         self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
     ):
-        def ask_for(mail_server, session, envelope, mechanism, login):
+        def authenticate(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=(login.login, login.password) == (b"clinic", b"open sesame"), handled=False)
 
-        mail_server = start_mail_server(tls_context=server_side, authenticator=ask_for, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=authenticate, auth_required=True)
         file = tmp_path / "password"
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, **self.settings(certificate)}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         for wrong in ("shut sesame\n", None):
             file.write_text(wrong) if wrong else file.unlink()
             assert mail_site.deliver() == 0
@@ -313,15 +315,15 @@ class TestSafety:
     def test_unanswered_smtp_login_is_a_timeout_not_a_refusal(
         self, make_mail_site, start_mail_server, server_side, certificate, clock, tmp_path
     ):
-        def say_nothing(mail_server, session, envelope, mechanism, login):
+        def ignore(mail_server, session, envelope, mechanism, login):
             return AuthResult(success=False, handled=True)
 
-        mail_server = start_mail_server(tls_context=server_side, authenticator=say_nothing, auth_required=True)
+        mail_server = start_mail_server(tls_context=server_side, authenticator=ignore, auth_required=True)
         file = tmp_path / "password"
         file.write_text("open sesame")
         settings = {"MAIL_USER": "clinic", "MAIL_PASSWORD_FILE": file, "MAIL_TIMEOUT": 0.5}
         mail_site = MailSite(make_mail_site(mail_server.port, **settings, **self.settings(certificate)), clock)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0
         assert mail_site.states() == [(REQUEST_WAITING, PENDING, smtp.TIMEOUT)]
 
@@ -362,13 +364,13 @@ with staff.app_context():
 """
 
 
-class TestWorkersThatDie:
+class TestKilledWorker:
     def check_killed_worker(self, mail_site, mail_server, clock, database_url, keys, place, copies):
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         killed = python("-c", KILLED, place, database_url, str(keys), str(mail_server.port), str(clock()))
         assert killed.returncode == 9, killed.stderr
         assert len(mail_server.arrived) == copies - 1
-        assert mail_site.deliver() == 0, "the claim holds until its lease ends"
+        assert mail_site.deliver() == 0, "the claim is valid until its lease expires"
         clock.forward(LEASE_SECONDS)
         assert mail_site.deliver() == 1 and mail_site.states() == [(REQUEST_WAITING, SENT, None)]
         assert len(mail_server.arrived) == copies and len({m["Message-ID"] for m in mail_server.arrived}) == 1
@@ -382,12 +384,12 @@ class TestWorkersThatDie:
     def test_worker_killed_after_sending_repeats_the_message_id(
         self, mail_site, mail_server, clock, database_url, keys
     ):
-        """The server has the mail and the database does not record it: sent twice, by one Message-ID."""
+        """The server has the mail, but the database does not record it: it is sent twice, with one Message-ID."""
         self.check_killed_worker(mail_site, mail_server, clock, database_url, keys, "after", 2)
 
     @pytest.mark.each_database
     def test_mail_that_kills_workers_fails_after_max_attempts(self, mail_site, clock):
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         with mail_site.app.app_context():
             for _ in range(delivery.MAX_ATTEMPTS):
                 assert delivery.claim_next(int(clock())) is not None
@@ -408,14 +410,14 @@ class TestWorkersThatDie:
             raise smtp.MailError(smtp.BUSY)
 
         monkeypatch.setattr(smtp.Session, "send", send_late)
-        mail_site.ask(CALLED)
+        mail_site.request_call(PREFERS_PHONE)
         assert mail_site.deliver() == 0
         assert late and mail_site.states() == [(REQUEST_WAITING, SENT, None)] and len(mail_server.arrived) == 1
 
     @pytest.mark.each_database
     def test_concurrent_deliveries_send_each_mail_once(self, mail_site, mail_server):
         for _ in range(20):
-            mail_site.ask()
+            mail_site.request_call()
         sent = run_together(4, lambda _number: mail_site.deliver())
         assert sum(sent) == len(mail_server.arrived) == 40
         assert len({message["Message-ID"] for message in mail_server.arrived}) == 40
@@ -425,13 +427,13 @@ class TestWorkersThatDie:
 @pytest.mark.each_database
 @pytest.mark.parametrize("seed", range(3))
 def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_server, clock, seed):
-    """Whatever the server answers, each mail is accepted once, or staff see that it failed."""
-    dice = random.Random(seed)
+    """Whatever the server answers, each mail is accepted once, or listed to staff as failed."""
+    rng = random.Random(seed)
     mail_site = MailSite(make_mail_site(mail_server.port), clock)
     possible = [OK, OK, "451 later", "421 closing", "554 never", HANG_UP]
-    mail_server.answers = [dice.choice(possible) for _ in range(60)]
+    mail_server.answers = [rng.choice(possible) for _ in range(60)]
     for number in range(12):
-        mail_site.ask(replace(ROSA, reach_by=dice.choice(["email", "phone"]), email=f"{number}@example.org"))
+        mail_site.request_call(replace(ROSA, reach_by=rng.choice(["email", "phone"]), email=f"{number}@example.org"))
     for _ in range(len(RETRY_DELAYS) + 1):
         mail_site.deliver()
         clock.forward(DAY_SECONDS)
@@ -439,20 +441,20 @@ def test_every_mail_ends_sent_once_or_shown_as_failed(make_mail_site, mail_serve
     member = Team(mail_site.site).add("ann", "callbacks")
     shown = member.sign_in("/staff/mail").main.select("tbody tr")
     mails = mail_site.mails()
-    assert {mail.state for mail in mails} == {SENT, FAILED}, "the dice have shown both"
+    assert {mail.state for mail in mails} == {SENT, FAILED}, "the draws include both outcomes"
     assert len(shown) == sum(mail.state == FAILED for mail in mails)
     for mail in mails:
-        assert accepted[f"<{mail.id}@clinic.example.org>"] == (mail.state == SENT), "accepted just once"
+        assert accepted[f"<{mail.id}@clinic.example.org>"] == (mail.state == SENT), "accepted exactly once"
 
 
 @pytest.mark.each_database
-def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_server, clock, ask, caplog):
+def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_server, clock, request_call, caplog):
     caplog.set_level(logging.DEBUG)
     visitor = Visitor(mail_site.site)
     visitor.walk(hopelessness="3")
     visitor.disagree()
     mail_server.refused[ROSA.email] = f"550 {ROSA.email} is unknown"
-    ask(visitor, **FORM, reach_by="email", share="yes")
+    request_call(visitor, **FORM, reach_by="email", share="yes")
     mail_site.deliver()
     with mail_site.app.app_context():
         rows = str(db.session.execute(text("SELECT * FROM outbox_mail")).all())
@@ -461,6 +463,6 @@ def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_
         record.getMessage() + str(record.exc_info) for record in caplog.records if record.name != "mail.log"
     )
     assert (CONFIRMED, FAILED, smtp.REFUSED) in mail_site.states() and PROMISED not in rows
-    assert "a mail was not sent" in logged, "the log of the delivery is among them"
+    assert "a mail was not sent" in logged, "the control: the delivery is logged"
     parts = (str(part.get_content()) for part in to_staff.iter_parts())
     assert_absent(SECRETS, rows, logged, to_staff.as_string(), *parts)

@@ -29,7 +29,7 @@ def rows(page):
 @pytest.mark.usefixtures("monday_noon")
 def test_undelivered_mail_is_listed_without_addresses(mail_site, mail_server, ann):
     mail_server.refused = {ROSA.email: "550 no such user", TEAM: "451 later"}
-    mail_site.ask()
+    mail_site.request_call()
     mail_site.deliver()
     page = ann.get("/staff/mail")
     assert [row[:5] for row in rows(page)] == [
@@ -49,7 +49,7 @@ def test_undelivered_mail_is_listed_without_addresses(mail_site, mail_server, an
 
 def test_retry_of_a_failed_mail_delivers_and_is_audited(mail_site, mail_server, ann, team):
     mail_server.refused = {ROSA.email: "550 no such user", TEAM: "550 no such user"}
-    mail_site.ask()
+    mail_site.request_call()
     mail_site.deliver()
     mail_server.refused = {}
     to_patient, to_staff = mail_site.mails()
@@ -66,7 +66,7 @@ def test_retry_of_a_failed_mail_delivers_and_is_audited(mail_site, mail_server, 
 @pytest.mark.each_database
 def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann, team, clock):
     mail_server.answers = ["451 later"] * len(RETRY_DELAYS) + ["554 never", "451 later"]
-    mail_site.ask(ROSA)
+    mail_site.request_call(ROSA)
     for _ in RETRY_DELAYS:
         mail_site.deliver()
         clock.forward(DAY_SECONDS)
@@ -82,11 +82,11 @@ def test_retry_of_all_mail_resets_attempts_and_sends(mail_site, mail_server, ann
 
 @pytest.mark.each_database
 def test_retry_leaves_a_mail_claimed_by_a_worker(mail_site, mail_server, ann, clock):
-    mail_site.ask()
+    mail_site.request_call()
     with mail_site.app.app_context():
         claim = delivery.claim_next(int(clock()))
     ann.send(ann.get("/staff/mail"), f"/staff/mail/{claim.id}/retry")
-    assert mail_site.deliver() == 1, "only the other"
+    assert mail_site.deliver() == 1, "only the unclaimed mail"
 
 
 def test_mail_page_access_and_links_depend_on_role(mail_site, team):
@@ -96,9 +96,9 @@ def test_mail_page_access_and_links_depend_on_role(mail_site, team):
         "admin": 200,
         "responses": 403,
     }
-    mail_site.ask()
+    mail_site.request_call()
     assert members["callbacks"].get("/staff/mail").main.select("tbody a")
-    assert not members["admin"].get("/staff/mail").main.select("tbody a"), "requests are not for an admin's eyes"
+    assert not members["admin"].get("/staff/mail").main.select("tbody a"), "administrators get no link to requests"
     for role, seen in (("callbacks", True), ("responses", False)):
         words = [link.get_text() for link in members[role].get("/staff/you").soup.select(".app-staffnav a")]
         assert ("Mail" in words) == seen
@@ -117,6 +117,6 @@ def test_retry_of_unknown_mail_returns_404(mail_site, ann):
 
 
 def test_mail_page_is_translated_to_spanish(mail_site, ann):
-    mail_site.ask()
+    mail_site.request_call()
     page = ann.get("/staff/mail?lang=es")
     assert page.heading == "Correo" and rows(page)[0][4] == "Aún sin intentar"

@@ -1,4 +1,4 @@
-"""Crisis files that were checked lately."""
+"""Fixtures of the operations tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.clock import Clock
 
 @pytest.fixture
 def fresh_crisis_files(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Crisis numbers that were checked today, so that they are no finding whenever the test runs."""
+    """Crisis files that were checked today, so that they give no finding whenever the test runs."""
     load = crisis.load
 
     def load_fresh(locales: tuple[str, ...], *folder: Path) -> Mapping[str, Crisis]:

@@ -1,4 +1,4 @@
-"""Backups: the drill on both databases, and what must never be in one, open one, or come of one."""
+"""Backups: backup and restore on both databases, their contents, and refusal of damaged files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support import release_factory
 from tests.support.absence import assert_absent
 from tests.support.clock import NOON, machine_time
 from tests.support.databases import close, pending_responses, plain_engine
-from tests.support.processes import HANGING, start_flask
+from tests.support.processes import TEST_TIMEOUT, start_flask
 from tests.support.queue_pages import names_in, open_request, press
 from tests.support.sample_patient import NAME
 from tests.support.sample_responses import generate, store
@@ -37,55 +37,55 @@ from tests.support.tampering import change, rows_in
 from tests.support.visitor import Visitor
 
 BEGINS = encryption.HEADER_LINE_BYTES + 24
-"""Where the first chunk begins."""
+"""The offset of the first chunk."""
 
 
 @pytest.fixture
 def commands(keys, clock):
-    """The commands' application of a database, as ``flask`` has it."""
+    """Return a function that creates the command-line application of a database, as ``flask`` does."""
     apps = []
 
-    def of(url, keys=keys, clock=clock):
+    def make_app(url, keys=keys, clock=clock):
         apps.append(create_commands_app({"DATABASE_URL": url, "KEYS_DIR": keys, "CLOCK": clock}))
         return apps[-1]
 
-    yield of
+    yield make_app
     for app in apps:
         close(app)
 
 
 def flask(app, *arguments):
-    """Run a command; exit code, stdout, stderr."""
+    """Run a command; return exit code, stdout and stderr."""
     done = app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
     return done.exit_code, done.stdout, done.stderr
 
 
 def counted(rows):
-    """How a command prints rows by table."""
+    """Return the rows by table in the format of the command's output."""
     return "".join(f"{table}\t{number}\n" for table, number in rows.items())
 
 
-def take(app, file, **options):
+def back_up(app, file, **options):
     with app.app_context():
         return create.create(file, Keyring(app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)), NOON, **options)
 
 
-def give_back(app, file):
+def restore_backup(app, file):
     with app.app_context():
         return restore.restore(file, Keyring(app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)), NOON)
 
 
-# The drill.
+# Backup and restore.
 
 
-def clinic_in_use(team, ask, questionnaire):
-    """A clinic with two requests, a note, a release of which a package was made, and a pending response.
+def clinic_in_use(team, request_call, questionnaire):
+    """A clinic with two requests, a note, a release with a built package, and a pending response.
 
-    Returns who calls back, an administrator who sees to releases, and the package.
+    Returns the call-back staff member, an administrator with the releases role, and the package.
     """
     ann, rita = team.sign_in("ann", "callbacks"), team.sign_in("rita", "responses", "rows", "admin")
     for name in (NAME, "Jo Second"):
-        ask(Visitor(team.site), name=name)
+        request_call(Visitor(team.site), name=name)
     press(ann, open_request(ann), "note", note="zentinelnotetext")
     with team.app.app_context():
         release_factory.release(questionnaire)
@@ -104,21 +104,21 @@ def package(member):
     ("kind", "into"), [("sqlite", "sqlite"), ("postgresql", "postgresql"), ("sqlite", "postgresql")]
 )
 def test_restored_backup_preserves_every_row_and_account(
-    kind, into, make_site, commands, empty_database, ask, questionnaire, tmp_path
+    kind, into, make_site, commands, empty_database, request_call, questionnaire, tmp_path
 ):
     old, file = empty_database(kind), tmp_path / "backup"
     assert flask(commands(old), "keys", "publish")[0] == 0
     team = Team(make_site(DATABASE_URL=old))
-    ann, rita, release = clinic_in_use(team, ask, questionnaire)
-    before, went_on = rows_in(old), []
+    ann, rita, release = clinic_in_use(team, request_call, questionnaire)
+    before, changes = rows_in(old), []
 
-    def meanwhile(_rows):
-        """Once the first rows are written: a visitor asks for a call, and a staff member works."""
-        if not went_on:
-            went_on.append(ask(Visitor(team.site), name="Too Late"))
+    def change_site(_rows):
+        """After the first rows are written, a visitor sends a request and a staff member adds a note."""
+        if not changes:
+            changes.append(request_call(Visitor(team.site), name="Too Late"))
             press(ann, open_request(ann, "Jo Second"), "claim")
 
-    stated = take(commands(old), file, progress=meanwhile)
+    stated = back_up(commands(old), file, progress=change_site)
     assert rows_in(old)["callback_request"] != before["callback_request"]
     assert stated.rows == {table: len(rows) for table, rows in before.items()}
 
@@ -135,9 +135,9 @@ def test_restored_backup_preserves_every_row_and_account(
 
     assert [flask(commands(new), *step)[0] for step in (("keys", "publish"), ("purge",))] == [0, 0]
     site = make_site(DATABASE_URL=new)
-    thief = StaffClient(site, ann.email)
-    thief.cookie = ann.cookie
-    assert ann.is_signed_in() and not thief.is_signed_in()
+    attacker = StaffClient(site, ann.email)
+    attacker.cookie = ann.cookie
+    assert ann.is_signed_in() and not attacker.is_signed_in()
     ann, rita = (StaffClient(site, member.email, secret=member.secret) for member in (ann, rita))
     for member in (ann, rita):
         member.sign_in()
@@ -147,33 +147,33 @@ def test_restored_backup_preserves_every_row_and_account(
     seen = rita.get("/staff/audit").words
     assert "Database restored from a backup" in seen and "Signed in" in seen
 
-    ask(Visitor(site), name="Jo Next")
+    request_call(Visitor(site), name="Jo Next")
     assert "Jo Next" in names_in(ann.get("/staff/callbacks"))
     with site.app_context():
-        assert release_factory.release(questionnaire).id == 2, "numbers go on"
+        assert release_factory.release(questionnaire).id == 2, "ids continue after the restored ones"
     for statement in ("UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event WHERE action = 'backup.restored'"):
         with pytest.raises(SQLAlchemyError, match="audit events are"):
             change(new, statement)
 
 
 def test_backup_and_restore_are_audited_with_the_file_hash(commands, empty_database, keys, tmp_path):
-    here, there, file = empty_database("sqlite"), empty_database("sqlite"), tmp_path / "backup"
-    done = flask(commands(here), "backup", file)
+    first_url, second_url, file = empty_database("sqlite"), empty_database("sqlite"), tmp_path / "backup"
+    done = flask(commands(first_url), "backup", file)
     assert done == (0, counted(dict.fromkeys(TABLES, 0)), f"{file} is written, and was read back whole\n")
-    assert flask(commands(there), "restore", file)[0] == 0
+    assert flask(commands(second_url), "restore", file)[0] == 0
     number = file_format.check_header(file, Keyring(keys, (BACKUP,))).sha256[:16]
-    for url, action in ((here, "backup.made"), (there, "backup.restored")):
+    for url, action in ((first_url, "backup.made"), (second_url, "backup.restored")):
         assert rows_in(url)["audit_event"][-1][2:] == ("command", action, number, {"rows": "0"})
 
 
-# What is in it, and what is not.
+# Contents.
 
 
 def test_every_table_is_backed_up_or_excluded():
-    """A new table must be put on one of the lists."""
+    """A new table must be added to one of the lists."""
     known = {table.name for metadata in db.metadatas.values() for table in metadata.sorted_tables}
-    kept, left_out = ({model.__tablename__ for model in models} for models in (BACKED_UP, EXCLUDED))
-    assert kept | left_out == known and not kept & left_out and kept == set(TABLES)
+    backed_up, left_out = ({model.__tablename__ for model in models} for models in (BACKED_UP, EXCLUDED))
+    assert backed_up | left_out == known and not backed_up & left_out and backed_up == set(TABLES)
 
 
 @pytest.mark.each_database
@@ -184,7 +184,7 @@ def test_backup_columns_match_the_database(database_url):
 
 
 def lines_of(file, keys):
-    """Everything a backup holds, decrypted."""
+    """Return the decrypted lines of a backup."""
     with (
         file.open("rb") as source,
         gzip.GzipFile(fileobj=encryption.DecryptingReader(source, Keyring(keys, (BACKUP,)))) as lines,
@@ -192,14 +192,16 @@ def lines_of(file, keys):
         return lines.read()
 
 
-def test_backup_is_encrypted_and_excludes_keys_and_sessions(team, ann, commands, sqlite_url, keys, ask, tmp_path):
-    ask(Visitor(team.site))
+def test_backup_is_encrypted_and_excludes_keys_and_sessions(
+    team, ann, commands, sqlite_url, keys, request_call, tmp_path
+):
+    request_call(Visitor(team.site))
     open_request(ann)
     agreed = Visitor(team.site)
     agreed.walk()
     agreed.agree()
     file = tmp_path / "backup"
-    take(commands(sqlite_url), file)
+    back_up(commands(sqlite_url), file)
     with team.app.app_context():
         session = db.session.scalars(select(StaffSession)).one()
         secrets = [session.id, session.data, pending_responses(sqlite_url)[0]["id"]]
@@ -210,17 +212,19 @@ def test_backup_is_encrypted_and_excludes_keys_and_sessions(team, ann, commands,
         ]
     assert len(secrets) == 9
     decrypted = lines_of(file, keys)
-    assert ann.email.encode() in decrypted and request.reference.encode() in decrypted, "what is sought can be found"
+    assert ann.email.encode() in decrypted and request.reference.encode() in decrypted, (
+        "the control: the search finds an account"
+    )
     assert_absent(secrets, decrypted)
     assert_absent((ann.email, request.reference, "callback_request", "request.viewed", "warning_signs", NAME), file)
 
 
 def test_backup_rows_are_sorted_by_primary_key(commands, sqlite_url, keys, tmp_path):
-    """The order they were stored in tells when they came."""
+    """The storage order would reveal when rows were added."""
     app = commands(sqlite_url)
     with app.app_context():
         store(generate(120))
-    take(app, tmp_path / "backup")
+    back_up(app, tmp_path / "backup")
     parts = [json.loads(line) for line in lines_of(tmp_path / "backup", keys).splitlines()]
     ids = [row[0] for each in parts if each.get("table") == "shuffled_response" for row in each["rows"]]
     assert len(ids) == 120 and ids == sorted(ids)
@@ -245,7 +249,7 @@ def test_backup_is_private_and_overwrites_only_with_replace(commands, sqlite_url
 def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, tmp_path, monkeypatch):
     app, file = commands(sqlite_url), tmp_path / "backups" / "today"
     file.parent.mkdir()
-    take(app, file)
+    back_up(app, file)
     first, events = file.read_bytes(), rows_in(sqlite_url)["audit_event"]
 
     def bad_disk(target):
@@ -259,28 +263,28 @@ def test_backup_that_fails_verification_replaces_nothing(commands, sqlite_url, t
 
     monkeypatch.setattr(create, "_sync", bad_disk)
     with pytest.raises(BackupError, match="damaged"):
-        take(app, file, replace=True)
+        back_up(app, file, replace=True)
     monkeypatch.setattr(create, "_sync", wrong_file)
     with pytest.raises(BackupError, match="differs from what was written"):
-        take(app, file, replace=True)
+        back_up(app, file, replace=True)
     assert file.read_bytes() == first and list(file.parent.iterdir()) == [file]
     assert rows_in(sqlite_url)["audit_event"] == events
 
 
 def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, empty_database, keys, tmp_path):
-    mine = tmp_path / "keys"
-    shutil.copytree(keys, mine)
+    key_folder = tmp_path / "keys"
+    shutil.copytree(keys, key_folder)
     old, new = tmp_path / "old", tmp_path / "new"
-    take(commands(sqlite_url, mine), old)
-    first = read_ring(mine, BACKUP)
-    key = add_key(mine, BACKUP, first.keys[0].made)
-    activate_key(mine, BACKUP, key.id)
-    take(commands(sqlite_url, mine), new)
+    back_up(commands(sqlite_url, key_folder), old)
+    first = read_ring(key_folder, BACKUP)
+    key = add_key(key_folder, BACKUP, first.keys[0].made)
+    activate_key(key_folder, BACKUP, key.id)
+    back_up(commands(sqlite_url, key_folder), new)
     assert key.id.encode() in new.read_bytes() and first.active.encode() in old.read_bytes()
     for file in (old, new):
-        give_back(commands(empty_database("sqlite"), mine), file)
-    write_ring(mine, BACKUP, Ring((key,), key.id))
-    app = commands(sqlite_url, mine)
+        restore_backup(commands(empty_database("sqlite"), key_folder), file)
+    write_ring(key_folder, BACKUP, Ring((key,), key.id))
+    app = commands(sqlite_url, key_folder)
     assert flask(app, "restore", "--check", new)[0] == 0
     code, counts, words = flask(app, "restore", "--check", old)
     assert (code, counts) == (1, "") and f"key {first.active}, which is not in backup.toml" in words
@@ -288,7 +292,7 @@ def test_old_backup_can_be_decrypted_while_its_key_exists(commands, sqlite_url, 
 
 @pytest.fixture(scope="module")
 def several_chunks(sqlite_template, keys, tmp_path_factory):
-    """A backup of some chunks, and an empty database to try it on."""
+    """A backup of several chunks, and an empty database to restore it to."""
     folder = tmp_path_factory.mktemp("tampered")
     for name in ("full", "empty"):
         shutil.copytree(sqlite_template, folder / name)
@@ -297,8 +301,8 @@ def several_chunks(sqlite_template, keys, tmp_path_factory):
     apps = [create_commands_app({"DATABASE_URL": url, "KEYS_DIR": keys}) for url in (full, empty)]
     with apps[0].app_context():
         store(generate(7000))
-    take(apps[0], folder / "backup")
-    take(apps[0], folder / "another")
+    back_up(apps[0], folder / "backup")
+    back_up(apps[0], folder / "another")
     with plain_engine(empty) as engine:
         whole, another = ((folder / name).read_bytes() for name in ("backup", "another"))
         yield Tampered(apps[1], engine, whole, another, folder / "tampered")
@@ -307,7 +311,7 @@ def several_chunks(sqlite_template, keys, tmp_path_factory):
 
 
 class Tampered:
-    """A file that is changed in ever new ways, and never restored."""
+    """A file that is modified in many ways, and never restored."""
 
     def __init__(self, app, engine, whole, another, file):
         self.app, self.engine, self.whole, self.another, self.file = app, engine, whole, another, file
@@ -318,13 +322,13 @@ class Tampered:
         ]
 
     def is_refused(self, data):
-        """Whether checking and restoring refuse it, and leave nothing behind."""
+        """Return whether checking and restoring refuse the data, and leave nothing behind."""
         assert data != self.whole
         self.file.write_bytes(data)
         with self.app.app_context(), pytest.raises(BackupError):
             file_format.check_header(self.file, Keyring(self.app.config["SETTINGS"]["KEYS_DIR"], (BACKUP,)))
         with pytest.raises(BackupError):
-            give_back(self.app, self.file)
+            restore_backup(self.app, self.file)
         with self.engine.connect() as connection:
             return not any(connection.scalar(select(exists(select(table)))) for table in TABLES.values())
 
@@ -332,7 +336,7 @@ class Tampered:
 def test_unchanged_backup_is_restored(several_chunks, commands, empty_database):
     assert len(several_chunks.chunks) >= 3
     several_chunks.file.write_bytes(several_chunks.whole)
-    give_back(commands(empty_database("sqlite")), several_chunks.file)
+    restore_backup(commands(empty_database("sqlite")), several_chunks.file)
 
 
 @settings(max_examples=40)
@@ -379,13 +383,13 @@ def test_reordered_missing_or_foreign_chunks_are_refused(several_chunks):
     assert several_chunks.is_refused(other[:BEGINS] + several_chunks.whole[BEGINS:])
 
 
-# What it does not go into.
+# Refused targets.
 
 
 @pytest.mark.each_database
 def test_restore_refuses_a_non_empty_database(commands, database_url, empty_database, tmp_path):
     file = tmp_path / "backup"
-    take(commands(empty_database("sqlite")), file)
+    back_up(commands(empty_database("sqlite")), file)
     before = rows_in(database_url)
     code, counts, words = flask(commands(database_url), "restore", file)
     assert (code, counts) == (1, "") and words.count("\n") == 1
@@ -395,7 +399,7 @@ def test_restore_refuses_a_non_empty_database(commands, database_url, empty_data
 
 def test_backup_and_restore_refuse_an_outdated_schema(commands, sqlite_url, empty_database, tmp_path):
     good, file, outdated = tmp_path / "good", tmp_path / "backup", empty_database("sqlite")
-    take(commands(sqlite_url), good)
+    back_up(commands(sqlite_url), good)
     change(outdated, "UPDATE alembic_version_main SET version_num = '0000'")
     code, counts, words = flask(commands(outdated), "backup", file)
     assert (code, counts) == (1, "") and words.endswith("run flask db upgrade\n") and not file.exists()
@@ -417,14 +421,14 @@ def test_backup_of_another_migration_passes_check_not_restore(commands, empty_da
 
 def test_restore_check_needs_no_database(commands, sqlite_url, tmp_path):
     file = tmp_path / "backup"
-    stated = take(commands(sqlite_url), file)
+    stated = back_up(commands(sqlite_url), file)
     code, counts, words = flask(commands("postgresql://nobody@127.0.0.1:9/none"), "restore", "--check", file)
     assert (code, counts) == (0, counted(stated.rows)) and words.startswith(f"{file} is whole, made 2026-11-23 ")
 
 
 @pytest.mark.parametrize("command", ["backup", "restore"])
 def test_unreachable_database_gives_a_single_line_error(commands, sqlite_url, tmp_path, command):
-    take(commands(sqlite_url), tmp_path / "backup")
+    back_up(commands(sqlite_url), tmp_path / "backup")
     app = commands("postgresql://nobody:zentinelpassword@127.0.0.1:9/none")
     code, counts, words = flask(app, command, tmp_path / "backup", *["--replace"][: command == "backup"])
     assert (code, counts) == (1, "") and "(OperationalError)" in words
@@ -434,25 +438,25 @@ def test_unreachable_database_gives_a_single_line_error(commands, sqlite_url, tm
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_killed_restore_stores_nothing(kind, several_chunks, commands, empty_database, keys, tmp_path):
-    """The file is a pipe that does not end, so the command is surely in the middle when it is killed."""
+    """The file is an endless pipe, so the command is running when it is killed."""
     url, pipe = empty_database(kind), tmp_path / "pipe"
     os.mkfifo(pipe)
     process = start_flask("restore", str(pipe), SCREENING_DATABASE_URL=url, SCREENING_KEYS_DIR=keys)
-    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so a command that died is noticed below
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)  # opens without a reader, so that a dead command is noticed
     try:
-        room = poll()
-        room.register(end, POLLOUT)
+        poller = poll()
+        poller.register(end, POLLOUT)
         rest = memoryview(several_chunks.whole[: -encryption.CHUNK_BYTES // 2])
         while rest:
-            free = room.poll(1000)
+            free = poller.poll(1000)
             assert process.poll() is None, process.communicate()[1]
             rest = rest[os.write(end, rest[:4096]) :] if free else rest
         assert process.poll() is None
         process.kill()
-        process.communicate(timeout=HANGING)
+        process.communicate(timeout=TEST_TIMEOUT)
         assert process.returncode == -signal.SIGKILL
     finally:
         os.close(end)
     assert not any(rows_in(url).values())
     several_chunks.file.write_bytes(several_chunks.whole)
-    assert give_back(commands(url), several_chunks.file).rows["shuffled_response"] == 7000
+    assert restore_backup(commands(url), several_chunks.file).rows["shuffled_response"] == 7000

@@ -1,4 +1,4 @@
-"""The demo: whole at once, openly a demo, and never in a clinic's own data."""
+"""The demo: complete after one command, visibly a demo, and refused on a clinic's own data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.staff_client import StaffClient
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request, tmp_path_factory, keys):
-    """A site that was filled with the demo, and its accounts. No test here changes what another one reads."""
+    """A site filled by the demo, and its accounts. Read-only, since the tests of this module share it."""
     if request.param == "postgresql":
         url = request.getfixturevalue("cluster").copy_of("template_site")
     else:
@@ -38,7 +38,7 @@ def filled(request, tmp_path_factory, keys):
 
 
 def months_between(first: date, last: date) -> list[str]:
-    """Every month from one to another, such as ``2026-11``."""
+    """Return every month from one to another, such as ``2026-11``."""
     numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
     return [f"{number // 12}-{number % 12 + 1:02}" for number in numbers]
 
@@ -61,11 +61,11 @@ def test_demo_has_requests_in_every_state_and_a_release(filled):
     assert sum(periods.values()) + release.rows == 3000 and release.rows > 1000
     months = months_between(date(today.year - 2, 1, 1), today)[-demo.MONTHS :]
     released = {month[:4] for month in months if month < waiting[0]}
-    assert set(release.tables["periods"]) == released, "trends show a change"
-    mood = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
-    with_pain = [sad for sad, pain in mood if pain]
-    without = [sad for sad, pain in mood if not pain]
-    assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "the cycle shows"
+    assert set(release.tables["periods"]) == released, "trends show every past year"
+    signs = [(a["sadness"] in "23", a["pain"] in "23") for a in answers if "declined" not in (a["sadness"], a["pain"])]
+    with_pain = [noticed for noticed, pain in signs if pain]
+    without = [noticed for noticed, pain in signs if not pain]
+    assert sum(with_pain) / len(with_pain) > 1.3 * sum(without) / len(without), "pain and low mood are correlated"
 
 
 def test_demo_account_can_sign_in_and_see_demo_patients(filled):

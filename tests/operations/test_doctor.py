@@ -1,4 +1,4 @@
-"""The doctor: an installation that is well has no finding, and whatever is broken is found with what mends it."""
+"""The doctor: a healthy installation has no findings, and each fault has a finding with its fix."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def folder(tmp_path, monkeypatch, own_clinic, key_day):
 
 @pytest.fixture
 def installation(make_site, folder, fresh_crisis_files):
-    """All is well: a worker at work, an admin, keys published."""
+    """A healthy installation: a running worker, an administrator, published keys."""
     site = make_site(CLINIC_FILE=folder / "clinic.toml", KEYS_DIR=folder / "keys")
     Team(site).add("ada", "admin")
     with site.extensions["staff"].app_context():
@@ -59,7 +59,7 @@ def installation(make_site, folder, fresh_crisis_files):
 
 
 def findings(app, now=START, **settings):
-    """The findings that need action, as severity, what and fix."""
+    """Return the findings that need action, as severity, problem and fix."""
     with app.test_request_context():
         found = doctor.examine(CheckInputs(app.config["SETTINGS"] | settings, now))
         return [(f.severity, str(f.what), f.fix) for f in found if f.needs_action]
@@ -80,7 +80,7 @@ def only(found, severity, *words):
 
 
 def days_before(days):
-    """The day so many days before tests start."""
+    """Return the day so many days before the tests' start."""
     return datetime.fromtimestamp(START, UTC).date() - timedelta(days=days)
 
 
@@ -188,7 +188,7 @@ def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, START + 14 * MINUTE) == []
     only(findings(installation, START + 16 * MINUTE), Severity.NOW, "worker was not seen", "flask worker")
     change(installation, update(WorkerLease).values(until=int(START) + 17 * MINUTE))
-    assert findings(installation, START + 16 * MINUTE) == [], "its lease is a sign of life too"
+    assert findings(installation, START + 16 * MINUTE) == [], "a lease counts as a sign of life, too"
 
 
 def test_worker_that_never_ran_is_reported(installation):
@@ -212,7 +212,7 @@ def test_overdue_daily_job_is_reported(installation, name, words):
 
 @pytest.mark.parametrize("late", [0, 3 * DAY])
 def test_pending_response_does_not_change_the_findings(installation, late):
-    """A finding that came with a copy would tell when it came."""
+    """A finding caused by a pending response would reveal when it came."""
     change(installation, update(WorkerJob).where(WorkerJob.name == "shuffle").values(ran_at=int(START) - late))
     before = findings(installation)
     copy = {"id": "c" * 32, "period": "2026-10", "questionnaire": "q", "version": 1, "age_band": "x"}
@@ -301,7 +301,7 @@ def test_command_works_without_keys_and_database(tmp_path):
     assert [fix.rpartition(": ")[2] for _, what, fix in rows if what.startswith("The database")] == ["flask db upgrade"]
     assert sum("flask keys init" in fix for _, _, fix in rows) == 6
     assert done.stderr.count("\n") == 1 and "findings need action" in done.stderr
-    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    assert list(tmp_path.iterdir()) == [], "the doctor creates no file"
 
 
 def test_command_reports_an_unreachable_database_server(tmp_path, clock):

@@ -1,4 +1,4 @@
-"""What is over is deleted, and its bytes are; what is not over stays, however often and however it ends."""
+"""The purge deletes expired records and their bytes, spares all others, and resumes after a kill."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ def team(make_site):
 
 
 @pytest.fixture
-def worked(team, ask, clock):
-    """One request of each kind: open, closed long ago, withdrawn; sessions; events old and new."""
+def records(team, request_call, clock):
+    """One request of each kind: open, closed long ago, withdrawn; sessions; old and new events."""
     ann = team.sign_in("ann", "callbacks")
-    gone = Visitor(team.site)
-    for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", gone)):
-        ask(visitor, name=name)
+    withdrawn = Visitor(team.site)
+    for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", withdrawn)):
+        request_call(visitor, name=name)
     for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":
             page = ann.fill(page, f"{page.address}/claim")
             ann.fill(page, f"{page.address}/close")
-    gone.send(gone.get("/consultation/status"), "/consultation/status/withdraw")
+    withdrawn.send(withdrawn.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
-        long_ago = min(clock(), machine_time()) - 800 * DAY  # the database only lets go of what is old by its own clock
+        long_ago = min(clock(), machine_time()) - 800 * DAY  # the database goes by its own clock
         for at in (long_ago, clock() - 600 * DAY, clock() - 10 * DAY):
             db.session.add(audit.event("request.viewed", at, "old", "some request"))
         for state, at in ((SENT, clock()), (PENDING, None)):
@@ -73,7 +73,7 @@ def worked(team, ask, clock):
     return team
 
 
-def left(team):
+def remaining(team):
     with team.app.app_context():
         return [db.session.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in TABLES]
 
@@ -89,28 +89,28 @@ def run(team, now, dry_run=False):
 
 
 @pytest.mark.each_database
-def test_purge_deletes_and_counts_each_expired_kind(worked, clock):
+def test_purge_deletes_and_counts_each_expired_kind(records, clock):
     clock.forward(IDLE_SECONDS)
-    before = left(worked)
-    counted = run(worked, clock(), dry_run=True)
-    assert left(worked) == before and not counted.scrubbed
-    done = run(worked, clock())
+    before = remaining(records)
+    counted = run(records, clock(), dry_run=True)
+    assert remaining(records) == before and not counted.scrubbed
+    done = run(records, clock())
     assert tuple(done.counts) == NAMES and done.scrubbed
     assert counted.counts == done.counts == dict(zip(NAMES, (1, 1, 1, 1, 1), strict=True))
-    assert left(worked) == [1, 2, 1, 0, 1, before[5] - 1] and states(worked) == ["new"]
-    assert set(run(worked, clock()).counts.values()) == {0}
+    assert remaining(records) == [1, 2, 1, 0, 1, before[5] - 1] and states(records) == ["new"]
+    assert set(run(records, clock()).counts.values()) == {0}
 
 
-def test_purge_spares_active_staff_sessions(worked, clock):
-    assert run(worked, clock()).counts["staff sessions"] == 0 and left(worked)[3] == 1
+def test_purge_spares_active_staff_sessions(records, clock):
+    assert run(records, clock()).counts["staff sessions"] == 0 and remaining(records)[3] == 1
 
 
 @pytest.mark.parametrize(
     ("database_kind", "number"),
     [*(("sqlite", number) for number in range(len(NAMES) + 1)), ("postgresql", 2), ("postgresql", len(NAMES))],
 )
-def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, number):
-    """After so many kinds, the last time before the bytes are overwritten."""
+def test_killed_purge_is_finished_by_the_next_run(records, clock, monkeypatch, number):
+    """Killed after so many kinds; the last time before the freed pages are scrubbed."""
 
     def killed(*arguments):
         raise KilledError
@@ -120,21 +120,21 @@ def test_killed_purge_is_finished_by_the_next_run(worked, clock, monkeypatch, nu
         if number == len(NAMES):
             patch.setattr(purging, "_scrub", killed)
         else:
-            changed = list(purgers(worked.app.config["SETTINGS"]))
+            changed = list(purgers(records.app.config["SETTINGS"]))
             changed.insert(number, purging.Purger("killed", killed, ()))
             patch.setattr(purging, "purgers", lambda settings: changed)
         with pytest.raises(KilledError):
-            run(worked, clock())
-    assert sum(run(worked, clock()).counts.values()) == len(NAMES) - number
-    assert states(worked) == ["new"] and left(worked)[3] == 0
+            run(records, clock())
+    assert sum(run(records, clock()).counts.values()) == len(NAMES) - number
+    assert states(records) == ["new"] and remaining(records)[3] == 0
 
 
 @pytest.mark.each_database
-def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, monkeypatch):
+def test_concurrent_purges_delete_each_row_once(records, clock, database_url, monkeypatch):
     clock.forward(IDLE_SECONDS)
     deleted = []
 
-    def noting(purger):
+    def recorded(purger):
         def run(now, dry_run):
             number = purger.run(now, dry_run)
             deleted.extend([purger.name] * number)
@@ -147,27 +147,27 @@ def test_concurrent_purges_delete_each_row_once(worked, clock, database_url, mon
         with app.app_context():
             try:
                 purge(app.config["SETTINGS"], clock())
-            except SQLAlchemyError as error:  # a locked database is an answer too: the next run goes on
+            except SQLAlchemyError as error:  # a locked database is a valid result, too: the next run resumes
                 assert "locked" in str(error), error
         close(app)
 
-    monkeypatch.setattr(purging, "purgers", lambda settings: [noting(purger) for purger in purgers(settings)])
+    monkeypatch.setattr(purging, "purgers", lambda settings: [recorded(purger) for purger in purgers(settings)])
     run_together(3, one)
     one()
     assert sorted(deleted) == sorted(NAMES)
-    assert states(worked) == ["new"]
+    assert states(records) == ["new"]
 
 
 @pytest.mark.each_database
 def test_database_refuses_to_delete_recent_audit_events(team):
-    """A clock that is years ahead deletes nothing: the database asks its own."""
+    """A clock years ahead deletes nothing, because the database checks its own."""
     with team.app.app_context():
         db.session.add(audit.event("request.viewed", machine_time() - 10 * DAY, "ann", "some request"))
         db.session.commit()
         with pytest.raises(SQLAlchemyError):
             audit.purge(machine_time() + 3 * 365 * DAY, retention_days=2 * 365)
         db.session.rollback()
-    assert left(team)[5] == 1
+    assert remaining(team)[5] == 1
 
 
 @pytest.mark.parametrize("name", ["AUDIT_RETENTION_DAYS", "CLOSED_REQUEST_RETENTION_DAYS"])
@@ -177,7 +177,7 @@ def test_retention_under_the_minimum_is_refused(name):
 
 
 def personal(team, ring):
-    """Every byte string that is stored of each request, by the patient's name: boxes, fingerprints, hashes."""
+    """Return every stored byte string of each request, by the patient's name: ciphertexts, fingerprints, hashes."""
     found = {}
     with team.app.app_context():
         contact_index.index_contacts(ring)
@@ -197,7 +197,7 @@ def personal(team, ring):
 
 
 def on_disk(database_url, request):
-    """The files of the database as they lie on the disk."""
+    """Return a function that reads the database's files as stored on disk."""
     if database_url.startswith("postgresql"):
         return request.getfixturevalue("cluster").files_of(database_url)
     files = list(Path(database_url.removeprefix("sqlite:///")).parent.glob("site*.sqlite*"))
@@ -206,11 +206,11 @@ def on_disk(database_url, request):
 
 
 @pytest.mark.each_database
-def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, keys, database_url, request):
-    """Forty requests, so that rows have moved from page to page; every third is withdrawn, the first by its page."""
+def test_withdrawn_request_leaves_no_bytes_in_database_files(team, request_call, clock, keys, database_url, request):
+    """Forty requests, so that rows have moved between pages; every third is withdrawn, the first by its own page."""
     ring = Keyring(keys, (CALLBACK, SEARCH))
     visitor, references = Visitor(team.site), {}
-    ask(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
+    request_call(visitor, name="P0", phone="(303) 555-0100", email="p0@example.org")
     with team.app.app_context():
         calendar = clinic_calendar.current_calendar(team.app.extensions["clinic"])
         for number in range(1, 40):
@@ -224,18 +224,18 @@ def test_withdrawn_request_leaves_no_bytes_in_database_files(team, ask, clock, k
             staff_service.record_note(found, found.version, "a note", "ann", 1)
     stored = personal(team, ring)
     names = ["P0", *references]
-    gone = names[::3]
+    withdrawn = names[::3]
     before = on_disk(database_url, request)
-    assert all(part in before for name in gone for part in stored[name]), "else nothing is proved"
+    assert all(part in before for name in withdrawn for part in stored[name]), "the control: the bytes were stored"
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     with team.app.app_context():
-        for name in gone[1:]:
+        for name in withdrawn[1:]:
             patient_service.withdraw(references[name], clock())
     done = run(team, clock())
-    assert done.scrubbed and done.counts["withdrawn requests"] == len(gone) == 14
+    assert done.scrubbed and done.counts["withdrawn requests"] == len(withdrawn) == 14
     after = on_disk(database_url, request)
-    assert [name for name in gone if any(part in after for part in stored[name])] == []
-    assert all(part in after for name in set(names) - set(gone) for part in stored[name])
+    assert [name for name in withdrawn if any(part in after for part in stored[name])] == []
+    assert all(part in after for name in set(names) - set(withdrawn) for part in stored[name])
 
 
 def test_command_prints_a_line_for_each_kind(sqlite_url, clock):

@@ -1,4 +1,4 @@
-"""Where a request is counted: under few names, and nowhere if it hangs on an answer."""
+"""Request metrics: few label values, and no label that depends on an answer."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from tests.support.processes import python
 
 
 @pytest.fixture(scope="module")
-def places():
-    """What ``Places`` says of some requests: asked in a process of its own, as the library keeps one count a process."""
+def labels():
+    """Return the label of each request, computed in a process of its own because the library counts per process."""
     code = (
         "from tests.support.bare_site import site; from screening.operations.metrics.requests import LabelResolver; import sys; "
         "places = LabelResolver(site(('visitor', 'staff')))\n"
         "for line in sys.argv[1:]: p = places.of(*line.split()); print(p.surface, p.group, p.steady)"
     )
 
-    def ask(*requests):
+    def labels_of(*requests):
         done = python("-c", code, *requests)
         assert done.returncode == 0, done.stderr
         return dict(zip(requests, done.stdout.splitlines(), strict=True))
 
-    return ask
+    return labels_of
 
 
-def test_requests_are_grouped_by_the_first_path_segment(places):
-    assert places(*EXPECTED) == EXPECTED
+def test_requests_are_grouped_by_the_first_path_segment(labels):
+    assert labels(*EXPECTED) == EXPECTED
 
 
 EXPECTED = {
@@ -43,7 +43,7 @@ EXPECTED = {
     "GET /summary": "visitor walk True",
     "GET /help-now": "visitor walk True",
     "GET /check/review": "visitor walk True",
-    # what not everybody does or sees
+    # pages that not every visitor opens
     "POST /check/sadness": "visitor walk False",
     "POST /check/hopelessness": "visitor walk False",
     "GET /check/pain_duration": "visitor walk False",

@@ -1,4 +1,4 @@
-"""What needs somebody is shown to admins, with what mends it; to nobody else."""
+"""The system status: administrators see findings with their fixes; other roles do not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("fresh_crisis_files")
 
 
 def line(page):
-    """The link to the findings above a page."""
+    """Return the link to the findings at the top of a page."""
     return page.soup.select_one("aside.app-note--alert a")
 
 

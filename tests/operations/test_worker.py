@@ -1,4 +1,4 @@
-"""The worker: each job at its time, by one worker at a time, and no failure that stops it."""
+"""The worker: jobs run on schedule, in one worker at a time, and no failure stops it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.absence import assert_absent
 from tests.support.clock import process_time
 from tests.support.databases import close
 from tests.support.mail_site import MailSite, mail_settings
-from tests.support.processes import HANGING, start_flask
+from tests.support.processes import TEST_TIMEOUT, start_flask
 from tests.support.quiet_signals import QuietSignals
 from tests.support.sample_patient import ROSA
 from tests.support.visitor import Visitor
@@ -28,7 +28,7 @@ from tests.support.visitor import Visitor
 
 @pytest.fixture
 def make_worker(site, clock):
-    """A worker with jobs; it works for so many rounds."""
+    """Return a function that creates a worker with these jobs, which stops after so many rounds."""
 
     def make_worker(*jobs, rounds=0):
         return Worker(site.extensions["staff"], QuietSignals(clock, rounds), jobs)
@@ -36,14 +36,14 @@ def make_worker(site, clock):
     return make_worker
 
 
-def noted(runs, name, every):
+def recording_job(runs, name, every):
     return Job(name, every, lambda go_on: runs.append(name))
 
 
 @pytest.mark.each_database
 def test_job_schedules_survive_a_restart(make_worker, clock):
     runs = []
-    often, daily = noted(runs, "often", EACH_ROUND), noted(runs, "daily", DAY_SECONDS)
+    often, daily = recording_job(runs, "often", EACH_ROUND), recording_job(runs, "daily", DAY_SECONDS)
     make_worker(often, daily, rounds=3).work()
     assert runs == ["often", "daily", "often", "often", "often"]
     make_worker(often, daily).work()
@@ -63,13 +63,13 @@ def test_failed_job_is_logged_by_type_and_retried_later(make_worker, clock, capl
         runs.append("bad")
         raise ValueError("zentinelapatient@example.org")
 
-    bad, good = Job("bad", DAY_SECONDS, fail), noted(runs, "good", EACH_ROUND)
-    make_worker(bad, good, rounds=2).work()
+    failing, succeeding = Job("bad", DAY_SECONDS, fail), recording_job(runs, "good", EACH_ROUND)
+    make_worker(failing, succeeding, rounds=2).work()
     assert runs == ["bad", "good", "good", "good"]
     assert "the job bad failed: ValueError < fail" in caplog.text
     assert_absent(["zentinelapatient"], caplog.text)
     clock.forward(RETRY_SECONDS)
-    make_worker(bad, good).work()
+    make_worker(failing, succeeding).work()
     assert runs.count("bad") == 2
 
 
@@ -96,26 +96,26 @@ def test_failed_job_preserves_the_time_of_its_last_run(make_worker, clock, site)
 def test_clock_set_back_does_not_stop_jobs(make_worker, clock):
     runs = []
     clock.forward(10 * DAY_SECONDS)
-    make_worker(noted(runs, "daily", DAY_SECONDS)).work()
+    make_worker(recording_job(runs, "daily", DAY_SECONDS)).work()
     clock.forward(-9 * DAY_SECONDS)
-    make_worker(noted(runs, "daily", DAY_SECONDS)).work()
+    make_worker(recording_job(runs, "daily", DAY_SECONDS)).work()
     assert runs == ["daily", "daily"]
 
 
 @pytest.mark.each_database
 def test_lease_is_exclusive_until_exit_or_expiry(make_worker, clock):
-    runs, tried = [], []
-    second = make_worker(noted(runs, "second", EACH_ROUND))
-    first = make_worker(Job("first", EACH_ROUND, lambda go_on: tried.append(second.work(once=True))))
+    runs, attempts = [], []
+    second = make_worker(recording_job(runs, "second", EACH_ROUND))
+    first = make_worker(Job("first", EACH_ROUND, lambda go_on: attempts.append(second.work(once=True))))
     first.work(once=True)
-    assert tried == [False] and runs == []
+    assert attempts == [False] and runs == []
     assert second.work(once=True) and runs == ["second"]
 
-    def die(go_on):
-        raise SystemExit  # nothing catches it, as nothing catches a SIGKILL
+    def interrupt(go_on):
+        raise SystemExit  # not an Exception, so nothing catches it, as with SIGKILL
 
     with pytest.raises(SystemExit):
-        make_worker(Job("deadly", EACH_ROUND, die)).work()
+        make_worker(Job("deadly", EACH_ROUND, interrupt)).work()
     clock.forward(LEASE_SECONDS - 1)
     assert not second.work(once=True)
     clock.forward(1)
@@ -130,7 +130,7 @@ def test_long_job_renews_the_lease(make_worker, clock):
             clock.forward(LEASE_SECONDS // 2)
             asked.append((go_on(), other.work(once=True)))
 
-    other = make_worker(noted([], "other", EACH_ROUND))
+    other = make_worker(recording_job([], "other", EACH_ROUND))
     make_worker(Job("long", DAY_SECONDS, long)).work()
     assert asked == [(True, False)] * 10
 
@@ -146,10 +146,10 @@ def test_worker_resumes_after_a_database_outage(make_worker, site, caplog):
             db.session.commit()
 
     rename("worker_lease", "lease_away")
-    assert not make_worker(noted(runs, "job", EACH_ROUND), rounds=1).work()
+    assert not make_worker(recording_job(runs, "job", EACH_ROUND), rounds=1).work()
     assert runs == [] and "the worker cannot reach its database" in caplog.text
     rename("lease_away", "worker_lease")
-    assert make_worker(noted(runs, "job", EACH_ROUND)).work() and runs == ["job"]
+    assert make_worker(recording_job(runs, "job", EACH_ROUND)).work() and runs == ["job"]
 
 
 @pytest.mark.each_database
@@ -168,7 +168,7 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
 
 @pytest.fixture
 def flask_worker(tmp_path, keys, database_url, mail_server):
-    """Starts ``flask worker`` against the database, with this mail server."""
+    """Return a function that starts ``flask worker`` on the database, with this mail server."""
     settings = {"KEYS_DIR": keys, "DATABASE_URL": database_url, "CLINIC_FILE": tmp_path / "none.toml"}
     settings |= mail_settings(mail_server.port)
     started = []
@@ -180,32 +180,32 @@ def flask_worker(tmp_path, keys, database_url, mail_server):
     yield start
     for process in started:
         process.kill()
-        process.communicate(timeout=HANGING)
+        process.communicate(timeout=TEST_TIMEOUT)
 
 
 def ended(process):
-    """Wait for a process; its exit code, its stdout, and its stderr without the reminder to check the crisis files."""
-    stdout, stderr = process.communicate(timeout=HANGING)
+    """Wait for a process; return exit code, stdout, and stderr without the reminder to check the crisis files."""
+    stdout, stderr = process.communicate(timeout=TEST_TIMEOUT)
     return process.returncode, stdout, [line for line in stderr.splitlines() if "crisis file" not in line]
 
 
 @pytest.fixture
-def waiting(make_mail_site, mail_server):
-    """A clinic where three requests, with six mails, have come in by the clock of the processes that tests start."""
+def pending_mail(make_mail_site, mail_server):
+    """A clinic with three requests and six mails, dated by the clock of the processes that tests start."""
     mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=process_time), process_time)
     for _ in range(3):
-        mail_site.ask(ROSA)
+        mail_site.request_call(ROSA)
     return mail_site
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"])
-def test_once_option_delivers_mail_and_exits(flask_worker, waiting, mail_server):
+def test_once_option_delivers_mail_and_exits(flask_worker, pending_mail, mail_server):
     assert ended(flask_worker("--once")) == (0, "", [])
-    assert len(mail_server.arrived) == 6 and {state for _, state, _ in waiting.states()} == {SENT}
+    assert len(mail_server.arrived) == 6 and {state for _, state, _ in pending_mail.states()} == {SENT}
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_signal_stops_the_worker_between_two_mails(flask_worker, waiting, mail_server, clock, ending):
+def test_signal_stops_the_worker_between_two_mails(flask_worker, pending_mail, mail_server, clock, ending):
     process = flask_worker()
 
     def end():
@@ -215,19 +215,19 @@ def test_signal_stops_the_worker_between_two_mails(flask_worker, waiting, mail_s
     mail_server.on_arrival = end
     assert ended(process) == (0, "", [])
     assert len(mail_server.arrived) == 2
-    assert sorted(state for _, state, _ in waiting.states()) == sorted([SENT] * 2 + [PENDING] * 4)
+    assert sorted(state for _, state, _ in pending_mail.states()) == sorted([SENT] * 2 + [PENDING] * 4)
     mail_server.on_arrival = lambda: None
-    assert Worker(waiting.app, QuietSignals(clock)).work(once=True), "the lease is free again"
+    assert Worker(pending_mail.app, QuietSignals(clock)).work(once=True), "the lease is free again"
     assert len(mail_server.arrived) == 6
 
 
-def test_worker_exits_when_its_parent_process_is_gone(flask_worker, waiting):
+def test_worker_exits_when_its_parent_process_is_gone(flask_worker, pending_mail):
     assert ended(flask_worker("--parent-pid", str(os.getpid() + 1))) == (0, "", [])
-    assert {state for _, state, _ in waiting.states()} == {PENDING}
+    assert {state for _, state, _ in pending_mail.states()} == {PENDING}
 
 
 def test_missing_password_file_stops_the_worker_with_an_error(tmp_path, sqlite_url, clock, monkeypatch):
-    monkeypatch.setattr(signal, "pthread_sigmask", lambda how, signals: set())  # pytest's own process takes them
+    monkeypatch.setattr(signal, "pthread_sigmask", lambda how, signals: set())  # unblocks pytest's signals
     settings = mail_settings(25) | {"MAIL_USER": "clinic", "MAIL_TLS": "tls"}
     settings |= {"MAIL_PASSWORD_FILE": tmp_path / "none", "DATABASE_URL": sqlite_url, "CLOCK": clock}
     app = create_commands_app(settings)

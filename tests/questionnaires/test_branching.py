@@ -1,4 +1,4 @@
-"""What comes next."""
+"""Branching: which questions are visible, and their order."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def test_follow_ups_are_visible_exactly_on_their_condition(answers):
 
 @given(any_answers(Q))
 def test_off_path_answers_are_dropped_idempotently(answers):
-    kept = branching.answers_on_path(Q, answers)
-    assert kept.keys() == {q.id for q in branching.visible_questions(Q, answers)} & answers.keys()
-    assert branching.answers_on_path(Q, kept) == kept
+    on_path = branching.answers_on_path(Q, answers)
+    assert on_path.keys() == {q.id for q in branching.visible_questions(Q, answers)} & answers.keys()
+    assert branching.answers_on_path(Q, on_path) == on_path
 
 
 @given(complete_answers(Q))

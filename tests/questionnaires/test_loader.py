@@ -1,4 +1,4 @@
-"""A definition that cannot work is refused, with the place of the mistake."""
+"""An invalid questionnaire definition is refused with the location of the error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SOURCE = (LIBRARY / "warning_signs.toml").read_text(encoding="utf-8")
 
 
 def changed(tmp_path: Path, old: str, new: str, count: int = 1) -> Path:
-    """The clinic's definition with one thing changed."""
+    """Write the clinic's definition with one replacement."""
     assert old in SOURCE
     file = tmp_path / "changed.toml"
     file.write_text(SOURCE.replace(old, new, count), encoding="utf-8")

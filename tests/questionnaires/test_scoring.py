@@ -1,4 +1,4 @@
-"""What the answers add up to."""
+"""Scoring: the summary of the answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_summary_counts_match_the_answers(answers):
 def test_level_is_given_only_if_every_completion_agrees(answers):
     summary = score(Q, answers)
     left_open = [sign for sign in SIGNS if answers.get(sign) in (None, DECLINED)]
-    # Two values are enough to stand for all four: only noticed or not is counted.
+    # Two values represent all four: only noticed or not noticed matters.
     completions = product(("0", "3"), repeat=len(left_open))
     levels = {score(Q, answers | dict(zip(left_open, filled, strict=True))).level for filled in completions}
     if len(levels) == 1:

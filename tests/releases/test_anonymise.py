@@ -1,4 +1,4 @@
-"""Whatever the copies are, what is released keeps the rules, and nothing is lost."""
+"""The anonymizer: whatever the responses, a release satisfies the rules and accounts for every row."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ a_copy = st.tuples(
 )
 some_copies = st.dictionaries(a_copy, st.integers(1, 40), max_size=25)
 many_copies = st.dictionaries(a_copy, st.integers(1, 40), min_size=6, max_size=25)
-"""Of these, over nine in ten can be released."""
+"""Examples of which over nine in ten can be released."""
 
 
 def planned(counts: Counts) -> Plan:
-    """The plan of copies that can be released; an example that cannot be is drawn anew, and too many fail the test."""
+    """Return the plan of responses that can be released; reject other examples."""
     try:
         return search(counts, LADDERS, RULES)
     except (GroupTooSmallError, InsufficientDiversityError):
@@ -66,7 +66,7 @@ def planned(counts: Counts) -> Plan:
 
 
 def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
-    """The rows of a plan, put together without the anonymiser's help."""
+    """Return the rows of a plan, assembled without the anonymizer's code."""
     groups: dict[tuple[str, ...], Counter[str]] = {}
     for (details, answer), number in counts.items():
         if details not in made.held_back:
@@ -92,9 +92,9 @@ def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
 
 
 @given(some_copies, st.randoms(use_true_random=False))
-def test_plan_is_independent_of_the_order_of_responses(counts: Counts, chance: Random):
+def test_plan_is_independent_of_the_order_of_responses(counts: Counts, rng: Random):
     shuffled = list(counts.items())
-    chance.shuffle(shuffled)
+    rng.shuffle(shuffled)
     assert outcome(counts) == outcome(dict(shuffled))
 
 
@@ -116,11 +116,11 @@ def outcome(counts: Counts) -> Any:
         return type(error)
 
 
-# --- The same by brute force: rows one by one, every combination of levels and every set of groups masked ---
+# --- The same by brute force: single rows, every combination of levels and every set of suppressed groups ---
 
 
 def brute_force(counts: Counts) -> tuple[Fraction, tuple[int, ...]] | None:
-    """The cheapest levels by k alone, in a way that has nothing in common with the search but the rules."""
+    """Return the cheapest levels by k alone, computed independently of the search."""
     rows = [details for (details, _), number in counts.items() for _ in range(number)]
     years = Counter(details[0][:4] for details in rows)
     rows = [details for details in rows if years[details[0][:4]] >= 5]
@@ -152,7 +152,7 @@ def brute_force(counts: Counts) -> tuple[Fraction, tuple[int, ...]] | None:
 
 
 def penalty(generalized: tuple[str, ...], vector: tuple[int, ...]) -> Fraction:
-    """What one row costs, of 5: the weights are 1, 2, 2."""
+    """Return the cost of one row, of 5: the weights are 1, 2, 2."""
     cost = Fraction(0)
     for value, number, each in zip(generalized, vector, LADDERS, strict=True):
         leaves = {each.levels[0].generalized[v] for v in each.levels[0].generalized}
@@ -163,7 +163,7 @@ def penalty(generalized: tuple[str, ...], vector: tuple[int, ...]) -> Fraction:
 
 @given(st.dictionaries(a_copy, st.integers(1, 60), min_size=1, max_size=12))
 def test_chosen_levels_match_a_brute_force_search(counts: Counts):
-    # every answer is diverse in every group, so that k alone decides
+    # every answer is diverse in every group, so that only k matters
     even = {(details, answer): number for (details, _), number in counts.items() for answer in ("0", "1")}
     expected = brute_force(even)
     if expected is None:
@@ -175,7 +175,7 @@ def test_chosen_levels_match_a_brute_force_search(counts: Counts):
 
 
 def many(details: tuple[str, str, str], *numbers: int) -> Counts:
-    """So many copies that answered 0, 1, 2, 3."""
+    """Return the frequencies of the answers 0, 1, 2, 3."""
     return {(details, code): number for code, number in zip("0123", numbers, strict=False) if number}
 
 
@@ -226,7 +226,7 @@ def test_small_group_is_suppressed_with_others_up_to_k():
 
 
 def test_sensitive_rule_selects_the_next_levels_in_cost_order():
-    """The levels are not chosen by the sensitive answers: they only say which of the order is the first that will do."""
+    """Sensitive answers do not choose the levels: they only decide which is the first valid vector in cost order."""
     alike = many(("2025-11", "18", "none"), 40) | many(("2025-11", "30", "none"), 20, 20)
     made = search(alike, LADDERS, RULES)
     assert made.levels == ("year", "level1", "as_asked")

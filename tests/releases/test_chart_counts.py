@@ -1,4 +1,4 @@
-"""Chart counts: none under k is shown, and none can be worked out from those that are."""
+"""Chart counts: no count under k is shown or derivable from those shown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ K = 11
 some_counts = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=2)
 
 
-def reckoned(cells: chart_counts.CellCounts, sums: list[tuple[set[str], int]]) -> dict[str, int]:
-    """Every hidden count that follows from the counts that are shown and the sums that are known."""
+def derive(cells: chart_counts.CellCounts, sums: list[tuple[set[str], int]]) -> dict[str, int]:
+    """Return every hidden count that follows from the shown counts and the known sums."""
     known = {code: count for code, count in cells.items() if count is not None}
     found: dict[str, int] = {}
     while True:
@@ -42,10 +42,10 @@ def test_no_count_under_k_is_shown_or_derivable(counts, some):
     sums = [(set(counts), sum(counts.values())), (part, sum(counts[c] for c in part))]
     cells = chart_counts.suppress(counts, [part], K)
     assert all(count is None or (count >= K and count == counts[code]) for code, count in cells.items())
-    worked_out = reckoned(cells, sums)
+    derived = derive(cells, sums)
     hidden = {code for code, count in cells.items() if count is None}
     if len(hidden) > 1 and sum(counts[code] for code in hidden) >= K:
-        assert not {code for code, count in worked_out.items() if count < K} or part <= hidden
+        assert not {code for code, count in derived.items() if count < K} or part <= hidden
 
 
 @given(some_counts)
@@ -70,7 +70,7 @@ def test_small_count_causes_secondary_suppression(counts, shown):
 
 
 def test_known_subtotal_causes_secondary_suppression():
-    """The rows of ``signs`` tell how many noticed a sign: one hidden frequency among them would be the rest."""
+    """``signs`` rows show how many noticed a sign, so a single hidden frequency would be the difference."""
     counts = {"0": 200, "1": 90, "2": 40, "3": 5, "declined": 30}
     assert chart_counts.suppress(counts, [{"1", "2", "3"}, {"0", "declined"}], K) == counts | {"2": None, "3": None}
 

@@ -1,4 +1,4 @@
-"""Releases by command, as a person on the server makes, reads and checks them."""
+"""The release commands, as an operator on the server uses them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.databases import close
 
 @pytest.fixture
 def run(sqlite_url, clock):
-    """Runs a command where six hundred responses of two months of 2025 wait."""
+    """Return a function that runs a command on a database with six hundred responses of two months of 2025."""
     app = create_commands_app({"DATABASE_URL": sqlite_url, "CLOCK": clock})
     with app.app_context():
         sample_responses.store(sample_responses.generate(600, months=("2025-08", "2025-09")))

@@ -1,4 +1,4 @@
-"""A file of a release is made once, is the same for all, and passes through in little memory."""
+"""Release files: built once, identical for all downloads, and streamed in little memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fetch(release, name) -> bytes:
 
 
 def stored() -> list[tuple[str, int]]:
-    """The files in the database, and how many pieces each has."""
+    """Return the files in the database, and how many chunks each has."""
     pieces = select(func.count()).where(
         ReleaseChunk.release_id == ReleaseFile.release_id, ReleaseChunk.name == ReleaseFile.name
     )

@@ -1,4 +1,4 @@
-"""The files of a release: the same cells in each, explained in full, and nothing that tells who or when."""
+"""The files of a release: identical cells, a complete codebook, and no author or time."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def release(commands, questionnaire):
 
 @pytest.fixture
 def build(tmp_path):
-    """Builds a file of a release; gives where it lies."""
+    """Return a function that builds a file of a release and returns its path."""
 
     def built(release, name, folder="built", **options):
         target = tmp_path / folder / name
@@ -116,7 +116,7 @@ ALL_LEVELS = [
 
 
 def columns(questionnaire, levels=release_factory.LEVELS, suppressed=12, detail="full"):
-    manifest = release_factory.stated(questionnaire, {}, 300, levels, suppressed)
+    manifest = release_factory.manifest_of(questionnaire, {}, 300, levels, suppressed)
     return {
         column.name: column
         for column in codebook.columns(manifest, questionnaire, hierarchies.load(questionnaire), detail)
@@ -289,7 +289,7 @@ def test_frictionless_reports_a_changed_row(release, build, tmp_path, old, new, 
 
 @pytest.fixture
 def dictionary(release, build):
-    """The data dictionary's fields by name, for a detail."""
+    """Return a function that reads the data dictionary's fields by name, for a detail."""
 
     def read(detail="full"):
         content = entries(build(release, f"{detail}.zip"))["redcap_data_dictionary.csv"].decode()
@@ -339,7 +339,7 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     assert "not a validated instrument" in text and "Do not pool releases" in text
 
 
-# All of them
+# All files
 
 
 @pytest.mark.parametrize("name", [name for name in exporters.NAMES if not name.endswith(".csv")])
@@ -357,7 +357,7 @@ def test_progress_counts_every_row(release, build, name):
 
 
 def test_codebook_uses_the_questionnaire_of_the_release(commands, questionnaire, build):
-    """What columns and codes mean is frozen with the release."""
+    """The meaning of columns and codes is stored with the release."""
     sample_responses.store(sample_responses.generate(400))
     asked = replace(questionnaire.signs[0], text={"en": "An earlier wording?", "es": "¿Otra redacción?"})
     earlier = replace(questionnaire, questions=(asked, *questionnaire.questions[1:]))

@@ -1,4 +1,4 @@
-"""A ladder file that cannot be is refused with the field, before any release is looked at."""
+"""An invalid hierarchy file is refused with the field's name, before any release is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A release holds every copy of the months that are over, once, or is not made at all."""
+"""A release contains every response of the sealed months, once, or is not created at all."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def copies() -> list[ShuffledResponse]:
     return list(db.session.scalars(select(ShuffledResponse)))
 
 
-def made_of(number: int, policy: ReleasePolicy, **options: object) -> Release:
-    """A release of so many copies."""
+def create_release(number: int, policy: ReleasePolicy, **options: object) -> Release:
+    """Create a release of so many responses."""
     lay(generate(number, **options))  # type: ignore[arg-type]
     return service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
 
@@ -71,8 +71,8 @@ def test_released_rows_match_the_stored_answers(commands, policy):
     seen = service.preview(policy, NOVEMBER)
     release = service.create(seen, NOVEMBER, "command")
     generalized = Counter(line.split(",", 3)[3] for line in lines(release, "full.csv")[1:] if "masked" not in line)
-    said = Counter(",".join(row["answers"].values()) for row in rows)
-    assert generalized <= said and generalized.total() == 600 - seen.plan.suppressed
+    answer_counts = Counter(",".join(row["answers"].values()) for row in rows)
+    assert generalized <= answer_counts and generalized.total() == 600 - seen.plan.suppressed
     words = {"0": "not_noticed", "1": "noticed", "2": "noticed", "3": "noticed", "declined": "declined"}
     signs = Counter(line.split(",", 3)[3] for line in lines(release, "signs.csv")[1:] if "masked" not in line)
     expected: Counter[str] = Counter()
@@ -82,7 +82,7 @@ def test_released_rows_match_the_stored_answers(commands, policy):
 
 
 def test_rows_show_months_only_with_an_expert_determination(commands, policy):
-    release = made_of(600, policy)
+    release = create_release(600, policy)
     assert {line.split(",")[0] for line in lines(release, "full.csv")[1:]} <= {"2026", "masked"}
     assert json.loads(release.manifest)["made"] == "2026"
     settings = commands.config["SETTINGS"] | {
@@ -227,7 +227,7 @@ def test_interrupted_release_is_complete_or_rolled_back(commands, policy, monkey
 
 def test_same_responses_in_any_order_give_identical_files(commands, policy):
     rows = list(generate(700))
-    first = made_of(700, policy)
+    first = create_release(700, policy)
     lay([row | {"id": f"{n:032x}"} for n, row in enumerate(reversed(rows))])
     second = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
     for name in ("full.csv", "signs.csv"):
@@ -238,9 +238,9 @@ def test_same_responses_in_any_order_give_identical_files(commands, policy):
 
 @pytest.mark.each_database
 def test_release_and_policy_changes_are_audited(commands, policy):
-    made_of(400, policy)
-    made_of(400, policy, seed=2)
-    made_of(400, replace(policy, k=15), seed=3)
+    create_release(400, policy)
+    create_release(400, policy, seed=2)
+    create_release(400, replace(policy, k=15), seed=3)
     events = db.session.execute(select(AuditEvent.action, AuditEvent.subject, AuditEvent.actor).order_by(AuditEvent.id))
     assert [tuple(event) for event in events] == [
         ("release.terms", "", "command"),
@@ -272,6 +272,6 @@ def test_released_responses_leave_no_bytes_in_database_files(commands, policy, d
     rows = list(generate(300))
     lay(rows)
     before = on_disk()
-    assert all(row["id"].encode() in before for row in rows), "else nothing is proved"
+    assert all(row["id"].encode() in before for row in rows), "the control: the bytes were stored"
     service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
     assert_absent([row["id"] for row in rows], on_disk())

@@ -1,4 +1,4 @@
-"""The verifier on releases as they are really made."""
+"""The verifier, on releases that the service created."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages on releases: permissions, previews that match the release, and no count under k on any page."""
+"""The release pages: permissions, previews that match the release, and no count under k on any page."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ YES = {"sure": "yes"}
 
 @pytest.fixture
 def monday_noon(clock):
-    """Monday, 23 November 2026, for tests about dates; asked for by a mark, so that the site starts at it."""
+    """Monday, 23 November 2026, for tests about dates; by ``usefixtures``, so that the site is created at that time."""
     clock.now = NOON
 
 
 @pytest.fixture
 def rita(team):
-    """A staff member who makes releases and sees trends."""
+    """A staff member who may create releases and see trends."""
     return team.sign_in("rita", "responses")
 
 
@@ -49,22 +49,22 @@ def rowan(team):
 
 
 @pytest.fixture
-def lay(team):
-    """Lays mixed copies."""
+def store_responses(team):
+    """Return a function that stores shuffled responses."""
 
-    def lay(number, **options):
+    def store_responses(number, **options):
         with team.app.app_context():
             store(generate(number, **options))
 
-    return lay
+    return store_responses
 
 
 @pytest.fixture
-def release(team, lay, clock):
-    """Makes a release as a command does; gives its number."""
+def release(team, store_responses, clock):
+    """Return a function that creates a release as a command does, and returns its number."""
 
     def make(number=600, **options):
-        lay(number, **options)
+        store_responses(number, **options)
         with team.app.test_request_context():
             seen = service.preview(team.app.extensions["release_policy"], clock())
             db.session.commit()
@@ -99,10 +99,10 @@ def shown_percent(words):
     return float(re.search(r"([\d.]+)%", words).group(1))
 
 
-class TestMakingOne:
+class TestCreation:
     @pytest.mark.each_database
-    def test_created_release_matches_the_preview(self, team, rita, lay):
-        lay(800)
+    def test_created_release_matches_the_preview(self, team, rita, store_responses):
+        store_responses(800)
         page = rita.get("/staff/releases")
         assert "Ready for the next release" in page.words and "No release was made yet" in page.words
         stats = page.main.find(class_="app-stats").get_text(" ")
@@ -129,32 +129,32 @@ class TestMakingOne:
         page = rita.get("/staff/releases/1")
         assert "by A command on the server" in page.words
 
-    def test_unticked_confirmation_returns_an_error_and_no_release(self, team, rita, lay):
-        lay(500)
+    def test_unticked_confirmation_returns_an_error_and_no_release(self, team, rita, store_responses):
+        store_responses(500)
         page = press(rita, rita.get("/staff/releases"))
         assert was_refused(page) and page.title.startswith("Error: ")
         assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
-        assert press(rita, page, **YES).address == "/staff/releases/1", "and then it can be"
+        assert press(rita, page, **YES).address == "/staff/releases/1", "the control: with the box ticked it is created"
 
     @pytest.mark.each_database
-    def test_responses_added_after_the_preview_give_a_new_preview(self, team, rita, lay):
-        lay(500)
+    def test_responses_added_after_the_preview_give_a_new_preview(self, team, rita, store_responses):
+        store_responses(500)
         page = rita.get("/staff/releases")
-        lay(100, seed=2)
+        store_responses(100, seed=2)
         with team.app.app_context():
             db.session.execute(text("INSERT INTO shuffled_batch (batch) VALUES ('another')"))
             db.session.commit()
         page = press(rita, page, **YES)
         assert was_refused(page) and "Nothing was made" in page.words and "600 rows would go in" in page.words
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 600
-        assert not page.chosen(), "what is new is not agreed to"
+        assert not page.chosen(), "the confirmation does not carry over"
         assert press(rita, page, **YES).status == 200 and manifest(team)["rows"] == 600
 
     @pytest.mark.usefixtures("monday_noon")
-    def test_month_sealed_after_the_preview_gives_a_conflict(self, team, rita, lay, clock):
-        lay(500)
-        lay(200, seed=2, months=("2026-11",))
+    def test_month_sealed_after_the_preview_gives_a_conflict(self, team, rita, store_responses, clock):
+        store_responses(500)
+        store_responses(200, seed=2, months=("2026-11",))
         page = rita.get("/staff/releases")
         clock.now = NOON + 9 * 24 * 3600
         member = team.sign_in("later", "responses")
@@ -162,8 +162,8 @@ class TestMakingOne:
         answer = member.post("/staff/releases", fields)
         assert was_refused(answer) and "700 rows would go in" in answer.words and count(team, Release) == 0
 
-    def test_second_submission_gives_a_conflict(self, team, rita, rowan, lay):
-        lay(500)
+    def test_second_submission_gives_a_conflict(self, team, rita, rowan, store_responses):
+        store_responses(500)
         first, second = rita.get("/staff/releases"), rowan.get("/staff/releases")
         assert press(rita, first, **YES).address == "/staff/releases/1"
         page = press(rowan, second, **YES)
@@ -171,9 +171,9 @@ class TestMakingOne:
         assert count(team, Release) == 1
 
     @pytest.mark.each_database
-    def test_concurrent_submission_gives_a_conflict(self, team, rita, lay, monkeypatch):
-        """Another release is stored between the second look and the making."""
-        lay(500)
+    def test_concurrent_submission_gives_a_conflict(self, team, rita, store_responses, monkeypatch):
+        """Another release is stored between the second preview and the creation."""
+        store_responses(500)
         page = rita.get("/staff/releases")
         create, others = service.create, []
 
@@ -190,22 +190,22 @@ class TestMakingOne:
 
 class TestRefusals:
     @pytest.mark.usefixtures("monday_noon")
-    def test_too_few_responses_show_the_next_date_without_a_count(self, rita, lay):
-        lay(10)
+    def test_too_few_responses_show_the_next_date_without_a_count(self, rita, store_responses):
+        store_responses(10)
         page = rita.get("/staff/releases")
         assert "There are not enough copies for a release yet. Next try on Dec 2, 2026." in page.words
         assert not re.search(r"\b10\b", page.words) and page.main.find("button") is None
 
-    def test_held_back_period_is_named_without_its_count(self, rita, lay):
-        lay(400)
-        lay(7, seed=2, months=("2025-12",))
+    def test_held_back_period_is_named_without_its_count(self, rita, store_responses):
+        store_responses(400)
+        store_responses(7, seed=2, months=("2025-12",))
         page = rita.get("/staff/releases")
         assert "so they wait: 2025." in page.words and "400 rows would go in" in page.words
         assert 7 not in numbers(page.words)
 
-    def test_current_version_can_be_chosen_among_several(self, team, rita, lay):
-        lay(300)
-        lay(200, seed=2, version=2)
+    def test_current_version_can_be_chosen_among_several(self, team, rita, store_responses):
+        store_responses(300)
+        store_responses(200, seed=2, version=2)
         page = rita.get("/staff/releases")
         assert "Copies of several versions wait" in page.words and "flask release create" in page.words
         page = rita.get("/staff/releases", query_string=page.typed("/staff/releases"))
@@ -216,12 +216,12 @@ class TestRefusals:
         assert "give its definition" in page.words and "flask release create" in page.words
 
     @pytest.mark.parametrize("version", ["2", "x", "", "99999999999999999999", "%00"])
-    def test_version_parameter_never_causes_a_server_error(self, rita, lay, version):
-        lay(300)
+    def test_version_parameter_never_causes_a_server_error(self, rita, store_responses, version):
+        store_responses(300)
         assert rita.client.get(f"/staff/releases?version={version}").status_code in (200, 400)
 
 
-class TestOneRelease:
+class TestReleasePage:
     def test_release_page_states_the_manifest_values(self, team, rita, release):
         release(900)
         page, stated = rita.get("/staff/releases/1"), manifest(team)
@@ -272,7 +272,7 @@ class TestOneRelease:
         ]
 
 
-class TestFiles:
+class TestDownloads:
     @pytest.mark.each_database
     def test_download_is_complete_and_audited(self, team, rita, release):
         release(700)
@@ -418,8 +418,8 @@ some_rows = st.lists(
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory, keys, sqlite_template):
-    """A staff application of its own, to draw pages with; nothing is stored in it."""
+def application(tmp_path_factory, keys, sqlite_template):
+    """A staff application of its own to render pages with; nothing is stored in it."""
     site = create_app({"KEYS_DIR": keys, "CLOCK": Clock(), "DATABASE_URL": f"sqlite:///{sqlite_template}/site.sqlite"})
     yield site.extensions["staff"]
     close(site)
@@ -427,14 +427,14 @@ def alone(tmp_path_factory, keys, sqlite_template):
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_rows)
-def test_trends_page_shows_no_count_under_k(alone, questionnaire, found):
+def test_trends_page_shows_no_count_under_k(application, questionnaire, found):
     shape = RowFormat(questionnaire)
     rows = [(shape.full((period,) * 3, dict(zip([*shape.signs, "pain_average"], [*answers, "5"], strict=True))), number)
             for period, answers, number in found]  # fmt: skip
     generalized = json.loads(json.dumps(chart_counts.count_tables(rows, shape, K)))
     release = SimpleNamespace(id=1, number="R-0001", tables=generalized)
     stated = {"rows": generalized["rows"], "periods": ["2025", "2026"], "k": {"asked": K}}
-    with alone.test_request_context("/trends?lang=en"):
+    with application.test_request_context("/trends?lang=en"):
         drawn = charts.build_charts(generalized, questionnaire)
         page = render_template(
             "releases/trends.html", everyone=[(release, stated)], first=release, second=None,
@@ -454,30 +454,30 @@ def test_trends_page_shows_no_count_under_k(alone, questionnaire, found):
             assert block.share in known or block.share == pytest.approx(1 - shown / generalized["rows"])
         assert sum(block.width for block in bar.blocks) + 2 * (len(bar.blocks) - 1) == pytest.approx(300, abs=0.5)
     heights = {rect["height"] for rect in soup.select("[aria-labelledby^=many] rect.app-chart__hid")}
-    assert heights <= {"14"}, "a hidden count is drawn alike whatever it hides"
+    assert heights <= {"14"}, "suppressed counts look the same whatever their value"
     drawn_words = " ".join(tag.get_text(" ") for tag in soup.select("svg[role=img] text, svg[role=img] desc"))
-    spoken = {int(n.replace(",", "")) for n in re.findall(r"(?<![\d,])(\d[\d,]*)(?!\d|,\d|%)", drawn_words)}
-    assert spoken <= set(counts) | set(range(8)) | {7}
+    shown_numbers = {int(n.replace(",", "")) for n in re.findall(r"(?<![\d,])(\d[\d,]*)(?!\d|,\d|%)", drawn_words)}
+    assert shown_numbers <= set(counts) | set(range(8)) | {7}
 
 
-def test_suppressed_counts_are_drawn_as_a_single_block(alone, questionnaire):
+def test_suppressed_counts_are_drawn_as_a_single_block(application, questionnaire):
     cells = {"0": None, "1": 60, "2": 20, "3": 15, "declined": None}
     generalized = {
         "rows": 120, "signs": {"sleep": cells}, "noticed": {"0": None, "open": None},
         "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
     }  # fmt: skip
-    with alone.test_request_context("/trends?lang=en"):
+    with application.test_request_context("/trends?lang=en"):
         blocks = charts.build_charts(generalized, questionnaire).shares.bars[0].blocks
     assert [(block.fill, round(block.share, 3)) for block in blocks] == [
         (1, 0.5), (2, 0.167), (3, 0.125), ("hidden", 0.208),
     ]  # fmt: skip
 
 
-def test_sign_of_an_older_definition_is_labeled_by_its_id(alone, questionnaire):
+def test_sign_of_an_older_definition_is_labeled_by_its_id(application, questionnaire):
     generalized = {
         "rows": 100, "signs": {"dizziness": {"0": 40, "1": 60}}, "noticed": {"0": 40, "1": 60, "open": None},
         "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
     }  # fmt: skip
-    with alone.test_request_context("/trends?lang=en"):
+    with application.test_request_context("/trends?lang=en"):
         drawn = charts.build_charts(generalized, questionnaire).shares
     assert drawn.bars[0].label == "dizziness" and [block.fill for block in drawn.bars[0].blocks] == [0, 1]

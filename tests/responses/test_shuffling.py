@@ -1,4 +1,4 @@
-"""Copies leave the holding file together or not at all, and none is lost or doubled."""
+"""Shuffling: responses leave the pending database together or not at all, and none is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ K = 11
 
 
 def agree(questionnaire: Questionnaire, number: int) -> str:
-    """One visitor's copy; its average pain tells the copies apart."""
+    """Store one visitor's response; its average pain identifies it."""
     response_id = f"{number:032x}"
     answers = {**dict.fromkeys(SIGNS, "1"), "pain_duration": "over_a_year", "pain_average": str(number % 11)}
     outcome = record(
@@ -36,11 +36,11 @@ def stored(table: str, bind: str | None) -> list[tuple[str, str]]:
     return [(id_, answers if isinstance(answers, str) else json.dumps(answers)) for id_, answers in rows]
 
 
-def mixed() -> list[tuple[str, str]]:
+def shuffled() -> list[tuple[str, str]]:
     return stored("shuffled_response", None)
 
 
-def waiting() -> list[tuple[str, str]]:
+def pending() -> list[tuple[str, str]]:
     return stored("pending_response", "pending")
 
 
@@ -48,16 +48,16 @@ def test_fewer_than_k_responses_stay_pending(commands, questionnaire):
     for number in range(K - 1):
         agree(questionnaire, number)
     assert shuffling.shuffle(K) == shuffling.ShuffleResult(moved=0, pending=K - 1, scrubbed=True)
-    assert len(waiting()) == K - 1 and mixed() == []
+    assert len(pending()) == K - 1 and shuffled() == []
 
 
 @pytest.mark.each_database
 def test_k_responses_are_shuffled_together_under_fresh_ids(commands, questionnaire):
     ids = {agree(questionnaire, number) for number in range(K)}
-    before = sorted(answers for _, answers in waiting())
+    before = sorted(answers for _, answers in pending())
     assert shuffling.shuffle(K).moved == K
-    assert waiting() == []
-    after = mixed()
+    assert pending() == []
+    after = shuffled()
     assert sorted(answers for _, answers in after) == before
     assert not ids & {id_ for id_, _ in after} and len({id_ for id_, _ in after}) == K
 
@@ -66,7 +66,7 @@ def test_second_shuffle_moves_nothing(commands, questionnaire):
     for number in range(K):
         agree(questionnaire, number)
     shuffling.shuffle(K)
-    assert shuffling.shuffle(K).moved == 0 and len(mixed()) == K
+    assert shuffling.shuffle(K).moved == 0 and len(shuffled()) == K
 
 
 @pytest.mark.parametrize("step", ["_move", "_clear", "scrub"])
@@ -81,12 +81,12 @@ def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, mon
     for number in range(K):
         agree(questionnaire, number)
     calls = {"count": 0}
-    whole = getattr(shuffling, step)
+    original = getattr(shuffling, step)
 
     def second_time(*arguments, **options):
         calls["count"] += 1
-        # _clear runs once before anything is claimed; the second is the one that matters.
-        return killed() if step != "_clear" or calls["count"] == 2 else whole(*arguments, **options)
+        # _clear runs once before any claim; the second call is the one under test.
+        return killed() if step != "_clear" or calls["count"] == 2 else original(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(shuffling, step, second_time)
@@ -94,7 +94,7 @@ def test_killed_shuffle_is_finished_by_the_next_run(commands, questionnaire, mon
             shuffling.shuffle(K)
     agree(questionnaire, 100)
     shuffling.shuffle(K)
-    assert len(mixed()) == K and len(waiting()) == 1
+    assert len(shuffled()) == K and len(pending()) == 1
 
 
 @pytest.mark.each_database
@@ -108,8 +108,8 @@ def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, 
     for before in (True, False):
         assert record(ids[1], questionnaire, answers, "2026-11", stored_before=before) is StoreResult.SHUFFLED
     shuffling.shuffle(K)
-    assert len(mixed()) == K and not [
-        answers for _, answers in mixed() if '"3"' in answers.replace('"pain_average": "3"', "")
+    assert len(shuffled()) == K and not [
+        answers for _, answers in shuffled() if '"3"' in answers.replace('"pain_average": "3"', "")
     ]
 
 
@@ -117,26 +117,26 @@ def test_started_shuffle_refuses_change_and_withdrawal(commands, questionnaire, 
 def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, questionnaire, database_url, clock):
     for number in range(5 * K):
         agree(questionnaire, number)
-    before = sorted(answers for _, answers in waiting())
+    before = sorted(answers for _, answers in pending())
 
     def run(_):
         app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
         with app.app_context():
             try:
                 shuffling.shuffle(K)
-            except Exception as error:  # a locked database is an answer too: the next run goes on
+            except Exception as error:  # a locked database is a valid result, too: the next run resumes
                 assert "locked" in str(error), error
         close(app)
 
     run_together(4, run)
     shuffling.shuffle(K)
-    assert sorted(answers for _, answers in mixed()) == before and waiting() == []
+    assert sorted(answers for _, answers in shuffled()) == before and pending() == []
 
 
 def test_shuffle_leaves_no_pending_ids_in_database_files(commands, questionnaire, tmp_path):
     ids = [agree(questionnaire, 10**30 + number * 7919) for number in range(50)]
     everything = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert all(id_.encode() in everything for id_ in ids), "else nothing is proved"
+    assert all(id_.encode() in everything for id_ in ids), "the control: the ids were stored"
     assert shuffling.shuffle(K).scrubbed
     assert_absent(ids, tmp_path)
     one = agree(questionnaire, 10**31)

@@ -1,4 +1,4 @@
-"""What the pages on privacy and accessibility promise is what the settings say and the code does."""
+"""The privacy and accessibility pages state what the settings and the code define."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def words(site, address, lang="en"):
     ],
 )
 def test_duration_uses_the_largest_exact_unit(site, seconds, english, spanish):
-    for lang, told in (("en", english), ("es", spanish)):
+    for lang, page_words in (("en", english), ("es", spanish)):
         with site.test_request_context(f"/?lang={lang}"):
-            assert format_duration(seconds) == told
+            assert format_duration(seconds) == page_words
 
 
 def test_information_pages_state_draft_limits_from_the_code(site, monkeypatch):
     monkeypatch.setattr(draft, "IDLE_SECONDS", 40 * MINUTE_SECONDS)
     monkeypatch.setattr(draft, "ABSOLUTE_SECONDS", 3 * HOUR_SECONDS)
     monkeypatch.setattr(draft, "EXTENDED_SECONDS", 36 * HOUR_SECONDS)
-    told = words(site, "/privacy")
-    assert "stops working 40 minutes after your last answer, and after 3 hours in any case" in told
-    assert "If you ask for more time, it works for 36 hours" in told
+    page_words = words(site, "/privacy")
+    assert "stops working 40 minutes after your last answer, and after 3 hours in any case" in page_words
+    assert "If you ask for more time, it works for 36 hours" in page_words
     assert "ask for 36 hours" in words(site, "/accessibility")
 
 
@@ -65,11 +65,11 @@ def test_start_and_review_pages_state_draft_limits_of_the_code(site):
 
 @pytest.mark.parametrize(("lang", "closed", "audit"), [("en", "45 days", "500 days"), ("es", "45 días", "500 días")])
 def test_privacy_page_states_retention_from_the_settings(make_site, lang, closed, audit):
-    told = words(
+    page_words = words(
         make_site(CLOSED_REQUEST_RETENTION_DAYS=45, AUDIT_RETENTION_DAYS=500, MIN_GROUP_SIZE=17), "/privacy", lang
     )
-    assert closed in told and audit in told
-    assert told.count("17") == 2, "mixed at least so many together, and released so"
+    assert closed in page_words and audit in page_words
+    assert page_words.count("17") == 2, "the minimum of shuffling and of releases"
 
 
 def test_privacy_page_states_when_backups_become_unreadable(site):
@@ -84,8 +84,8 @@ def test_privacy_page_mentions_mail_only_where_configured(make_site):
         MAIL_HOST="127.0.0.1", MAIL_FROM="a@b.org", MAIL_TO_STAFF="t@b.org", SITE_URL="https://check.example"
     )
     with site.test_request_context("/?lang=en"):
-        kept, failed = format_duration(outbox.RETENTION_SECONDS), format_duration(outbox.FAILED_RETENTION_SECONDS)
-    assert f"is noted for {kept}, or for {failed} if it did not get through" in words(site, "/privacy")
+        retention, failed = format_duration(outbox.RETENTION_SECONDS), format_duration(outbox.FAILED_RETENTION_SECONDS)
+    assert f"is noted for {retention}, or for {failed} if it did not get through" in words(site, "/privacy")
 
 
 def test_privacy_page_mentions_page_counts_only_with_metrics(make_site):
@@ -95,15 +95,15 @@ def test_privacy_page_mentions_page_counts_only_with_metrics(make_site):
 
 def test_privacy_page_mentions_months_by_expert_determination(make_site):
     assert "never the month or day" in words(make_site(), "/privacy")
-    told = words(make_site(EXPERT_DETERMINATION=Determination(date(2026, 10, 1), "Dr. Demo")), "/privacy")
-    assert "A list may tell the month" in told and "never the month" not in told
+    page_words = words(make_site(EXPERT_DETERMINATION=Determination(date(2026, 10, 1), "Dr. Demo")), "/privacy")
+    assert "A list may tell the month" in page_words and "never the month" not in page_words
 
 
 def test_privacy_page_names_the_neutral_site_host(make_site, tmp_path):
     file = tmp_path / "clinic.toml"
     file.write_text(DEMO.read_text(encoding="utf-8").replace("www.weather.gov", "news.example.org"))
-    told = words(make_site(CLINIC_FILE=file), "/privacy")
-    assert "opens another site: news.example.org" in told and "weather" not in told
+    page_words = words(make_site(CLINIC_FILE=file), "/privacy")
+    assert "opens another site: news.example.org" in page_words and "weather" not in page_words
 
 
 def test_visitor_receives_only_draft_and_language_cookies(site):

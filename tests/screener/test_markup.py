@@ -1,4 +1,4 @@
-"""Our components give the markup of the design system they are styled by: its own templates are the oracle."""
+"""The components have the markup of the design system, with its own templates as the oracle."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 
-OURS = re.compile("^app-")
+OWN_CLASS = re.compile("^app-")
 IGNORED = {"data-alone", "data-module", "tabindex"}
 
 
 def skeleton(tag: Tag) -> list:
-    """A tag as nested lists: name, attributes without our own classes, children; texts squeezed."""
+    """Return a tag as nested lists: name, attributes without the project's classes, children, normalized texts."""
     attributes = {}
     for name, value in tag.attrs.items():
         if name in IGNORED:
             continue
-        words = [word for word in value if not OURS.match(word)] if isinstance(value, list) else " ".join(value.split())
+        words = (
+            [word for word in value if not OWN_CLASS.match(word)]
+            if isinstance(value, list)
+            else " ".join(value.split())
+        )
         attributes[name] = words
     children = []
     for child in tag.children:

@@ -1,4 +1,4 @@
-"""The review, and the choice about the anonymous copy."""
+"""The review page, and consent to storing the anonymous response."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_repeated_consent_stores_a_single_response(visitor, database_url):
     visitor.walk()
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
     cookie = visitor.client.get_cookie("draft").value
-    for _ in range(3):  # the same press again, from the same state of the browser
+    for _ in range(3):  # the same submission again, with the cookies of before
         visitor.client.set_cookie("draft", cookie)
         assert visitor.send(page, "/check/age", age="25_to_34").address == "/summary"
     visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
@@ -166,7 +166,7 @@ def test_shuffled_response_is_neither_changed_nor_stored_again(visitor, database
     visitor.agree()
     address = database_url.removesuffix(".sqlite") + "-pending.sqlite" if "sqlite" in database_url else database_url
     with plain_engine(address) as engine, engine.begin() as connection:
-        connection.execute(text("DELETE FROM pending_response"))  # as mixing leaves it
+        connection.execute(text("DELETE FROM pending_response"))  # as shuffling leaves it
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
     assert "already mixed" in page.words and pending_responses(database_url) == []
     assert "already mixed" in visitor.disagree().words
@@ -193,14 +193,14 @@ def test_summary_without_database_states_no_response_stored(make_site, tmp_path)
 
 def test_response_is_stored_after_database_recovery(make_site, sqlite_url, tmp_path):
     file = tmp_path / "site-pending.sqlite"
-    away = file.with_suffix(".away")
-    file.rename(away)
+    moved_file = file.with_suffix(".away")
+    file.rename(moved_file)
     file.mkdir()
     visitor = Visitor(make_site())
     visitor.walk()
     assert "could not reach" in visitor.agree().words
     file.rmdir()
-    away.rename(file)
+    moved_file.rename(file)
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
     assert "anonymous copy is in the holding file" in page.words and len(pending_responses(sqlite_url)) == 1
 

@@ -1,4 +1,4 @@
-"""Crisis help: it cannot be missed, and it cannot be broken."""
+"""Crisis help: shown for every urgent answer, and independent of everything that can fail."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
     assert "Nobody at the clinic watches your answers live" in page.words
     assert "not help for an emergency" in page.words
     assert not page.main.find("input", type="checkbox")
-    onward = visitor.send(page, URGENT)
-    assert onward.address == "/check/interest" and CARE in onward.words
+    next_page = visitor.send(page, URGENT)
+    assert next_page.address == "/check/interest" and CARE in next_page.words
 
 
 def test_urgent_help_tops_every_page_until_the_answer_changes(visitor):
@@ -66,8 +66,8 @@ def test_continue_after_stale_form_stores_the_urgent_answer(visitor, clock):
     clock.forward(86400)
     help_page = visitor.post(URGENT, {"hopelessness": "3", "csrf_token": page.token})
     assert is_help(help_page)
-    onward = visitor.send(help_page, URGENT)
-    assert onward.address == "/check/sadness" and CARE in onward.words
+    next_page = visitor.send(help_page, URGENT)
+    assert next_page.address == "/check/sadness" and CARE in next_page.words
 
 
 @pytest.mark.parametrize("raw", [["3"], ["0", "3"], ["3", "declined"], [" 3 "]])
@@ -122,7 +122,7 @@ def test_help_now_has_both_languages_and_sets_no_cookie(site, lang):
 
 
 class Broken:
-    """Stands for a part that fails whatever is asked of it."""
+    """Stands for a part that fails on every use."""
 
     def __getattr__(self, name):
         raise RuntimeError("broken")
@@ -168,7 +168,7 @@ ERROR_CODES = (400, 403, 404, 405, 413, 418, 429, 500, 502, 503)
 
 @pytest.fixture
 def failing_site(site):
-    """The site, with an address for each error it can answer with."""
+    """The site, with an address for each error that it can answer with."""
     for code in ERROR_CODES:
         site.add_url_rule(f"/fail/{code}", f"fail_{code}", lambda code=code: abort(code))
     return site
@@ -189,8 +189,8 @@ def test_leave_deletes_draft_cookies_without_a_token(visitor):
     response = visitor.client.post("/leave")
     assert response.status_code == 303 and response.headers["Location"] == "https://www.weather.gov/"
     assert response.headers["Clear-Site-Data"] == '"cache", "storage"'
-    gone = response.headers.getlist("Set-Cookie")
-    assert any(c.startswith("draft=;") for c in gone) and any(c.startswith("lang=;") for c in gone)
+    deleted = response.headers.getlist("Set-Cookie")
+    assert any(c.startswith("draft=;") for c in deleted) and any(c.startswith("lang=;") for c in deleted)
     page = visitor.get("/check/review")
     assert page.address == "/check/sadness" and page.chosen() == [] and CARE not in page.words
 

@@ -1,4 +1,4 @@
-"""A visitor walks the questions."""
+"""The walk: questions, errors, navigation and languages."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_accept_language_selects_locale_until_one_is_chosen(site):
     assert language("/", {"Accept-Language": "fr"}) == "en"
     assert language("/?lang=xx", {}) == "en"
     assert language("/?lang=en", spanish) == "en"
-    assert language("/", spanish) == "en", "the language that was chosen stays"
+    assert language("/", spanish) == "en", "the chosen language persists"
 
 
 def test_stale_form_returns_with_its_choice_and_can_be_resent(visitor, clock):
@@ -216,7 +216,7 @@ def test_empty_form_is_not_filled_from_the_stored_answer(visitor):
     page = visitor.get("/check/sadness")
     page = visitor.post("/check/sadness", {"csrf_token": page.token})
     assert page.status == 200 and page.chosen() == [] and page.title.startswith("Error: ")
-    assert visitor.get("/check/sleep").address == "/check/sleep", "the earlier answer stands until another is given"
+    assert visitor.get("/check/sleep").address == "/check/sleep", "the stored answer remains until it is replaced"
 
 
 def test_non_form_body_is_refused_with_crisis_help(visitor):
@@ -233,7 +233,7 @@ def test_non_form_body_is_refused_with_crisis_help(visitor):
 
 
 def test_refused_values_add_no_template_cache_entries(visitor):
-    """Cached parts of a page depend on the offered answers only, so no visitor can fill the cache."""
+    """Cached parts of a page depend on the offered answers only, so a visitor cannot fill the cache."""
     cache_info = visitor.site.extensions["page_cache"].rendered.cache_info
     page = visitor.get("/check/sadness")
     visitor.send(page, "/check/sadness", sadness="first")

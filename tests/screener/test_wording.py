@@ -1,4 +1,4 @@
-"""What the pages say: nothing banned, in plain words, and within their weight."""
+"""Visitor-facing texts: no banned words, a low reading level, and pages within the size limits."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from tests.support.mail_server import plain
 from tests.support.mail_site import FROM, TEAM, MailSite
 from tests.support.sample_patient import ROSA, SECRETS
 from tests.support.strategies import complete_answers
-from tests.support.visitor import SIGNS, TELLING, Page, Visitor
+from tests.support.visitor import REVEALING, SIGNS, Page, Visitor
 from tests.support.wording import GRADE, LANGUAGES, found_banned
 
 Q = load(LIBRARY / "warning_signs.toml")
 
-FIRST_VIEW = 10_000
-SUMMARY_VIEW = 14_000
-"""Bytes of page and style sheet together, compressed with brotli."""
+MAX_PAGE_BYTES = 10_000
+MAX_SUMMARY_BYTES = 14_000
+"""Maximum bytes of a page and its style sheet, compressed with brotli."""
 
 STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
 
 
 def visible(page: Page) -> str:
-    """All words of a page in its own language, as they are read: title, labels of pictures and regions included."""
+    """Return all words of a page in its own language, labels of images and regions included."""
     for foreign in page.soup.find_all(lang=True):
         if foreign.name != "html" and foreign["lang"] != page.soup.html["lang"]:  # type: ignore[index]
             foreign.decompose()
@@ -50,7 +50,7 @@ def visible(page: Page) -> str:
 
 
 def pages_of_a_walk(visitor: Visitor, **answers: str):
-    """Every page a walk shows, help and mistakes included."""
+    """Generate every page of a walk, help pages and errors included."""
     for address in STATIC_PAGES:
         yield visitor.get(address)
     yield visitor.send(visitor.get("/check/sadness"), "/check/sadness")
@@ -66,7 +66,7 @@ def pages_of_a_walk(visitor: Visitor, **answers: str):
 
 
 def pages_of_a_consultation(visitor: Visitor, clock, **fields: str):
-    """Every page on the way to a call and after it: mistakes, closed hours, all states of a request."""
+    """Generate every page of a call-back request: errors, closed hours, all states."""
     page = visitor.get("/consultation")
     yield page
     yield visitor.fill(page, "/consultation/review")
@@ -128,7 +128,7 @@ def test_questionnaire_definition_contains_no_banned_words(lang):
 
 
 class TestEverySummary:
-    """All summaries differ only in what ``Summary`` holds; each kind of it is drawn and read."""
+    """Summaries differ only in the values of ``Summary``; each kind of it is rendered and read."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -157,7 +157,7 @@ class TestEverySummary:
 
 
 def summary_words(site, lang: str, answers) -> str:
-    """The words of the summary that a template makes of answers."""
+    """Return the words of the summary page for these answers."""
     with site.test_request_context(f"/summary?lang={lang}"):
         text = render_template(
             "screener/summary.html",
@@ -179,7 +179,7 @@ def test_summary_advises_a_physician_with_and_without_signs(site):
 
 
 def grade(page: Page) -> float:
-    """Flesch-Kincaid grade of the words of main; a block of text ends like a sentence."""
+    """Return the Flesch-Kincaid grade of the words of main; a block of text ends like a sentence."""
     for tag in page.main.find_all(
         ["p", "li", "h1", "h2", "h3", "dt", "dd", "td", "th", "label", "legend", "button", "text"]
     ):
@@ -206,7 +206,7 @@ def test_english_pages_read_at_grade_6_or_lower(site, clock):
 
 
 def compressed_size(name: str) -> int:
-    """Bytes of a built file as browsers load it."""
+    """Return the bytes of a built file as browsers load it."""
     folder = ROOT / "static" / "dist"
     built = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))[name]
     return (folder / f"{built}.br").stat().st_size
@@ -216,13 +216,13 @@ def compressed_size(name: str) -> int:
 def test_walk_pages_stay_within_the_size_limits(site, lang):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
-    limits = {"/summary": SUMMARY_VIEW}
+    limits = {"/summary": MAX_SUMMARY_BYTES}
     weights = {}
     for page in pages_of_a_walk(visitor, **dict.fromkeys(SIGNS, "3")):
         weight = len(brotli.compress(page.response.data)) + compressed_size("visitor.css")
         weights[page.address] = weight
         assert weight <= limits.get(
-            page.address, FIRST_VIEW if page.address in ("/", "/check/sadness") else SUMMARY_VIEW
+            page.address, MAX_PAGE_BYTES if page.address in ("/", "/check/sadness") else MAX_SUMMARY_BYTES
         )
     assert set(weights) >= {"/", "/check/sadness", "/summary"}
 
@@ -242,8 +242,8 @@ def test_summary_chart_and_table_match_the_answers(site):
         question = Q.by_id[sign]
         choice = question.by_code[code]
         assert choice.brief is not None and question.short is not None
-        told = "Not answered" if code == "declined" else choice.text["en"]
-        assert rows[number].td.get_text() == told  # type: ignore[union-attr]
+        answer_text = "Not answered" if code == "declined" else choice.text["en"]
+        assert rows[number].td.get_text() == answer_text  # type: ignore[union-attr]
         assert drawn[number].get_text() == choice.brief["en"]
         assert f"{question.short['en']}: {choice.brief['en']}" in described
         kinds = [cell["class"][-1] for cell in cells[3 * number : 3 * number + 3]]
@@ -259,7 +259,7 @@ def answers_with(noticed: int, declined: int) -> dict[str, str]:
 
 
 def is_certain(noticed: int, declined: int) -> bool:
-    """Whether the level is the same whatever the declined answers would have been."""
+    """Return whether the level is the same whatever the declined answers would have been."""
     return declined == 0 or noticed >= 3 or (noticed in (1, 2) and noticed + declined <= 2)
 
 
@@ -280,18 +280,18 @@ def test_consultation_pages_stay_within_the_size_limit(site, clock, lang):
     visitor.get(f"/?lang={lang}")
     styles = compressed_size("visitor.css") + compressed_size("consultation.css")
     for page in pages_of_a_consultation(visitor, clock, share="yes"):
-        assert len(brotli.compress(page.response.data)) + styles <= SUMMARY_VIEW, page.address
+        assert len(brotli.compress(page.response.data)) + styles <= MAX_SUMMARY_BYTES, page.address
 
 
 @pytest.fixture
 def letters(make_site, clock):
-    """Every mail there is, by kind and whether the promise is over, in a language: its message."""
+    """Return a function that returns every mail in a language, by kind and whether the call is overdue."""
     mail_site = MailSite(
         make_site(MAIL_HOST="127.0.0.1", MAIL_FROM=FROM, MAIL_TO_STAFF=TEAM, SITE_URL="https://check.example"), clock
     )
 
     def written(lang):
-        mail_site.ask(replace(ROSA, language=lang))
+        mail_site.request_call(replace(ROSA, language=lang))
         (subject,) = {mail.subject for mail in mail_site.mails()}
         for late in (False, True):
             clock.forward(late * 7 * 24 * 3600)
@@ -308,11 +308,11 @@ def test_mail_contains_no_banned_health_or_patient_words(letters, lang):
     health = re.compile(r"pain|spine|dolor|columna|health|salud|clinic|clínica|call back", re.IGNORECASE)
     seen = 0
     for (kind, _), message in letters(lang):
-        said = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
-        words = said.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
-        assert found_banned(re.sub(r"<[^>]+>", " ", said), lang) == [], kind
-        assert not TELLING.search(said) and not health.search(words), kind
-        assert_absent(SECRETS, said)
+        mail_text = f"{message['Subject']} {plain(message)} {message.get_body(('html',)).get_content()}"
+        words = mail_text.replace("Demo Clinic", "").replace("at the clinic", "").replace("de la clínica", "")
+        assert found_banned(re.sub(r"<[^>]+>", " ", mail_text), lang) == [], kind
+        assert not REVEALING.search(mail_text) and not health.search(words), kind
+        assert_absent(SECRETS, mail_text)
         seen += 1
     assert seen == 6
 

@@ -1,4 +1,4 @@
-"""Who may open what: every address, for everybody."""
+"""Access control: every staff address, for every role."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ADDRESSES = """
 /sign-out POST everybody
 /you GET signed in
 """
-"""Every staff address of this wing, reviewed here before it exists, with who may open it."""
+"""Every staff address of this package and its access requirement: the reviewed list."""
 
 THIS_PACKAGE = ("authentication.", "accounts.", "audit.", "mail.")
 
@@ -51,7 +51,7 @@ def rules(team):
 
 
 def address_of(rule):
-    """An address of a rule, with any text where a rule has a variable."""
+    """Return an address of a rule, with placeholder text for its variables."""
     return "/staff" + rule.build(dict.fromkeys(rule.arguments, "1"), append_unknown=False)[1]
 
 
@@ -84,7 +84,7 @@ def test_unauthenticated_request_redirects_to_sign_in(team):
             assert response.headers["Location"].split("?")[0] == "/staff/sign-in"
     assert open_ == 2
     for address in ("/staff/nothing", "/staff/callbacks/1", "/staff/login", "/staff/register", "/staff/reset"):
-        assert client.get(address).status_code == 303, "what does not exist cannot be told from what does"
+        assert client.get(address).status_code == 303, "unknown and existing addresses are indistinguishable"
 
 
 @pytest.mark.parametrize("role", [None, *roles.MEANINGS])
@@ -172,8 +172,8 @@ def test_registered_page_becomes_home_for_its_roles(team):
 
 
 def test_current_page_is_marked_in_navigation(admin):
-    marked = admin.get("/staff/accounts/new").soup.select("[aria-current=page]")
-    assert [tag.get_text() for tag in marked] == ["Accounts"]
+    highlighted = admin.get("/staff/accounts/new").soup.select("[aria-current=page]")
+    assert [tag.get_text() for tag in highlighted] == ["Accounts"]
 
 
 def test_visitor_only_node_has_no_staff_addresses(make_site, team):

@@ -1,4 +1,4 @@
-"""Admins look after accounts, and so do commands."""
+"""Accounts, managed on the pages of administrators and by commands."""
 
 from __future__ import annotations
 
@@ -101,10 +101,10 @@ def test_reset_clears_lockout_and_requires_new_credentials(team):
     page = admin.get(address)
     assert "Has to wait" in page.words
     page = admin.send(page, f"{address}/reset")
-    assert "could not" in member.enter_password().words, "the old password is gone"
+    assert "could not" in member.enter_password().words, "the old password is invalid"
     again = StaffClient(team.site, member.email, given_password(page))
     page = again.choose_password(again.enter_password())
-    assert page.address == "/staff/set-up", "the app is gone, the wait too"
+    assert page.address == "/staff/set-up", "authenticator and lockout are reset"
     again.set_up_app(page)
     assert again.secret != member.secret and again.is_signed_in()
 
@@ -129,13 +129,15 @@ def test_self_disable_and_last_admin_removal_are_refused(team, admin):
     token = page.token
     assert not page.soup.find("form", action=f"{address}/disable")
     assert not page.soup.find("form", action=f"{address}/reset")
-    for deed in ("disable", "reset"):
-        assert admin.post(f"{address}/{deed}", {"csrf_token": token}).status == 403
+    for operation in ("disable", "reset"):
+        assert admin.post(f"{address}/{operation}", {"csrf_token": token}).status == 403
     page = admin.send(page, f"{address}/roles", roles=["responses"])
     assert "Somebody must stay admin" in page.words and admin.is_signed_in()
     second = team.add("bo", "admin")
     page = admin.send(admin.get(address), f"{address}/roles", roles=["responses"])
-    assert page.address == "/staff/sign-in", "with another admin there the role may go, and the session with it"
+    assert page.address == "/staff/sign-in", (
+        "with a second administrator the role can be removed, which ends the session"
+    )
     second.sign_in()
     own = f"/staff/accounts/{team.id_of(second)}"
     assert "Somebody must stay" in second.send(second.get(own), f"{own}/roles", roles=[]).words
@@ -162,7 +164,7 @@ def test_staff_pages_are_translated_to_spanish(team, admin):
 
 @pytest.fixture
 def flask(database_url, clock):
-    """Runs a command on a database; gives its exit code, standard output and standard error."""
+    """Return a function that runs a command on a database, and returns exit code, stdout and stderr."""
     apps = []
 
     def run(*arguments, surfaces=("visitor", "staff")):
@@ -178,19 +180,19 @@ def flask(database_url, clock):
 
 @pytest.mark.each_database
 def test_account_commands_add_reset_and_disable(flask, make_site, database_url):
-    code, printed, said = flask("staff", "add", "Ada@clinic.example.org", "--name", "Ada", "--role", "admin")
-    assert code == 0 and printed.count("\n") == 1 and "Hand over" in said
+    code, printed, stderr = flask("staff", "add", "Ada@clinic.example.org", "--name", "Ada", "--role", "admin")
+    assert code == 0 and printed.count("\n") == 1 and "Hand over" in stderr
     team = Team(make_site())
     member = StaffClient(team.site, "ada@clinic.example.org", printed.strip())
     member.set_up_app(member.choose_password(member.enter_password()))
     assert member.get("/staff/").address == "/staff/audit"
     assert team.events("account.added")[0].actor == "command"
-    code, printed, said = flask("staff", "reset", "ADA@clinic.example.org")
+    code, printed, stderr = flask("staff", "reset", "ADA@clinic.example.org")
     assert code == 0 and not member.is_signed_in()
     again = StaffClient(team.site, "ada@clinic.example.org", printed.strip())
     assert again.enter_password().address == "/staff/password"
-    code, printed, said = flask("staff", "disable", "ada@clinic.example.org")
-    assert (code, printed, said) == (0, "", "Disabled.\n")
+    code, printed, stderr = flask("staff", "disable", "ada@clinic.example.org")
+    assert (code, printed, stderr) == (0, "", "Disabled.\n")
     assert again.get("/staff/password").address == "/staff/sign-in"
     assert "could not" in again.enter_password().words
 
@@ -213,8 +215,8 @@ def test_account_command_error_is_a_single_line_on_stderr(flask, arguments, word
 
 
 def test_visitor_only_node_has_no_staff_commands(flask):
-    code, _, said = flask("staff", "add", "n@clinic.example.org", "--name", "N", surfaces=("visitor",))
-    assert code == 2 and "No such command" in said
+    code, _, stderr = flask("staff", "add", "n@clinic.example.org", "--name", "N", surfaces=("visitor",))
+    assert code == 2 and "No such command" in stderr
 
 
 def test_audit_events_hold_no_email_or_name(team):

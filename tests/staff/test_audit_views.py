@@ -1,4 +1,4 @@
-"""The audit page: what happened, found by indexes, never changed."""
+"""The audit page: complete, filtered by indexes, and immutable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Getting in: the first time, every time, and not by guessing, replaying or asking nicely."""
+"""Authentication: first sign-in, second factor, lockout, recovery codes and passwords."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_first_sign_in_requires_new_password_and_two_factor(team):
     member = team.invite("dana", "admin")
     page = member.enter_password(wanted="/staff/audit")
     assert page.address == "/staff/password"
-    assert member.get("/staff/audit").address == "/staff/password", "no page opens before"
-    assert member.get("/staff/set-up").address == "/staff/password", "one step after the other"
+    assert member.get("/staff/audit").address == "/staff/password", "no page opens during the setup"
+    assert member.get("/staff/set-up").address == "/staff/password", "steps cannot be skipped"
     page = member.choose_password(page)
     assert page.address == "/staff/set-up"
     assert member.get("/staff/audit").address == "/staff/set-up"
@@ -57,7 +57,7 @@ def test_wrong_setup_code_is_refused_and_preserves_the_secret(team):
 
 
 def test_qr_code_encodes_the_shown_secret(team):
-    """The path of squares is read back into the modules of a QR code of the very address."""
+    """The path of squares is converted back to the modules of a QR code of the same address."""
     from qrcode.main import QRCode
 
     member = team.invite("dana")
@@ -67,16 +67,16 @@ def test_qr_code_encodes_the_shown_secret(team):
         issuer = team.app.config["SECURITY_TOTP_ISSUER"].replace(" ", "%20")
     expected = QRCode()
     expected.add_data(f"otpauth://totp/{issuer}:{member.email}?secret={shown_key(page)}&issuer={issuer}")
-    dark = {(x, y) for y, row in enumerate(expected.get_matrix()) for x, square in enumerate(row) if square}
+    dark = {(x, y) for y, row in enumerate(expected.get_matrix()) for x, module in enumerate(row) if module}
     drawn = picture.find("path")["d"].split("h1v1h-1z")[:-1]
-    assert {tuple(map(int, square.removeprefix("M").split())) for square in drawn} == dark
+    assert {tuple(map(int, module.removeprefix("M").split())) for module in drawn} == dark
 
 
 def test_failed_sign_in_shows_the_same_message_for_any_cause(team):
     right, gone = team.add("dana", "admin"), team.add("gone", "admin")
-    boss = team.add("ada", "admin")
-    boss.sign_in()
-    boss.send(boss.get(f"/staff/accounts/{team.id_of(gone)}"), f"/staff/accounts/{team.id_of(gone)}/disable")
+    admin = team.add("ada", "admin")
+    admin.sign_in()
+    admin.send(admin.get(f"/staff/accounts/{team.id_of(gone)}"), f"/staff/accounts/{team.id_of(gone)}/disable")
     nobody = StaffClient(team.site, "nobody@clinic.example.org")
     pages = [
         right.enter_password("wrong"),
@@ -94,11 +94,11 @@ def test_password_is_hashed_at_full_cost(make_site, cheap_passwords, monkeypatch
     monkeypatch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap_passwords))
     team = Team(make_site())
     member = team.invite("dana", "admin")
-    kept = [team.account_field(member, "password")]
+    hashes = [team.account_field(member, "password")]
     member.choose_password(member.enter_password())
-    kept.append(team.account_field(member, "password"))
-    assert kept[0] != kept[1]
-    for password in kept:
+    hashes.append(team.account_field(member, "password"))
+    assert hashes[0] != hashes[1]
+    for password in hashes:
         assert password.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
@@ -127,19 +127,19 @@ def test_repeated_wrong_passwords_double_the_lockout(team, clock):
         member.enter_password("wrong")
     for wait in (60, 120, 240, 480, 960, 1920, 3600, 3600):
         clock.forward(wait - 1)
-        assert "could not" in member.enter_password().words, f"the right one too, before {wait} seconds are over"
+        assert "could not" in member.enter_password().words, f"the correct password is refused for {wait} seconds, too"
         assert member.enter_password().words == member.enter_password("wrong").words
         clock.forward(1)
         assert "could not" in member.enter_password("wrong").words
     clock.forward(3599)
     assert "could not" in member.enter_password().words
-    assert other.sign_in().address == "/staff/audit", "nobody else waits"
+    assert other.sign_in().address == "/staff/audit", "other accounts are not locked out"
     clock.forward(3600)
     assert member.sign_in().address == "/staff/audit"
     member.sign_out()
     for _ in range(4):
         member.enter_password("wrong")
-    assert member.sign_in().address == "/staff/audit", "signing in starts the count anew"
+    assert member.sign_in().address == "/staff/audit", "a sign-in resets the count"
     locked = [event.detail["minutes"] for event in team.events("account.locked")]
     assert locked == ["1", "2", "4", "8", "16", "32", "60", "60", "60"]
 
@@ -194,13 +194,13 @@ def test_totp_code_works_once(team, clock):
     member = team.add("dana", "admin")
     member.sign_in()
     code = member.code
-    thief = StaffClient(team.site, member.email)
-    page = thief.enter_password()
-    assert "not right" in thief.send(page, "/staff/second-factor", code=code).words
+    attacker = StaffClient(team.site, member.email)
+    page = attacker.enter_password()
+    assert "not right" in attacker.send(page, "/staff/second-factor", code=code).words
     clock.forward(30)
     earlier = totp(member.secret, clock() - 30)
-    assert "not right" in thief.send(page, "/staff/second-factor", code=earlier).words, "nor in the period after"
-    assert thief.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
+    assert "not right" in attacker.send(page, "/staff/second-factor", code=earlier).words, "nor in the next period"
+    assert attacker.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
 
 
 @pytest.mark.parametrize(("off", "opens"), [(-60, False), (-30, True), (0, True), (30, True), (60, False)])
@@ -235,7 +235,7 @@ def test_new_recovery_codes_need_fresh_code_and_replace_old(team, clock):
     clock.forward(5 * 60)
     page = member.get("/staff/recovery-codes")
     assert page.address == "/staff/second-factor"
-    assert member.get("/staff/set-up").address == "/staff/second-factor", "another phone needs one too"
+    assert member.get("/staff/set-up").address == "/staff/second-factor", "a new authenticator needs a fresh code, too"
     page = member.send(page, "/staff/second-factor", code=member.code)
     assert page.address == "/staff/recovery-codes"
     second = shown_codes(member.send(page, "/staff/recovery-codes"))
@@ -248,12 +248,12 @@ def test_new_recovery_codes_need_fresh_code_and_replace_old(team, clock):
 
 def test_new_authenticator_replaces_the_old_and_ends_sessions(team, clock):
     member = team.add("dana", "admin")
-    elsewhere = StaffClient(team.site, member.email, secret=member.secret)
-    elsewhere.sign_in()
+    other_client = StaffClient(team.site, member.email, secret=member.secret)
+    other_client.sign_in()
     member.sign_in()
     old = member.secret
     member.set_up_app(member.get("/staff/set-up"))
-    assert member.secret != old and member.is_signed_in() and not elsewhere.is_signed_in()
+    assert member.secret != old and member.is_signed_in() and not other_client.is_signed_in()
     member.sign_out()
     clock.forward(30)
     page = member.enter_password()
@@ -286,10 +286,10 @@ def test_weak_password_is_refused(make_site, password, words):
 
 def test_password_change_needs_current_and_ends_other_sessions(team):
     member = team.add("dana", "admin")
-    elsewhere = StaffClient(team.site, member.email, secret=member.secret)
-    elsewhere.sign_in()
+    other_client = StaffClient(team.site, member.email, secret=member.secret)
+    other_client.sign_in()
     member.sign_in()
-    elsewhere.clock.forward(5 * 60)
+    other_client.clock.forward(5 * 60)
     page = member.get("/staff/password")
     new = "copper violin ample tundra"
     assert "not right" in member.choose_password(page, new, current="wrong").words
@@ -298,9 +298,9 @@ def test_password_change_needs_current_and_ends_other_sessions(team):
     before = member.cookie
     page = member.choose_password(page, new, current=PASSWORD)
     assert "password is changed" in page.words and member.cookie != before
-    assert not elsewhere.is_signed_in()
-    elsewhere.clock.forward(30)
-    assert "could not" in elsewhere.enter_password().words
+    assert not other_client.is_signed_in()
+    other_client.clock.forward(30)
+    assert "could not" in other_client.enter_password().words
     assert member.is_signed_in()
     assert member.get("/staff/recovery-codes").address == "/staff/second-factor", "a password is no fresh code"
 
@@ -315,7 +315,7 @@ def test_repeated_wrong_current_passwords_are_locked_out(team):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "kept"),
+    ("wanted", "allowed"),
     [
         ("/staff/audit?action=account.added", True),
         ("https://evil.example/", False),
@@ -328,14 +328,14 @@ def test_repeated_wrong_current_passwords_are_locked_out(team):
         ("/staff/audit\r\nX: y", False),
     ],
 )
-def test_sign_in_redirects_only_to_staff_addresses(team, wanted, kept):
+def test_sign_in_redirects_only_to_staff_addresses(team, wanted, allowed):
     member = team.add("dana", "admin")
     page = member.get("/staff/sign-in", query_string={"next": wanted})
     page = member.post(
         "/staff/sign-in", {"csrf_token": page.token, "next": wanted, "email": member.email, "password": PASSWORD}
     )
     page = member.send(page, "/staff/second-factor", follow=False, code=member.code)
-    assert page.response.headers["Location"] == (wanted if kept else "/staff/")
+    assert page.response.headers["Location"] == (wanted if allowed else "/staff/")
 
 
 def test_optional_two_factor_is_refused_outside_a_demo(make_site, own_clinic):
@@ -344,7 +344,9 @@ def test_optional_two_factor_is_refused_outside_a_demo(make_site, own_clinic):
     page = member.choose_password(member.enter_password(wanted="/staff/audit"))
     assert page.address == "/staff/audit"
     with_app = team.add("ada", "admin")
-    assert with_app.enter_password().address == "/staff/second-factor", "who has an app still needs it"
+    assert with_app.enter_password().address == "/staff/second-factor", (
+        "an account with an authenticator still needs the code"
+    )
     with pytest.raises(SettingsError, match="STAFF_SECOND_FACTOR may be false only") as error:
         make_site(STAFF_SECOND_FACTOR=False, CLINIC_FILE=own_clinic)
     assert "\n" not in str(error.value)
@@ -366,7 +368,7 @@ def test_secrets_are_absent_from_logs_and_database_files(team, caplog, tmp_path)
     files = list(tmp_path.glob("site.sqlite*"))
     assert files
     stored = b"".join(file.read_bytes() for file in files)
-    assert member.email.encode() in stored, "the control: what is stored in plain is found"
+    assert member.email.encode() in stored, "the control: plaintext columns are found"
     assert_absent(secrets, caplog.text, stored)
     with sqlite3.connect(tmp_path / "site.sqlite") as connection:
         assert connection.execute("SELECT password FROM staff_account").fetchone()[0].startswith("$argon2id$")
@@ -402,11 +404,11 @@ def test_password_fields_are_masked_and_allow_autofill(team):
         ("password", "current-password"),
         *[("password", "new-password")] * 2,
     ]
-    assert not any(page.soup.find("script") for page in pages), "nothing stands between a manager and the field"
+    assert not any(page.soup.find("script") for page in pages), "nothing blocks password managers"
 
 
 def test_totp_secret_is_bound_to_its_account(team):
-    """Whoever can write in the database cannot let their own phone open a colleague's account."""
+    """Write access to the database does not let an attacker's authenticator open a colleague's account."""
     dana, eve = team.add("dana", "admin"), team.add("eve", "responses")
     with team.app.app_context():
         rows = {name: Account.with_email(member.email) for name, member in (("dana", dana), ("eve", eve))}

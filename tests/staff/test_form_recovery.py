@@ -1,4 +1,4 @@
-"""What is typed when a session ends is given back to who typed it, and to nobody else."""
+"""A form sent with an expired session is restored after sign-in, to the same account only."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ NEW = "/staff/callbacks/new"
 
 
 def words(member):
-    """The cookie that keeps what was typed."""
+    """Return the cookie that stores what was typed."""
     cookie = member.client.get_cookie("staff-words", path="/staff")
     return cookie.value if cookie else ""
 
 
-def too_late(member, clock, address=NEW, **fields):
-    """Fill a form in, and send it when the session has ended; gives the sign-in page."""
+def send_expired(member, clock, address=NEW, **fields):
+    """Fill in a form, and send it after the session has expired; return the sign-in page."""
     page = member.get(address)
     clock.forward(IDLE)
     return member.fill(page, address, **(fields or FORM))
 
 
-def sign_in_on(member, page, clock):
-    """Sign in on the page that came in between."""
+def sign_in_again(member, page, clock):
+    """Sign in on the page that the redirect leads to."""
     clock.forward(30)
     page = member.send(page, "/staff/sign-in", email=member.email, password=member.password)
     return member.send(page, "/staff/second-factor", code=member.code)
 
 
 def test_unsaved_form_is_restored_once_after_sign_in(team, ann, clock):
-    page = too_late(ann, clock)
+    page = send_expired(ann, clock)
     assert page.address == "/staff/sign-in"
     assert_absent(SECRETS, page.text)
-    page = sign_in_on(ann, page, clock)
+    page = sign_in_again(ann, page, clock)
     assert page.address == NEW and NOTICE in page.words
     assert page.typed(NEW)["message"] == [FORM["message"]] and page.typed(NEW)["name"] == [FORM["name"]]
     assert not words(ann)
@@ -58,7 +58,7 @@ def test_unsaved_note_is_restored_to_its_own_field(team, ann, clock):
     own = page.address
     clock.forward(IDLE)
     page = ann.fill(page, f"{own}/call", outcome="spoke", note="zentinelnotetext said")
-    page = sign_in_on(ann, page, clock)
+    page = sign_in_again(ann, page, clock)
     assert page.address == own and NOTICE in page.words
     assert page.typed(f"{own}/call")["note"] == ["zentinelnotetext said"] and page.typed(f"{own}/note")["note"] == [""]
     assert "Reached" in ann.fill(page, f"{own}/call", outcome="spoke").words
@@ -67,7 +67,7 @@ def test_unsaved_note_is_restored_to_its_own_field(team, ann, clock):
 def test_unsaved_form_is_hidden_from_another_account(team, ann, clock):
     ben = team.add("ben", "callbacks")
     ben.client = ann.client
-    page = sign_in_on(ben, too_late(ann, clock), clock)
+    page = sign_in_again(ben, send_expired(ann, clock), clock)
     assert page.address == NEW and NOTICE not in page.words
     assert_absent(SECRETS, page.text)
 
@@ -77,15 +77,15 @@ def test_unsaved_form_is_restored_after_session_row_deletion(team, ann, clock):
     page = ann.get(NEW)
     clock.forward(IDLE)
     team.add("ben", "callbacks").sign_in()
-    assert NOTICE in sign_in_on(ann, ann.fill(page, NEW, **FORM), clock).words
+    assert NOTICE in sign_in_again(ann, ann.fill(page, NEW, **FORM), clock).words
 
 
 def test_unsaved_form_expires_after_fifteen_minutes(team, ann, clock):
-    page = too_late(ann, clock)
-    kept = words(ann)
+    page = send_expired(ann, clock)
+    saved_cookie = words(ann)
     clock.forward(IDLE)
-    ann.client.set_cookie("staff-words", kept, path="/staff")
-    assert NOTICE not in sign_in_on(ann, page, clock).words
+    ann.client.set_cookie("staff-words", saved_cookie, path="/staff")
+    assert NOTICE not in sign_in_again(ann, page, clock).words
 
 
 def test_recovery_cookie_is_encrypted_and_scoped_to_staff(team, ann, clock):
@@ -103,7 +103,7 @@ def test_recovery_cookie_is_encrypted_and_scoped_to_staff(team, ann, clock):
 
 
 def test_form_without_valid_session_mark_is_not_stored(team, ann, clock):
-    """Another site, or a cookie of another session, cannot lay words before anybody."""
+    """Another site, or a cookie of another session, cannot place a form on an account's pages."""
     page = ann.get(NEW)
     ann.client.set_cookie("staff-whose", "x.y", path="/staff")
     clock.forward(IDLE)
@@ -125,17 +125,17 @@ def test_passwords_and_codes_are_never_stored(team, ann, clock):
     typed = dict.fromkeys(("current", "password", "again"), "zentinelpassword")
     page = ann.fill(page, "/staff/password", **typed)
     assert page.address == "/staff/sign-in" and not words(ann)
-    sign_in_on(ann, page, clock)
-    too_late(ann, clock)
+    sign_in_again(ann, page, clock)
+    send_expired(ann, clock)
     assert words(ann), "the control: a form without a password is stored"
     assert not {form for form in team.app.extensions["recoverable_forms"] if form.startswith(("sign_in.", "accounts."))}
 
 
 def test_oversized_form_is_reported_and_not_stored(team, ann, clock):
-    page = too_late(ann, clock, **{**FORM, "message": secrets.token_hex(4000)})
+    page = send_expired(ann, clock, **{**FORM, "message": secrets.token_hex(4000)})
     assert "too long to keep" in page.words and not words(ann)
 
 
 def test_message_of_maximum_length_is_restored(team, ann, clock):
-    page = too_late(ann, clock, **{**FORM, "message": "".join(chr(0x4E00 + n * 7) for n in range(500))})
-    assert NOTICE in sign_in_on(ann, page, clock).words
+    page = send_expired(ann, clock, **{**FORM, "message": "".join(chr(0x4E00 + n * 7) for n in range(500))})
+    assert NOTICE in sign_in_again(ann, page, clock).words

@@ -1,4 +1,4 @@
-"""A form that was refused, and a result, between the POST and the page it redirects to."""
+"""A refused form, or a result, between the POST and the page that it redirects to."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.support.staff_client import PASSWORD, shown_codes, was_refused
 from tests.support.visitor import Page, Visitor
 
 NEW, SEARCH, CODES = "/staff/callbacks/new", "/staff/callbacks/search", "/staff/recovery-codes"
-NO_LONGER = "What was shown here is no longer available"
+EXPIRED_NOTICE = "What was shown here is no longer available"
 NOTE = "zentinelnotetext"
 MINUTES = 60
 
 
 def address(page: Page) -> str:
-    """Where a page is, with its query."""
+    """Return the address of a page, with its query."""
     return page.response.request.path + "?" + page.response.request.query_string.decode()
 
 
 def stored(team, member) -> str:
-    """What the database holds of a member's only session."""
+    """Return what the database stores of a member's only session."""
     with team.app.app_context():
         query = select(StaffSession.data).where(StaffSession.account_id == team.id_of(member))
         return str(db.session.scalars(query).one())
@@ -47,13 +47,13 @@ def refused(ann):
 
 @pytest.mark.each_database
 def test_refused_form_is_stored_encrypted(team, ann, tmp_path, refused):
-    kept = stored(team, ann)
-    assert "sent" in json.loads(kept)
-    assert_absent(SECRETS, kept, address(refused), *tmp_path.glob("site.sqlite*"))
+    session_data = stored(team, ann)
+    assert "sent" in json.loads(session_data)
+    assert_absent(SECRETS, session_data, address(refused), *tmp_path.glob("site.sqlite*"))
 
 
 def test_refused_form_survives_reload_and_changes_nothing(team, ann, refused):
-    kept = stored(team, ann)
+    session_data = stored(team, ann)
     for _ in range(2):
         again = ann.get(address(refused))
         first, second = refused.typed(NEW), again.typed(NEW)
@@ -61,7 +61,7 @@ def test_refused_form_survives_reload_and_changes_nothing(team, ann, refused):
         assert again.typed(NEW)["message"] == [FORM["message"]] and "Choose new patient" in again.words
     plain = ann.get(NEW)
     assert plain.typed(NEW)["name"] == [""] and not plain.title.startswith("Error: ")
-    assert stored(team, ann) == kept
+    assert stored(team, ann) == session_data
 
 
 def test_accepted_form_removes_the_refused_one(team, ann, refused):
@@ -95,7 +95,7 @@ def test_refused_forms_of_several_tabs_are_all_shown_again(ann, refused):
     assert ann.get(address(second)).typed(NEW)["message"] == ["zentinelsecondtab"]
     for _ in range(sent_forms.MAX_ENTRIES):
         ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": ""})
-    assert NO_LONGER in ann.get(address(refused)).words
+    assert EXPIRED_NOTICE in ann.get(address(refused)).words
 
 
 def test_refused_form_stays_while_others_are_accepted(ann, refused):
@@ -104,20 +104,20 @@ def test_refused_form_stays_while_others_are_accepted(ann, refused):
     assert ann.get(address(refused)).typed(NEW)["message"] == [FORM["message"]]
 
 
-def test_reason_is_shown_in_the_language_of_the_page(ann, ben, ask):
-    ask(Visitor(ann.site))
-    hers, his = open_request(ann), open_request(ben)
-    press(ann, hers, "claim")
-    page = press(ben, his, "note", note=NOTE)
+def test_reason_is_shown_in_the_language_of_the_page(ann, ben, request_call):
+    request_call(Visitor(ann.site))
+    ann_page, ben_page = open_request(ann), open_request(ben)
+    press(ann, ann_page, "claim")
+    page = press(ben, ben_page, "note", note=NOTE)
     assert was_refused(page) and "Somebody else changed this request" in page.words
     spanish = ben.get(urljoin(page.address, page.soup.find("a", hreflang="es")["href"]))
     assert "Otra persona cambió esta solicitud" in spanish.words
     assert spanish.typed(f"{page.address}/note")["note"] == [NOTE]
 
 
-def test_typed_note_is_shown_on_its_own_request_only(ann, ask):
-    ask(Visitor(ann.site), name="Rosa One")
-    ask(Visitor(ann.site), name="Rosa Two")
+def test_typed_note_is_shown_on_its_own_request_only(ann, request_call):
+    request_call(Visitor(ann.site), name="Rosa One")
+    request_call(Visitor(ann.site), name="Rosa Two")
     page = press(ann, open_request(ann, "Rosa One"), "call", note=NOTE)
     assert NOTE in page.words
     other = open_request(ann, "Rosa Two")
@@ -128,16 +128,16 @@ def test_stored_form_is_bound_to_its_session(team, ann, ben, refused):
     with team.app.app_context():
         query = update(StaffSession).where(StaffSession.account_id == team.id_of(ben))
         db.session.execute(query.values(data=StaffSession.data))
-        kept = json.loads(stored(team, ben)) | {"sent": json.loads(stored(team, ann))["sent"]}
-        db.session.execute(query.values(data=json.dumps(kept)))
+        session_data = json.loads(stored(team, ben)) | {"sent": json.loads(stored(team, ann))["sent"]}
+        db.session.execute(query.values(data=json.dumps(session_data)))
         db.session.commit()
     page = ben.get(address(refused))
     assert page.status == 200
     assert_absent(SECRETS, page.text)
 
 
-def test_stale_token_shows_what_was_typed_again(ann, ask):
-    ask(Visitor(ann.site))
+def test_stale_token_preserves_typed_text(ann, request_call):
+    request_call(Visitor(ann.site))
     page = open_request(ann)
     ann.sign_out()
     ann.sign_in()
@@ -148,7 +148,7 @@ def test_stale_token_shows_what_was_typed_again(ann, ask):
     assert "The note is kept" in again.words and NOTE in again.words
 
 
-def test_sign_in_without_cookies_names_the_reason(team):
+def test_sign_in_without_cookies_states_the_reason(team):
     member = team.add("dana", "admin")
     page = member.get("/staff/sign-in")
     location = member.send(page, "/staff/sign-in", follow=False, email=member.email, password="x").response.location
@@ -164,7 +164,7 @@ def test_refused_sign_in_survives_reload(team):
     assert member.fill(again, "/staff/sign-in", password=PASSWORD).address == "/staff/second-factor"
     assert member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code).address == (
         "/staff/audit"
-    ), "what was asked for at first"
+    ), "the page requested first"
 
 
 @pytest.mark.parametrize("email", ["x" * 5000, "\U0001f600" * 280])
@@ -190,7 +190,7 @@ def test_passwords_and_codes_are_not_stored(team, monkeypatch):
     for step in ("second-factor", "recovery"):
         assert was_refused(member.send(member.get(f"/staff/{step}"), f"/staff/{step}", code="zentinelcodetext"))
     assert_absent(["zentinelpassword", "zentinelcodetext", PASSWORD], json.dumps(recorded))
-    assert member.email in json.dumps(recorded), "the control: what is no secret is recorded"
+    assert member.email in json.dumps(recorded), "the control: other values are stored"
 
 
 def test_every_password_field_is_excluded_from_storage():
@@ -212,10 +212,10 @@ def test_new_recovery_codes_survive_reload_for_five_minutes(team, clock):
     clock.forward(4 * MINUTES)
     page = member.send(member.get(CODES), CODES)
     codes, hashed = shown_codes(page), team.account_field(member, "mf_recovery_codes")
-    kept = stored(team, member)
+    session_data = stored(team, member)
     assert len(codes) == 10 and "?result=" in address(page)
-    assert_absent(codes, kept, address(page))
-    assert shown_codes(member.get(address(page))) == codes and stored(team, member) == kept
+    assert_absent(codes, session_data, address(page))
+    assert shown_codes(member.get(address(page))) == codes and stored(team, member) == session_data
     clock.forward(2 * MINUTES)
     page = member.get(address(page))
     assert page.address == "/staff/second-factor", "the last code is older than five minutes"
@@ -223,7 +223,7 @@ def test_new_recovery_codes_survive_reload_for_five_minutes(team, clock):
     assert shown_codes(page) == codes
     clock.forward(3 * MINUTES)
     page = member.get(address(page))
-    assert NO_LONGER in page.words and not shown_codes(page) and "Make new codes" in page.words
+    assert EXPIRED_NOTICE in page.words and not shown_codes(page) and "Make new codes" in page.words
     assert team.account_field(member, "mf_recovery_codes") == hashed
     assert len(team.events("account.recovery_codes_made")) == 1
     member.sign_out()
@@ -238,25 +238,25 @@ def test_codes_after_setup_survive_reload(team):
     assert shown_codes(member.get(address(page))) == shown_codes(page)
 
 
-@pytest.mark.parametrize("deed", ["add", "reset"])
-def test_temporary_password_survives_reload_for_five_minutes(team, admin, clock, deed):
-    if deed == "add":
+@pytest.mark.parametrize("action", ["add", "reset"])
+def test_temporary_password_survives_reload_for_five_minutes(team, admin, clock, action):
+    if action == "add":
         fields = {"name": "Dana", "email": "dana@clinic.example.org", "roles": "responses"}
         page = admin.send(admin.get("/staff/accounts/new"), "/staff/accounts/new", **fields)
     else:
         own = f"/staff/accounts/{team.id_of(team.add('dana', 'responses'))}"
         page = admin.send(admin.get(own), f"{own}/reset")
     password = page.main.find("code").get_text()
-    kept, events = stored(team, admin), len(team.events("account"))
-    assert_absent([password], kept, address(page))
+    session_data, events = stored(team, admin), len(team.events("account"))
+    assert_absent([password], session_data, address(page))
     assert admin.get(address(page)).main.find("code").get_text() == password
-    assert stored(team, admin) == kept and len(team.events("account")) == events
+    assert stored(team, admin) == session_data and len(team.events("account")) == events
     clock.forward(5 * MINUTES)
     late = admin.get(address(page))
-    assert NO_LONGER in late.words and "Reset the account" in late.words
+    assert EXPIRED_NOTICE in late.words and "Reset the account" in late.words
     assert_absent([password], late.text)
     admin.send(late, f"{late.address}/disable")
-    assert "result" not in json.loads(stored(team, admin)), "a later form deletes what is shown no more"
+    assert "result" not in json.loads(stored(team, admin)), "a later form deletes the expired value"
     admin.send(admin.get(late.address), f"{late.address}/enable")
     member = team.add("eve")
     member.email = "dana@clinic.example.org"
@@ -272,12 +272,12 @@ def test_reference_of_entered_request_survives_reload(team, ann):
     assert "The request is entered" not in ann.get(NEW).words
 
 
-def test_search_results_survive_reload_and_are_audited(team, ann, ask):
-    ask(Visitor(team.site))
+def test_search_results_survive_reload_and_are_audited(team, ann, request_call):
+    request_call(Visitor(team.site))
     page = ann.send(ann.get(SEARCH), SEARCH, contact=PHONE)
     assert_absent([PHONE], stored(team, ann), address(page))
     assert len(team.events("requests.searched")) == 1
     assert "1 request found" in ann.get(address(page)).words
-    assert len(team.events("requests.searched")) == 2, "each page that shows a request found is an event"
+    assert len(team.events("requests.searched")) == 2, "one audit event per page with results"
     plain = ann.get(SEARCH)
     assert "request found" not in plain.words and plain.typed(SEARCH)["contact"] == [""]

@@ -1,4 +1,4 @@
-"""Sessions are rows: renewed at each step, short, and gone at once when they should be."""
+"""Sessions are database rows: renewed at each step, expiring, and revoked at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from screening.staff.access import require_login
 from screening.staff.models import Account, StaffSession
 from tests.support.absence import assert_absent
 from tests.support.databases import close
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.staff_client import StaffClient, Team
 from tests.support.threads import run_together
 from tests.support.visitor import Visitor
@@ -30,10 +30,10 @@ def rows(team):
 
 
 def test_failed_sign_in_sets_a_cookie_and_stores_no_session_row(team):
-    stranger = StaffClient(team.site, "nobody@clinic.example.org")
+    unknown = StaffClient(team.site, "nobody@clinic.example.org")
     for _ in range(3):
-        stranger.enter_password("wrong")
-    assert "." in stranger.cookie and rows(team) == []
+        unknown.enter_password("wrong")
+    assert "." in unknown.cookie and rows(team) == []
 
 
 @pytest.mark.each_database
@@ -46,11 +46,11 @@ def test_session_id_changes_at_each_authentication_step(team):
     member.send(page, "/staff/second-factor", code=member.code)
     seen.append(member.cookie)
     assert len(set(seen)) == 3 and all(seen)
-    assert rows(team) == [hashlib.sha256(seen[2].encode()).hexdigest()], "the old row is gone"
+    assert rows(team) == [hashlib.sha256(seen[2].encode()).hexdigest()], "the old row is deleted"
     for old in seen[:2]:
-        thief = Visitor(team.site)
-        thief.client.set_cookie("staff", old, path="/staff")
-        assert thief.get("/staff/you").address == "/staff/sign-in"
+        attacker = Visitor(team.site)
+        attacker.client.set_cookie("staff", old, path="/staff")
+        assert attacker.get("/staff/you").address == "/staff/sign-in"
 
 
 def test_planted_session_id_is_replaced_at_sign_in(team):
@@ -74,13 +74,13 @@ def test_copied_cookie_is_revoked_by_sign_out(team):
     member = team.add("dana", "admin")
     member.sign_in()
     copy = member.cookie
-    thief = StaffClient(team.site, member.email)
-    thief.cookie = copy
-    assert thief.is_signed_in(), "the control: until then it works"
+    attacker = StaffClient(team.site, member.email)
+    attacker.cookie = copy
+    assert attacker.is_signed_in(), "the control: before the sign-out it works"
     member.sign_out()
     assert member.cookie not in ("", copy) and rows(team) == []
-    thief.cookie = copy
-    assert not thief.is_signed_in()
+    attacker.cookie = copy
+    assert not attacker.is_signed_in()
 
 
 def test_sign_out_requires_a_post_with_csrf_token(team):
@@ -92,16 +92,16 @@ def test_sign_out_requires_a_post_with_csrf_token(team):
     assert member.is_signed_in()
 
 
-@pytest.mark.parametrize("deed", ["disable", "reset", "roles"])
-def test_account_change_revokes_sessions_immediately(team, deed):
+@pytest.mark.parametrize("operation", ["disable", "reset", "roles"])
+def test_account_change_revokes_sessions_immediately(team, operation):
     admin, member = team.add("ada", "admin"), team.add("dana", "responses")
     half_way = StaffClient(team.site, member.email, secret=member.secret)
     admin.sign_in()
     member.sign_in()
     half_way.enter_password()
     address = f"/staff/accounts/{team.id_of(member)}"
-    fields = {"roles": ["responses", "rows"]} if deed == "roles" else {}
-    admin.send(admin.get(address), f"{address}/{deed}", **fields)
+    fields = {"roles": ["responses", "rows"]} if operation == "roles" else {}
+    admin.send(admin.get(address), f"{address}/{operation}", **fields)
     assert not member.is_signed_in()
     assert half_way.get("/staff/second-factor").address == "/staff/sign-in"
     assert admin.is_signed_in()
@@ -109,23 +109,23 @@ def test_account_change_revokes_sessions_immediately(team, deed):
 
 @pytest.mark.each_database
 def test_session_row_inserted_during_revocation_is_invalid(team):
-    """The row comes after all rows were deleted: as if both had happened at the same moment."""
+    """The row is inserted after all rows were deleted, as if both happened at the same moment."""
     admin, member = team.add("ada", "admin"), team.add("dana", "responses")
     admin.sign_in()
     member.sign_in()
     with team.app.app_context():
-        kept = db.session.execute(text("SELECT * FROM staff_session")).mappings().all()
+        stored_rows = db.session.execute(text("SELECT * FROM staff_session")).mappings().all()
     address = f"/staff/accounts/{team.id_of(member)}"
     admin.send(admin.get(address), f"{address}/roles", roles=["rows"])
     with team.app.app_context():
-        gone = [dict(row) for row in kept if row["account_id"] == team.id_of(member)]
-        assert len(gone) == 1
+        deleted = [dict(row) for row in stored_rows if row["account_id"] == team.id_of(member)]
+        assert len(deleted) == 1
         db.session.execute(
             text(
                 "INSERT INTO staff_session (id, account_id, data, began, seen)"
                 " VALUES (:id, :account_id, :data, :began, :seen)"
             ),
-            gone,
+            deleted,
         )
         db.session.commit()
     assert not member.is_signed_in()
@@ -154,7 +154,7 @@ def test_session_expires_after_ten_hours(team, clock):
     clock.forward(12 * MINUTE - 1)
     assert member.is_signed_in()
     clock.forward(1)
-    assert not member.is_signed_in(), "a fresh code does not make it longer"
+    assert not member.is_signed_in(), "a fresh code does not extend it"
 
 
 def test_sign_in_form_expires_after_an_hour(team, clock):
@@ -192,7 +192,7 @@ def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
     page = member.send(member.get("/staff/second-factor"), "/staff/second-factor", follow=False, code=member.code)
     responses.append(page.response)
     headers = [header for response in responses for header in response.headers.getlist("Set-Cookie")]
-    assert len(headers) == 5, "the session, and from the password on a sealed mark whose it is"
+    assert len(headers) == 5, "the session, and after the password an encrypted account mark"
     for header in headers:
         (cookie,) = http.cookies.SimpleCookie(header).values()
         assert cookie.key in ("__Secure-staff", "__Secure-staff-whose")
@@ -201,47 +201,47 @@ def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
 
 
 def test_auth_token_opens_no_page(team):
-    """A token that Flask-Security would take, as address, header or body."""
+    """An authentication token, which Flask-Security accepts in the address, header or body."""
     member = team.add("dana", "admin")
     with team.app.test_request_context():
         token = Account.with_email(member.email).get_auth_token()
-    stranger = Visitor(team.site)
+    unknown = Visitor(team.site)
     for options in (
         {"query_string": {"auth_token": token}},
         {"headers": {"Authentication-Token": token}},
         {"json": {"auth_token": token}},
     ):
-        page = stranger.get("/staff/you", follow=False, **options)
+        page = unknown.get("/staff/you", follow=False, **options)
         assert page.status == 303 and page.leads_to == "/staff/sign-in"
 
 
 def test_remember_cookie_opens_no_page(make_site, team):
-    """Not even one signed by another process of the same site: what signs it is in no key file."""
+    """Not even one signed by another process of the same site: its signing key is in no key file."""
     from flask_login.utils import encode_cookie
 
     member = team.add("dana", "admin")
     with make_site().extensions["staff"].test_request_context():
         value = encode_cookie(team.account_field(member, "fs_uniquifier"))
-    stranger = Visitor(team.site)
-    stranger.client.set_cookie("remember_token", value)
-    assert stranger.get("/staff/you").address == "/staff/sign-in"
+    unknown = Visitor(team.site)
+    unknown.client.set_cookie("remember_token", value)
+    assert unknown.get("/staff/you").address == "/staff/sign-in"
 
 
 @pytest.mark.parametrize("value", ["x", "x" * 5000, "a.b", "00000000.AAAA", "." * 4000, "é", "%00", "a" * 43])
 def test_malformed_cookie_redirects_to_sign_in(team, value):
-    stranger = Visitor(team.site)
-    page = stranger.get("/staff/you", headers={"Cookie": f"staff={value}".encode().decode("latin-1")})
+    unknown = Visitor(team.site)
+    page = unknown.get("/staff/you", headers={"Cookie": f"staff={value}".encode().decode("latin-1")})
     assert page.address == "/staff/sign-in" and page.status == 200
 
 
 def test_cookie_with_other_associated_data_is_refused(team, keys):
     from screening.crypto.keyring import STAFF, Keyring
 
-    stranger = StaffClient(team.site, "x")
-    stranger.cookie = Keyring(keys, (STAFF,)).encrypt(
+    unknown = StaffClient(team.site, "x")
+    unknown.cookie = Keyring(keys, (STAFF,)).encrypt(
         STAFF, b'{"began": 9e9, "values": {"_user_id": "x"}}', b"elsewhere"
     )
-    assert stranger.get("/staff/you").address == "/staff/sign-in"
+    assert unknown.get("/staff/you").address == "/staff/sign-in"
 
 
 def test_database_outage_preserves_the_session(make_site, sqlite_url, tmp_path):
@@ -249,15 +249,15 @@ def test_database_outage_preserves_the_session(make_site, sqlite_url, tmp_path):
     member = team.add("dana", "admin")
     member.sign_in()
     close(team.site)
-    file, away = tmp_path / "site.sqlite", tmp_path / "away"
-    file.rename(away)
+    file, moved_file = tmp_path / "site.sqlite", tmp_path / "away"
+    file.rename(moved_file)
     file.mkdir()
     page = member.get("/staff/you")
     assert page.status == 503 and not page.response.headers.getlist("Set-Cookie")
     assert member.get("/staff/sign-in?lang=es").status == 503
     close(team.site)
     file.rmdir()
-    away.rename(file)
+    moved_file.rename(file)
     assert member.is_signed_in()
 
 
@@ -280,35 +280,35 @@ def test_view_error_rolls_back_and_leaks_no_message(team, caplog):
 
 @pytest.mark.each_database
 def test_concurrent_use_of_a_totp_code_succeeds_once(team):
-    """Every thread has read the account before any uses the code; on either database one waits for the other."""
+    """Every thread reads the account before any uses the code; on either database one waits for the other."""
     member = team.add("dana", "admin")
     code = member.code
-    assert prove_together(4, team, member, code) == ["invalid", "invalid", "invalid", "ok"]
+    assert submit_together(4, team, member, code) == ["invalid", "invalid", "invalid", "ok"]
 
 
 @pytest.mark.each_database
 def test_concurrent_guesses_are_locked_out_after_five(team):
     member = team.add("dana", "admin")
-    assert prove_together(8, team, member, "nothing") == ["invalid"] * 5 + ["locked_out"] * 3
+    assert submit_together(8, team, member, "nothing") == ["invalid"] * 5 + ["locked_out"] * 3
 
 
-def prove_together(count, team, member, code):
-    """Give a code in so many threads that have all read the account before; the sorted outcomes."""
-    now, all_have_read = int(member.clock()), Barrier(count)
+def submit_together(count, team, member, code):
+    """Submit a code in so many threads that have all read the account before; return the sorted results."""
+    now, barrier = int(member.clock()), Barrier(count)
 
-    def prove(_) -> str:
+    def submit(_) -> str:
         with team.app.app_context():
             account = Account.with_email(member.email)
             assert (account.totp_counter, account.failures) == (0, 0)
-            all_have_read.wait(HANGING)
+            barrier.wait(TEST_TIMEOUT)
             return authentication.check_code(team.app.extensions["second_factor"], account, code, now).value
 
-    return sorted(run_together(count, prove))
+    return sorted(run_together(count, submit))
 
 
 @pytest.mark.each_database
-def test_page_keeps_what_another_request_stored_meanwhile(team, clock):
-    """A page that was opened before a form was sent, and is answered after it, stores no older copy of the session."""
+def test_concurrent_request_loses_no_session_data(team, clock):
+    """A page requested before a form was sent, and answered after it, does not overwrite the session's newer data."""
 
     def slow():
         with db.engines[None].begin() as another:

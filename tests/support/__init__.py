@@ -1,1 +1,1 @@
-"""Fixtures, clients and servers that tests share. No test module imports another test module."""
+"""Fixtures, clients and servers shared by the tests. No test module imports another test module."""

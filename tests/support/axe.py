@@ -1,4 +1,4 @@
-"""axe-core on a page by the rules of WCAG 2.2 at level AA, and whether the page fits its screen."""
+"""Run axe-core on a page by the rules of WCAG 2.2 level AA, and check that the page fits the screen."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from playwright.sync_api import Page
 
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 COLOR_RULES = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
-"""The only ones of these that a color scheme can break."""
+"""The rules whose result depends on the color scheme."""
 
 RUN = "options => axe.run(document, {...options, resultTypes: ['violations']})"
 
 
 def violations(page: Page, rules: dict[str, object] = RULES) -> list[tuple[str, list[str]]]:
-    """What axe finds: a rule, and the beginning of each element that breaks it."""
-    page.evaluate("window.scrollTo(0, 0)")  # else the masthead may lie over what is measured
-    page.mouse.move(0, 0)  # else it may hover over a link where it last clicked
+    """Return each violated rule, with the beginning of each element that violates it."""
+    page.evaluate("window.scrollTo(0, 0)")  # the masthead could cover the elements
+    page.mouse.move(0, 0)  # the pointer could hover over the link it clicked last
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(RUN, rules)["violations"]
@@ -23,9 +23,9 @@ def violations(page: Page, rules: dict[str, object] = RULES) -> list[tuple[str, 
 
 
 def assert_accessible(page: Page, name: str, *views: tuple[str, int]) -> None:
-    """Fail with what axe finds on the page that is shown, or when it runs off the side, in each view.
+    """Fail on axe violations or horizontal overflow of the current page, in each view.
 
-    A view is a color scheme and a width; in the dark only the rules about color are tried again.
+    A view is a color scheme and a width; the dark views test only the color rules.
     """
     for scheme, width in views:
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -36,13 +36,13 @@ def assert_accessible(page: Page, name: str, *views: tuple[str, int]) -> None:
 
 
 def assert_fits(page: Page, name: str) -> None:
-    """Fail when a page must be scrolled sideways."""
+    """Fail if a page scrolls horizontally."""
     wide, view = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= view, f"{name} is {wide} wide on a screen of {view}"
 
 
 def assert_reflows(page: Page, name: str) -> None:
-    """Fail when a page runs off the side at 320 px (400 % zoom, WCAG 1.4.10) or with text at 200 % (1.4.4)."""
+    """Fail if a page overflows horizontally at 320 px (400 % zoom, WCAG 1.4.10) or with text at 200 % (1.4.4)."""
     for width, height, text in ((320, 256, "100%"), (360, 780, "200%")):
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("size => { document.documentElement.style.fontSize = size; }", text)

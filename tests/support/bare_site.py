@@ -1,4 +1,4 @@
-"""The site without pytest around it, for checks in a process of their own."""
+"""The site without pytest fixtures, for checks that need a process of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from screening.crypto.keyring import PURPOSES
 
 
 def site(surfaces: tuple[str, ...]) -> Flask:
-    """The site with keys of its own and no database behind it."""
+    """Return the site with keys of its own and without a reachable database."""
     folder = Path(tempfile.mkdtemp(prefix="keys"))
     for purpose in (purpose for surface in surfaces for purpose in PURPOSES[surface]):
         create_ring(folder, purpose, date(2026, 11, 22))

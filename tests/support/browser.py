@@ -1,10 +1,10 @@
-"""A visitor before a real browser."""
+"""A visitor in a real browser."""
 
 from __future__ import annotations
 
 from playwright.sync_api import BrowserContext, Page, Request
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.sample_patient import PHONE
 from tests.support.visitor import Visitor
 
@@ -13,18 +13,18 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-component-update"),
     *("--disable-sync", "--no-first-run"),
 ]
-MOST_PRESSES = 60
+MAX_ATTEMPTS = 60
 NEUTRAL = "https://www.weather.gov/"
 VIEW = {"viewport": {"width": 360, "height": 780}, "locale": "en-US", "ignore_https_errors": True}
 """Options of a browser context: a phone."""
 
 
 class BrowserVisitor:
-    """A person before a browser. Whatever the page asks for must come from the site itself."""
+    """A visitor in a browser; records requests to any host but the site."""
 
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.context = context
-        context.set_default_timeout(HANGING * 1000)
+        context.set_default_timeout(TEST_TIMEOUT * 1000)
         self.address = address
         self.page: Page = context.new_page()
         self.asked: list[str] = []
@@ -39,22 +39,22 @@ class BrowserVisitor:
         return self.page.url.removeprefix(self.address).partition("?")[0]
 
     def choose(self, question: str, *values: str) -> None:
-        """Choose by the row that is seen, and press Continue."""
+        """Select a choice by its visible row, and press Continue."""
         for value in values:
             self.page.locator(f'input[name="{question}"][value="{value}"]').check()
         self.press()
 
     def press(self) -> None:
-        """Press the one button that carries the walk on."""
+        """Press the button that submits the current question or page."""
         self.follow("main form[method=post] >> nth=-1 >> button")
 
     def follow(self, selector: str) -> None:
-        """Press what leads to another page, and wait until that is there."""
+        """Click an element that leads to another page, and wait until that page is loaded."""
         with self.page.expect_navigation():
             self.page.locator(selector).click()
 
     def walk(self, lang: str = "en", **answers: str) -> None:
-        """From the start page to the review."""
+        """Walk from the start page to the review."""
         self.open(f"/?lang={lang}")
         self.follow("main a.nhsuk-button")
         for sign in ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain"):
@@ -70,31 +70,31 @@ class BrowserVisitor:
         assert self.path == "/check/review"
 
     def resume(self, walker: Visitor) -> None:
-        """Go on in this browser where a visitor without one has got to: take over the cookies."""
+        """Continue the walk of a visitor without a browser: take over the cookies."""
         cookies = [walker.client.get_cookie(name) for name in ("draft", "lang")]
         self.context.add_cookies(
             [{"name": c.key, "value": c.value, "url": self.address} for c in cookies if c is not None]
         )
 
     def finish(self, agree: bool = True) -> None:
-        """From the review to the summary."""
+        """Continue from the review to the summary."""
         self.choose("consent", "yes" if agree else "no")
         if agree:
             self.choose("age", "45_to_54")
         assert self.path == "/summary"
 
-    def ask_for_a_call(self, **fields: str) -> str:
-        """Fill in the consultation form and send it; the reference."""
+    def request_call(self, **fields: str) -> str:
+        """Fill in and send the consultation form; return the reference."""
         page = self.open("/consultation")
         for name, value in {"name": "Demo Reader", "phone": PHONE, **fields}.items():
             page.locator(f"#{name}").fill(value)
         page.locator("input[name=patient]").first.check()
         page.locator("#minor").uncheck()
         self.follow("#ask > button.nhsuk-button")
-        for _ in range(MOST_PRESSES):  # a form that is sent within 3 seconds is shown again
+        for _ in range(MAX_ATTEMPTS):  # a form that is sent within 3 seconds is shown again
             if self.path == "/consultation/sent" and page.locator(".app-ref").count():
                 break
-            page.wait_for_timeout(500)  # reads for a moment what the page says
+            page.wait_for_timeout(500)  # wait until the minimum time on the form has passed
             self.follow(".app-panel--consent button")
         return page.locator(".app-ref dd").inner_text()
 
@@ -102,10 +102,10 @@ class BrowserVisitor:
         self.asked.append(request.url)
 
     def leave(self) -> None:
-        """Press "Leave this page", and be elsewhere."""
+        """Press "Leave this page", and wait for the neutral site."""
         self.follow(".app-leave button")
         assert self.page.url == NEUTRAL and self.page.title() == "Weather"
 
     def elsewhere(self) -> list[str]:
-        """What was asked of others than the site."""
+        """Return the URLs that were requested from other hosts."""
         return [url for url in self.asked if not url.startswith(self.address) and not url.startswith(NEUTRAL)]

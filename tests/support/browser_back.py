@@ -1,4 +1,4 @@
-"""The browser's Back, and what tests of it need."""
+"""The browser's Back button, and a server for tests of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 
 def go_back(page: Page) -> None:
-    """Press Back; fails where the browser shows a page of its own because it would have to send a form again."""
+    """Press Back; fail if the browser shows its own page because a form would have to be sent again."""
     try:
         page.go_back()
     except Error as error:
@@ -22,7 +22,7 @@ def go_back(page: Page) -> None:
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """Serve an application from a thread, so that a test can move its clock; gives its address."""
+    """Serve an application from a thread of this process, so that a test can move its clock; return its address."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Fixtures of journeys: a live server and a real browser, each started once."""
+"""Fixtures of the journeys: a live server and a real browser, each started once per session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, for which the neutral site lies on this machine."""
+    """Chromium, with the host of the neutral site resolved to a server on this machine."""
     assert Path(CHROMIUM).exists(), "Chromium is missing: make test installs it, or prints how"
     with OfflineSite(tmp_path_factory.mktemp("offline")) as neutral:
         rules = f"--host-resolver-rules=MAP www.weather.gov 127.0.0.1:{neutral.port}"
@@ -39,7 +39,7 @@ def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def browser_visitor(browser: Browser, live_server: LiveServer) -> Iterator[Callable[..., BrowserVisitor]]:
-    """Gives visitors before the browser; keyword arguments are those of a browser context."""
+    """Return a function that creates visitors in the browser; keyword arguments are those of a browser context."""
     visitors: list[BrowserVisitor] = []
 
     def make(address: str = live_server.address, **options: Any) -> BrowserVisitor:
@@ -48,5 +48,5 @@ def browser_visitor(browser: Browser, live_server: LiveServer) -> Iterator[Calla
 
     yield make
     for visitor in visitors:
-        assert visitor.elsewhere() == [], "a request left the site"
+        assert visitor.elsewhere() == [], "a request went to another host"
         visitor.context.close()

@@ -1,4 +1,4 @@
-"""Certificates for servers of this machine. They are good by the machine's clock, since its TLS library checks them."""
+"""Certificates for servers on this machine. Valid by the system clock, which TLS libraries use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PEM = serialization.Encoding.PEM
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate that nothing trusts, and its key, as two PEM files."""
+    """Write a self-signed certificate and its key as two PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _named("a test", key).sign(key, hashes.SHA256())
     (folder / "cert.pem").write_bytes(certificate.public_bytes(PEM))
@@ -24,19 +24,24 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 
 def mail_server_certificate(file: Path) -> Path:
-    """A certificate for 127.0.0.1 that a client can be given to trust, and its key, in one PEM file."""
+    """Write a certificate for 127.0.0.1 that a client can be configured to trust, and its key, to one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = _named("mail", key).add_extension(here, critical=False)
+    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    builder = _named("mail", key).add_extension(loopback, critical=False)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(PEM) + _private(key))
     return file
 
 
 def _named(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now, whole = datetime.now(UTC), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now, subject = datetime.now(UTC), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return x509.CertificateBuilder(
-        whole, whole, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1)
+        subject,
+        subject,
+        key.public_key(),
+        x509.random_serial_number(),
+        now - timedelta(days=1),
+        now + timedelta(days=1),
     )
 
 

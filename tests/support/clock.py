@@ -1,4 +1,4 @@
-"""Where time starts in every test: one moment, which ``TEST_NOW`` moves to try the suite on another day."""
+"""The time at which every test starts. ``TEST_NOW`` moves it, to run the suite at another date."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 from screening import clinic
 
 NOON = 1_795_460_400.0
-"""Monday, 23 November 2026, 12:00 at the demo clinic: a working day, within its hours. For tests about dates."""
+"""Monday, 23 November 2026, 12:00 at the demo clinic: a working day, within business hours. For tests about dates."""
 
 NOVEMBER = datetime(2026, 11, 22, 12, tzinfo=UTC).timestamp()
 """A day in November 2026, when responses of October can be released."""
 
 SHIFTED_TIME = Path(__file__).with_name("shifted_time")
-"""On the path of a Python process, this folder moves its ``time.time`` by ``TEST_TIME_SHIFT`` seconds."""
+"""A folder for ``PYTHONPATH``: its module moves ``time.time`` of a process by ``TEST_TIME_SHIFT`` seconds."""
 
 
 def _start() -> float:
@@ -28,14 +28,14 @@ def _start() -> float:
 
 
 START = _start()
-"""Seconds since 1970. ``TEST_NOW`` is a date and time at the demo clinic, such as ``2027-03-14T01:59``."""
+"""Unix time. ``TEST_NOW`` is a date and time at the demo clinic, such as ``2027-03-14T01:59``."""
 
 SHIFT = START - time.time() if "TEST_NOW" in os.environ else 0.0
-"""Seconds between the machine's clock and that of servers and commands which tests start."""
+"""Seconds between the system clock and the clock of servers and commands that tests start."""
 
 
 class Clock:
-    """Time that stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self, now: float = START) -> None:
         self.now = now
@@ -44,15 +44,15 @@ class Clock:
         return self.now
 
     def forward(self, seconds: float) -> None:
-        """Move time on; a negative number moves it back."""
+        """Move time forward; a negative number moves it back."""
         self.now += seconds
 
 
 def process_time() -> float:
-    """Seconds since 1970 as the servers and commands see it that tests start in processes of their own."""
+    """Return the Unix time of the servers and commands that tests start as processes."""
     return time.time() + SHIFT
 
 
 def machine_time() -> float:
-    """Seconds since 1970 by this machine's clock, which the triggers of a database go by whatever ``TEST_NOW`` says."""
+    """Return the Unix time of the system clock, which database triggers use whatever ``TEST_NOW`` says."""
     return time.time()

@@ -1,4 +1,4 @@
-"""The commands' application on a migrated database."""
+"""Fixtures of the command-line application on a migrated database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.databases import close
 
 @pytest.fixture
 def commands(database_url, clock):
-    """The commands' application, in its context."""
+    """The command-line application, in its context."""
     app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
     with app.app_context():
         yield app

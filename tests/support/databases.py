@@ -1,4 +1,4 @@
-"""Databases of tests: brought to the newest version, closed, and looked into past the site."""
+"""Databases of tests: migrate, close, read directly, and record statements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.clock import START
 
 
 def migrate(url: str, keys: Path | None = None, now: float = START) -> None:
-    """Bring a database to the newest version, as ``flask db upgrade`` does, and publish the call-back key."""
+    """Migrate a database to the latest version, as ``flask db upgrade`` does, and publish the call-back key."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         upgrade()
@@ -29,7 +29,7 @@ def migrate(url: str, keys: Path | None = None, now: float = START) -> None:
 
 
 def close(app: Flask) -> None:
-    """Close the database connections of an application, and of the staff's that it carries."""
+    """Close the database connections of an application, and of the staff application that it mounts."""
     for each in (app, *(app.extensions[name] for name in ("staff",) if name in app.extensions)):
         with each.app_context():
             for engine in each.extensions["sqlalchemy"].engines.values() if "sqlalchemy" in each.extensions else ():
@@ -38,7 +38,7 @@ def close(app: Flask) -> None:
 
 @contextmanager
 def plain_engine(url: str) -> Iterator[Engine]:
-    """An engine with no statement timeout and none of the site's own settings, for bulk data."""
+    """Return an engine without statement timeout and without the site's settings, for bulk data."""
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     try:
         yield engine
@@ -47,7 +47,7 @@ def plain_engine(url: str) -> Iterator[Engine]:
 
 
 def pending_responses(url: str) -> list[dict[str, Any]]:
-    """The rows of pending responses of a database, as they lie there."""
+    """Return the rows of pending responses as stored in a database."""
     if url.startswith("sqlite"):
         url = url.removesuffix(".sqlite") + "-pending.sqlite"
     with plain_engine(url) as engine, engine.connect() as connection:
@@ -55,7 +55,7 @@ def pending_responses(url: str) -> list[dict[str, Any]]:
 
 
 def statements_of(app: Flask, step: Callable[[], object]) -> list[tuple[str, Any]]:
-    """Each SQL statement, with its parameters, that an application's database is sent while ``step`` runs."""
+    """Return each SQL statement, with its parameters, that an application executes while ``step`` runs."""
     sent: list[tuple[str, Any]] = []
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
@@ -72,12 +72,12 @@ def statements_of(app: Flask, step: Callable[[], object]) -> list[tuple[str, Any
 
 
 def assert_indexed(app: Flask, statements: list[tuple[str, Any]], table: str, in_key_order: bool = False) -> None:
-    """Fail when one of these SELECT statements can only be answered by reading a whole table, or by sorting it.
+    """Fail if one of these SELECT statements on a table needs a full table scan or a sort.
 
     With ``in_key_order`` the rows may be read by descending primary key, which ends at the statement's LIMIT.
 
-    SQLite's plan is taken as it is. PostgreSQL reads small tables whole on purpose, so its planner is asked for a plan
-    without that and without sorting, which it only leaves out where an index serves.
+    The SQLite plan is checked as it is. PostgreSQL prefers scans for small tables, so scans and sorts are disabled for
+    its planner; it then uses them only where no index applies.
     """
     with app.app_context():
         engine = db.engines[None]

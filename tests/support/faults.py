@@ -1,4 +1,4 @@
-"""Things that fail, and the people who use the site when they do."""
+"""Faults, and a site in use while they occur: a visitor, a patient and a staff member."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from tests.support.sample_patient import FORM, NAME, SECRETS, reference_on
 from tests.support.staff_client import StaffClient, Team
 from tests.support.visitor import Page, Visitor
 
-LONGEST = 7
-"""Seconds that a page may take, whatever fails: SQLite is given five, PostgreSQL four, and there is the page itself."""
+MAX_PAGE_SECONDS = 7
+"""Seconds that a page may take under any fault: SQLite waits up to five, PostgreSQL four, plus the page itself."""
 
 NOTE = "zentinelnotetext"
-FIRST = "Zentinelfirst One"
+FIRST_NAME = "Zentinelfirst One"
 SENTINELS = (*SECRETS, NOTE, "Zentinelfirst")
-"""What a patient or a staff member typed, and nothing else holds."""
+"""Texts that only a patient or a staff member types, so that finding one elsewhere is a leak."""
 
 URGENT = "/check/hopelessness"
-NOT_SURE = "Your request may not have reached us"
+UNCONFIRMED = "Your request may not have reached us"
 
 
 class Proxy:
-    """A TCP proxy on this machine, in front of a server's socket; ``mood`` says what it does with what comes.
+    """A TCP proxy in front of a server's socket; ``mode`` says what it does with the data.
 
-    ``pass`` hands everything on, ``silent`` accepts and hands on nothing, ``cut before`` hangs up when it sees a COMMIT,
-    ``cut after`` hands that on, and hangs up once the server has answered it.
+    ``pass`` forwards everything, ``silent`` accepts and forwards nothing, ``cut before`` disconnects when a COMMIT
+    arrives, ``cut after`` forwards the COMMIT and disconnects once the server has answered it.
     """
 
     def __init__(self, target: Path) -> None:
-        self.target, self.mood, self.cut = str(target), "pass", 0
+        self.target, self.mode, self.cut = str(target), "pass", 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
-        self._lines: list[socket.socket] = []
+        self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept)]
 
     def __enter__(self) -> Proxy:
@@ -54,7 +54,7 @@ class Proxy:
         return self
 
     def __exit__(self, *error: object) -> None:
-        _hang_up(self._listening, *self._lines)
+        _disconnect(self._listening, *self._sockets)
         for thread in self._threads:
             thread.join()
         self._listening.close()
@@ -74,59 +74,59 @@ class Proxy:
                 server.connect(self.target)
             except OSError:
                 return
-            self._lines += [client, server]
-            back = threading.Thread(target=self._bring, args=(client, server))
+            self._sockets += [client, server]
+            back = threading.Thread(target=self._forward_answers, args=(client, server))
             back.start()
-            self._take(client, server)
+            self._forward_requests(client, server)
             back.join()
 
-    def _take(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward_requests(self, client: socket.socket, server: socket.socket) -> None:
         while data := _received(client):
-            if self.mood == "silent":
+            if self.mode == "silent":
                 continue
-            if b"COMMIT" in data and self.mood.startswith("cut"):
+            if b"COMMIT" in data and self.mode.startswith("cut"):
                 self.cut += 1
-                if self.mood == "cut before":
+                if self.mode == "cut before":
                     break
             _sent(server, data)
-        _hang_up(client, server)
+        _disconnect(client, server)
 
-    def _bring(self, client: socket.socket, server: socket.socket) -> None:
+    def _forward_answers(self, client: socket.socket, server: socket.socket) -> None:
         while data := _received(server):
-            if self.mood == "silent":
+            if self.mode == "silent":
                 continue
-            if b"COMMIT" in data and self.mood == "cut after":
+            if b"COMMIT" in data and self.mode == "cut after":
                 break
             _sent(client, data)
-        _hang_up(client, server)
+        _disconnect(client, server)
 
 
-def _received(line: socket.socket) -> bytes:
+def _received(connection: socket.socket) -> bytes:
     try:
-        return line.recv(65536)
+        return connection.recv(65536)
     except OSError:
         return b""
 
 
-def _sent(line: socket.socket, data: bytes) -> None:
+def _sent(connection: socket.socket, data: bytes) -> None:
     try:
-        line.sendall(data)
+        connection.sendall(data)
     except OSError:
         return
 
 
-def _hang_up(*lines: socket.socket) -> None:
-    for line in lines:
+def _disconnect(*connections: socket.socket) -> None:
+    for connection in connections:
         try:
-            line.shutdown(socket.SHUT_RDWR)
+            connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             continue
 
 
 @contextmanager
 def small_disk(megabytes: int) -> Iterator[Path]:
-    """A disk that is soon full."""
-    assert os.geteuid() == 0, "this proof mounts a small disk: run make test-long as root"
+    """Mount a disk of so many megabytes; yield its folder."""
+    assert os.geteuid() == 0, "this test mounts a small disk: run make test-long as root"
     folder = Path(tempfile.mkdtemp(prefix="disk"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", str(folder)], check=True)
     try:
@@ -137,7 +137,7 @@ def small_disk(megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take all the room there is on a disk; the file that does."""
+    """Fill a disk completely; return the file that does."""
     file = folder / "ballast"
     with file.open("wb", buffering=0) as ballast:
         try:
@@ -148,10 +148,10 @@ def fill(folder: Path) -> Path:
     return file
 
 
-class People:
-    """Those who are there when something fails: somebody who checks themselves, a patient who asks, a colleague.
+class SiteUsers:
+    """A site in use: a visitor on the walk, a patient with a call-back form, a staff member with an open request.
 
-    ``settle`` what they had done before, then let it fail and call ``go_through``, mend it and call ``go_on``.
+    Call ``prepare`` before the fault, ``run_during_fault`` while it lasts, and ``run_after_recovery`` after it.
     """
 
     def __init__(self, site: Flask, clock: Clock) -> None:
@@ -159,36 +159,36 @@ class People:
         self.patient, self.team = Visitor(site), Team(site)
         self.slowest = 0.0
 
-    def settle(self) -> None:
-        """A request came in before, a colleague has it open; the patient has typed another and has it before them."""
+    def prepare(self) -> None:
+        """Store a first request, open it as staff, and fill in a second one that is ready to send."""
         first = Visitor(self.site)
-        review = self.asks(first, FIRST)
+        review = self.fill_form(first, FIRST_NAME)
         self.clock.forward(MIN_FORM_SECONDS + 1)
         first.fill(review, "/consultation/sent")
-        self.review = self.asks(self.patient, FORM["name"])
+        self.review = self.fill_form(self.patient, FORM["name"])
         self.clock.forward(MIN_FORM_SECONDS + 1)
         self.member: StaffClient = self.team.add("ann", "callbacks", "admin")
         queue = self.member.sign_in("/staff/callbacks")
         self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
 
-    def asks(self, visitor: Visitor, name: str) -> Page:
-        """Somebody has filled in the form and has it before them to send."""
+    def fill_form(self, visitor: Visitor, name: str) -> Page:
+        """Fill in the call-back form; return the review page."""
         fields: dict[str, Any] = {**FORM, "name": name}
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **fields)
         assert page.status == 200, page.words
         return page
 
     def timed(self, step: Callable[[], Page]) -> Page:
-        """A step, which may take so long and no longer."""
+        """Run a step; fail if it takes longer than LONGEST."""
         began = time.monotonic()
         page = step()
         took = time.monotonic() - began
         self.slowest = max(self.slowest, took)
-        assert took < LONGEST, f"{took:.1f} s for {page.address}"
+        assert took < MAX_PAGE_SECONDS, f"{took:.1f} s for {page.address}"
         return page
 
     def walk(self) -> Visitor:
-        """The whole walk: every answer is kept, and hopelessness nearly every day is met with help."""
+        """Walk to the review: every answer is stored, and the most urgent answer shows the help page."""
         walker = Visitor(self.site)
         self.timed(lambda: walker.answer("sadness", "2"))
         self.timed(lambda: walker.answer("sleep", "1"))
@@ -203,65 +203,65 @@ class People:
         return walker
 
     def agree(self, walker: Visitor) -> Page:
-        """Yes to the copy; whatever comes of it, the summary is there."""
+        """Agree to store the response; the summary is shown whether or not storing succeeds."""
         page = self.timed(lambda: walker.agree())
         assert page.status == 200 and page.address == "/summary" and "3 of 7" in page.words, page.words
         return page
 
     def send(self, patient: Visitor | None = None) -> Page:
-        """Press Send."""
+        """Send the call-back form."""
         return self.timed(lambda: (patient or self.patient).fill(self.review, "/consultation/sent"))
 
-    def refused(self, page: Page) -> None:
-        """What the patient reads when it is not sure: what was typed is still there, and the number to call."""
-        assert page.status == 503 and NOT_SURE in page.words, (page.status, page.words)
+    def assert_unconfirmed(self, page: Page) -> None:
+        """Check the page for a request that may not be stored: it has the typed values and the number to call."""
+        assert page.status == 503 and UNCONFIRMED in page.words, (page.status, page.words)
         typed = page.typed("/consultation/sent")
         assert typed["name"] == [FORM["name"]] and typed["phone"] == [FORM["phone"]]
         assert typed["message"][0].split() == FORM["message"].split()
-        assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "the number to call"
+        assert page.main.find("a", href=re.compile("^tel:\\+1303")) is not None, "no number to call"
         self.review = page
 
-    def go_through(self) -> None:
-        """All of it while the database cannot be written to."""
+    def run_during_fault(self) -> None:
+        """Use the site while the database cannot be written to."""
         walker = self.walk()
         assert "may not have been stored" in self.agree(walker).words
         form = self.timed(lambda: Visitor(self.site).get("/consultation"))
         assert form.status == 200
-        self.refused(self.send())
-        self.refused(self.send())
-        self.staff_meets_a_calm_page()
+        self.assert_unconfirmed(self.send())
+        self.assert_unconfirmed(self.send())
+        self.assert_staff_pages_fail_cleanly()
 
-    def staff_meets_a_calm_page(self) -> None:
-        """Neither a look nor a note is half done, and nothing tells what went wrong inside."""
+    def assert_staff_pages_fail_cleanly(self) -> None:
+        """Check that viewing a request and adding a note fail with a 503 page without details of the error."""
         note = self.timed(lambda: self.member.fill(self.request_page, self._form("/note"), follow=False, note=NOTE))
-        looked = self.timed(lambda: self.member.get(self.request_page.address, follow=False))
-        for page in (note, looked):
+        viewed = self.timed(lambda: self.member.get(self.request_page.address, follow=False))
+        for page in (note, viewed):
             assert page.status == 503, (page.status, page.text[:2000])
             assert "Error" not in page.main.get_text()
-        assert "give this number" in looked.words
+        assert "give this number" in viewed.words
 
     def _form(self, end: str) -> str:
         return f"{self.request_page.address}{end}"
 
-    def go_on(self) -> None:
-        """Mended: the same form sent again is one request, the copy can be agreed to, and the team sees it all."""
+    def run_after_recovery(self) -> None:
+        """Check after the fault that the form is stored once, the response is accepted, and staff see both requests."""
         sent = self.until(lambda: self.send(), lambda page: page.status == 200)
         assert sent.address == "/consultation/sent", sent.words
         reference = reference_on(sent)
         again = self.send()
-        assert reference_on(again) == reference, "the same form again"
+        assert reference_on(again) == reference, "a retry gives the same reference"
         walker = self.walk()
         assert "may not have been stored" not in self.agree(walker).words
-        seen = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
-        names = sorted(link.get_text() for link in seen.main.select(".app-queue__name a"))
-        assert names == sorted([FIRST, NAME]), names
+        queue_page = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
+        names = sorted(link.get_text() for link in queue_page.main.select(".app-queue__name a"))
+        assert names == sorted([FIRST_NAME, NAME]), names
         opened = self.member.get(self.request_page.address)
-        assert opened.text.count(NOTE) == 0, "a note that was refused is not there"
-        noted = self.member.fill(opened, self._form("/note"), note=NOTE)
-        assert noted.status == 200 and noted.main.get_text().count(NOTE) == 1
+        assert opened.text.count(NOTE) == 0, "a refused note is not stored"
+        added = self.member.fill(opened, self._form("/note"), note=NOTE)
+        assert added.status == 200 and added.main.get_text().count(NOTE) == 1
 
     def until(self, step: Callable[[], Page], done: Callable[[Page], bool]) -> Page:
-        """Repeat a step until it is done. The circuit breaker must close within four of its periods (long tests only)."""
+        """Repeat a step until ``done``. The circuit breaker must close within four of its periods (long tests only)."""
         end = time.monotonic() + 4 * OPEN_SECONDS
         while not done(page := step()):
             assert time.monotonic() < end, (page.status, page.words)

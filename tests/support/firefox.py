@@ -1,4 +1,4 @@
-"""Firefox, driven by its own protocol: length-prefixed JSON over a socket (Marionette)."""
+"""Firefox, driven by Marionette: length-prefixed JSON over a socket."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 FIREFOX = "/usr/bin/firefox-esr"
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
-"""Key of an element's reference: WebDriver, section "Elements"."""
+"""The key of an element's reference: WebDriver, section "Elements"."""
 
 PREFERENCES = {
     "marionette.port": 0,
@@ -29,11 +29,11 @@ PREFERENCES = {
 
 
 class MarionetteError(Exception):
-    """What Firefox answers to a command that fails."""
+    """The error that Firefox returns to a failed command."""
 
 
 class Firefox:
-    """A headless Firefox as long as the ``with`` block lasts, with its back-forward cache as shipped."""
+    """A headless Firefox for the duration of a ``with`` block, with its back-forward cache enabled as shipped."""
 
     def __init__(self, folder: Path, scripts: bool = True) -> None:
         self.folder, self.count = folder, 0
@@ -50,21 +50,21 @@ class Firefox:
             (int(m[1]) for line in self.process.stdout if (m := re.search(r"Listening on port (\d+)", line))), 0
         )
         assert port, "Firefox ended"
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=HANGING)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=TEST_TIMEOUT)
         self._read()
-        self.ask("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
+        self.send_command("WebDriver:NewSession", capabilities={"alwaysMatch": {"acceptInsecureCerts": True}})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.ask("Marionette:Quit", flags=["eForceQuit"])
+        self.send_command("Marionette:Quit", flags=["eForceQuit"])
         self.socket.close()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
-    def ask(self, command: str, **parameters: Any) -> Any:
+    def send_command(self, command: str, **parameters: Any) -> Any:
         """Send a command, and return its result. Raises MarionetteError."""
         self.count += 1
         text = json.dumps([0, self.count, command, parameters])
@@ -75,34 +75,34 @@ class Firefox:
         return result["value"] if isinstance(result, dict) and set(result) == {"value"} else result
 
     def open(self, address: str) -> None:
-        self.ask("WebDriver:Navigate", url=address)
+        self.send_command("WebDriver:Navigate", url=address)
 
     def back(self) -> None:
-        self.ask("WebDriver:Back")
+        self.send_command("WebDriver:Back")
 
     @property
     def address(self) -> str:
-        return str(self.ask("WebDriver:GetCurrentURL"))
+        return str(self.send_command("WebDriver:GetCurrentURL"))
 
     @property
     def source(self) -> str:
-        return str(self.ask("WebDriver:GetPageSource"))
+        return str(self.send_command("WebDriver:GetPageSource"))
 
     def find(self, selector: str) -> str:
-        return str(self.ask("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
+        return str(self.send_command("WebDriver:FindElement", using="css selector", value=selector)[ELEMENT])
 
     def press(self, selector: str) -> None:
-        """Press what leads to another page, which Marionette waits for."""
-        self.ask("WebDriver:ElementClick", id=self.find(selector))
+        """Click an element that leads to another page; Marionette waits for the page."""
+        self.send_command("WebDriver:ElementClick", id=self.find(selector))
 
     def choose(self, selector: str) -> None:
-        """Choose a radio button with the space bar: the masthead may cover where a pointer would press."""
-        self.ask("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
+        """Choose a radio button with the space bar, because the masthead may cover it for the pointer."""
+        self.send_command("WebDriver:ElementSendKeys", id=self.find(selector), text=" ")
 
     def type(self, selector: str, text: str) -> None:
         found = self.find(selector)
-        self.ask("WebDriver:ElementClear", id=found)
-        self.ask("WebDriver:ElementSendKeys", id=found, text=text)
+        self.send_command("WebDriver:ElementClear", id=found)
+        self.send_command("WebDriver:ElementSendKeys", id=found, text=text)
 
     def _read(self) -> Any:
         size = b""

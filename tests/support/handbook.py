@@ -1,4 +1,4 @@
-"""The handbook as something that runs: its pages, the boxes in them, and a checkout to run their commands in."""
+"""Run the handbook: its pages, their code blocks, and a checkout to run the commands in."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from tests.support.staff_client import Team
 DOCS = ROOT / "docs"
 PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
 
-BEFORE_ANYTHING = ("install",)
-"""Pages that begin with a bare checkout; the others are read where a site is set up."""
+BARE_CHECKOUT_PAGES = ("install",)
+"""Pages that start from a bare checkout; the others start where a site is set up."""
 
-COPIED = ("screening", "templates", "static/dist", "wsgi.py")
+COPIED_PATHS = ("screening", "templates", "static/dist", "wsgi.py")
 
 
 @dataclass
 class Block:
-    """A box of a page: what its fence says, and the lines in it."""
+    """A code block of a page: the language of its fence, and its text."""
 
     fence: str
     text: str
 
 
 def blocks(page: Path) -> list[Block]:
-    """The boxes of a page in their order, without what they are moved in by."""
+    """Return the code blocks of a page in order, without their indentation."""
     found, fence, lines, indent = [], None, [], ""
     for line in page.read_text(encoding="utf-8").splitlines():
         mark = re.match(r"( *)```(.*)$", line)
@@ -45,33 +45,33 @@ def blocks(page: Path) -> list[Block]:
             fence = None
         elif fence is not None:
             lines.append(line.removeprefix(indent))
-    assert fence is None, f"{page.name}: a box without end"
+    assert fence is None, f"{page.name}: a code block without end"
     return found
 
 
 def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
-    """The page as one script, which writes what each box says into a file; and what a page says of which box."""
+    """Return the page as a shell script that writes each block's output to a file, and the output the page expects."""
     lines, expected, number = ["set -euo pipefail"], [], -1
     for before, block in zip([None, *blocks(page)], blocks(page), strict=False):
         if block.fence == "sh":
             number += 1
             lines += ["{", block.text, f"}} >{folder}/{number} 2>&1"]
         elif block.fence == "text":
-            assert before is not None and before.fence == "sh", f"{page.name}: an answer belongs below its commands"
+            assert before is not None and before.fence == "sh", f"{page.name}: expected output must follow its commands"
             expected.append((number, block.text))
     return "\n".join(lines), expected
 
 
 @dataclass
 class Checkout:
-    """A copy of what runs, with an instance folder of its own. ``set_up`` makes keys, a database and two accounts."""
+    """A copy of the checkout with its own instance folder. ``set_up`` creates keys, a database and two accounts."""
 
     folder: Path
     set_up: Callable[[], None]
 
     def run(self, page: Path) -> None:
-        """Run every command of a page in order; fail where one fails or prints other than the page says."""
-        if page.stem not in BEFORE_ANYTHING:
+        """Run every command of a page in order; fail if one fails or its output lacks what the page shows."""
+        if page.stem not in BARE_CHECKOUT_PAGES:
             self.set_up()
         outputs = self.folder.parent / "outputs"
         outputs.mkdir()
@@ -82,7 +82,7 @@ class Checkout:
             env=processes.environment(HOME=self.folder.parent),
             capture_output=True,
             text=True,
-            timeout=processes.HANGING,
+            timeout=processes.TEST_TIMEOUT,
         )
         printed = {int(file.name): file.read_text() for file in outputs.iterdir()}
         last = printed.get(max(printed, default=0), "")
@@ -97,7 +97,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path, keys: Path, sqlite_template: Path, make_site: Callable[..., Flask]) -> Checkout:
     folder = tmp_path / "checkout"
-    for name in COPIED:
+    for name in COPIED_PATHS:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy2(source, target)

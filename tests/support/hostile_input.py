@@ -1,13 +1,13 @@
-"""Input that no person types, for forms and addresses."""
+"""Hostile input for forms and addresses."""
 
 from __future__ import annotations
 
-MARK = "<zqx\"'>"
-"""Breaks markup wherever it is written out as it is."""
+MARKUP = "<zqx\"'>"
+"""Breaks markup wherever it is output without escaping."""
 
-NASTY = [
+HOSTILE_VALUES = [
     *(
-        MARK,
+        MARKUP,
         "\x00",
         "\r\nX-Injected: yes",
         "../../etc/passwd",

@@ -1,4 +1,4 @@
-"""An insider's attack on anonymity: pairing stored responses with the order in which they arrived."""
+"""An insider's linkage attack: pairing stored responses with the order in which they arrived."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tests.support.visitor import SIGNS
 
 ARRIVALS = 2000
 
-MOST_HITS = 9
+MAX_HITS = 9
 """By chance 1 pair in 2,000 is right, Poisson distributed: more than 9 happens once in a million trials."""
 
-MOST_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
+MAX_CORRELATION = 4.9 / math.sqrt(ARRIVALS)
 """A rank correlation this large happens by chance once in a million trials."""
 
 
 def codes(serial: int) -> dict[str, str]:
-    """Seven answers that tell one copy from all others: its serial number, base 4."""
+    """Return seven answers that identify a response: its serial number in base 4."""
     return {sign: str(serial // 4**place % 4) for place, sign in enumerate(SIGNS)}
 
 
@@ -36,7 +36,7 @@ def rows(bind: str | None, statement: str) -> list[tuple]:
 
 
 def in_bytes(file: Path, serials: list[int]) -> list[int]:
-    """The serials by where their answers first lie in a file."""
+    """Return the serials in the order in which their answers first occur in a file."""
     if not file.exists():
         return []
     data = file.read_bytes().decode("latin-1")
@@ -49,7 +49,7 @@ def in_bytes(file: Path, serials: list[int]) -> list[int]:
 
 
 def orders(table: str, serials: list[int], folder: Path) -> dict[str, list[int]]:
-    """Every order in which storage shows the rows of a table."""
+    """Return every order in which storage exposes the rows of a table."""
     found = {
         "as rows lie": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table}")],
         "by id": [serial_of(row[0]) for row in rows(None, f"SELECT answers FROM {table} ORDER BY id")],
@@ -65,12 +65,12 @@ def orders(table: str, serials: list[int], folder: Path) -> dict[str, list[int]]
 
 
 def hits(arrived: list[int], order: list[int]) -> int:
-    """How many pairs are right when the first is paired with the first, and so on; forwards or backwards."""
-    return max(sum(a == b for a, b in zip(arrived, way, strict=True)) for way in (order, order[::-1]))
+    """Return how many pairs are right when both orders are paired by position, forwards or backwards."""
+    return max(sum(a == b for a, b in zip(arrived, candidate, strict=True)) for candidate in (order, order[::-1]))
 
 
 def correlation(arrived: list[int], order: list[int]) -> float:
-    """Spearman's rank correlation of the two orders."""
+    """Return Spearman's rank correlation of the two orders."""
     rank = {serial: place for place, serial in enumerate(order)}
     n = len(arrived)
     return 1 - 6 * sum((place - rank[serial]) ** 2 for place, serial in enumerate(arrived)) / (n * (n * n - 1))

@@ -1,4 +1,4 @@
-"""A patient before a real server, without a browser."""
+"""A patient of a live server, without a browser."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tests.support.visitor import Page
 
 
 class Patient:
-    """Somebody who has filled in the form and has it before them to send."""
+    """A patient who has filled in the call-back form and can send it."""
 
     def __init__(self, server: LiveServer, number: int) -> None:
         self.server, self.name = server, f"Patient {number}"
         self.cookies: dict[str, str] = {}
-        form = self.ask("GET", "/consultation")
+        form = self.request("GET", "/consultation")
         fields = Page.typed(_page(form[2]), "/consultation/review")
-        checked = self.ask("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
+        checked = self.request("POST", "/consultation/review", {**fields, **FORM, "name": self.name})
         assert checked[0] == 303, checked[0]
-        review = self.ask("GET", "/consultation/review")
+        review = self.request("GET", "/consultation/review")
         self.form = Page.typed(_page(review[2]), "/consultation/sent")
 
     def send(self) -> str | None:
-        """Press Send; the reference once the site has shown it, None when no answer came."""
+        """Send the form; return the reference that the site shows, None if no answer came."""
         try:
-            status, _, _ = self.ask("POST", "/consultation/sent", self.form)
+            status, _, _ = self.request("POST", "/consultation/sent", self.form)
             if status != 303:
                 return None
-            shown = re.search(r"<dd>([\w-]{16})</dd>", self.ask("GET", "/consultation/sent")[2])
+            shown = re.search(r"<dd>([\w-]{16})</dd>", self.request("GET", "/consultation/sent")[2])
             return shown[1] if shown else None
         except (OSError, http.client.HTTPException):
             return None
 
-    def ask(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
-        """One request with this patient's cookies: status, headers, body."""
+    def request(self, method: str, path: str, fields: dict | None = None) -> tuple[int, dict[str, str], str]:
+        """Send a request with this patient's cookies; return status, headers and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=30)
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         headers = {"Cookie": cookies} if cookies else {}
@@ -58,14 +58,14 @@ class Patient:
 
 
 def _page(html: str) -> Page:
-    """A page to read forms from, without the checks of one."""
+    """Return a page to read forms from, without the page checks."""
     page = Page.__new__(Page)
     page.soup, page.text = BeautifulSoup(html, "html.parser"), html
     return page
 
 
 def references_in(database: str) -> list[str]:
-    """The fingerprints of the references of all requests in a database."""
+    """Return the fingerprints of the references of all requests in a database."""
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
         found = list(connection.execute(text("SELECT reference FROM callback_request")).scalars())

@@ -1,4 +1,4 @@
-"""The site under its production server, in processes of its own."""
+"""The site under its production server, in separate processes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.support import processes
 from tests.support.clock import process_time
 from tests.support.databases import migrate
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
-"""How ``make run`` starts the server."""
+"""The command with which ``make run`` starts the server."""
 
 
 class LiveServer:
-    """The site as ``make run`` starts it, on a port of its own; ``settings`` are names and values of its environment."""
+    """The site as ``make run`` starts it, on a free port; ``settings`` are environment variables."""
 
     def __init__(
         self, folder: Path, *arguments: str, scheme: str = "http", target: str = "wsgi:app", **settings: str
@@ -55,14 +55,14 @@ class LiveServer:
         return self
 
     def prepare(self) -> None:
-        """Make keys and tables, as ``make run`` does before it starts the server."""
+        """Create keys and tables, as ``make run`` does before it starts the server."""
         folder = Path(self.environment["SCREENING_KEYS_DIR"])
         for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
             create_ring(folder, purpose, datetime.fromtimestamp(process_time(), UTC).date())
         migrate(self.database, folder, process_time())
 
     def start(self) -> None:
-        """Start the server, at first or after it was killed."""
+        """Start the server, for the first time or after it was killed."""
         command = [sys.executable, "-m", "granian", *self.arguments, self.target]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -71,40 +71,40 @@ class LiveServer:
         self._wait()
 
     def kill(self) -> None:
-        """End the server and its workers at once, whatever they do."""
+        """Kill the server and its workers with SIGKILL."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
 
     def flask(self, *arguments: str) -> str:
-        """Run a command against the site's keys and database; what it printed."""
+        """Run a command on the site's keys and database; return its output."""
         done = processes.flask(*arguments, **self.settings)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         self._held.release()
 
     def _wait(self) -> None:
-        """Until the port is open; then the server itself holds the first request until it is ready."""
+        """Wait until the port is open; the server holds the first request until it is ready."""
         while True:
             assert self.process.poll() is None, self.log.read_text()
             try:
-                connection = socket.create_connection(("127.0.0.1", self.port), timeout=HANGING)
+                connection = socket.create_connection(("127.0.0.1", self.port), timeout=TEST_TIMEOUT)
             except ConnectionRefusedError:
                 self._pause()
                 continue
             connection.close()
             break
         if self.address.startswith("http:"):
-            ask = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANGING)
-            ask.request("GET", "/healthz")
-            assert ask.getresponse().status < 500
-            ask.close()
+            probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TEST_TIMEOUT)
+            probe.request("GET", "/healthz")
+            assert probe.getresponse().status < 500
+            probe.close()
 
     def _pause(self) -> None:
-        """Wait a moment for the server's end, which is noticed at once."""
+        """Wait a moment for the process to end."""
         try:
             self.process.wait(0.01)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Fixtures of mail: real SMTP servers, certificates, and sites that send."""
+"""Fixtures of mail: real SMTP servers, certificates, and sites that send mail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.mail_site import MailSite, mail_settings
 
 @pytest.fixture
 def start_mail_server() -> Iterator[Callable[..., MailServer]]:
-    """Starts mail servers; keyword arguments are aiosmtpd's."""
+    """Return a function that starts mail servers; keyword arguments are those of aiosmtpd."""
     with ExitStack() as stack:
 
         def start(**options: Any) -> MailServer:
@@ -38,7 +38,7 @@ def mail_server(start_mail_server: Callable[..., MailServer]) -> MailServer:
 
 @pytest.fixture
 def make_mail_site(make_site: Callable[..., Flask]) -> Callable[..., Flask]:
-    """Builds a site that sends mail through a server on this port; keyword arguments are settings."""
+    """Return a function that creates a site sending mail to this port; keyword arguments are settings."""
 
     def make(port: int, **settings: Any) -> Flask:
         return make_site(**mail_settings(port) | settings)
@@ -53,13 +53,13 @@ def mail_site(make_mail_site: Callable[..., Flask], mail_server: MailServer, clo
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-made certificate for 127.0.0.1, with its key in the same file."""
+    """A self-signed certificate for 127.0.0.1, with its key in the same file."""
     return mail_server_certificate(tmp_path_factory.mktemp("certificate") / "server.pem")
 
 
 @pytest.fixture
 def server_side(certificate: Path) -> ssl.SSLContext:
-    """What a mail server shows its certificate with."""
+    """The TLS context of a mail server that uses the certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     return context

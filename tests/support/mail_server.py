@@ -1,4 +1,4 @@
-"""A real SMTP server to deliver to, with answers that a test chooses."""
+"""A real SMTP server with configurable answers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 OK, SILENCE, HANG_UP = "250 OK", "silence", "hang up"
-"""Answers to a message. After the last two the server has the message, and the client does not know."""
+"""Answers to a message. After the last two the server has the message, and the client cannot know it."""
 
 
 class MailServer(Controller):
-    """A mail server. ``answers`` are given to the messages that come, one each; then every one is accepted."""
+    """A mail server. ``answers`` are used for the next messages, one each; later messages are accepted."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(self, hostname="127.0.0.1", port=0, **options)
@@ -50,12 +50,12 @@ class MailServer(Controller):
         return answer
 
     def to(self, address: str) -> list[EmailMessage]:
-        """The messages that arrived for somebody."""
+        """Return the messages that arrived for an address."""
         return [message for message in self.arrived if message["To"] == address]
 
 
 def plain(message: EmailMessage) -> str:
-    """The words of a message's plain part."""
+    """Return the text of a message's plain part."""
     part = message.get_body(("plain",))
     assert part is not None
     text: str = part.get_content()

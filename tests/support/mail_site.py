@@ -1,4 +1,4 @@
-"""A site that sends mail, from the side that holds the keys."""
+"""A site that sends mail, as seen by the process that holds the keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEAM, FROM = "team@clinic.example.org", "desk@clinic.example.org"
 
 
 def mail_settings(port: int) -> dict[str, Any]:
-    """The settings of a site that sends mail through a server on this port of this machine."""
+    """Return the settings of a site that sends mail through a server on this port."""
     return {
         "MAIL_HOST": "127.0.0.1",
         "MAIL_PORT": port,
@@ -32,15 +32,15 @@ def mail_settings(port: int) -> dict[str, Any]:
 
 
 class MailSite:
-    """The side of a site that holds the keys: takes requests, delivers, and looks into the outbox."""
+    """The process of a site that holds the keys: stores requests, delivers mail, and reads the outbox."""
 
     def __init__(self, site: Flask, clock: Clock) -> None:
         self.site, self.clock = site, clock
         self.app: Flask = site.extensions["staff"]
         self.sends_mail = bool(self.app.config["SETTINGS"]["MAIL_HOST"])
 
-    def ask(self, details: ContactDetails = ROSA, secret: str = "") -> str:
-        """A request comes in; its reference."""
+    def request_call(self, details: ContactDetails = ROSA, secret: str = "") -> str:
+        """Store a request; return its reference."""
         with self.app.app_context():
             calendar = clinic_calendar.current_calendar(self.app.extensions["clinic"])
             secret = secret or patient_service.fresh_secret()
@@ -59,17 +59,17 @@ class MailSite:
             patient_service.withdraw(made, self.clock())
 
     def deliver(self) -> int:
-        """Deliver what is due now."""
+        """Deliver the mail that is due now."""
         with self.app.app_context():
             return delivery.deliver(Mailer.of(self.app))
 
     def mails(self) -> list[OutboxMail]:
-        """The outbox as it lies in the database, the oldest first."""
+        """Return the rows of the outbox, oldest first."""
         with self.app.app_context():
             found = list(db.session.scalars(select(OutboxMail).order_by(OutboxMail.posted_at, OutboxMail.kind)))
             db.session.expunge_all()
         return found
 
     def states(self) -> list[tuple[str, str, str | None]]:
-        """Kind, state and error of each mail."""
+        """Return type, state and error of each mail."""
         return [(mail.kind, mail.state, mail.error) for mail in self.mails()]

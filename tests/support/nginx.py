@@ -1,4 +1,4 @@
-"""nginx with the file that is shipped, on ports and in a folder of its own."""
+"""nginx with the shipped configuration, on free ports and in a folder of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from tests.support.certificates import self_signed
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 SHIPPED = ROOT / "deploy" / "nginx"
 
@@ -41,12 +41,12 @@ http {{
     include conf.d/*.conf;
 }}
 """
-"""A main file as distributions have it, which logs all it may; where its files lie is the only difference."""
+"""A main configuration like those of distributions, with full logging; only its paths differ."""
 
 
 @cache
 def printed(what: str) -> str:
-    """What ``flask nginx`` prints for the demo clinic behind https."""
+    """Return the output of ``flask nginx`` for the demo clinic behind https."""
     app = create_commands_app({"HTTPS": True, "CLINIC_FILE": ROOT / "no-clinic.toml"})
     done = app.test_cli_runner().invoke(args=["nginx", what])
     assert done.exit_code == 0, done.stderr
@@ -54,32 +54,32 @@ def printed(what: str) -> str:
 
 
 class Nginx:
-    """A running nginx, as long as the ``with`` block lasts, in front of nodes on these ports of this machine."""
+    """A running nginx in front of nodes on these ports, for the duration of a ``with`` block."""
 
     def __init__(self, folder: Path, visitors: Sequence[int], staff: Sequence[int]) -> None:
         self._held = HeldPort(), HeldPort()
         self.folder, self.port, self.open_port = folder, self._held[0].number, self._held[1].number
         for name in ("screening", "conf.d", "temp"):
             (folder / name).mkdir(parents=True)
-        laid = folder / "screening"
-        (laid / "away.html").write_text(printed("error-page"), encoding="utf-8")
-        (laid / "headers.conf").write_text(printed("headers"), encoding="utf-8")
-        for made, name in zip(self_signed(laid), ("tls.crt", "tls.key"), strict=True):
-            made.rename(laid / name)
+        site_folder = folder / "screening"
+        (site_folder / "away.html").write_text(printed("error-page"), encoding="utf-8")
+        (site_folder / "headers.conf").write_text(printed("headers"), encoding="utf-8")
+        for made, name in zip(self_signed(site_folder), ("tls.crt", "tls.key"), strict=True):
+            made.rename(site_folder / name)
         modules = sorted(Path("/etc/nginx/modules-enabled").glob("*brotli-static.conf"))
         if modules:
-            shutil.copy(SHIPPED / "static-brotli.conf", laid)
-        around = AROUND.format(
+            shutil.copy(SHIPPED / "static-brotli.conf", site_folder)
+        out_of_rotation = AROUND.format(
             folder=folder,
             user="user root;" if os.geteuid() == 0 else "",
             modules="\n".join(f"include {module};" for module in modules),
             mime="/etc/nginx/mime.types",
         )
-        (folder / "nginx.conf").write_text(around)
-        (folder / "conf.d" / "screening.conf").write_text(self.placed(visitors, staff))
+        (folder / "nginx.conf").write_text(out_of_rotation)
+        (folder / "conf.d" / "screening.conf").write_text(self.configuration(visitors, staff))
 
-    def placed(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
-        """The shipped file with nothing changed but addresses, ports, the name and where its files lie."""
+    def configuration(self, visitors: Sequence[int], staff: Sequence[int]) -> str:
+        """Return the shipped configuration with addresses, ports, host name and paths replaced."""
         text = (SHIPPED / "screening.conf").read_text()
         for name, ports in (("visitors", visitors), ("staff", staff)):
             block = re.search(rf"upstream screening_{name} {{\n((?: +server 127\.0\.0\.1:\d+ .*\n)+)}}", text)
@@ -87,7 +87,7 @@ class Nginx:
             line = block[1].splitlines(keepends=True)[0]
             lines = "".join(re.sub(r":\d+", f":{port}", line, count=1) for port in ports)
             text = text[: block.start(1)] + lines + text[block.end(1) :]
-        for shipped, here in {
+        for shipped, replacement in {
             "listen 443 ": f"listen 127.0.0.1:{self.port} ",
             "listen [::]:443 ": f"listen unix:{self.folder}/tls.socket ",
             "listen 80;": f"listen 127.0.0.1:{self.open_port};",
@@ -99,16 +99,16 @@ class Nginx:
             "/var/www/acme": f"{self.folder}/acme",
         }.items():
             assert shipped in text, f"{shipped} is not in the shipped file"
-            text = text.replace(shipped, here)
+            text = text.replace(shipped, replacement)
         return text
 
     def __enter__(self) -> Nginx:
         command = self.command()
         checked = subprocess.run([*command, "-t"], capture_output=True, text=True)
-        assert checked.returncode == 0, checked.stderr + self.told()
+        assert checked.returncode == 0, checked.stderr + self.log_text()
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while True:
-            assert self.process.poll() is None, self.told()
+            assert self.process.poll() is None, self.log_text()
             try:
                 socket.create_connection(("127.0.0.1", self.port)).close()
                 return self
@@ -116,13 +116,13 @@ class Nginx:
                 continue
 
     def command(self) -> list[str]:
-        """How this nginx is called, to start it or to tell the running one something."""
+        """The command line of this nginx, to start it or to signal the running one."""
         program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-        assert program, "nginx is missing: make test installs it, or tells how"
+        assert program, "nginx is missing: make test installs it, or prints how"
         return [program, "-e", f"{self.folder}/error.log", "-c", f"{self.folder}/nginx.conf"]
 
-    def around(self, port: int, *command: str) -> subprocess.Popen[str]:
-        """Start a command while the node on this port is out, by the shipped script."""
+    def out_of_rotation(self, port: int, *command: str) -> subprocess.Popen[str]:
+        """Start a command through the shipped script, which takes the node on this port out of rotation meanwhile."""
         own = {
             "FILE": str(self.folder / "conf.d" / "screening.conf"),
             "NGINX_COMMAND": " ".join(self.command()),
@@ -134,18 +134,18 @@ class Nginx:
 
     def __exit__(self, *error: object) -> None:
         self.process.terminate()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
         for held in self._held:
             held.release()
 
-    def told(self) -> str:
-        """All that was logged."""
+    def log_text(self) -> str:
+        """Return everything that was logged."""
         return "".join(file.read_text() for file in self.folder.glob("*.log"))
 
     def connect(
         self, name: str = "localhost", source: str = "127.0.0.1", timeout: float = 60
     ) -> http.client.HTTPSConnection:
-        """A connection as a browser makes it to a site of this name; the certificate is our own."""
+        """Open a TLS connection as a browser does to a site of this name; the certificate is self-signed."""
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = http.client.HTTPSConnection(name, self.port, timeout=timeout, context=context)
@@ -154,10 +154,10 @@ class Nginx:
         )
         return connection
 
-    def ask(
+    def request(
         self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> http.client.HTTPResponse:
-        """One request under the name localhost; the answer, read."""
+        """Send one request for the host localhost; return the answer, its body read."""
         connection = self.connect()
         connection.request(method, path, body, {"Host": "localhost", **(headers or {})})
         answer = connection.getresponse()

@@ -1,4 +1,4 @@
-"""The neutral site, as far as a test needs it: a page about the weather, over https, on this machine."""
+"""A stand-in for the neutral site: a weather page over https on this machine."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class _Page(BaseHTTPRequestHandler):
         self.wfile.write(b"<!doctype html><title>Weather</title><h1>Weather</h1>")
 
     def log_message(self, *values: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class OfflineSite:
-    """Serves the page as long as the ``with`` block lasts, on ``port``."""
+    """Serves the page on ``port`` for the duration of a ``with`` block."""
 
     def __init__(self, folder: Path) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""Fixtures of call-back requests: a patient who asks for a call, and what was stored."""
+"""Fixtures of call-back requests: sending one, and reading what is stored."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from tests.support.visitor import Page, Visitor
 
 @pytest.fixture
 def monday_noon(clock: Clock) -> None:
-    """Pins the clock to Monday, 23 November 2026, 12:00 at the clinic; by ``usefixtures``, before a site is used."""
+    """Set the clock to Monday, 23 November 2026, 12:00 at the clinic; by ``usefixtures``, before a site is created."""
     clock.now = NOON
 
 
 @pytest.fixture
-def ask(clock: Clock) -> Callable[..., Page]:
-    """Fills in the call-back form and sends it; gives the page with the reference."""
+def request_call(clock: Clock) -> Callable[..., Page]:
+    """Return a function that fills in and sends the call-back form, and returns the page with the reference."""
 
-    def ask(visitor: Visitor, **fields: Any) -> Page:
+    def request_call(visitor: Visitor, **fields: Any) -> Page:
         page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **{**FORM, **fields})
         assert page.status == 200, page.words
         clock.forward(5)
         return visitor.fill(page, "/consultation/sent")
 
-    return ask
+    return request_call
 
 
 @pytest.fixture
 def stored(keys: Path) -> Callable[[Flask], list[tuple[CallbackRequest, ContactDetails | None]]]:
-    """Every request in a site's database, with its contact details as whoever holds the keys reads them."""
+    """Return a function that reads every request of a site's database, with decrypted contact details."""
 
     def stored(site: Flask) -> list[tuple[CallbackRequest, ContactDetails | None]]:
         ring = Keyring(keys, (CALLBACK, SEARCH))

@@ -1,4 +1,4 @@
-"""Ports of this machine that nobody else is given while a test wants one."""
+"""Ports of this machine, reserved while a test needs them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import TracebackType
 
 
 class HeldPort:
-    """A port of 127.0.0.1, as ``number``, bound and never listened on, so that no other process is given it.
+    """A reserved port of 127.0.0.1 (``number``): bound and not listening, so that no other process is assigned it.
 
-    A server that sets SO_REUSEADDR or SO_REUSEPORT, as nginx, Redis and granian do, can listen on it meanwhile.
+    Servers that set SO_REUSEADDR or SO_REUSEPORT, such as nginx, Redis and granian, can listen on it meanwhile.
     """
 
     def __init__(self) -> None:
@@ -28,5 +28,5 @@ class HeldPort:
         self.release()
 
     def release(self) -> None:
-        """Give the port up."""
+        """Release the port."""
         self._socket.close()

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL server from the machine's own binaries, on a socket nobody else sees."""
+"""A temporary PostgreSQL server from the installed binaries, on a private socket."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import psycopg
 
 
 def binaries() -> Path:
-    """The folder of ``initdb`` and ``pg_ctl``: on the path, or where Debian puts them. Fails when there is none."""
+    """Return the folder of ``initdb`` and ``pg_ctl``: on the path, or Debian's. Fails if there is none."""
     found = shutil.which("initdb")
     if found:
         return Path(found).parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert versions, "PostgreSQL is missing: make test installs it, or tells how"
+    assert versions, "PostgreSQL is missing: make test installs it, or prints how"
     return versions[-1].parent
 
 
 class Cluster:
-    """A server that lives as long as the ``with`` block. PostgreSQL refuses root, so root lends it another user."""
+    """A server for the duration of a ``with`` block. PostgreSQL refuses root, so root starts it as another user."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """In a ``folder`` of yours, which is emptied at the end, or in one of its own."""
+        """Use ``folder``, which is emptied at the end, or a temporary one."""
         self.folder = folder or Path(tempfile.mkdtemp(prefix="pg"))
         self.data = self.folder / "data"
 
@@ -39,13 +39,13 @@ class Cluster:
         return self
 
     def start(self) -> None:
-        """Start the server, at first or after it was stopped."""
-        # A vacuum by the clock may hold a snapshot just when a test looks for bytes of deleted rows.
+        """Start the server, for the first time or after it was stopped."""
+        # Autovacuum could hold a snapshot while a test searches for bytes of deleted rows.
         options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off -c autovacuum=off"
         self._run("pg_ctl", "--wait", "--silent", "-o", options, "-l", str(self.folder / "log"), "start")
 
     def stop(self) -> None:
-        """Stop the server at once, as a crash does."""
+        """Stop the server immediately, as in a crash."""
         self._run("pg_ctl", "--mode=immediate", "--silent", "stop")
 
     def __exit__(
@@ -55,7 +55,7 @@ class Cluster:
         shutil.rmtree(self.folder)
 
     def url(self, name: str) -> str:
-        """The address of a database of this server."""
+        """Return the URL of a database of this server."""
         return f"postgresql://site@/{name}?host={self.folder}"
 
     def execute(self, statement: str) -> None:
@@ -64,13 +64,13 @@ class Cluster:
             connection.execute(statement)  # type: ignore[call-overload]
 
     def copy_of(self, template: str) -> str:
-        """The address of a fresh copy of a database."""
+        """Return the URL of a fresh copy of a database."""
         name = f"site_{secrets.token_hex(4)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def dump(self, url: str) -> bytes:
-        """Everything a database holds, its files as they lie on the disk, and what the server's databases share."""
+        """Return everything that a database stores: a dump, its files, and the files shared by all databases."""
         dumped = b""
         with psycopg.connect(url) as connection:
             for (table,) in connection.execute(
@@ -82,7 +82,7 @@ class Cluster:
         return dumped + self.files_of(url) + b"".join(file.read_bytes() for file in shared)
 
     def files_of(self, url: str) -> bytes:
-        """The files of one database as they lie on the disk, without the server's write-ahead log."""
+        """Return the contents of one database's files, without the write-ahead log."""
         with psycopg.connect(url) as connection:
             (oid,) = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()  # type: ignore[misc]
         self.execute("CHECKPOINT")

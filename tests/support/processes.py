@@ -1,4 +1,4 @@
-"""The environment of commands and servers that tests start."""
+"""Run commands and servers as processes, with a defined environment."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from screening.config import ROOT
 from tests.support.clock import SHIFT, SHIFTED_TIME
 
-HANGING = 600
-"""Seconds after which a process that never ends is ended, so that its test fails; it decides nothing else."""
+TEST_TIMEOUT = 600
+"""Timeout in seconds for a process that never ends, so that its test fails; no result depends on it."""
 
 
 def environment(**settings: Any) -> dict[str, str]:
-    """That of pytest, without settings of the site but these, with the time that ``TEST_NOW`` asks for."""
+    """Return pytest's environment with only these settings of the site, and the time of ``TEST_NOW``."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("SCREENING_", "FLASK_"))}
     if SHIFT:
         clean |= {"PYTHONPATH": str(SHIFTED_TIME), "TEST_TIME_SHIFT": str(SHIFT)}
@@ -23,9 +23,9 @@ def environment(**settings: Any) -> dict[str, str]:
 
 
 def run(*command: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run a program from the project's folder until it ends, its output captured."""
+    """Run a program from the project's folder to its end, with its output captured."""
     return subprocess.run(
-        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=HANGING
+        command, cwd=ROOT, env=environment(**settings), capture_output=True, text=True, timeout=TEST_TIMEOUT
     )
 
 
@@ -35,12 +35,12 @@ def python(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]
 
 
 def flask(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run a ``flask`` command as a person does."""
+    """Run a ``flask`` command to its end."""
     return python("-m", "flask", *arguments, **settings)
 
 
 def start_flask(*arguments: str, **settings: Any) -> subprocess.Popen[str]:
-    """Start a ``flask`` command that goes on by itself."""
+    """Start a ``flask`` command that keeps running."""
     return subprocess.Popen(
         [sys.executable, "-m", "flask", *arguments],
         cwd=ROOT,

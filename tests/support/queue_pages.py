@@ -1,4 +1,4 @@
-"""What staff members see and press in the queue and on a request's page."""
+"""Read and use the queue and the page of a request as a staff member."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.visitor import Page
 
 
 def names_in(page: Page) -> list[str]:
-    """The names of the requests that a queue lists."""
+    """Return the names of the requests that a queue lists."""
     return [link.get_text() for link in page.main.select(".app-queue__name a")]
 
 
@@ -22,5 +22,5 @@ def open_request(member: StaffClient, name: str = NAME, tab: str = "waiting") ->
 
 
 def press(member: StaffClient, page: Page, action: str, **fields: Any) -> Page:
-    """Press a button of a request's page."""
+    """Press a button on a request's page."""
     return member.fill(page, f"{page.address}/{action}", **fields)

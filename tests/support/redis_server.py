@@ -1,4 +1,4 @@
-"""A throw-away Redis on loopback, which keeps nothing on the disk."""
+"""A temporary Redis on loopback, without persistence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 import redis
 
 from tests.support.ports import HeldPort
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 
 class Redis:
-    """A server that lives as long as the ``with`` block, and can be killed, halted and started in between."""
+    """A server for the duration of a ``with`` block, which can be killed, suspended and restarted."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -32,8 +32,8 @@ class Redis:
         self._held.release()
 
     def start(self) -> None:
-        """Start it, empty, and wait until it takes connections."""
-        assert shutil.which("redis-server"), "redis-server is missing: make test-long installs it, or tells how"
+        """Start it, empty, and wait until it accepts connections."""
+        assert shutil.which("redis-server"), "redis-server is missing: make test-long installs it, or prints how"
         options = {"bind": "127.0.0.1", "port": str(self.port), "dir": str(self.folder), "save": "", "appendonly": "no"}
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "redis.log").open("ab") as log:
@@ -47,19 +47,19 @@ class Redis:
                 continue
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it with SIGKILL."""
         self.process.kill()
-        self.process.wait(HANGING)
+        self.process.wait(TEST_TIMEOUT)
 
     def halt(self) -> None:
-        """Let it take connections and answer nothing."""
+        """Suspend it: it accepts connections and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Let it answer again."""
+        """Resume it."""
         self.process.send_signal(signal.SIGCONT)
 
     def holds(self) -> dict[str, str]:
-        """Every key and its value."""
+        """Return every key and its value."""
         with redis.Redis(port=self.port, decode_responses=True) as client:
             return {key: client.get(key) for key in client.scan_iter()}

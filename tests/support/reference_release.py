@@ -1,4 +1,4 @@
-"""Releases built for tests in the plainest way, from the agreement on a release's files alone."""
+"""Reference releases: built as simply as possible, from the specification of a release's files only."""
 
 from __future__ import annotations
 
@@ -42,52 +42,52 @@ def columns(detail: str) -> list[str]:
     return [*QI, *SIGNS, *(["pain_average"] if detail == "full" else [])]
 
 
-def answers(dice: random.Random, duration: str, hopelessness: str) -> Row:
-    row = {sign: dice.choice(CODES) for sign in SIGNS} | {"hopelessness": hopelessness}
+def answers(rng: random.Random, duration: str, hopelessness: str) -> Row:
+    row = {sign: rng.choice(CODES) for sign in SIGNS} | {"hopelessness": hopelessness}
     if duration in ("masked", "any"):
         return row | {"pain": "masked", "pain_average": "masked"}
     if duration == "not_shown":
-        return row | {"pain": dice.choice(("0", "declined", "not_answered")), "pain_average": "not_shown"}
-    return row | {"pain": dice.choice("123"), "pain_average": dice.choice(AVERAGES)}
+        return row | {"pain": rng.choice(("0", "declined", "not_answered")), "pain_average": "not_shown"}
+    return row | {"pain": rng.choice("123"), "pain_average": rng.choice(AVERAGES)}
 
 
-def group(dice: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
-    """Rows that share their quasi-identifiers, with hopelessness told as differently as agreed."""
+def group(rng: random.Random, key: tuple[str, str, str], rows: int) -> Rows:
+    """Return rows with the same quasi-identifiers and as diverse hopelessness as the rule requires."""
     generalized = [
         "0",
-        dice.choice("12"),
-        *(dice.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2)),
+        rng.choice("12"),
+        *(rng.choice(("0", "1", "declined", "not_answered")) for _ in range(rows - 2)),
     ]
     if generalized.count("0") + generalized.count("1") > 2:
-        generalized[1] = dice.choice("123")
-    return [dict(zip(QI, key, strict=True)) | answers(dice, key[2], answer) for answer in generalized]
+        generalized[1] = rng.choice("123")
+    return [dict(zip(QI, key, strict=True)) | answers(rng, key[2], answer) for answer in generalized]
 
 
 def rows(seed: int = 1, k: int = K, suppressed: bool = True) -> Rows:
-    """Rows of a release, drawn by the seed: levels, groups and answers."""
-    dice = random.Random(seed)
-    periods = dice.choice((["2025", "2026"], ["2026"], ["any"]))
-    ages = dice.choice((*(sorted(codes) for codes in AGES.values()), ["any"]))
-    durations = dice.choice((*(sorted(codes) for codes in DURATIONS.values()), ["any"]))
+    """Return random rows of a release for this seed: levels, groups and answers."""
+    rng = random.Random(seed)
+    periods = rng.choice((["2025", "2026"], ["2026"], ["any"]))
+    ages = rng.choice((*(sorted(codes) for codes in AGES.values()), ["any"]))
+    durations = rng.choice((*(sorted(codes) for codes in DURATIONS.values()), ["any"]))
     keys = [(period, age, duration) for period in periods for age in ages for duration in durations]
-    keys = dice.sample(keys, dice.randint(1, len(keys)))
-    found = [row for key in keys for row in group(dice, key, dice.randint(k, 4 * k))]
+    keys = rng.sample(keys, rng.randint(1, len(keys)))
+    found = [row for key in keys for row in group(rng, key, rng.randint(k, 4 * k))]
     if suppressed:
-        found += group(dice, keys[0], 20 * k)
-        found += group(dice, ("masked", "masked", "masked"), k)
+        found += group(rng, keys[0], 20 * k)
+        found += group(rng, ("masked", "masked", "masked"), k)
     return found
 
 
 def usual() -> Rows:
-    """Rows for planting leaks in: two years, ages and durations as asked, and a masked group."""
-    dice = random.Random(7)
+    """Return rows to plant leaks in: two years, ungeneralized ages and pain durations, and a suppressed group."""
+    rng = random.Random(7)
     keys = [
         (period, age, d)
         for period in ("2025", "2026")
         for age in ("18_to_24", "45_to_54")
         for d in ("not_shown", "over_a_year")
     ]
-    return [row for key in keys for row in group(dice, key, 20)] + group(dice, ("masked",) * 3, K)
+    return [row for key in keys for row in group(rng, key, 20)] + group(rng, ("masked",) * 3, K)
 
 
 def in_signs(code: str) -> str:
@@ -95,7 +95,7 @@ def in_signs(code: str) -> str:
 
 
 def table(rows: Rows, detail: str = "full") -> Table:
-    """Header and sorted rows, as lists of cells."""
+    """Return header and sorted rows, as lists of cells."""
     lines = []
     for row in rows:
         generalized = row if detail == "full" else {c: in_signs(v) if c in SIGNS else v for c, v in row.items()}
@@ -168,7 +168,7 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
 
 
 def hidden(counts: Counter[str], keys: tuple[str, ...]) -> dict[str, int | None]:
-    """Counts of a table; all hidden where one is under k."""
+    """Return the counts of a table, all suppressed if one is under k."""
     return {key: None if min(counts[key] for key in keys) < K else counts[key] for key in keys}
 
 
@@ -188,7 +188,7 @@ def tables(rows: Rows) -> dict[str, Any]:
 
 
 def workbook(table: Table, codebook: Table | None = None, change: Callable[[Any], None] = lambda _: None) -> bytes:
-    """An XLSX file of the rows; ``change`` is given the open workbook."""
+    """Return an XLSX file of the rows; ``change`` is called with the open workbook."""
     file = io.BytesIO()
     book = xlsxwriter.Workbook(file)
     book.set_properties({"created": datetime(1980, 1, 1)})
@@ -203,14 +203,14 @@ def workbook(table: Table, codebook: Table | None = None, change: Callable[[Any]
 
 
 def repacked(data: bytes, **changes: Callable[[bytes], bytes]) -> bytes:
-    """The archive with the agreed dates and, by name, some entries' bytes changed."""
+    """Return the archive with the specified dates and, by name, changed contents of entries."""
     with zipfile.ZipFile(io.BytesIO(data)) as old:
         files = {name: old.read(name) for name in old.namelist()}
     return package({name: changes.get(name, bytes)(inside) for name, inside in files.items()})
 
 
 def entries(rows: Rows, detail: str = "full") -> dict[str, bytes]:
-    """The files of a package by name."""
+    """Return the files of a package by name."""
     data = csv_bytes(table(rows, detail))
     resource = {
         "name": detail,

@@ -1,4 +1,4 @@
-"""A release made by hand: rows that keep the rules of a release, its manifest, and both laid in the database."""
+"""Make a release without the anonymizer: valid rows and their manifest, stored in the database."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ PAIN = {
 def rows(
     questionnaire: Questionnaire, count: int, levels: dict[str, str], suppressed: int
 ) -> Iterator[tuple[str, ...]]:
-    """Rows in full; the first ``masked`` are masked."""
-    chance, shape = Random(7), RowFormat(questionnaire)
+    """Generate full-detail rows, the first ``suppressed`` of them suppressed."""
+    rng, shape = Random(7), RowFormat(questionnaire)
     for number in range(count):
-        answers = {sign: chance.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
+        answers = {sign: rng.choice(["0", "1", "2", "3", "declined"]) for sign in shape.signs}
         has_pain = answers["pain"] in ("1", "2", "3")
-        answers["pain_average"] = chance.choice(["0", "4", "10", "declined", "not_answered"])
+        answers["pain_average"] = rng.choice(["0", "4", "10", "declined", "not_answered"])
         answers |= {} if has_pain else {"pain_average": "not_shown"}
-        length = chance.choice(PAIN[levels["pain_duration"]])
+        length = rng.choice(PAIN[levels["pain_duration"]])
         generalized = (
-            chance.choice(PERIODS[levels["period"]]),
-            chance.choice(AGES[levels["age_band"]]),
+            rng.choice(PERIODS[levels["period"]]),
+            rng.choice(AGES[levels["age_band"]]),
             length if has_pain or length == "any" else "not_shown",
         )
         yield shape.full(("masked",) * 3 if number < suppressed else generalized, answers)
 
 
 def lines(made: Release, name: str) -> list[str]:
-    """The lines of a release's CSV file, the header first. Needs an application context."""
+    """Return the lines of a release's CSV file, the header first. Needs an application context."""
     return b"".join(file_store.read_file(made.id, name)).decode().split("\r\n")[:-1]
 
 
@@ -65,7 +65,7 @@ def release(
     suppressed: int = 12,
     times: int = 1,
 ) -> Release:
-    """Lay a release and its two files in the database, every row so many ``times``. Needs an application context."""
+    """Store a release and its two files, every row so many ``times``. Needs an application context."""
     shape = RowFormat(questionnaire)
     full = list(rows(questionnaire, count, levels, suppressed)) * times
     count, suppressed = count * times, suppressed * times
@@ -77,7 +77,7 @@ def release(
         detail: "".join([csv_record(shape.columns(detail)), *lines[detail]]).encode("utf-8")
         for detail in (SIGNS_DETAIL, FULL_DETAIL)
     }
-    stating = stated(questionnaire, contents, count, levels, suppressed)
+    stated_manifest = manifest_of(questionnaire, contents, count, levels, suppressed)
     with db.engines[None].begin() as connection:
         values: dict[str, Any] = {
             "made_at": 1_795_460_400,
@@ -85,11 +85,11 @@ def release(
             "questionnaire": questionnaire.id,
             "version": questionnaire.version,
             "rows": count,
-            "manifest": json.dumps(stating, sort_keys=True, indent=1, ensure_ascii=False),
+            "manifest": json.dumps(stated_manifest, sort_keys=True, indent=1, ensure_ascii=False),
             "tables": {"rows": count, "signs": {"sadness": {"0": 120, "1": None}}},
             "codebook": {
                 detail: codebook.to_json(
-                    codebook.columns(stating, questionnaire, hierarchies.load(questionnaire), detail)
+                    codebook.columns(stated_manifest, questionnaire, hierarchies.load(questionnaire), detail)
                 )
                 for detail in (SIGNS_DETAIL, FULL_DETAIL)
             },
@@ -101,10 +101,10 @@ def release(
     return db.session.get_one(Release, release_id)
 
 
-def stated(
+def manifest_of(
     questionnaire: Questionnaire, contents: dict[str, bytes], count: int, levels: dict[str, str], suppressed: int
 ) -> dict[str, Any]:
-    """What the manifest says that the files are made from."""
+    """Return the manifest's content that the files are built from."""
     return {
         "release": "R-0001",
         "questionnaire": questionnaire.id,

@@ -1,4 +1,4 @@
-"""A running server as a WSGI application, so that a test's client without a browser speaks to it over HTTP."""
+"""A running server as a WSGI application, so that the test client without a browser can use it over HTTP."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from urllib.parse import quote
 
 from werkzeug.test import Client
 
-BROKEN_OFF = 599
-"""Stands for a connection that ended without an answer."""
+CONNECTION_LOST = 599
+"""The status of a connection that ended without an answer."""
 
 
 class RemoteSite:
-    """``connect`` opens a connection to the server; each request has one of its own."""
+    """``connect`` opens a connection to the server; each request uses a new one."""
 
     def __init__(self, connect: Callable[[], http.client.HTTPConnection]) -> None:
         self.connect = connect
 
     @classmethod
     def at(cls, port: int) -> RemoteSite:
-        """The server that listens on a port of this machine."""
+        """Return the server that listens on a port of this machine."""
         return cls(lambda: http.client.HTTPConnection("127.0.0.1", port))
 
     def test_client(self) -> Client:
-        """A client with cookies, as ``Flask.test_client`` gives."""
+        """Return a client with cookies, as ``Flask.test_client`` does."""
         return Client(self)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -44,7 +44,7 @@ class RemoteSite:
             page = answer.read()
             fields = [(name, value) for name, value in answer.getheaders() if name.lower() != "connection"]
         except (OSError, http.client.HTTPException):
-            start_response(f"{BROKEN_OFF} broken off", [("Content-Type", "text/html")])
+            start_response(f"{CONNECTION_LOST} broken off", [("Content-Type", "text/html")])
             return [b""]
         finally:
             connection.close()

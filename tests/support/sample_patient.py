@@ -1,4 +1,4 @@
-"""A patient whose every word is a sentinel: nothing else holds it, so finding it is finding a leak."""
+"""A patient whose every value is a sentinel: it occurs nowhere else, so finding it shows a leak."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORM = {
     "email": "zentinelapatient@example.org",
     "message": "zentinelmessage words, on two\nlines",
 }
-"""What she types into the call-back form."""
+"""The values of the call-back form."""
 
 ROSA = ContactDetails(
     name=NAME,
@@ -36,14 +36,14 @@ ROSA = ContactDetails(
     message="zentinelmessage words, on two\nlines",
     news=False,
 )
-"""The same as the site stores it; she prefers an email."""
+"""The same values as the site stores them; the patient prefers email."""
 
 SECRETS = ("Zentinelarosa", "Rosazentinelita", PHONE, "zentinelapatient", "zentinelmessage")
-"""What nothing but the patient's own pages and the staff's may show, for ``assert_absent``."""
+"""Texts that only pages of the patient and of staff may show, for ``assert_absent``."""
 
 
 def reference_on(page: Page) -> str:
-    """The reference that a page shows."""
+    """Return the reference that a page shows."""
     shown = page.main.find("dl", class_="app-ref")
     assert shown is not None, page.words
     return shown.find("dd").get_text()  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Mixed copies of as many visitors as wanted, whose answers go together as people's do."""
+"""Sample shuffled responses, with answers correlated as in a real population."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ MONTHS = ("2026-08", "2026-09", "2026-10")
 
 
 def generate(number: int, seed: int = 1, months: Sequence[str] = MONTHS, version: int = 1) -> Iterator[dict[str, Any]]:
-    """Copies as they lie after mixing, without their order meaning anything."""
-    chance = Random(seed)
+    """Generate shuffled responses in random order."""
+    rng = Random(seed)
     for _ in range(number):
-        burden = chance.random()
-        answers = {sign: _frequency(chance, burden) for sign in SIGNS}
+        burden = rng.random()
+        answers = {sign: _frequency(rng, burden) for sign in SIGNS}
         has_pain = answers["pain"] in ("1", "2", "3")
-        answers["pain_average"] = str(min(10, int(11 * (burden + chance.random()) / 2))) if has_pain else "not_shown"
-        length = chance.choices(["under_3_months", "3_to_12_months", "over_a_year", "declined"], [2, 3, 8, 1])[0]
+        answers["pain_average"] = str(min(10, int(11 * (burden + rng.random()) / 2))) if has_pain else "not_shown"
+        length = rng.choices(["under_3_months", "3_to_12_months", "over_a_year", "declined"], [2, 3, 8, 1])[0]
         yield {
-            "id": f"{chance.getrandbits(128):032x}",
-            "period": chance.choice(months),
+            "id": f"{rng.getrandbits(128):032x}",
+            "period": rng.choice(months),
             "questionnaire": "warning_signs",
             "version": version,
-            "age_band": chance.choices(AGES, AGE_WEIGHTS)[0],
+            "age_band": rng.choices(AGES, AGE_WEIGHTS)[0],
             "pain_duration": length if has_pain else "not_shown",
             "answers": answers,
         }
 
 
-def _frequency(chance: Random, burden: float) -> str:
-    if chance.random() < 0.04:
+def _frequency(rng: Random, burden: float) -> str:
+    if rng.random() < 0.04:
         return "declined"
-    return str(min(3, int(4 * (burden + chance.random()) / 2 * 0.95)))
+    return str(min(3, int(4 * (burden + rng.random()) / 2 * 0.95)))
 
 
-def store(copies: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
-    """Lay copies where mixing lays them. Needs an application context."""
+def store(responses: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> None:
+    """Store shuffled responses. Needs an application context."""
     with db.engines[None].begin() as connection:
-        connection.execute(insert(ShuffledResponse), list(copies))
+        connection.execute(insert(ShuffledResponse), list(responses))
 
 
-def as_text(copy: dict[str, Any]) -> str:
-    """A copy by what it says, without its id."""
-    return json.dumps({name: value for name, value in copy.items() if name != "id"}, sort_keys=True)
+def as_text(response: dict[str, Any]) -> str:
+    """Return a response as text, without its id."""
+    return json.dumps({name: value for name, value in response.items() if name != "id"}, sort_keys=True)

@@ -1,4 +1,4 @@
-"""Takes the README's screenshots: ``make screenshots``. Each is a page as a visitor gets it on the day."""
+"""Take the README's screenshots: ``make screenshots``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DESK = {"width": 1280, "height": 900}
 
 
 def main() -> None:
-    """Walk the site on a phone by day, on a phone by night, and at a desk."""
+    """Walk the site on a phone in light and dark mode, and on a desktop."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, LiveServer(Path(folder)) as server, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -1,4 +1,4 @@
-"""How the server is started, wherever that is written: in the Makefile, in a unit, in the container file."""
+"""The command that starts the server, as the Makefile, a systemd unit and the container file state it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from screening.config import ROOT
 
 
 def flags(words: Sequence[str]) -> dict[str, str]:
-    """The options of granian's command line and their values, empty for a switch; ``app`` is what it serves."""
+    """Return the options of granian's command line with their values, empty for a switch; ``app`` is the target."""
     assert words[0].endswith("granian")
     found, name = {"app": words[-1]}, ""
     for word in words[1:-1]:
@@ -23,7 +23,7 @@ def flags(words: Sequence[str]) -> dict[str, str]:
 
 
 def of_the_makefile() -> dict[str, str]:
-    """As ``make run`` starts it, without address and port, which are the machine's own matter."""
+    """Return the options of ``make run`` without address and port, which differ by machine."""
     text = (ROOT / "Makefile").read_text()
     common = re.search(r"^FLAGS := (.+)$", text, re.MULTILINE)
     workers = re.search(r"^WORKERS \?= (\d+)$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Staff members without a browser: they sign in with password and code, and check every page that comes back."""
+"""Staff members without a browser: they sign in with password and code, and check every page."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PASSWORD = "heron lantern quiet meadow"
 
 @cache
 def _hashed() -> str:
-    """The hash of everybody's password, made once."""
+    """Return the hash of the shared password, computed once."""
     return passwords.hash_password(PASSWORD)
 
 
 def totp(secret: str, at: float) -> str:
-    """The code an app shows for a secret in base 32 at a time: RFC 6238 with SHA-1, six digits, 30 seconds."""
+    """Return the TOTP code for a base 32 secret at a time: RFC 6238 with SHA-1, six digits, 30 seconds."""
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     digest = hmac.new(key, int(at // 30).to_bytes(8, "big"), hashlib.sha1).digest()
     offset = digest[-1] & 15
@@ -39,13 +39,13 @@ def totp(secret: str, at: float) -> str:
 
 
 def wrong_code(secret: str, at: float) -> str:
-    """Six digits that no app shows for a secret at a time, nor in the periods of 30 seconds before and after."""
+    """Return six digits that are not valid for a secret at a time, nor one period before or after."""
     right = {totp(secret, at + shift) for shift in (-30, 0, 30)}
     return next(code for code in (f"{number:06}" for number in range(4)) if code not in right)
 
 
 class StaffClient(Visitor):
-    """A staff member. ``secret`` is what the authenticator app on their phone knows."""
+    """A staff member. ``secret`` is the TOTP secret in their authenticator app."""
 
     def __init__(
         self, site: Flask, email: str, password: str = PASSWORD, secret: str = "", https: bool = False
@@ -56,17 +56,17 @@ class StaffClient(Visitor):
 
     @property
     def code(self) -> str:
-        """What the app shows now."""
+        """The code that the app shows now."""
         return totp(self.secret, self.clock())
 
     @property
     def wrong_code(self) -> str:
-        """A code that the app shows neither now nor a period earlier or later."""
+        """A code that is not valid now, nor one period earlier or later."""
         return wrong_code(self.secret, self.clock())
 
     @property
     def cookie(self) -> str:
-        """The session's cookie, empty when there is none."""
+        """The session cookie's value, empty without one."""
         name = self.site.extensions["staff"].config["SESSION_COOKIE_NAME"]
         cookie = self.client.get_cookie(name, path="/staff")
         return cookie.value if cookie else ""
@@ -77,12 +77,12 @@ class StaffClient(Visitor):
         self.client.set_cookie(name, value, path="/staff")
 
     def enter_password(self, password: str = "", wanted: str = "/staff/sign-in", follow: bool = True) -> Page:
-        """Open a page, which redirects to the sign-in, and send that form."""
+        """Open a page, which redirects to the sign-in page, and submit that form."""
         page = self.get(wanted)
         return self.send(page, "/staff/sign-in", follow=follow, email=self.email, password=password or self.password)
 
     def sign_in(self, wanted: str = "/staff/sign-in") -> Page:
-        """Password and code; a little later than the last time, since a code works once."""
+        """Sign in with password and code, 30 seconds later than the last code, since a code works once."""
         self.clock.forward(30)
         page = self.enter_password(wanted=wanted)
         return self.send(page, "/staff/second-factor", code=self.code) if self.secret else page
@@ -91,7 +91,7 @@ class StaffClient(Visitor):
         return self.send(self.get("/staff/you"), "/staff/sign-out")
 
     def is_signed_in(self) -> bool:
-        """Whether the pages open."""
+        """Return whether staff pages open."""
         return self.get("/staff/you", follow=False).status == 200
 
     def choose_password(self, page: Page, password: str = PASSWORD, **fields: str) -> Page:
@@ -101,13 +101,13 @@ class StaffClient(Visitor):
         return done
 
     def set_up_app(self, page: Page) -> Page:
-        """Type the key of the page into the app, and the app's code into the page."""
+        """Enter the page's key in the app, and the app's code on the page."""
         self.secret = shown_key(page)
         return self.send(page, "/staff/set-up", code=self.code)
 
 
 def was_refused(page: Page) -> bool:
-    """Whether a page shows a form again that was sent and not accepted."""
+    """Return whether a page shows a form again because it was refused."""
     return page.status == 200 and "sent" in parse_qs(urlsplit(page.response.request.url).query)
 
 
@@ -122,14 +122,14 @@ def shown_codes(page: Page) -> list[str]:
 
 
 class Team:
-    """The staff accounts of a site. Every account made here has the same password."""
+    """The staff accounts of a site. All accounts created here have the same password."""
 
     def __init__(self, site: Flask) -> None:
         self.site = site
         self.app: Flask = site.extensions["staff"]
 
     def add(self, name: str, *roles: str, https: bool = False) -> StaffClient:
-        """A staff member whose account is ready: password chosen, authenticator app set up."""
+        """Add a staff member whose account is set up: password chosen, authenticator app registered."""
         with self.app.app_context():
             account, _ = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             account.password, account.must_change_password = _hashed(), False
@@ -140,29 +140,29 @@ class Team:
             return StaffClient(self.site, account.email, secret=secret, https=https)
 
     def sign_in(self, name: str, *roles: str) -> StaffClient:
-        """A staff member whose account is ready, signed in."""
+        """Add and sign in a staff member whose account is set up."""
         member = self.add(name, *roles)
         member.sign_in()
         return member
 
     def invite(self, name: str, *roles: str) -> StaffClient:
-        """A staff member with a temporary password, who has never signed in."""
+        """Add a staff member with a temporary password, who has never signed in."""
         with self.app.app_context():
             account, password = accounts.add(self._actor(), f"{name}@clinic.example.org", name.title(), roles)
             db.session.commit()
             return StaffClient(self.site, account.email, password)
 
     def id_of(self, member: StaffClient) -> str:
-        """The id of a member's account."""
+        """Return the id of a member's account."""
         return str(self.account_field(member, "id"))
 
     def account_field(self, member: StaffClient, column: str) -> Any:
-        """One column of a member's account, as the database holds it."""
+        """Return one column of a member's account, as stored."""
         with self.app.app_context():
             return db.session.scalar(select(getattr(Account, column)).where(Account.email == member.email))
 
     def events(self, action: str = "") -> list[AuditEvent]:
-        """The audit events whose action begins so, oldest first."""
+        """Return the audit events whose action has this prefix, oldest first."""
         with self.app.app_context():
             found = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
         return [event for event in found if re.match(action, event.action)]

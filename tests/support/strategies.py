@@ -1,4 +1,4 @@
-"""Answers as hypothesis draws them."""
+"""Hypothesis strategies for answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from screening.questionnaires.model import Answer, Question, Questionnaire
 
 
 def an_answer(question: Question) -> st.SearchStrategy[Answer]:
-    """Any answer the question accepts."""
+    """Any answer that the question accepts."""
     codes = [choice.code for choice in question.choices]
     if question.kind != "many":
         return st.sampled_from(codes)
@@ -27,6 +27,6 @@ def any_answers(questionnaire: Questionnaire) -> st.SearchStrategy[dict[str, Ans
 
 
 def complete_answers(questionnaire: Questionnaire) -> st.SearchStrategy[dict[str, Answer]]:
-    """Every question answered that the answers lead to, and no other."""
+    """Accepted answers to every question on the path, and to no other."""
     all_answered = st.fixed_dictionaries({q.id: an_answer(q) for q in questionnaire.questions})
     return all_answered.map(lambda answers: answers_on_path(questionnaire, answers))

@@ -1,6 +1,6 @@
-"""Runs the linters and every test, and ends with one line: what passed, how long it took, where the log is.
+"""Run the linters and every test, and print one last line: the result, the time, and the log file.
 
-Run as ``python -m tests.support.suite``; arguments are handed on to pytest. The log is ``instance/test.log``.
+Run as ``python -m tests.support.suite``; arguments are passed to pytest. The log is ``instance/test.log``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ PYTEST = ("pytest", "-n", "2", "--dist", "worksteal")
 
 
 def main(arguments: list[str]) -> int:
-    """Run each step until one fails; the exit status of the last."""
+    """Run each step until one fails; return the exit status of the last."""
     began = time.monotonic()
-    for folder in COMPILED:  # the processes that tests start load it; the environment may forbid them to write it
+    for folder in COMPILED:  # processes that tests start load the bytecode; their environment may forbid writing it
         compileall.compile_dir(ROOT / folder, quiet=2)
     with LOG.open("w", encoding="utf-8") as log:
         for step in LINTERS:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(words: tuple[str, ...], log: TextIO) -> tuple[int, str]:
-    """Run one program of this environment; its exit status, and its output, which is also shown and logged."""
+    """Run a program of this environment; show and log its output; return exit status and output."""
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name(words[0])), *words[1:]],
         cwd=ROOT,

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Looks for the parts of the system that are named (python, chromium, firefox, postgresql, sqlite3, nginx, redis, systemd).
-# What is missing is installed through apt where we are root; otherwise the line to run is printed and we exit with 2.
-# The services that come with nginx and redis do not run, now or after the machine's next start: tests start their own.
+# Checks that the named parts are installed (python, chromium, firefox, postgresql, sqlite3, nginx, redis, systemd).
+# As root, installs missing ones with apt; otherwise prints the command to run and exits with 2.
+# The services of nginx and redis are neither started nor enabled: tests start their own.
 set -eu
 PYTHON="${PYTHON:-python3}"
 
@@ -44,7 +44,7 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   exit 2
 fi
 echo "Installing$packages" >&2
-policy=/usr/sbin/policy-rc.d # what Debian's packages ask before they start a service
+policy=/usr/sbin/policy-rc.d # Debian's packages run it before they start a service
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
   printf '#!/bin/sh\nexit 101\n' >"$policy"

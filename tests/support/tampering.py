@@ -1,4 +1,4 @@
-"""What lies in a database, table by table, seen past the site."""
+"""Read and change rows of a database directly, without the site."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.databases import close
 
 
 def rows_in(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table that a backup holds, in the order of its key."""
+    """Return every row of every table that a backup includes, in primary key order."""
     with _connected(url) as connection:
         return {
             name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
@@ -24,7 +24,7 @@ def rows_in(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def change(url: str, *statements: str) -> None:
-    """Change a database past the site."""
+    """Execute a statement on a database directly."""
     with _connected(url) as connection:
         for statement in statements:
             connection.execute(text(statement))

@@ -1,4 +1,4 @@
-"""A visitor without a browser: follows links, presses buttons, and checks every page that comes back."""
+"""A visitor without a browser: follows links, submits forms, and checks every page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from werkzeug.test import TestResponse
 
 SIGNS = ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain")
 
-TELLING = re.compile(
+REVEALING = re.compile(
     r"sad|anxi|hopeless|depress|mood|suicid|lifeline|tristeza|ansiedad|esperanza|depresi|ánimo|\b988\b", re.IGNORECASE
 )
-"""What no title may say: it stands in tabs and in the history."""
+"""Words that no title may contain, because titles show in tabs and in the history."""
 
 
 class Page:
-    """One answer of the site."""
+    """One response of the site."""
 
     def __init__(self, response: TestResponse) -> None:
         self.response = response
@@ -31,7 +31,7 @@ class Page:
 
     @cached_property
     def soup(self) -> BeautifulSoup:
-        """The page as a tree, made when it is first looked at: parsing takes longer than the site's answer."""
+        """The page parsed as a tree, on first use: parsing takes longer than the site's response."""
         return BeautifulSoup(self.text, "html.parser")
 
     @property
@@ -46,7 +46,7 @@ class Page:
 
     @property
     def words(self) -> str:
-        """The words in main, with single spaces."""
+        """The text of main, with single spaces."""
         return " ".join(self.main.get_text(" ").split())
 
     @property
@@ -55,7 +55,7 @@ class Page:
 
     @property
     def leads_to(self) -> str:
-        """Where a redirect leads, without the query."""
+        """The target of a redirect, without the query."""
         return urlsplit(self.response.headers["Location"]).path
 
     @property
@@ -64,13 +64,13 @@ class Page:
         return str(field["value"]) if isinstance(field, Tag) else ""
 
     def form(self, action: str) -> Tag:
-        """The form that goes to an address, whatever its query."""
+        """Return the form that posts to an address, ignoring its query."""
         forms = [form for form in self.soup.find_all("form") if urlsplit(str(form.get("action"))).path == action]
         assert len(forms) == 1, f"{len(forms)} forms go to {action}"
         return forms[0]
 
     def typed(self, action: str) -> dict[str, list[str]]:
-        """What a browser would send of a form as it stands: hidden, typed, ticked and selected."""
+        """Return what a browser would send of an unchanged form: hidden, typed, checked and selected values."""
         typed: dict[str, list[str]] = {}
         for field in self.form(action).find_all(["input", "textarea", "select"]):
             if field.name == "select":
@@ -86,12 +86,12 @@ class Page:
         return typed
 
     def chosen(self) -> list[str]:
-        """The values of the choices that are ticked."""
+        """Return the values of the checked choices."""
         return [str(field["value"]) for field in self.soup.find_all("input", checked=True)]
 
 
 class Visitor:
-    """Walks the site as a browser does: cookies kept, hidden fields sent, redirects followed."""
+    """Uses the site as a browser does: stores cookies, sends hidden fields, follows redirects."""
 
     def __init__(self, site: Flask, https: bool = False) -> None:
         self.site = site
@@ -103,43 +103,45 @@ class Visitor:
         return self._checked(Page(response))
 
     def send(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
-        """Press the button of a page's form, with its hidden fields and these."""
+        """Submit a page's form, with its hidden fields and these."""
         form = page.form(action)
         hidden = {str(field["name"]): str(field["value"]) for field in form.find_all("input", type="hidden")}
-        return self.post(str(form["action"]), {**hidden, **fields}, follow=follow, came_from=page.address)
+        return self.post(str(form["action"]), {**hidden, **fields}, follow=follow, referer=page.address)
 
     def post(
-        self, address: str, fields: Mapping[str, Any], follow: bool = True, came_from: str = "/", **options: Any
+        self, address: str, fields: Mapping[str, Any], follow: bool = True, referer: str = "/", **options: Any
     ) -> Page:
-        headers = {"Referer": self.base + came_from, "Origin": self.base}
+        headers = {"Referer": self.base + referer, "Origin": self.base}
         response = self.client.post(
             address, data=fields, base_url=self.base, headers=headers, follow_redirects=follow, **options
         )
         first = response.history[0] if response.history else response
-        assert self.answers_by_redirect(first), f"{address}: a form is answered by a page: Back cannot fetch it again"
+        assert self.answered_by_redirect(first), (
+            f"{address}: a form is answered without a redirect, so Back cannot reload the page"
+        )
         return self._checked(Page(response))
 
-    def answers_by_redirect(self, response: TestResponse) -> bool:
-        """Whether a form was answered by a page that can be fetched again, or may be answered directly."""
+    def answered_by_redirect(self, response: TestResponse) -> bool:
+        """Return whether a form was answered by a redirect, or may be answered directly."""
         without_cookie = "Cookie" not in response.request.headers
         direct = response.status_code in (403, 404, 405, 413, 429) or response.status_code >= 500
         return response.status_code == 303 or direct or "after_help" in response.text or without_cookie
 
     def fill(self, page: Page, action: str, follow: bool = True, **fields: Any) -> Page:
-        """Change these fields of a page's form, leave the others as they are, and press its button."""
+        """Change these fields of a page's form, leave the others unchanged, and submit it."""
         return self.post(
-            str(page.form(action)["action"]), {**page.typed(action), **fields}, follow=follow, came_from=page.address
+            str(page.form(action)["action"]), {**page.typed(action), **fields}, follow=follow, referer=page.address
         )
 
     def answer(self, question: str, value: Any, follow: bool = True) -> Page:
-        """Open a question, choose, and press Continue; past the help page too where it comes."""
+        """Open a question, choose, and press Continue; continue past the help page if it is shown."""
         page = self.send(self.get(f"/check/{question}"), f"/check/{question}", follow=False, **{question: value})
         if page.status == 200 and "after_help" in page.text:
             page = self.send(page, f"/check/{question}", follow=False)
         return self.get(page.response.headers["Location"]) if follow and page.status == 303 else page
 
     def walk(self, stress: Any = ("work",), **answers: Any) -> Page:
-        """Answer everything up to the review; what is not named is "not at all"."""
+        """Answer everything up to the review; unnamed questions get "not at all"."""
         page = self.get("/")
         for sign in SIGNS:
             page = self.answer(sign, answers.get(sign, "0"))
@@ -149,12 +151,12 @@ class Visitor:
         return self.answer("stress", list(stress))
 
     def agree(self, age: str = "45_to_54") -> Page:
-        """Say yes to the copy on the review page, and give an age; gives the summary."""
+        """Agree to storing the response on the review page, and choose an age; return the summary."""
         page = self.send(self.get("/check/review"), "/check/review", consent="yes")
         return self.send(page, "/check/age", age=age) if page.address == "/check/age" else page
 
     def disagree(self) -> Page:
-        """Say no to the copy on the review page; gives the summary."""
+        """Decline storing the response on the review page; return the summary."""
         return self.send(self.get("/check/review"), "/check/review", consent="no")
 
     def _checked(self, page: Page) -> Page:
@@ -169,29 +171,29 @@ class Visitor:
 
 _TOKEN = re.compile(r'(?<=name="csrf_token" value=")[^"]*')
 _CHECKED: set[tuple[bool, str]] = set()
-"""Pages found good, without their tokens; most tests show the same ones, and checking takes longer than the answer."""
+"""Pages that passed the checks, without their tokens: most tests show the same pages, and checking is slow."""
 
 
 def check_page(page: Page, staff: bool = False) -> None:
-    """What is true of every page; fails with what is not."""
+    """Check the invariants of every page; fail with the one that is violated."""
     soup = page.soup
     assert soup.html is not None
     assert soup.html.get("lang") in ("en", "es")
     assert len(soup.find_all("h1")) == 1, "one h1"
     assert len(soup.find_all("main")) == 1, "one main"
-    assert soup.title is not None and not TELLING.search(page.title), f"telling title: {page.title}"
+    assert soup.title is not None and not REVEALING.search(page.title), f"title reveals an answer: {page.title}"
     ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
-    assert len(ids) == len(set(ids)), f"ids twice: {sorted(i for i in ids if ids.count(i) > 1)}"
+    assert len(ids) == len(set(ids)), f"duplicate ids: {sorted(i for i in ids if ids.count(i) > 1)}"
     for attribute in ("aria-describedby", "aria-labelledby"):
         for tag in soup.find_all(attrs={attribute: True}):
-            assert set(str(tag[attribute]).split()) <= set(ids), f"{attribute} leads nowhere: {tag[attribute]}"
+            assert set(str(tag[attribute]).split()) <= set(ids), f"{attribute} has no target: {tag[attribute]}"
     _check_fields(soup, ids)
     _check_nothing_inline(soup)
     for link in soup.find_all("a", href=re.compile("^#")):
-        assert str(link["href"])[1:] in ids, f"link to nowhere: {link['href']}"
+        assert str(link["href"])[1:] in ids, f"link without target: {link['href']}"
     if not staff:
         _check_crisis_strip(soup)
-        assert soup.find("form", action="/leave"), "a way to leave"
+        assert soup.find("form", action="/leave"), "no leave button"
 
 
 def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
@@ -199,8 +201,8 @@ def _check_fields(soup: BeautifulSoup, ids: list[str]) -> None:
         if field.get("type") != "hidden":
             assert soup.find("label", attrs={"for": field["id"]}), f"no label: {field['id']}"
     for error in soup.find_all(class_="nhsuk-error-message"):
-        tied = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
-        assert tied is not None, "an error belongs to its field"
+        described = soup.find(attrs={"aria-describedby": re.compile(rf"(^| ){error['id']}( |$)")})
+        assert described is not None, "no field refers to the error"
         assert soup.title is not None and soup.title.get_text().startswith("Error: ")
         summary = soup.find(class_="nhsuk-error-summary")
         main = soup.find("main")
@@ -219,7 +221,7 @@ def _check_nothing_inline(soup: BeautifulSoup) -> None:
         assert script.get("src") and not script.get_text(), "no inline script"
     for tag in soup.find_all(src=True) + soup.find_all("link", href=True):
         address = str(tag.get("src") or tag.get("href"))
-        assert address.startswith("/") and not address.startswith("//"), f"from elsewhere: {address}"
+        assert address.startswith("/") and not address.startswith("//"), f"from another host: {address}"
 
 
 def _check_crisis_strip(soup: BeautifulSoup) -> None:

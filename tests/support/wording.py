@@ -1,4 +1,4 @@
-"""How texts for visitors are judged: banned wording, and the reading level."""
+"""Rules for visitor-facing texts: banned wording, and the reading level."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from screening.questionnaires.loader import LIBRARY, load
 BANNED = tomllib.loads((ROOT / "tests" / "screener" / "banned.toml").read_text(encoding="utf-8"))
 LANGUAGES = load(LIBRARY / "warning_signs.toml").locales
 GRADE = 6.0
-"""Highest Flesch-Kincaid grade of an English page."""
+"""Maximum Flesch-Kincaid grade of an English page."""
 
 
 def found_banned(words: str, locale: str) -> list[str]:
-    """The banned wording that stands in a text of this language."""
+    """Return the banned wording in a text of this language."""
     words = " ".join(words.lower().split())
     for allowed in BANNED[locale]["except"]:
         words = re.sub(rf"\b{allowed}\b", "", words)

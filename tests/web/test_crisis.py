@@ -1,4 +1,4 @@
-"""The files with the numbers."""
+"""The files of crisis numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong: one calm page."""
+"""Error pages: one layout for every error."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_form_rate_limit_returns_429_with_retry_after(make_site):
     pages = [visitor.send(page, "/check/sadness", sadness="1") for _ in range(4)]
     assert [p.status for p in pages] == [200, 200, 200, 429]
     assert pages[-1].response.headers["Retry-After"] == "60"
-    assert visitor.get("/check/sleep").status == 200, "reading is never limited, and nothing is lost"
+    assert visitor.get("/check/sleep").status == 200, "GET is never limited, and the draft is intact"
 
 
 def test_form_rate_limit_counts_each_address_separately(make_site):

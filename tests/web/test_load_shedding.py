@@ -1,4 +1,4 @@
-"""Too many at once, and forms that never end: a few are answered, the rest hear at once what to do."""
+"""Load shedding and request buffering: few requests run at once, the others are queued or refused."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 
 from screening.web.middleware.load_shedding import ConcurrencyLimiter, Refusals, static_response
 from screening.web.middleware.request_buffering import RequestBuffering
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.wording import GRADE, LANGUAGES, found_banned
 
 
-class Room:
-    """A site whose requests stay inside until they are let out."""
+class BlockingApp:
+    """An application whose requests block until they are released."""
 
     def __init__(self) -> None:
         self.entered: Queue[str] = Queue()
@@ -30,38 +30,38 @@ class Room:
 
     def __call__(self, environ, start_response):
         self.entered.put(environ["PATH_INFO"])
-        assert self.open.wait(HANGING)
+        assert self.open.wait(TEST_TIMEOUT)
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"done"]
 
 
-def ask(application, method: str = "GET", path: str = "/", **options) -> TestResponse:
+def send_request(application, method: str = "GET", path: str = "/", **options) -> TestResponse:
     builder = EnvironBuilder(path, method=method, **options)
     body, status, headers = run_wsgi_app(application, builder.get_environ())
     return TestResponse(body, status, headers, builder.get_request())
 
 
 @pytest.fixture
-def crowd() -> Iterator[Callable[..., Future[TestResponse]]]:
-    """Asks from a thread of its own."""
+def send_in_thread() -> Iterator[Callable[..., Future[TestResponse]]]:
+    """Return a function that sends a request from a thread of its own."""
     with ThreadPoolExecutor(32) as pool:
-        yield lambda *arguments, **options: pool.submit(ask, *arguments, **options)
+        yield lambda *arguments, **options: pool.submit(send_request, *arguments, **options)
 
 
 @pytest.fixture
-def room() -> Iterator[Room]:
-    room = Room()
-    yield room
-    room.open.set()
+def blocking_app() -> Iterator[BlockingApp]:
+    blocking_app = BlockingApp()
+    yield blocking_app
+    blocking_app.open.set()
 
 
-def no(environ, start_response):
+def refusal_app(environ, start_response):
     start_response("503 Service Unavailable", [])
     return [b""]
 
 
 class ReportingTickets(SimpleQueue):
-    """Tickets that report on ``taken`` when one was taken."""
+    """Tickets that report on ``taken`` when one is taken."""
 
     def __init__(self, taken: Queue[int], count: int) -> None:
         self._taken, self._count = taken, count
@@ -75,7 +75,7 @@ class ReportingTickets(SimpleQueue):
 
 @pytest.fixture
 def taken(monkeypatch) -> Queue[int]:
-    """Of which kind a ticket was taken, each time: how many of the kind there are."""
+    """Each ticket taken, as the size of its kind."""
     taken: Queue[int] = Queue()
     monkeypatch.setattr(
         "screening.web.middleware.load_shedding.claim_queue", lambda count: ReportingTickets(taken, count)
@@ -83,48 +83,48 @@ def taken(monkeypatch) -> Queue[int]:
     return taken
 
 
-def test_concurrency_limit_admits_queues_then_refuses_requests(crowd, room, taken):
-    gate = ConcurrencyLimiter(room, no, (), at_once=2, waiting=1, longest_wait=HANGING)
-    inside = [crowd(gate, path=f"/{n}") for n in range(2)]
-    assert {room.entered.get(timeout=HANGING) for _ in inside} == {"/0", "/1"}
-    waiting = crowd(gate, path="/waits")
-    assert [taken.get(timeout=HANGING) for _ in range(3)] == [2, 2, 1], "the third has taken the one place to wait"
-    assert ask(gate, path="/refused").status_code == 503
-    assert room.entered.empty(), "who waits or is refused did not get in"
-    room.open.set()
-    assert [answer.result(HANGING).status_code for answer in (*inside, waiting)] == [200] * 3
-    assert room.entered.get(timeout=HANGING) == "/waits"
+def test_concurrency_limit_admits_queues_then_refuses_requests(send_in_thread, blocking_app, taken):
+    gate = ConcurrencyLimiter(blocking_app, refusal_app, (), at_once=2, waiting=1, longest_wait=TEST_TIMEOUT)
+    inside = [send_in_thread(gate, path=f"/{n}") for n in range(2)]
+    assert {blocking_app.entered.get(timeout=TEST_TIMEOUT) for _ in inside} == {"/0", "/1"}
+    waiting = send_in_thread(gate, path="/waits")
+    assert [taken.get(timeout=TEST_TIMEOUT) for _ in range(3)] == [2, 2, 1], "the third is queued"
+    assert send_request(gate, path="/refused").status_code == 503
+    assert blocking_app.entered.empty(), "queued and refused requests do not run"
+    blocking_app.open.set()
+    assert [answer.result(TEST_TIMEOUT).status_code for answer in (*inside, waiting)] == [200] * 3
+    assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "/waits"
 
 
-def test_queued_request_times_out_with_503_and_frees_its_slot(crowd, room):
-    gate = ConcurrencyLimiter(room, no, (), at_once=1, waiting=1, longest_wait=0.01)
-    first = crowd(gate)
-    room.entered.get(timeout=HANGING)
-    assert [ask(gate).status_code for _ in range(3)] == [503] * 3
-    room.open.set()
-    assert first.result(HANGING).status_code == 200
-    assert ask(gate).status_code == 200
+def test_queued_request_times_out_with_503_and_frees_its_slot(send_in_thread, blocking_app):
+    gate = ConcurrencyLimiter(blocking_app, refusal_app, (), at_once=1, waiting=1, longest_wait=0.01)
+    first = send_in_thread(gate)
+    blocking_app.entered.get(timeout=TEST_TIMEOUT)
+    assert [send_request(gate).status_code for _ in range(3)] == [503] * 3
+    blocking_app.open.set()
+    assert first.result(TEST_TIMEOUT).status_code == 200
+    assert send_request(gate).status_code == 200
 
 
-def test_failed_request_releases_its_concurrency_slot(room):
+def test_failed_request_releases_its_concurrency_slot(blocking_app):
     def broken(environ, start_response):
         raise ValueError
 
-    gate = ConcurrencyLimiter(broken, no, (), at_once=1, waiting=0)
+    gate = ConcurrencyLimiter(broken, refusal_app, (), at_once=1, waiting=0)
     for _ in range(3):
         with pytest.raises(ValueError):
-            ask(gate)
+            send_request(gate)
 
 
-def test_exempt_request_bypasses_the_full_concurrency_limit(crowd, room):
-    gate = ConcurrencyLimiter(room, no, {("GET", "/help-now")}, at_once=1, waiting=0)
-    inside = crowd(gate)
-    room.entered.get(timeout=HANGING)
-    help_now = crowd(gate, path="/help-now")
-    assert room.entered.get(timeout=HANGING) == "/help-now"
-    assert ask(gate, "POST", "/help-now").status_code == 503, "only as it was named"
-    room.open.set()
-    assert {inside.result(HANGING).status_code, help_now.result(HANGING).status_code} == {200}
+def test_exempt_request_bypasses_the_full_concurrency_limit(send_in_thread, blocking_app):
+    gate = ConcurrencyLimiter(blocking_app, refusal_app, {("GET", "/help-now")}, at_once=1, waiting=0)
+    inside = send_in_thread(gate)
+    blocking_app.entered.get(timeout=TEST_TIMEOUT)
+    help_now = send_in_thread(gate, path="/help-now")
+    assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "/help-now"
+    assert send_request(gate, "POST", "/help-now").status_code == 503, "exempt by method and path"
+    blocking_app.open.set()
+    assert {inside.result(TEST_TIMEOUT).status_code, help_now.result(TEST_TIMEOUT).status_code} == {200}
 
 
 def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
@@ -134,18 +134,18 @@ def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
     seen = []
     refuse.watch = lambda: seen.append(1)
     for _ in range(3):
-        ask(refuse, path="/check/sadness")
+        send_request(refuse, path="/check/sadness")
     assert len(later) == 1 and later[0][0] == 60 and not caplog.records
     with caplog.at_level(logging.WARNING):
         later[0][1]()
     assert [record.getMessage() for record in caplog.records] == ["busy: 3 requests refused in the last minute"]
-    ask(refuse)
-    assert len(later) == 2 and len(seen) == 4, "the next minute is told of when it is over"
+    send_request(refuse)
+    assert len(later) == 2 and len(seen) == 4, "the next minute is logged at its end"
 
 
 @pytest.fixture
 def full(make_site, monkeypatch):
-    """The site while every place and every seat is taken."""
+    """The site with no free slot and a full queue."""
     monkeypatch.setattr("screening.web.middleware.load_shedding.claim_queue", lambda count: SimpleQueue())
     return make_site()
 
@@ -160,7 +160,7 @@ def test_load_shedding_page_has_crisis_help_in_every_language(full):
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "5", (method, path)
         assert answer.headers["Cache-Control"] == "no-store" and answer.mimetype == "text/html"
         assert answer.headers["X-Frame-Options"] == "DENY" and "Content-Security-Policy" in answer.headers
-        assert "Set-Cookie" not in answer.headers, "the answers stay where they are"
+        assert "Set-Cookie" not in answer.headers, "the draft is intact"
         if (method, answer.text) not in checked:
             check_refusal(BeautifulSoup(answer.text, "html.parser"), sent=method == "POST")
             checked.add((method, answer.text))
@@ -172,10 +172,10 @@ def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
     for language in LANGUAGES:
         help_here = soup.find("section", attrs={"lang": language, "aria-label": True})
         assert "tel:988" in {a["href"] for a in help_here.find_all("a")}, language
-        said = soup.find("section", attrs={"lang": language, "aria-label": False})
-        assert said.find("a", href=""), f"a way to try again: {language}"
-        assert not found_banned(said.get_text(" "), language)
-        assert ("navegador" if language == "es" else "still in this browser") in said.get_text()
+        section = soup.find("section", attrs={"lang": language, "aria-label": False})
+        assert section.find("a", href=""), f"no link to retry: {language}"
+        assert not found_banned(section.get_text(" "), language)
+        assert ("navegador" if language == "es" else "still in this browser") in section.get_text()
     english = soup.find("section", attrs={"lang": "en", "aria-label": False}).get_text(" ")
     assert textstat.flesch_kincaid_grade(english) <= GRADE
     assert ("did not reach us" in english) == sent
@@ -188,25 +188,25 @@ def test_crisis_help_leave_and_healthz_bypass_load_shedding(full):
     assert urgent.status_code == 200 and "after_help" in urgent.text and "tel:988" in urgent.text
     assert client.post("/leave").status_code == 303
     assert client.get("/healthz").text.strip() == "ok"
-    assert client.get("/static/nothing.css").status_code == 503, "only built files stand before the gate"
+    assert client.get("/static/nothing.css").status_code == 503, "only existing static files bypass the limit"
 
 
 class Stalled(io.RawIOBase):
     """A body whose sender has stopped."""
 
-    def __init__(self, room: Room, path: str) -> None:
-        self.room, self.path = room, path
+    def __init__(self, blocking_app: BlockingApp, path: str) -> None:
+        self.blocking_app, self.path = blocking_app, path
 
     def read(self, size: int = -1) -> bytes:
-        self.room.entered.put(self.path)
-        assert self.room.open.wait(HANGING)
+        self.blocking_app.entered.put(self.path)
+        assert self.blocking_app.open.wait(TEST_TIMEOUT)
         return b"x" * size
 
 
-def send(application, room: Room, address: str, length: int = 10) -> TestResponse:
+def send(application, blocking_app: BlockingApp, address: str, length: int = 10) -> TestResponse:
     builder = EnvironBuilder("/", method="POST")
     environ = builder.get_environ() | {"CONTENT_LENGTH": str(length), "REMOTE_ADDR": address}
-    environ["wsgi.input"] = Stalled(room, address)
+    environ["wsgi.input"] = Stalled(blocking_app, address)
     body, status, headers = run_wsgi_app(application, environ)
     return TestResponse(body, status, headers, builder.get_request())
 
@@ -216,39 +216,41 @@ def echo(environ, start_response):
     return [environ["wsgi.input"].read()]
 
 
-def test_slow_form_bodies_are_limited_per_address_and_in_total(room):
-    bodies = RequestBuffering(echo, 100, no, no, most=3, most_an_address=2)
+def test_slow_form_bodies_are_limited_per_address_and_in_total(blocking_app):
+    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=3, most_an_address=2)
     with ThreadPoolExecutor(4) as pool:
-        slow = [pool.submit(send, bodies, room, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
-        assert [room.entered.get(timeout=HANGING) for _ in slow]
-        assert send(bodies, room, "192.0.2.1").status_code == 503
-        assert send(bodies, room, "192.0.2.3").status_code == 503, "so many in all"
-        assert ask(bodies).status_code == 200, "who sends nothing is not held up"
-        room.open.set()
-        assert [answer.result(HANGING).data for answer in slow] == [b"x" * 10] * 3
-    assert send(bodies, room, "192.0.2.3").status_code == 200
+        slow = [pool.submit(send, bodies, blocking_app, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
+        assert [blocking_app.entered.get(timeout=TEST_TIMEOUT) for _ in slow]
+        assert send(bodies, blocking_app, "192.0.2.1").status_code == 503
+        assert send(bodies, blocking_app, "192.0.2.3").status_code == 503, "the total limit"
+        assert send_request(bodies).status_code == 200, "a request without body is not delayed"
+        blocking_app.open.set()
+        assert [answer.result(TEST_TIMEOUT).data for answer in slow] == [b"x" * 10] * 3
+    assert send(bodies, blocking_app, "192.0.2.3").status_code == 200
 
 
-def test_slow_body_from_an_address_does_not_block_another(room):
-    bodies = RequestBuffering(echo, 100, no, no, most=9, most_an_address=1)
+def test_slow_body_from_an_address_does_not_block_another(blocking_app):
+    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=9, most_an_address=1)
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(send, bodies, room, "192.0.2.1")
-        room.entered.get(timeout=HANGING)
-        assert send(bodies, room, "192.0.2.1").status_code == 503
-        other = pool.submit(send, bodies, room, "192.0.2.2")
-        assert room.entered.get(timeout=HANGING) == "192.0.2.2"
-        room.open.set()
-        assert slow.result(HANGING).status_code == other.result(HANGING).status_code == 200
+        slow = pool.submit(send, bodies, blocking_app, "192.0.2.1")
+        blocking_app.entered.get(timeout=TEST_TIMEOUT)
+        assert send(bodies, blocking_app, "192.0.2.1").status_code == 503
+        other = pool.submit(send, bodies, blocking_app, "192.0.2.2")
+        assert blocking_app.entered.get(timeout=TEST_TIMEOUT) == "192.0.2.2"
+        blocking_app.open.set()
+        assert slow.result(TEST_TIMEOUT).status_code == other.result(TEST_TIMEOUT).status_code == 200
 
 
-def test_slow_form_body_holds_no_concurrency_slot(room):
-    bodies = RequestBuffering(ConcurrencyLimiter(echo, no, (), at_once=1, waiting=0), 100, no, no)
+def test_slow_form_body_holds_no_concurrency_slot(blocking_app):
+    bodies = RequestBuffering(
+        ConcurrencyLimiter(echo, refusal_app, (), at_once=1, waiting=0), 100, refusal_app, refusal_app
+    )
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(send, bodies, room, "192.0.2.1")
-        room.entered.get(timeout=HANGING)
-        assert ask(bodies).status_code == 200
-        room.open.set()
-        assert slow.result(HANGING).status_code == 200
+        slow = pool.submit(send, bodies, blocking_app, "192.0.2.1")
+        blocking_app.entered.get(timeout=TEST_TIMEOUT)
+        assert send_request(bodies).status_code == 200
+        blocking_app.open.set()
+        assert slow.result(TEST_TIMEOUT).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The log: one line for each failure, as text or JSON, with the request's id and nothing of a person."""
+"""The log: one line per failure, as text or JSON, with the request's id and no personal data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECRET = "zentinelsecret"
 
 
 @pytest.fixture(autouse=True)
-def as_it_was():
+def restored_logging():
     yield
     logs.configure("text")
 
@@ -25,8 +25,8 @@ def new_lines(capsys):
     return capsys.readouterr().err.splitlines()
 
 
-def break_(site, capsys):
-    """Have a page fail, and drop what the site logged at its start."""
+def fail_page(site, capsys):
+    """Make a page fail, after discarding the site's startup log."""
     capsys.readouterr()
 
     def broken():
@@ -37,7 +37,7 @@ def break_(site, capsys):
 
 
 def test_failure_logs_a_json_line_with_the_response_request_id(make_site, capsys):
-    answer = break_(make_site(LOG_FORMAT="json"), capsys)
+    answer = fail_page(make_site(LOG_FORMAT="json"), capsys)
     (line,) = new_lines(capsys)
     found = json.loads(line)
     assert set(found) == {"time", "level", "logger", "message", "request_id"}
@@ -50,7 +50,7 @@ def test_failure_logs_a_json_line_with_the_response_request_id(make_site, capsys
 
 
 def test_failure_logs_a_single_text_line_with_request_id(make_site, capsys):
-    answer = break_(make_site(), capsys)
+    answer = fail_page(make_site(), capsys)
     (line,) = new_lines(capsys)
     assert " error screening.web.errors: a request failed: ValueError < broken" in line
     assert line.endswith(f"(request {answer.headers['X-Request-ID']})")
@@ -60,8 +60,8 @@ def test_failure_logs_a_single_text_line_with_request_id(make_site, capsys):
 def test_request_id_is_unique_and_absent_without_log_lines(make_site, capsys):
     site = make_site(LOG_FORMAT="json")
     assert "X-Request-ID" not in site.test_client().get("/").headers
-    first = break_(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
-    second = break_(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
+    first = fail_page(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
+    second = fail_page(site, capsys).headers["X-Request-ID"], len(new_lines(capsys))
     assert first[0] != second[0] and first[1] == second[1] == 1
 
 

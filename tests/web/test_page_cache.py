@@ -1,4 +1,4 @@
-"""Cached pages hold each visitor's own token and expiry, and equal a fresh render."""
+"""Cached pages have each visitor's own token and expiry, and equal a fresh render."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def test_cached_page_has_each_visitors_own_token_and_expiry(site, clock):
 
 
 def test_cached_page_equals_a_fresh_render(site):
-    chance, cache = Random(7), site.extensions["page_cache"]
+    rng, cache = Random(7), site.extensions["page_cache"]
     cached = cache.rendered
     for language, hopelessness in product(("en", "es"), ("3", "0")):
         visitor = Visitor(site)
         visitor.get(f"/?lang={language}")
         for sign in SIGNS:
-            visitor.answer(sign, hopelessness if sign == "hopelessness" else chance.choice(["0", "3", "declined"]))
+            visitor.answer(sign, hopelessness if sign == "hopelessness" else rng.choice(["0", "3", "declined"]))
             for address in ("/", f"/check/{sign}", f"/check/{sign}?from=review", f"/check/{sign}?notice=order"):
                 text = visitor.client.get(address).text
                 cache.rendered = cached.__wrapped__

@@ -1,4 +1,4 @@
-"""Counts of the limits in memory: windows that end, many addresses, many threads."""
+"""Rate limit counts in memory: expiring windows, many addresses, many threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.threads import run_together
 def test_rate_limit_refuses_over_limit_and_resets_after_window(clock):
     limiter, rate = FixedWindowRateLimiter(RateLimitStorage(clock)), limits.parse("3 per minute")
     assert [limiter.hit(rate, "forms", "rosa") for _ in range(5)] == [True, True, True, False, False]
-    assert limiter.hit(rate, "forms", "luis"), "another address has its own"
+    assert limiter.hit(rate, "forms", "luis"), "each address is counted separately"
     clock.forward(59)
     assert not limiter.hit(rate, "forms", "rosa")
     clock.forward(1)

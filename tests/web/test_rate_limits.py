@@ -1,4 +1,4 @@
-"""A shared rate limit storage that fails: nothing is limited, and no request waits for it twice."""
+"""A shared rate limit storage that fails: nothing is limited, and only the first request waits for it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ONCE_AN_HOUR = limits.parse_many("1 per hour")
 
 @pytest.fixture
 def silent():
-    """A store that takes every connection and never answers."""
+    """A store that accepts every connection and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
         listening.setblocking(False)
         yield listening
 
 
 def connections_to(listening):
-    """How many connections came since the last call."""
+    """Return how many connections arrived since the last call."""
     count = 0
     while True:
         try:
@@ -38,7 +38,7 @@ def test_silent_rate_limit_storage_times_out_only_once(silent, scheme, caplog):
     stopwatch = Clock(0)
     storage = Storage(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", stopwatch=stopwatch)
     assert all(storage.allows(ONCE_AN_HOUR, "forms", "visitor") for _ in range(200))
-    assert connections_to(silent) == 1, "the first call times out, the others ask nothing"
+    assert connections_to(silent) == 1, "the first call times out, the others do not connect"
     assert [record.getMessage() for record in caplog.records] == ["the limits cannot be counted: TimeoutError"]
     stopwatch.forward(RECONNECT_SECONDS - 0.1)
     assert storage.allows(ONCE_AN_HOUR, "forms", "visitor") and connections_to(silent) == 0
@@ -55,7 +55,7 @@ def test_unreachable_rate_limit_storage_allows_all_requests(silent):
 
 def test_in_memory_rate_limit_counts_each_address():
     storage = Storage("memory://")
-    assert [storage.allows(ONCE_AN_HOUR, "forms", whose) for whose in ("ann", "ann", "ben")] == [True, False, True]
+    assert [storage.allows(ONCE_AN_HOUR, "forms", client) for client in ("ann", "ann", "ben")] == [True, False, True]
 
 
 def test_unknown_rate_limit_storage_scheme_is_refused():

@@ -1,4 +1,4 @@
-"""The headers of every answer."""
+"""The headers of every response."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_every_response_has_csp_and_security_headers(answers):
 
 def test_pages_are_no_store_and_static_files_immutable(answers):
     for address, response in answers.items():
-        kept = {"static": "max-age=315360000, public, immutable", "/brand.css": "public, max-age=3600"}
-        assert response.headers["Cache-Control"] == kept.get(address, "no-store"), address
+        cacheable = {"static": "max-age=315360000, public, immutable", "/brand.css": "public, max-age=3600"}
+        assert response.headers["Cache-Control"] == cacheable.get(address, "no-store"), address
 
 
 def test_https_response_sends_hsts(make_site):
@@ -95,11 +95,11 @@ def test_form_post_with_null_or_no_origin_needs_a_token(make_site):
 def test_forwarded_address_is_read_only_from_trusted_proxies(make_site, own_clinic):
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Host": "clinic.example"}
     public = {"ALLOWED_HOSTS": ("localhost", "clinic.example"), "HTTPS": True, "CLINIC_FILE": own_clinic}
-    trusting = make_site(TRUSTED_PROXY_COUNT=1, RATE_LIMIT_FORMS="1 per minute", **public)
+    behind_proxy = make_site(TRUSTED_PROXY_COUNT=1, RATE_LIMIT_FORMS="1 per minute", **public)
     for address, status in (("192.0.2.7", 400), ("192.0.2.8", 400), ("192.0.2.7", 429)):
         headers = forwarded | {"X-Forwarded-For": f"203.0.113.1, {address}"}
-        assert trusting.test_client().post("/more-time", headers=headers).status_code == status
-    doubting = make_site(RATE_LIMIT_FORMS="1 per minute", **public)
+        assert behind_proxy.test_client().post("/more-time", headers=headers).status_code == status
+    without_proxy = make_site(RATE_LIMIT_FORMS="1 per minute", **public)
     for address, status in (("192.0.2.7", 400), ("192.0.2.8", 429)):
         headers = forwarded | {"X-Forwarded-For": address}
-        assert doubting.test_client().post("/more-time", headers=headers).status_code == status
+        assert without_proxy.test_client().post("/more-time", headers=headers).status_code == status

@@ -1,4 +1,4 @@
-"""Whom to tell of a weakness, as RFC 9116 wants it told."""
+"""``security.txt``: the contact for vulnerability reports, by RFC 9116."""
 
 from __future__ import annotations
 

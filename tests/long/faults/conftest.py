@@ -1,4 +1,4 @@
-"""Fixtures of the faults."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.support.faults import SENTINELS
 
 
 @pytest.fixture
-def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
-    """What was logged, tracebacks included; fails where it holds anything that was typed, or where it is empty."""
+def checked_log(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """Return a function that returns the log; it fails if the log is empty or contains a typed value."""
 
     def read() -> str:
-        assert caplog.text, "a fault is logged"
+        assert caplog.text, "the fault is not logged"
         assert_absent(SENTINELS, caplog.text)
         return caplog.text
 

@@ -1,4 +1,4 @@
-"""The machine's clock jumps under people at work: a day ahead, an hour back, and back to before they began."""
+"""The system clock jumps while the site is in use: a day ahead, an hour back, and before the start of the session."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from screening.mail.models import PENDING, SENT, OutboxMail
 from screening.operations.jobs import Job
 from screening.operations.worker import LEASE_SECONDS, Worker
 from screening.staff import lockout, sessions
-from tests.support.faults import People
+from tests.support.faults import SiteUsers
 from tests.support.mail_site import MailSite
 from tests.support.quiet_signals import QuietSignals
 from tests.support.sample_patient import reference_on
@@ -23,105 +23,105 @@ from tests.support.visitor import Visitor
 
 
 @pytest.fixture
-def people(make_site, clock):
-    people = People(make_site(), clock)
-    people.settle()
-    return people
+def users(make_site, clock):
+    users = SiteUsers(make_site(), clock)
+    users.prepare()
+    return users
 
 
-def test_clock_a_day_ahead_ends_the_draft_but_not_the_form(people, clock):
-    walker = people.walk()
+def test_clock_a_day_ahead_ends_the_draft_but_not_the_form(users, clock):
+    walker = users.walk()
     clock.forward(DAY_SECONDS)
     page = walker.get("/check/motivation")
     assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
-    again = people.send()
+    again = users.send()
     assert again.address == "/consultation/review" and "What you typed is still here" in again.words
-    people.review = again
-    assert reference_on(people.send())
-    assert people.member.get("/staff/callbacks").address == "/staff/sign-in"
-    queue = people.member.sign_in("/staff/callbacks")
+    users.review = again
+    assert reference_on(users.send())
+    assert users.member.get("/staff/callbacks").address == "/staff/sign-in"
+    queue = users.member.sign_in("/staff/callbacks")
     assert queue.main.get_text().count("Zentinel") == 2
 
 
 @pytest.mark.parametrize("back", [HOUR_SECONDS, DAY_SECONDS])
-def test_clock_set_back_preserves_the_draft_and_its_idle_limit(people, clock, back):
-    """The draft began after what is now called now: it counts as of now, so it neither ends at once nor lasts longer."""
-    walker = people.walk()
+def test_clock_set_back_preserves_the_draft_and_its_idle_limit(users, clock, back):
+    """A draft that starts in the future counts as started now, so it neither expires at once nor lasts longer."""
+    walker = users.walk()
     clock.forward(-back)
     assert walker.get("/check/sadness").chosen() == ["2"]
     clock.forward(draft.IDLE_SECONDS - 1)
     assert walker.get("/check/sadness").chosen() == ["2"]
     clock.forward(1)
-    assert walker.get("/check/motivation").address == "/check/sadness", "forgotten after half an hour, as ever"
-    assert reference_on(people.send())
+    assert walker.get("/check/motivation").address == "/check/sadness", "the idle limit still holds"
+    assert reference_on(users.send())
 
 
-def test_clock_set_back_ends_staff_sessions(people, clock):
+def test_clock_set_back_ends_staff_sessions(users, clock):
     clock.forward(-HOUR_SECONDS)
-    assert people.member.get("/staff/callbacks").address == "/staff/sign-in"
+    assert users.member.get("/staff/callbacks").address == "/staff/sign-in"
 
 
-def test_small_clock_skew_preserves_draft_and_session(people, clock):
-    walker = people.walk()
+def test_small_clock_skew_preserves_draft_and_session(users, clock):
+    walker = users.walk()
     clock.forward(-sessions.SKEW_SECONDS)
     assert walker.get("/check/sadness").chosen() == ["2"]
-    assert people.member.get("/staff/callbacks").status == 200
+    assert users.member.get("/staff/callbacks").status == 200
 
 
-def test_lockout_from_a_future_time_is_ignored(people, clock):
+def test_lockout_from_a_future_time_is_ignored(users, clock):
     clock.forward(DAY_SECONDS)
     for _ in range(lockout.FREE_ATTEMPTS):
-        people.member.enter_password("wrong")
-    assert "We could not sign you in" in people.member.enter_password().words, "it has to wait now"
+        users.member.enter_password("wrong")
+    assert "We could not sign you in" in users.member.enter_password().words, "the account is locked out"
     clock.forward(-DAY_SECONDS)
-    page = people.member.enter_password()
+    page = users.member.enter_password()
     assert page.address != "/staff/sign-in", page.words
 
 
-PROMISED = re.compile(r"by \d+:\d\d [AP]M on \w+, \w+ \d+")
+DUE_TIME = re.compile(r"by \d+:\d\d [AP]M on \w+, \w+ \d+")
 
 
 @pytest.mark.parametrize("jump", [2 * DAY_SECONDS, -HOUR_SECONDS, -DAY_SECONDS])
-def test_due_time_is_unchanged_by_a_clock_jump(people, clock, jump):
-    """A machine two days ahead calls it late; put back, the page says again what was promised."""
-    shown = people.send()
-    (promised,), reference = PROMISED.findall(shown.words), reference_on(shown)
+def test_due_time_is_unchanged_by_a_clock_jump(users, clock, jump):
+    """A clock two days ahead shows the request as overdue; after it is set back, the page states the same due time."""
+    shown = users.send()
+    (shown_due,), reference = DUE_TIME.findall(shown.words), reference_on(shown)
     clock.forward(jump)
-    visitor = Visitor(people.site)
+    visitor = Visitor(users.site)
     page = visitor.send(visitor.get("/consultation/status"), "/consultation/status", reference=reference)
     assert page.status == 200 and page.address == "/consultation/status"
     assert ("We are late" in page.words) == (jump > 0), page.words
     if jump > 0:
         clock.forward(-jump)
         page = visitor.get("/consultation/status")
-    assert PROMISED.findall(page.words) == [promised]
+    assert DUE_TIME.findall(page.words) == [shown_due]
 
 
 @pytest.mark.parametrize("jump", [DAY_SECONDS, -HOUR_SECONDS, -DAY_SECONDS])
-def test_worker_renews_its_lease_after_a_clock_jump(people, clock, jump):
+def test_worker_renews_its_lease_after_a_clock_jump(users, clock, jump):
     runs = []
-    app = people.site.extensions["staff"]
+    app = users.site.extensions["staff"]
 
-    def add(rounds=0):
+    def make_worker(rounds=0):
         jobs = (
             Job("often", 0, lambda go_on: runs.append("often")),
             Job("daily", DAY_SECONDS, lambda go_on: runs.append("daily")),
         )
         return Worker(app, QuietSignals(clock, rounds), jobs)
 
-    at_work = add()
-    at_work.work(once=True)
+    running_worker = make_worker()
+    running_worker.work(once=True)
     clock.forward(jump)
-    assert at_work.work(once=True), "who was at work goes on"
+    assert running_worker.work(once=True), "the running worker continues"
     assert runs == ["often", "daily", "often", "daily"]
     clock.forward(LEASE_SECONDS)
-    assert add().work(once=True), "and another takes over when it must"
+    assert make_worker().work(once=True), "another worker takes over an expired lease"
 
 
 def test_mail_deferred_to_a_future_clock_is_delivered(make_mail_site, mail_server, clock):
     mail_site = MailSite(make_mail_site(mail_server.port), clock)
     clock.forward(7 * DAY_SECONDS)
-    mail_site.ask()
+    mail_site.request_call()
     mail_server.answers = ["451 later"] * 2
     assert mail_site.deliver() == 0
     clock.forward(-7 * DAY_SECONDS)
@@ -131,7 +131,7 @@ def test_mail_deferred_to_a_future_clock_is_delivered(make_mail_site, mail_serve
 
 def test_clock_set_back_delays_mail_by_at_most_an_hour(make_mail_site, mail_server, clock):
     mail_site = MailSite(make_mail_site(mail_server.port), clock)
-    mail_site.ask()
+    mail_site.request_call()
     mail_server.answers = ["451 later"] * 2
     mail_site.deliver()
     clock.forward(-HOUR_SECONDS)

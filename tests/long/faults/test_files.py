@@ -1,4 +1,4 @@
-"""Questionnaire, clinic file and crisis files are damaged, under a server that runs and before one that starts."""
+"""Questionnaire, clinic file and crisis files are damaged, under a running server and before a start."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_files_stop_a_start_but_not_a_running_server(tmp_path, damage, report):
+def test_damaged_files_refuse_startup_but_stop_no_running_server(tmp_path, damage, report):
     definition, clinic = tmp_path / "questions.toml", tmp_path / "clinic.toml"
     definition.write_bytes((LIBRARY / "warning_signs.toml").read_bytes())
     clinic.write_bytes(DEMO.read_bytes())
@@ -33,9 +33,9 @@ def test_damaged_files_stop_a_start_but_not_a_running_server(tmp_path, damage, r
         for file in (definition, clinic):
             DAMAGES[damage](file)
         patient = Patient(server, 1)
-        status, _, body = patient.ask("GET", "/check/sadness")
+        status, _, body = patient.request("GET", "/check/sadness")
         assert status == 200 and "tel:988" in body and "Demo Spine and Pain Clinic" in body
-        status, _, body = patient.ask("POST", "/check/hopelessness", {"hopelessness": "3"})
+        status, _, body = patient.request("POST", "/check/hopelessness", {"hopelessness": "3"})
         assert status == 200 and "after_help" in body and "tel:988" in body
         environment = server.environment
         doctor = subprocess.run(

@@ -1,4 +1,4 @@
-"""Key files go missing, are emptied or replaced: at the start, which then says so, and under people at work."""
+"""Key files are missing, empty or replaced: startup is refused with the reason, and a running site keeps working."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from screening.config import SettingsError
 from screening.crypto.key_files import activate_key, add_key, create_ring, ring_file
 from screening.crypto.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, STAFF
 from tests.support.absence import assert_absent
-from tests.support.faults import FIRST, NOTE, SENTINELS, People
+from tests.support.faults import FIRST_NAME, NOTE, SENTINELS, SiteUsers
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.visitor import Visitor
 
-EVERY = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
+ALL_PURPOSES = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
 LATER = date(2026, 11, 23)
 DAMAGES = {
     "missing": lambda file: file.unlink(),
@@ -35,7 +35,7 @@ def folder(keys, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("purpose", EVERY)
+@pytest.mark.parametrize("purpose", ALL_PURPOSES)
 def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, purpose, damage):
     secret = ring_file(folder, purpose).read_text().partition('secret = "')[2][:20]
     DAMAGES[damage](ring_file(folder, purpose))
@@ -48,55 +48,55 @@ def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, pu
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_running_site_uses_loaded_keys_after_file_damage(make_site, folder, clock, caplog, damage):
-    """All six files at once: everybody goes on as if nothing were, and the site that is asked says it is not ready."""
+    """All key files at once: the site works with the keys in memory, and ``/readyz`` reports that it is not ready."""
     site = make_site(KEYS_DIR=folder)
-    people = People(site, clock)
-    people.settle()
-    for purpose in EVERY:
+    users = SiteUsers(site, clock)
+    users.prepare()
+    for purpose in ALL_PURPOSES:
         DAMAGES[damage](ring_file(folder, purpose))
     assert site.test_client().get("/readyz").text.splitlines()[1] == "keys missing"
-    people.agree(people.walk())
-    assert reference_on(people.send())
-    opened = people.member.get(people.request_page.address)
-    assert FIRST in opened.text, "what lay open is still to be read"
-    noted = people.member.fill(opened, f"{opened.address}/note", note=NOTE)
-    assert noted.status == 200 and NOTE in noted.main.get_text()
+    users.agree(users.walk())
+    assert reference_on(users.send())
+    opened = users.member.get(users.request_page.address)
+    assert FIRST_NAME in opened.text, "the loaded keys still decrypt"
+    added = users.member.fill(opened, f"{opened.address}/note", note=NOTE)
+    assert added.status == 200 and NOTE in added.main.get_text()
     assert_absent(SENTINELS, caplog.text)
 
 
 def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock, tmp_path):
-    """A restart with other keys: who walks begins anew, and is told; what was typed on the page comes back."""
+    """A restart with other keys: the walk starts again with a notice; the typed form is shown again."""
     site = make_site(KEYS_DIR=folder)
-    people = People(site, clock)
-    people.settle()
-    walker = people.walk()
+    users = SiteUsers(site, clock)
+    users.prepare()
+    walker = users.walk()
     for purpose in (DRAFT, FORMS):
         ring_file(folder, purpose).unlink()
         create_ring(folder, purpose, LATER)
     restarted = make_site(KEYS_DIR=folder)
-    for visitor in (walker, people.patient):
+    for visitor in (walker, users.patient):
         cookie = visitor.client.get_cookie("draft")
         visitor.client = restarted.test_client()
         visitor.client.set_cookie("draft", cookie.value)
     page = walker.get("/check/motivation")
     assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
-    back = people.send()
+    back = users.send()
     assert back.address == "/consultation/review" and back.typed("/consultation/sent")["name"] == [FORM["name"]]
-    people.review = back
+    users.review = back
     clock.forward(MIN_FORM_SECONDS + 1)
-    page = people.send()
+    page = users.send()
     if page.address == "/consultation/review":  # the form counts as opened just now
-        people.review = page
+        users.review = page
         clock.forward(MIN_FORM_SECONDS + 1)
-        page = people.send()
+        page = users.send()
     assert reference_on(page)
 
 
 def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
-    """Drafts, staff sessions and requests sealed by a restarted node open on one that has the old keys in memory."""
+    """A node with the old keys in memory decrypts drafts, staff sessions and requests of a node with the new ones."""
     old = make_site(KEYS_DIR=folder)
-    people = People(old, clock)
-    people.settle()
+    users = SiteUsers(old, clock)
+    users.prepare()
     for purpose in (DRAFT, STAFF):
         activate_key(folder, purpose, add_key(folder, purpose, LATER).id)
     with old.extensions["staff"].app_context():
@@ -105,22 +105,22 @@ def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
     visitor = Visitor(new)
     visitor.walk(sadness="2")
     cookie = visitor.client.get_cookie("draft")
-    there = Visitor(old)
-    there.client.set_cookie("draft", cookie.value)
-    assert there.get("/check/sadness").chosen() == ["2"]
+    old_visitor = Visitor(old)
+    old_visitor.client.set_cookie("draft", cookie.value)
+    assert old_visitor.get("/check/sadness").chosen() == ["2"]
     fresh = Visitor(new)
     review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinelnewer One"})
     clock.forward(MIN_FORM_SECONDS + 1)
     fresh.fill(review, "/consultation/sent")
-    names = [link.get_text() for link in people.member.get("/staff/callbacks").main.select(".app-queue__name a")]
-    assert sorted(names) == [FIRST, "Zentinelnewer One"]
+    names = [link.get_text() for link in users.member.get("/staff/callbacks").main.select(".app-queue__name a")]
+    assert sorted(names) == [FIRST_NAME, "Zentinelnewer One"]
 
 
 def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, tmp_path):
-    """An old copy laid over the turned one: requests cannot be opened, none is lost, nothing is sealed to the old key."""
+    """An old copy overwrites the rotated key file: requests are undecryptable but stored, and none uses the old key."""
     site = make_site(KEYS_DIR=folder)
-    people = People(site, clock)
-    people.settle()
+    users = SiteUsers(site, clock)
+    users.prepare()
     old = tmp_path / "old"
     shutil.copytree(folder, old)
     clock.forward(key_rotation.ENCRYPTION_PERIOD_SECONDS)
@@ -128,17 +128,17 @@ def test_outdated_callback_key_file_refuses_rotation(make_site, folder, clock, t
         key_rotation.rotate(folder, clock())
         clock.forward(key_rotation.EMPTY_KEY_SECONDS + 1)
         key_rotation.rotate(folder, clock())
-    good = {purpose: ring_file(folder, purpose).read_bytes() for purpose in (CALLBACK, SEARCH)}
-    for purpose in good:
+    saved = {purpose: ring_file(folder, purpose).read_bytes() for purpose in (CALLBACK, SEARCH)}
+    for purpose in saved:
         shutil.copy(ring_file(old, purpose), ring_file(folder, purpose))
     restarted = make_site(KEYS_DIR=folder)
-    people.member.client = restarted.test_client()
-    people.member.site = restarted
-    queue = people.member.sign_in("/staff/callbacks")
-    assert queue.status == 200 and FIRST not in queue.text
+    users.member.client = restarted.test_client()
+    users.member.site = restarted
+    queue = users.member.sign_in("/staff/callbacks")
+    assert queue.status == 200 and FIRST_NAME not in queue.text
     older = r"callback\.toml here is older than the published key"
     with restarted.extensions["staff"].app_context(), pytest.raises(SettingsError, match=older):
         key_rotation.rotate(folder, clock())
-    for purpose, text in good.items():
+    for purpose, text in saved.items():
         ring_file(folder, purpose).write_bytes(text)
-    assert FIRST in people.member.get("/staff/callbacks").text
+    assert FIRST_NAME in users.member.get("/staff/callbacks").text

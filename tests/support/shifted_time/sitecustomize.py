@@ -1,4 +1,4 @@
-"""Moves ``time.time`` of a Python process by ``TEST_TIME_SHIFT`` seconds; Python imports this module at its start."""
+"""Moves ``time.time`` of a Python process by ``TEST_TIME_SHIFT`` seconds; Python imports this module at startup."""
 
 import os
 import time
