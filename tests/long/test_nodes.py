@@ -1,7 +1,7 @@
 """Three nodes behind the shipped nginx, one PostgreSQL, one Redis; and everything that happens to them meanwhile.
 
 Visitors walk, patients ask for calls and staff work all the time. Meanwhile a node is killed and comes
-back, keys are changed and the call-back key is turned by the steps of deploy/README.md, the database is
+back, keys are changed and the call-back key is turned by the steps of docs/several-machines.md, the database is
 migrated under the running code, Redis stops, and all nodes die at once. No answer and no acknowledged
 request is lost, every page gives crisis help, and whoever is signed in stays signed in.
 """
