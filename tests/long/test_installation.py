@@ -1,0 +1,166 @@
+"""One server is set up, upgraded, taken back and restored by the commands of the handbook, in order and as written.
+
+Only three values are put in: the names in the first box of the installation. Stand-ins take the place of certbot (a
+self-signed certificate), the editor, and systemctl.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from bs4 import BeautifulSoup
+
+from screening.config import ROOT
+from tests.support.certificates import self_signed
+from tests.support.handbook import AS_ROOT, DOCS, blocks, check_output
+from tests.support.processes import HANGING
+from tests.support.server import Server
+from tests.support.staff_client import totp
+
+NAME, ADMIN = "check.weir.test", "first@weir.test"
+
+NEEDS_NETWORK = ("apt-get install", "git clone")
+"""Words of the boxes that fetch packages from other machines."""
+
+
+START_PACKAGES = """
+version=$(pg_lsclusters --no-header | cut --delimiter=" " --fields=1)
+rm --recursive --force "/etc/postgresql/$version/main" "/var/lib/postgresql/$version/main"
+pg_createcluster "$version" main
+pg_ctlcluster "$version" main start
+systemctl start nginx redis-server
+"""
+"""What Debian's packages do when they are installed: a fresh database server, and their services."""
+
+RENEWAL = """
+certbot certonly --webroot --webroot-path /var/www/html --domain "$site" --deploy-hook "systemctl reload nginx"
+"""
+"""The renewal goes the way of the first certificate, now through the site's own file for nginx."""
+
+BACKUPS, NEW_PASSWORD, NEXT = "/var/lib/screening-backups", "a long way down the weir", "The next version"
+
+ALL, UNTIL_THE_LAST, THE_LAST = slice(None), slice(-1), slice(-1, None)
+
+
+class Repository:
+    """What a clinic clones: this checkout's files, in a repository of its own, to which versions can be added."""
+
+    def __init__(self, server: Server) -> None:
+        self.folder = server.share / "repository"
+        listed = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", at=ROOT)
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).exists():
+                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.folder / name)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("one version")
+
+    def git(self, *words: str, at: object = None) -> str:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@weir.test"]
+        done = subprocess.run(["git", *identity, *words], cwd=at or self.folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def commit(self, what: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", f"--message={what}")
+
+    def add_version(self) -> None:
+        """A next version, with other words on the start page and in the list of changes."""
+        page, changes = self.folder / "templates" / "screener" / "start.html", self.folder / "CHANGELOG.md"
+        page.write_text(page.read_text().replace("{% block main %}", f"{{% block main %}}<p>{NEXT}</p>"))
+        changes.write_text(f"{changes.read_text()}- {NEXT}.\n")
+        self.commit("the next version")
+
+
+@pytest.fixture
+def server(tmp_path) -> Iterator[Server]:
+    made = Server(tmp_path, NAME)
+    for file, name in zip(self_signed(made.share), ("fullchain.pem", "privkey.pem"), strict=True):
+        file.rename(made.share / name)
+    with made:
+        yield made
+
+
+def follow(server: Server, page: str, part: slice = ALL, **names: str) -> str:
+    """Run the boxes of a page for root in order, or a part of them; all that they printed."""
+    file, printed = DOCS / f"{page}.md", [""]
+    for block in [block for block in blocks(file) if block.fence in (AS_ROOT, "text")][part]:
+        text = block.text
+        for name, value in names.items():
+            text = re.sub(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
+        if block.fence == AS_ROOT:
+            if "flask doctor" in text:
+                wait_for_worker(server)
+            printed.append(server.run(text, network=any(words in text for words in NEEDS_NETWORK)))
+            if "apt-get install" in text:
+                server.run(START_PACKAGES)
+        elif block.fence == "text":
+            check_output(file, text, printed[-1])
+    return "".join(printed)
+
+
+def wait_for_worker(server: Server) -> None:
+    """Until a worker has begun, which the doctor asks for."""
+    begun = "sudo -u postgres psql -tA --command 'SELECT count(*) FROM worker_lease' screening"
+    deadline = time.monotonic() + HANGING
+    while server.attempt(begun).stdout.strip() in ("", "0"):
+        assert time.monotonic() < deadline, server.logs()
+
+
+def press(server: Server, page: str, address: str, **fields: str) -> str:
+    """Fill in and send the form of a staff page that goes to this address; the page that follows."""
+    form = BeautifulSoup(page, "html.parser").find("form", action=address)
+    assert form is not None, page
+    hidden = {str(field["name"]): str(field["value"]) for field in form.select("input[type=hidden]")}
+    return server.browse(address, **hidden, **fields)
+
+
+def sign_in(server: Server, temporary: str) -> str:
+    """The first sign-in: password, a new one, the app; then the accounts page."""
+    page = press(server, server.browse("/staff"), "/staff/sign-in", email=ADMIN, password=temporary)
+    page = press(server, page, "/staff/password", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    key = BeautifulSoup(page, "html.parser").find(class_="app-key")
+    assert key is not None, page
+    press(server, page, "/staff/set-up", code=totp(key.get_text().replace(" ", ""), time.time()))
+    return server.browse("/staff/accounts")
+
+
+def backups(server: Server) -> list[str]:
+    """Owner, mode and kind of name of the backups."""
+    listed = server.run(f"stat --format='%U %a %n' {BACKUPS} {BACKUPS}/*").splitlines()
+    return [re.sub(r"\d{4}-\d\d-\d\d", "DAY", line) for line in listed]
+
+
+def test_handbook_sets_up_upgrades_and_restores_a_server(server, report):
+    repository = Repository(server)
+    printed = follow(server, "install", site=NAME, admin=ADMIN, repository="/mnt/repository")
+    report("installed")
+    start = server.browse("/")
+    assert "Clinic by the Weir" in start and "tel:988" in start
+    given = re.search(r"Hand over this password:\n(\S+)\n", printed)
+    assert given is not None
+    assert ADMIN in sign_in(server, given[1])
+    assert backups(server) == [f"screening 700 {BACKUPS}", f"screening 600 {BACKUPS}/DAY.backup"]
+    server.run(RENEWAL)
+    assert server.run("find /srv/screening ! -user screening") == "", "all belongs to the site's user"
+    report("the first account signed in; a backup was made; the certificate was renewed")
+
+    repository.add_version()
+    assert "+- The next version." in follow(server, "upgrade", UNTIL_THE_LAST, site=NAME)
+    assert NEXT in server.browse("/") and ADMIN in server.browse("/staff/accounts")
+    report("upgraded")
+    follow(server, "upgrade", THE_LAST)
+    assert NEXT not in server.browse("/") and ADMIN in server.browse("/staff/accounts")
+    report("went back to the version before")
+
+    follow(server, "backup")
+    assert "Clinic by the Weir" in server.browse("/")
+    signed_out = server.browse("/staff/accounts")
+    assert "/staff/sign-in" in signed_out, "sessions are in no backup"
+    report("restored a backup")

@@ -1,0 +1,132 @@
+"""A server to set up: this machine seen through an overlay, in namespaces of its own, so that nothing done there lasts.
+
+Users, packages, configuration files and services are real; all that is written lies in memory and is gone with the
+last process. Only root can make one. No systemd runs there: ``server_stand_ins`` has a systemctl for it.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.processes import HANGING
+
+STAND_INS = Path(__file__).parent / "server_stand_ins"
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+SET_UP = """
+mount --make-rprivate /
+mount -t tmpfs -o size=8g tmpfs {work}
+mkdir {work}/changes {work}/work {work}/root
+mount -t overlay -o lowerdir=/,upperdir={work}/changes,workdir={work}/work overlay {work}/root
+cd {work}/root
+mount -t proc proc proc
+mount --rbind /dev dev
+for folder in dev/shm run srv; do mount -t tmpfs -o mode=755 tmpfs $folder; done
+for folder in dev/shm tmp; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
+mount --bind {share} mnt
+ip link set lo up
+trap '' CHLD
+exec chroot . sh -c 'echo ready; exec cat'
+"""
+"""Ends in the first process of the namespaces, which lives until its input ends. It ignores SIGCHLD, so that the kernel
+reaps orphans, and the others end with it."""
+
+PREPARE = """
+printf '127.0.0.1 localhost %s %s\\n' {name} "$(hostname)" >/etc/hosts
+printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+install /mnt/stand-ins/* /usr/local/sbin/
+git config --system safe.directory /mnt/repository/.git
+"""
+
+KEPT = r"""
+[ ! -e /root/shell ] || . /root/shell
+trap '{{ declare -p | grep -E "^declare -- [a-z]+=" || true; printf "cd %q\n" "$PWD"; }} >/root/shell' EXIT
+{script}
+"""
+"""A script between what the one before left in its variables, and where, and what it leaves."""
+
+
+class Server:
+    """The server, as long as the ``with`` block lasts. What lies in ``share`` is at /mnt there."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name, self.share, self._work = name, folder / "share", folder / "work"
+        self.share.mkdir(mode=0o755)
+        self._work.mkdir()
+        shutil.copytree(STAND_INS, self.share / "stand-ins")
+
+    def __enter__(self) -> Server:
+        assert os.geteuid() == 0, "only root can make namespaces and mount"
+        script = SET_UP.format(work=self._work, share=self.share)
+        spaces = ["--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child"]
+        self._first = subprocess.Popen(
+            ["unshare", *spaces, "sh", "-euc", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        try:
+            self._prepare()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def _prepare(self) -> None:
+        assert self._first.stdout is not None
+        assert self._first.stdout.readline() == b"ready\n", "this machine refuses namespaces or an overlay"
+        (child,) = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children").read_text().split()
+        self._enter = ["nsenter", f"--target={child}", "--mount", "--ipc", "--pid", "--root", "--wd"]
+        self.run(PREPARE.format(name=self.name))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        with self._first:  # closes its input, which ends it and all that runs there
+            pass
+
+    def attempt(self, script: str, network: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a script as root, after the ones before; with ``network`` it reaches others, but no service here."""
+        passed_on = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+        return subprocess.run(
+            [
+                *self._enter,
+                *([] if network else ["--net"]),
+                "bash",
+                "-euo",
+                "pipefail",
+                "-c",
+                KEPT.format(script=script),
+            ],
+            env=passed_on | {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=HANGING,
+        )
+
+    def run(self, script: str, network: bool = False) -> str:
+        """Run a script that must succeed; all that it printed."""
+        done = self.attempt(script, network)
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{self.logs()}"
+        return done.stdout
+
+    def logs(self) -> str:
+        """What the services printed."""
+        return self.attempt("tail -n 30 /var/log/systemctl-stand-in/*").stdout
+
+    def browse(self, path: str, *options: str, **fields: str) -> str:
+        """A page through nginx over https, with the cookies of the ones before; ``fields`` make it a form that is sent."""
+        words = ["curl", "--silent", "--show-error", "--fail", "--insecure", "--location", *options]
+        words += ["--cookie", "/root/cookies", "--cookie-jar", "/root/cookies"]
+        for name, value in fields.items():
+            words += ["--data-urlencode", f"{name}={value}"]
+        return self.run(shlex.join([*words, f"https://{self.name}{path}"]))
