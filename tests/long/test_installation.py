@@ -16,13 +16,13 @@ import pytest
 from bs4 import BeautifulSoup
 
 from screening.config import ROOT
-from tests.support.certificates import self_signed
+from tests.support.certificates import web_server_certificate
 from tests.support.handbook import AS_ROOT, DOCS, blocks, check_output
 from tests.support.processes import HANGING
 from tests.support.server import Server
 from tests.support.staff_client import totp
 
-NAME, ADMIN = "check.weir.test", "first@weir.test"
+NAME, ADMIN = "check.weir.test", "first@clinic.example.org"
 
 NEEDS_NETWORK = ("apt-get install", "git clone")
 """Words of the boxes that fetch packages from other machines."""
@@ -34,8 +34,11 @@ rm --recursive --force "/etc/postgresql/$version/main" "/var/lib/postgresql/$ver
 pg_createcluster "$version" main
 pg_ctlcluster "$version" main start
 systemctl start nginx redis-server
+install /mnt/fullchain.pem /usr/local/share/ca-certificates/stand-in.crt
+update-ca-certificates
 """
-"""What Debian's packages do when they are installed: a fresh database server, and their services."""
+"""What Debian's packages do when they are installed: a fresh database server, and their services. And curl trusts the
+certificate that the stand-in for certbot writes."""
 
 RENEWAL = """
 certbot certonly --webroot --webroot-path /var/www/html --domain "$site" --deploy-hook "systemctl reload nginx"
@@ -81,8 +84,7 @@ class Repository:
 @pytest.fixture
 def server(tmp_path) -> Iterator[Server]:
     made = Server(tmp_path, NAME)
-    for file, name in zip(self_signed(made.share), ("fullchain.pem", "privkey.pem"), strict=True):
-        file.rename(made.share / name)
+    web_server_certificate(NAME, made.share / "fullchain.pem", made.share / "privkey.pem")
     with made:
         yield made
 

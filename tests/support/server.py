@@ -41,7 +41,8 @@ PREPARE = """
 printf '127.0.0.1 localhost %s %s\\n' {name} "$(hostname)" >/etc/hosts
 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
-install /mnt/stand-ins/* /usr/local/sbin/
+install /mnt/stand-ins/certbot /mnt/stand-ins/editor /usr/local/sbin/
+install /mnt/stand-ins/systemctl.py /usr/local/sbin/systemctl
 git config --system safe.directory /mnt/repository/.git
 """
 
@@ -125,7 +126,7 @@ class Server:
 
     def browse(self, path: str, *options: str, **fields: str) -> str:
         """A page through nginx over https, with the cookies of the ones before; ``fields`` make it a form that is sent."""
-        words = ["curl", "--silent", "--show-error", "--fail", "--insecure", "--location", *options]
+        words = ["curl", "--silent", "--show-error", "--fail", "--location", *options]
         words += ["--cookie", "/root/cookies", "--cookie-jar", "/root/cookies"]
         for name, value in fields.items():
             words += ["--data-urlencode", f"{name}={value}"]

@@ -45,8 +45,12 @@ class Unit:
             fail(f"Unit {self.name} not found.")
         prefixes = [stem[: match.end()] for match in re.finditer("-", stem)]
         folders = [*(f"{prefix}.{self.kind}.d" for prefix in prefixes), *(f"{file}.d" for file in self.files)]
-        drop_ins = [each for name in (*folders, f"{self.name}.d") for folder in FOLDERS
-                    for each in sorted((folder / name).glob("*.conf"))]
+        drop_ins = [
+            each
+            for name in (*folders, f"{self.name}.d")
+            for folder in FOLDERS
+            for each in sorted((folder / name).glob("*.conf"))
+        ]
         self.sections: dict[str, Values] = {}
         for file in (found[0], *drop_ins):
             self.read(file)
@@ -95,12 +99,13 @@ class Unit:
         if self.one("ProtectSystem") == "strict":
             own = [environment[name] for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY") if name in environment]
             paths = [*self.words("ReadWritePaths"), *self.words("ReadWriteDirectories"), *own]
-            writable = [path for path in dict.fromkeys(os.path.realpath(path) for path in paths) if os.path.exists(path)]
+            writable = [str(path.resolve()) for path in map(Path, dict.fromkeys(paths)) if path.exists()]
             steps += [f"mount --bind {path} {path}" for path in writable]
             mounts = [each.split()[1] for each in Path("/proc/self/mounts").read_text().splitlines()]
-            spared = tuple(writable) + ("/dev", "/proc", "/sys", "/tmp")
-            steps += [f"mount -o remount,bind,ro {each}" for each in dict.fromkeys(mounts) if not each.startswith(spared)]
-        for path in (path for path in self.words("ReadOnlyPaths") if os.path.exists(path)):
+            spared = (*writable, "/dev", "/proc", "/sys", "/tmp")  # noqa: S108
+            closed = [each for each in dict.fromkeys(mounts) if not each.startswith(spared)]
+            steps += [f"mount -o remount,bind,ro {each}" for each in closed]
+        for path in (path for path in self.words("ReadOnlyPaths") if Path(path).exists()):
             steps += [f"mount --bind {path} {path}", f"mount -o remount,bind,ro {path}"]
         if self.one("PrivateTmp") == "true":
             steps += ["mount -t tmpfs -o mode=1777 tmpfs /tmp"]
