@@ -45,6 +45,9 @@ certbot certonly --webroot --webroot-path /var/www/html --domain "$site" --deplo
 """
 """The renewal goes the way of the first certificate, now through the site's own file for nginx."""
 
+CONTROL = "[Service]\\nType=oneshot\\nExecStart=/usr/bin/touch %s\\n"
+"""A service of the site that writes a file: it shows that the stand-in for systemctl applies the drop-in."""
+
 BACKUPS, NEW_PASSWORD, NEXT = "/var/lib/screening-backups", "a long way down the weir", "The next version"
 
 ALL, UNTIL_THE_LAST, THE_LAST = slice(None), slice(-1), slice(-1, None)
@@ -151,6 +154,10 @@ def test_handbook_sets_up_upgrades_and_restores_a_server(server, report):
     assert backups(server) == [f"screening 700 {BACKUPS}", f"screening 600 {BACKUPS}/DAY.backup"]
     server.run(RENEWAL)
     assert server.run("find /srv/screening ! -user screening") == "", "all belongs to the site's user"
+    assert "dubious ownership" in server.attempt("git -C /srv/screening pull").stdout, "git refuses root"
+    for place, allowed in (("/srv/screening/instance/written", True), ("/srv/screening/written", False)):
+        server.run(f"printf '{CONTROL}' {place} >/etc/systemd/system/screening-control.service")
+        assert (server.attempt("systemctl start screening-control").returncode == 0) == allowed, place
     report("the first account signed in; a backup was made; the certificate was renewed")
 
     repository.add_version()

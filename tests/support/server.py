@@ -124,10 +124,14 @@ class Server:
         """What the services printed."""
         return self.attempt("tail -n 30 /var/log/systemctl-stand-in/*").stdout
 
-    def browse(self, path: str, *options: str, **fields: str) -> str:
-        """A page through nginx over https, with the cookies of the ones before; ``fields`` make it a form that is sent."""
-        words = ["curl", "--silent", "--show-error", "--fail", "--location", *options]
+    def browse(self, path: str, **fields: str) -> str:
+        """A page through nginx over https, with the cookies of the ones before; ``fields`` make it a form that is sent.
+
+        A page is asked for again while no node answers.
+        """
+        words = ["curl", "--silent", "--show-error", "--fail", "--location"]
         words += ["--cookie", "/root/cookies", "--cookie-jar", "/root/cookies"]
+        words += [] if fields else ["--retry", "60", "--retry-delay", "1"]
         for name, value in fields.items():
             words += ["--data-urlencode", f"{name}={value}"]
         return self.run(shlex.join([*words, f"https://{self.name}{path}"]))
