@@ -1,7 +1,7 @@
-"""One server is set up, upgraded, taken back and restored by the commands of the handbook, in order and as written.
+"""One server is installed, upgraded, reverted and restored by the commands of the handbook, in order and as written.
 
-Only three values are put in: the names in the first box of the installation. Stand-ins take the place of certbot (a
-self-signed certificate), the editor, and systemctl.
+Only the names in the first box of a page are replaced. There are stand-ins for certbot (it writes a self-signed
+certificate), the editor and systemctl.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from tests.support.staff_client import totp
 NAME, ADMIN = "check.weir.test", "first@clinic.example.org"
 
 NEEDS_NETWORK = ("apt-get install", "git clone")
-"""Words of the boxes that fetch packages from other machines."""
-
+"""Commands in the boxes that fetch packages from other machines."""
 
 START_PACKAGES = """
 version=$(pg_lsclusters --no-header | cut --delimiter=" " --fields=1)
@@ -37,16 +36,16 @@ systemctl start nginx redis-server
 install /mnt/fullchain.pem /usr/local/share/ca-certificates/stand-in.crt
 update-ca-certificates
 """
-"""What Debian's packages do when they are installed: a fresh database server, and their services. And curl trusts the
-certificate that the stand-in for certbot writes."""
+"""Debian's packages do this when they are installed: create a database server, start the services. The last two lines
+make curl trust the certificate of the certbot stand-in."""
 
 RENEWAL = """
 certbot certonly --webroot --webroot-path /var/www/html --domain "$site" --deploy-hook "systemctl reload nginx"
 """
-"""The renewal goes the way of the first certificate, now through the site's own file for nginx."""
+"""The same challenge as for the first certificate, now served by the site's own nginx configuration."""
 
 CONTROL = "[Service]\\nType=oneshot\\nExecStart=/usr/bin/touch %s\\n"
-"""A service of the site that writes a file: it shows that the stand-in for systemctl applies the drop-in."""
+"""A unit that writes a file, to check that the systemctl stand-in applies the drop-in."""
 
 BACKUPS, NEW_PASSWORD, NEXT = "/var/lib/screening-backups", "a long way down the weir", "The next version"
 
@@ -54,7 +53,7 @@ ALL, UNTIL_THE_LAST, THE_LAST = slice(None), slice(-1), slice(-1, None)
 
 
 class Repository:
-    """What a clinic clones: this checkout's files, in a repository of its own, to which versions can be added."""
+    """The repository that is cloned on the server: the files of this checkout in one commit."""
 
     def __init__(self, server: Server) -> None:
         self.folder = server.share / "repository"
@@ -77,7 +76,7 @@ class Repository:
         self.git("commit", "--quiet", f"--message={what}")
 
     def add_version(self) -> None:
-        """A next version, with other words on the start page and in the list of changes."""
+        """Commit a version with another text on the start page and in the change log."""
         page, changes = self.folder / "templates" / "screener" / "start.html", self.folder / "CHANGELOG.md"
         page.write_text(page.read_text().replace("{% block main %}", f"{{% block main %}}<p>{NEXT}</p>"))
         changes.write_text(f"{changes.read_text()}- {NEXT}.\n")
@@ -93,7 +92,7 @@ def server(tmp_path) -> Iterator[Server]:
 
 
 def follow(server: Server, page: str, part: slice = ALL, **names: str) -> str:
-    """Run the boxes of a page for root in order, or a part of them; all that they printed."""
+    """Run the root boxes of a page in order, or a part of them; return their output."""
     file, printed = DOCS / f"{page}.md", [""]
     for block in [block for block in blocks(file) if block.fence in (AS_ROOT, "text")][part]:
         text = block.text
@@ -111,15 +110,15 @@ def follow(server: Server, page: str, part: slice = ALL, **names: str) -> str:
 
 
 def wait_for_worker(server: Server) -> None:
-    """Until a worker has begun, which the doctor asks for."""
-    begun = "sudo -u postgres psql -tA --command 'SELECT count(*) FROM worker_lease' screening"
+    """Wait until a worker has taken its lease, which the doctor checks."""
+    leases = "sudo -u postgres psql -tA --command 'SELECT count(*) FROM worker_lease' screening"
     deadline = time.monotonic() + HANGING
-    while server.attempt(begun).stdout.strip() in ("", "0"):
+    while server.attempt(leases).stdout.strip() in ("", "0"):
         assert time.monotonic() < deadline, server.logs()
 
 
-def press(server: Server, page: str, address: str, **fields: str) -> str:
-    """Fill in and send the form of a staff page that goes to this address; the page that follows."""
+def submit(server: Server, page: str, address: str, **fields: str) -> str:
+    """Submit the form of a staff page with this action; return the next page."""
     form = BeautifulSoup(page, "html.parser").find("form", action=address)
     assert form is not None, page
     hidden = {str(field["name"]): str(field["value"]) for field in form.select("input[type=hidden]")}
@@ -127,33 +126,33 @@ def press(server: Server, page: str, address: str, **fields: str) -> str:
 
 
 def sign_in(server: Server, temporary: str) -> str:
-    """The first sign-in: password, a new one, the app; then the accounts page."""
-    page = press(server, server.browse("/staff"), "/staff/sign-in", email=ADMIN, password=temporary)
-    page = press(server, page, "/staff/password", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    """Sign in for the first time: password, new password, app. Return the accounts page."""
+    page = submit(server, server.browse("/staff"), "/staff/sign-in", email=ADMIN, password=temporary)
+    page = submit(server, page, "/staff/password", password=NEW_PASSWORD, again=NEW_PASSWORD)
     key = BeautifulSoup(page, "html.parser").find(class_="app-key")
     assert key is not None, page
-    press(server, page, "/staff/set-up", code=totp(key.get_text().replace(" ", ""), time.time()))
+    submit(server, page, "/staff/set-up", code=totp(key.get_text().replace(" ", ""), time.time()))
     return server.browse("/staff/accounts")
 
 
 def backups(server: Server) -> list[str]:
-    """Owner, mode and kind of name of the backups."""
+    """Owner, mode and name of the backup folder and its files, with DAY for the date."""
     listed = server.run(f"stat --format='%U %a %n' {BACKUPS} {BACKUPS}/*").splitlines()
     return [re.sub(r"\d{4}-\d\d-\d\d", "DAY", line) for line in listed]
 
 
-def test_handbook_sets_up_upgrades_and_restores_a_server(server, report):
+def test_handbook_installs_upgrades_and_restores_a_server(server, report):
     repository = Repository(server)
     printed = follow(server, "install", site=NAME, admin=ADMIN, repository="/mnt/repository")
     report("installed")
     start = server.browse("/")
     assert "Clinic by the Weir" in start and "tel:988" in start
-    given = re.search(r"Hand over this password:\n(\S+)\n", printed)
-    assert given is not None
-    assert ADMIN in sign_in(server, given[1])
+    password = re.search(r"Hand over this password:\n(\S+)\n", printed)
+    assert password is not None
+    assert ADMIN in sign_in(server, password[1])
     assert backups(server) == [f"screening 700 {BACKUPS}", f"screening 600 {BACKUPS}/DAY.backup"]
     server.run(RENEWAL)
-    assert server.run("find /srv/screening ! -user screening") == "", "all belongs to the site's user"
+    assert server.run("find /srv/screening ! -user screening") == "", "everything belongs to the site's user"
     assert "dubious ownership" in server.attempt("git -C /srv/screening pull").stdout, "git refuses root"
     for place, allowed in (("/srv/screening/instance/written", True), ("/srv/screening/written", False)):
         server.run(f"printf '{CONTROL}' {place} >/etc/systemd/system/screening-control.service")
@@ -166,10 +165,10 @@ def test_handbook_sets_up_upgrades_and_restores_a_server(server, report):
     report("upgraded")
     follow(server, "upgrade", THE_LAST)
     assert NEXT not in server.browse("/") and ADMIN in server.browse("/staff/accounts")
-    report("went back to the version before")
+    report("reverted")
 
     follow(server, "backup")
     assert "Clinic by the Weir" in server.browse("/")
     signed_out = server.browse("/staff/accounts")
     assert "/staff/sign-in" in signed_out, "sessions are in no backup"
-    report("restored a backup")
+    report("restored")

@@ -1,7 +1,7 @@
-"""A server to set up: this machine seen through an overlay, in namespaces of its own, so that nothing done there lasts.
+"""A server to set up: an overlay over this machine's root file system, in namespaces of its own.
 
-Users, packages, configuration files and services are real; all that is written lies in memory and is gone with the
-last process. Only root can make one. No systemd runs there: ``server_stand_ins`` has a systemctl for it.
+Users, packages, configuration files and services are real. Everything written is in memory and disappears with the last
+process, so nothing on the machine changes. It needs root. No systemd runs there; ``server_stand_ins`` has a systemctl.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ mount --rbind /dev dev
 for folder in dev/shm run srv; do mount -t tmpfs -o mode=755 tmpfs $folder; done
 for folder in dev/shm tmp; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
 mount --bind {share} mnt
+cp --dereference --remove-destination /etc/resolv.conf etc/resolv.conf
 ip link set lo up
 trap '' CHLD
 exec chroot . sh -c 'echo ready; exec cat'
 """
-"""Ends in the first process of the namespaces, which lives until its input ends. It ignores SIGCHLD, so that the kernel
-reaps orphans, and the others end with it."""
+"""Its last line is the first process of the namespaces: it lives until its input is closed, and all others end with it.
+It ignores SIGCHLD, so that the kernel reaps orphans."""
 
 PREPARE = """
 printf '127.0.0.1 localhost %s %s\\n' {name} "$(hostname)" >/etc/hosts
@@ -46,16 +47,16 @@ install /mnt/stand-ins/systemctl.py /usr/local/sbin/systemctl
 git config --system safe.directory /mnt/repository/.git
 """
 
-KEPT = r"""
+IN_ONE_SHELL = r"""
 [ ! -e /root/shell ] || . /root/shell
 trap '{{ declare -p | grep -E "^declare -- [a-z]+=" || true; printf "cd %q\n" "$PWD"; }} >/root/shell' EXIT
 {script}
 """
-"""A script between what the one before left in its variables, and where, and what it leaves."""
+"""Runs a script with the variables and in the folder of the script before, and saves its own for the next."""
 
 
 class Server:
-    """The server, as long as the ``with`` block lasts. What lies in ``share`` is at /mnt there."""
+    """The server, for the time of the ``with`` block. Its folder /mnt is ``share``."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name, self.share, self._work = name, folder / "share", folder / "work"
@@ -94,19 +95,11 @@ class Server:
             pass
 
     def attempt(self, script: str, network: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a script as root, after the ones before; with ``network`` it reaches others, but no service here."""
-        passed_on = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+        """Run a script as root. With ``network`` it reaches other machines, but no service of the server."""
+        net = [] if network else ["--net"]
         return subprocess.run(
-            [
-                *self._enter,
-                *([] if network else ["--net"]),
-                "bash",
-                "-euo",
-                "pipefail",
-                "-c",
-                KEPT.format(script=script),
-            ],
-            env=passed_on | {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
+            [*self._enter, *net, "bash", "-euo", "pipefail", "-c", IN_ONE_SHELL.format(script=script)],
+            env={"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -115,19 +108,19 @@ class Server:
         )
 
     def run(self, script: str, network: bool = False) -> str:
-        """Run a script that must succeed; all that it printed."""
+        """Run a script that must succeed; return its output."""
         done = self.attempt(script, network)
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{self.logs()}"
         return done.stdout
 
     def logs(self) -> str:
-        """What the services printed."""
+        """The last lines of each service's output."""
         return self.attempt("tail -n 30 /var/log/systemctl-stand-in/*").stdout
 
     def browse(self, path: str, **fields: str) -> str:
-        """A page through nginx over https, with the cookies of the ones before; ``fields`` make it a form that is sent.
+        """Fetch a page through nginx over https, with the cookies of earlier ones, or send a form with these fields.
 
-        A page is asked for again while no node answers.
+        A page is fetched again while no node answers.
         """
         words = ["curl", "--silent", "--show-error", "--fail", "--location"]
         words += ["--cookie", "/root/cookies", "--cookie-jar", "/root/cookies"]

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """A stand-in for systemctl where no systemd runs: reads unit files and starts their commands as their user.
 
-It follows what a service can notice: drop-ins, User, Environment, WorkingDirectory, UMask, the state and runtime
-folders, ProtectSystem=strict with its writable and read-only paths, PrivateTmp, Type (simple, notify, forking, oneshot).
-Timers are only checked and recorded. A verb or type that it does not know fails.
+It applies drop-ins, User, Environment, WorkingDirectory, UMask, state and runtime folders, ProtectSystem=strict with its
+writable and read-only paths, PrivateTmp, and the types simple, notify, forking and oneshot. Of a timer it checks the unit
+and its service. It fails on a verb, option or type that it does not know.
 """
 
 from __future__ import annotations
