@@ -104,7 +104,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=HANGING,
+            timeout=HANGING * 6 if network else HANGING,
         )
 
     def run(self, script: str, network: bool = False) -> str:
