@@ -1,7 +1,7 @@
 """Three nodes behind the shipped nginx, with PostgreSQL and Redis, under faults and maintenance.
 
 Visitors walk, patients send call-back requests and staff work all the time. Meanwhile a node is killed and restarted,
-keys are replaced and the call-back key is rotated by the steps of deploy/README.md, the database is migrated under the
+keys are replaced and the call-back key is rotated by the steps of docs/several-machines.md, the database is migrated under the
 running code, Redis stops, and all nodes are killed at once. No answer and no acknowledged request is lost, every page
 gives crisis help, and every session stays signed in.
 """

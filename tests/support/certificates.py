@@ -25,12 +25,22 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
 
 def mail_server_certificate(file: Path) -> Path:
     """Write a certificate for 127.0.0.1 that a client can be configured to trust, and its key, to one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = _named("mail", key).add_extension(loopback, critical=False)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(PEM) + _private(key))
+    file.write_bytes(b"".join(_trustworthy(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))))
     return file
+
+
+def web_server_certificate(name: str, file: Path, key_file: Path) -> None:
+    """A certificate for a host name that a client can be given to trust, and its key, as two PEM files."""
+    certificate, key = _trustworthy(x509.DNSName(name))
+    file.write_bytes(certificate)
+    key_file.write_bytes(key)
+
+
+def _trustworthy(holder: x509.GeneralName) -> tuple[bytes, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _named("a server", key).add_extension(x509.SubjectAlternativeName([holder]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(PEM), _private(key)
 
 
 def _named(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:

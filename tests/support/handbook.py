@@ -19,8 +19,11 @@ from tests.support.staff_client import Team
 DOCS = ROOT / "docs"
 PAGES = sorted(file for file in DOCS.glob("*.md") if file.name != "README.md")
 
-BARE_CHECKOUT_PAGES = ("install",)
-"""Pages that start from a bare checkout; the others start where a site is set up."""
+AS_ROOT = "sh as-root"
+"""The fence of commands for root on the server."""
+
+SERVER_PAGES = [DOCS / f"{name}.md" for name in ("install", "upgrade", "backup")]
+"""The pages of such commands, in the order in which they are run on one server (tests/long/test_installation.py)."""
 
 COPIED_PATHS = ("screening", "templates", "static/dist", "wsgi.py")
 
@@ -49,6 +52,13 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def check_output(page: Path, expected: str, printed: str) -> None:
+    """Fail unless each expected line is in the output; … stands for any text."""
+    for line in expected.splitlines():
+        pattern = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
+        assert re.search(pattern, printed), f"{page.name}: {line!r} is not in {printed!r}"
+
+
 def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
     """Return the page as a shell script that writes each block's output to a file, and the output the page expects."""
     lines, expected, number = ["set -euo pipefail"], [], -1
@@ -56,8 +66,8 @@ def script_of(page: Path, folder: Path) -> tuple[str, list[tuple[int, str]]]:
         if block.fence == "sh":
             number += 1
             lines += ["{", block.text, f"}} >{folder}/{number} 2>&1"]
-        elif block.fence == "text":
-            assert before is not None and before.fence == "sh", f"{page.name}: expected output must follow its commands"
+        elif block.fence == "text" and before is not None and before.fence != AS_ROOT:
+            assert before.fence == "sh", f"{page.name}: expected output must follow its commands"
             expected.append((number, block.text))
     return "\n".join(lines), expected
 
@@ -71,8 +81,7 @@ class Checkout:
 
     def run(self, page: Path) -> None:
         """Run every command of a page in order; fail if one fails or its output lacks what the page shows."""
-        if page.stem not in BARE_CHECKOUT_PAGES:
-            self.set_up()
+        self.set_up()
         outputs = self.folder.parent / "outputs"
         outputs.mkdir()
         script, expected = script_of(page, outputs)
@@ -89,9 +98,7 @@ class Checkout:
         assert done.returncode == 0, f"{page.name}, box {max(printed, default=0) + 1}: {last}{done.stderr}"
         assert "Traceback" not in "".join(printed.values())
         for number, text in expected:
-            for line in text.splitlines():
-                wanted = r"\s+".join(re.escape(word).replace("…", ".*") for word in line.split())
-                assert re.search(wanted, printed[number]), f"{page.name}: {line!r} is not in {printed[number]!r}"
+            check_output(page, text, printed[number])
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class Nginx:
         site_folder = folder / "screening"
         (site_folder / "away.html").write_text(printed("error-page"), encoding="utf-8")
         (site_folder / "headers.conf").write_text(printed("headers"), encoding="utf-8")
-        for made, name in zip(self_signed(site_folder), ("tls.crt", "tls.key"), strict=True):
+        for made, name in zip(self_signed(site_folder), ("fullchain.pem", "privkey.pem"), strict=True):
             made.rename(site_folder / name)
         modules = sorted(Path("/etc/nginx/modules-enabled").glob("*brotli-static.conf"))
         if modules:
@@ -92,11 +92,11 @@ class Nginx:
             "listen [::]:443 ": f"listen unix:{self.folder}/tls.socket ",
             "listen 80;": f"listen 127.0.0.1:{self.open_port};",
             "listen [::]:80;": f"listen unix:{self.folder}/open.socket;",
+            "/etc/letsencrypt/live/check.clinic.example/": f"{self.folder}/screening/",
             "check.clinic.example": "localhost",
-            "/etc/nginx/screening/": f"{self.folder}/screening/",
             "/etc/nginx/screening;": f"{self.folder}/screening;",
             "/srv/screening/": f"{ROOT}/",
-            "/var/www/acme": f"{self.folder}/acme",
+            "/var/www/html": f"{self.folder}/acme",
         }.items():
             assert shipped in text, f"{shipped} is not in the shipped file"
             text = text.replace(shipped, replacement)
