@@ -189,7 +189,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request,
     before = house.back_up("before")
     of_zoe, of_yan = (kept_of(house.site, house.keys, name) for name in (ZOE, YAN))
     assert in_bytes(before, of_zoe) and in_bytes(before, of_yan)
-    then = tmp_path / "keys of then"  # what the README says to keep nowhere: the control
+    then = tmp_path / "keys of then"  # what docs/keys.md says to keep nowhere: the control
     shutil.copytree(house.keys, then)
 
     visitors[ZOE].send(visitors[ZOE].get("/consultation/status"), "/consultation/status/withdraw")
@@ -202,7 +202,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(kind, tmp_path, request,
     after = house.back_up("between")
     names, *_ = looked_at(house.restore(before), house.keys)
     report(f"{kind}: while the turn waits, the old backup still opens: {len(names)} of {PATIENTS} names")
-    assert len(names) == PATIENTS, "within the week this is so, and the README says it"
+    assert len(names) == PATIENTS, "within the week this is so, and docs/retention.md says it"
     for _ in range(0, EMPTY_KEY_SECONDS, HOUR_SECONDS):
         clock.forward(HOUR_SECONDS)
         with house.site.extensions["staff"].app_context():
