@@ -1,4 +1,4 @@
-"""The handbook: code blocks are of known kinds, links have targets, and the commands of one page run.
+"""The handbook's pages: known kinds of commands, links and paths that exist, and the commands of one page, run.
 
 The long tests run every page.
 """
@@ -19,6 +19,10 @@ ELSEWHERE = "sh on-the-server"
 """The fence of commands that need another machine, or a running server that is set up otherwise: no test runs them."""
 
 FENCES = ("sh", "text", "toml", AS_ROOT, ELSEWHERE)
+
+MAX_README_LINES = 129
+
+TOP_PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
 
 ALLOWED_ELSEWHERE = {
     *("cd", "deploy/nginx/around", "git", "make", "podman", "rsync", "scp", "ssh", "sudo", "systemctl")
@@ -68,9 +72,18 @@ def anchors(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize(
-    "file", [ROOT / "README.md", ROOT / "SECURITY.md", DOCS / "README.md", *PAGES], ids=lambda file: file.name
-)
+def test_readme_is_a_short_front_page():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize("file", [*TOP_PAGES, DOCS / "README.md", *PAGES], ids=lambda file: file.name)
+def test_every_named_path_exists(file):
+    """Paths in backticks below a folder of the repository; ``…`` and ``*`` are patterns, not paths."""
+    named = re.findall(r"`((?:screening|templates|tests|static|docs)/[\w/.-]*)`", file.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("file", [*TOP_PAGES, DOCS / "README.md", *PAGES], ids=lambda file: file.name)
 def test_every_relative_link_has_a_target(file):
     for link in re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8")):
         if not link.startswith("https://"):

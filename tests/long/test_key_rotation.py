@@ -191,7 +191,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(
     before = clinic.back_up("before")
     zoe_values, yan_values = (stored_values(clinic.site, clinic.keys, name) for name in (ZOE, YAN))
     assert file_contains(before, zoe_values) and file_contains(before, yan_values)
-    old_keys = tmp_path / "keys of then"  # never to be archived, says the README: the control
+    old_keys = tmp_path / "keys of then"  # never to be archived, says docs/keys.md: the control
     shutil.copytree(clinic.keys, old_keys)
 
     visitors[ZOE].send(visitors[ZOE].get("/consultation/status"), "/consultation/status/withdraw")

@@ -11,7 +11,7 @@ from screening.config import ROOT
 from tests.support.browser import ARGUMENTS, CHROMIUM, BrowserVisitor
 from tests.support.live_server import LiveServer
 
-PICTURES = ROOT / "docs" / "pictures"
+PICTURES = ROOT / "docs" / "screenshots"
 PHONE = {"width": 360, "height": 780}
 DESK = {"width": 1280, "height": 900}
 
