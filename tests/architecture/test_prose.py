@@ -17,7 +17,6 @@ GETTEXT = {"_", "gettext", "lazy_gettext", "ngettext", "lazy_ngettext", "pgettex
 # Texts for visitors that are not translated by gettext.
 VISITOR_TEXTS = ("Nobody at the clinic watches your answers live.", "nobody answers its phone.")
 MODULES = {str(file.relative_to(ROOT)) for file in (ROOT / "screening").rglob("*.py")}
-MODULES -= set((ROOT / "tests/architecture/prose_to_rewrite.txt").read_text().split())  # delete with that file
 
 
 def translated(tree: ast.AST) -> set[ast.AST]:
