@@ -6,7 +6,7 @@ from screening import current
 from screening.cli.base import Group
 from screening.config import SettingsError
 
-nginx = Group("nginx", help="Print files that a reverse proxy in front of the nodes needs; see deploy/README.md.")
+nginx = Group("nginx", help="Print files that a reverse proxy in front of the nodes needs; see docs/install.md.")
 
 
 @nginx.command("error-page")
