@@ -85,6 +85,7 @@ clean:
 .venv/run.done: requirements.txt
 	@PYTHON=$(PYTHON) tests/support/system.sh python
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing packages into .venv; this takes about a minute"
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 

@@ -334,7 +334,7 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     manifest = json.loads(release.manifest)
     assert all(manifest[sentence] in text for sentence in ("rows_are", "self_selected", "limits"))
     assert "at least 14 rows (asked: 11)" in text and "In 12 of 300 rows" in text and "$" not in text
-    assert "7 of 300 rows have a pattern of answers that no other row here has" in text
+    assert "7 of 300 rows have a pattern of answers that no other row has" in text
     assert all(f"`{name}`" in text for name in found if name != "README.md")
     assert "not a validated instrument" in text and "Do not pool releases" in text
 

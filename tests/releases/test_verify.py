@@ -352,7 +352,7 @@ MANIFEST_LEAKS = {
     "a penalty as text": (changed("ncp", "0.1"), "manifest ncp: not a valid value"),
     "a key left out": ({k: v for k, v in MANIFEST.items() if k != "limits"}, "manifest limits: is missing"),
     "another writing": (json.dumps(MANIFEST).encode(), "manifest: not formatted as specified"),
-    "a key twice": (plain.manifest_bytes(MANIFEST).replace(b"{", b'{\n "rows": 7,', 1), "manifest: not written as"),
+    "a key twice": (plain.manifest_bytes(MANIFEST).replace(b"{", b'{\n "rows": 7,', 1), "manifest: not formatted as"),
     "no JSON": (b"{", "cannot be read: the manifest is not JSON"),
     "a list": (b"[]", "cannot be read: the manifest is not a JSON object"),
     "a well without bottom": (b"[" * 100_000, "cannot be read: the manifest is not JSON"),
