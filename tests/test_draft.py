@@ -202,3 +202,16 @@ def test_expired_review_form_shows_the_lost_answers_notice(visitor, clock):
     clock.forward(IDLE_SECONDS + 1)
     page = visitor.send(page, "/check/review", consent="no")
     assert page.address == "/check/sadness" and LOST_NOTICE in page.words
+
+
+def test_fullest_draft_has_the_size_of_an_empty_one(visitor, request_call):
+    visitor.get("/check/sadness")
+    empty = len(visitor.client.get_cookie("draft").value)
+    visitor.walk(stress=("work", "money", "family", "health", "sleep", "expectations", "running_late"), pain="3")
+    visitor.agree()
+    request_call(visitor, say="🙂" * 80)
+    visitor.send(visitor.get("/consultation/status"), "/consultation/status/forget")
+    request_call(visitor, say="🙂" * 80)
+    visitor.send(visitor.get("/check/stress"), "/check/stress", stress=["none", "work", "money", "family"])
+    assert visitor.get("/check/stress").title.startswith("Error: ")
+    assert len(visitor.client.get_cookie("draft").value) == empty
