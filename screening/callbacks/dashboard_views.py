@@ -23,7 +23,7 @@ SECTIONS = {
     "mine": lazy_gettext("Later, and with me"),
 }
 
-ALL_OF = {"first": {}, "overdue": {"tab": "overdue"}, "today": {}, "mine": {"whose": "me"}}
+ALL_OF = {"first": {}, "overdue": {"tab": "overdue"}, "today": {}, "mine": {"owner": "me"}}
 """Query of the queue page that lists the whole section."""
 
 NOTHING = lazy_gettext("Nothing else waits for you.")

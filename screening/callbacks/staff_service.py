@@ -41,11 +41,11 @@ CALL_ACTIONS = ("request.attempted", "request.reached", "request.closed")
 
 @dataclass(frozen=True)
 class Filter:
-    """The queue's filter: a tab, a language (empty: any), and ``whose``: ``me``, ``nobody`` (unclaimed), or empty."""
+    """The queue's filter: a tab, a language (empty: any), and the owner: ``me``, ``unclaimed``, or empty (any)."""
 
     tab: str = WAITING
     language: str = ""
-    whose: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,8 @@ def _conditions(wanted: Filter, me: str, now: int) -> list[ColumnElement[bool]]:
         conditions.append(CallbackRequest.due_at < now)
     if wanted.language:
         conditions.append(CallbackRequest.language == wanted.language)
-    if wanted.whose:
-        conditions.append(CallbackRequest.owner == me if wanted.whose == "me" else CallbackRequest.owner.is_(None))
+    if wanted.owner:
+        conditions.append(CallbackRequest.owner == me if wanted.owner == "me" else CallbackRequest.owner.is_(None))
     return conditions
 
 

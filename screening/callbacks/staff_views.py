@@ -42,7 +42,7 @@ def queue() -> str:
     wanted = Filter(
         tab=request.args.get("tab") if request.args.get("tab") in TABS else "waiting",  # type: ignore[arg-type]
         language=_one_of(request.args.get("language"), [code for code, _ in locale.locale_names()]),
-        whose=_one_of(request.args.get("whose"), ["me", "nobody"]),
+        owner=_one_of(request.args.get("owner"), ["me", "unclaimed"]),
     )
     me, now = current_account().id, current.now()
     db.session.add(audit.event("requests.listed", now, me, tab=wanted.tab))

@@ -203,13 +203,13 @@ class TestOrder:
         press(ann, open_request(ann, "English One"), "claim")
         found = {
             query: names_in(ann.get(f"/staff/callbacks?{query}"))
-            for query in ("language=es", "whose=me", "whose=nobody", "language=en&whose=nobody")
+            for query in ("language=es", "owner=me", "owner=unclaimed", "language=en&owner=unclaimed")
         }
         assert found == {
             "language=es": ["Spanish One"],
-            "whose=me": ["English One"],
-            "whose=nobody": ["Spanish One"],
-            "language=en&whose=nobody": [],
+            "owner=me": ["English One"],
+            "owner=unclaimed": ["Spanish One"],
+            "language=en&owner=unclaimed": [],
         }
 
     @pytest.mark.each_database
@@ -239,7 +239,7 @@ class TestOrder:
     def test_queue_queries_use_indexes_without_table_scans(self, team, ann):
         """No plan scans a whole table: page size and the cap of a count limit the rows that are read."""
         fill(team, 300)
-        queries = ("", "?tab=overdue", "?tab=closed", "?whose=me", "?language=es", "?tab=withdrawn")
+        queries = ("", "?tab=overdue", "?tab=closed", "?owner=me", "?language=es", "?tab=withdrawn")
 
         def open_tabs():
             for query in queries:

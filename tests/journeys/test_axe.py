@@ -152,7 +152,7 @@ def callback_pages(visitor, lang: str):
     yield "today"
     visitor.follow("a[accesskey=n]")
     yield "request"
-    visitor.open("/staff/callbacks?whose=me")
+    visitor.open("/staff/callbacks?owner=me")
     visitor.follow(".app-queue__name a >> nth=0")
     visitor.follow("main button[name=outcome] >> nth=1")
     assert visitor.page.evaluate("document.activeElement.id") == "notice"

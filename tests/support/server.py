@@ -48,8 +48,8 @@ git config --system safe.directory /mnt/repository/.git
 """
 
 IN_ONE_SHELL = r"""
-[ ! -e /root/shell ] || . /root/shell
-trap '{{ declare -p | grep -E "^declare -- [a-z]+=" || true; printf "cd %q\n" "$PWD"; }} >/root/shell' EXIT
+[ ! -e /var/lib/test-shell ] || . /var/lib/test-shell
+trap '{{ declare -p | grep -E "^declare -- [a-z]+=" || true; printf "cd %q\n" "$PWD"; }} >/var/lib/test-shell' EXIT
 {script}
 """
 """Runs a script with the variables and in the folder of the script before, and saves its own for the next."""
@@ -123,7 +123,7 @@ class Server:
         A page is fetched again while no node answers.
         """
         words = ["curl", "--silent", "--show-error", "--fail", "--location"]
-        words += ["--cookie", "/root/cookies", "--cookie-jar", "/root/cookies"]
+        words += ["--cookie", "/var/lib/test-cookies", "--cookie-jar", "/var/lib/test-cookies"]
         words += [] if fields else ["--retry", "60", "--retry-delay", "1"]
         for name, value in fields.items():
             words += ["--data-urlencode", f"{name}={value}"]

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import select
 import shlex
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 FOLDERS = (Path("/etc/systemd/system"), Path("/lib/systemd/system"))
@@ -175,12 +175,20 @@ class Unit:
         if self.kind == "service":
             for process in self.processes():
                 os.kill(process, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_SECONDS
-            while self.processes():
-                if time.monotonic() > deadline:
-                    fail(f"{self.name} does not end")
-                time.sleep(0.05)
+            while running := self.processes():
+                self.wait_for_end(running[0])
             self.group_file.unlink(missing_ok=True)
+
+    def wait_for_end(self, process: int) -> None:
+        """Return once a process has ended; fail after STOP_SECONDS."""
+        try:
+            handle = os.pidfd_open(process)
+        except ProcessLookupError:
+            return
+        ended, _, _ = select.select([handle], [], [], STOP_SECONDS)
+        os.close(handle)
+        if not ended:
+            fail(f"{self.name} does not end")
 
     def reload(self) -> None:
         if not self.processes():
