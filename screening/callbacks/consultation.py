@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from flask import render_template
@@ -57,10 +58,16 @@ class Consultation:
         """Whether the patient chose to share a summary that no longer exists, because the answers were deleted."""
         return self.form.share.data and self.summary is None
 
-    @property
+    @cached_property
     def details(self) -> ContactDetails:
         """The contact details of a valid form."""
-        return self.form.details(shared_answers(self.walk), self.walk.questionnaire.version)
+        answers = None if self.summary is None else shared_answers(self.walk)
+        return self.form.details(answers, self.walk.questionnaire.version)
+
+    @cached_property
+    def replaced_due_at(self) -> int | None:
+        """When the request that this form changes is due; None if there is none, or it cannot be read."""
+        return due_at_of(self.state.replaces)
 
     @property
     def due_if_sent(self) -> datetime | None:
@@ -68,7 +75,7 @@ class Consultation:
         now, calendar, details = self.walk.now, self.opening.calendar, self.details
         if not self.opening.certain:
             return None
-        due = due_at_of(self.state.replaces)
+        due = self.replaced_due_at
         if due is not None:
             return datetime.fromtimestamp(patient_service.due_at_after_change(due, details, calendar, now), UTC)
         return due_at(calendar, datetime.fromtimestamp(now, UTC), details.wish)
@@ -76,8 +83,7 @@ class Consultation:
     @property
     def replaced_is_overdue(self) -> bool:
         """Whether the request that this form changes is overdue."""
-        due = due_at_of(self.state.replaces)
-        return due is not None and due < self.walk.now
+        return self.replaced_due_at is not None and self.replaced_due_at < self.walk.now
 
 
 def form_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:

@@ -13,10 +13,8 @@ def shareable_summary(walk: Walk) -> Summary | None:
     return score(walk.questionnaire, walk.answers)
 
 
-def shared_answers(walk: Walk) -> dict[str, str] | None:
-    """Return the answers of a shared summary: signs, pain duration, average pain. None while questions are open."""
-    if shareable_summary(walk) is None:
-        return None
+def shared_answers(walk: Walk) -> dict[str, str]:
+    """Return the answers of a finished walk that a shared summary consists of: signs, pain duration, average pain."""
     roles = walk.questionnaire.roles
     wanted = {sign.id for sign in walk.questionnaire.signs} | {roles.pain_duration, roles.pain_average}
     return {id_: code for id_, code in walk.answers.items() if id_ in wanted and isinstance(code, str)}
