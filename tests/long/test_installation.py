@@ -18,7 +18,7 @@ from bs4 import BeautifulSoup
 from screening.config import ROOT
 from tests.support.certificates import web_server_certificate
 from tests.support.handbook import AS_ROOT, DOCS, blocks, check_output
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 from tests.support.server import Server
 from tests.support.staff_client import totp
 
@@ -112,7 +112,7 @@ def follow(server: Server, page: str, part: slice = ALL, **names: str) -> str:
 def wait_for_worker(server: Server) -> None:
     """Wait until a worker has taken its lease, which the doctor checks."""
     leases = "sudo -u postgres psql -tA --command 'SELECT count(*) FROM worker_lease' screening"
-    deadline = time.monotonic() + HANGING
+    deadline = time.monotonic() + TEST_TIMEOUT
     while server.attempt(leases).stdout.strip() in ("", "0"):
         assert time.monotonic() < deadline, server.logs()
 

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.processes import HANGING
+from tests.support.processes import TEST_TIMEOUT
 
 STAND_INS = Path(__file__).parent / "server_stand_ins"
 
@@ -104,7 +104,7 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=HANGING * 6 if network else HANGING,
+            timeout=TEST_TIMEOUT * 6 if network else TEST_TIMEOUT,
         )
 
     def run(self, script: str, network: bool = False) -> str:
