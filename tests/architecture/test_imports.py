@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,24 @@ def test_visitor_process_never_loads_staff_code() -> None:
         "site(('visitor', 'staff')); assert 'screening.staff' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def missing_names(text: str) -> list[str]:
+    """Return what a file imports from the project by a name that does not exist there."""
+    missing = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in ("screening", "tests"):
+            module = importlib.import_module(str(node.module))
+            for name in (alias.name for alias in node.names if not hasattr(module, alias.name)):
+                is_package = hasattr(module, "__path__")
+                if not is_package or importlib.util.find_spec(f"{node.module}.{name}") is None:
+                    missing.append(f"{node.module}.{name}")
+    return missing
+
+
+def test_long_tests_and_bench_import_names_that_exist():
+    """``make test`` does not run them, so a rename could leave them behind."""
+    files = [file for folder in ("long", "bench", "support") for file in (ROOT / "tests" / folder).rglob("*.py")]
+    found = {file.name: missing_names(file.read_text(encoding="utf-8")) for file in files if file.name != "uncached.py"}
+    assert {name: names for name, names in found.items() if names} == {}
+    assert missing_names("from tests.support.processes import HANGING") == ["tests.support.processes.HANGING"]
