@@ -39,3 +39,10 @@ def address(walk: Walk, asked: Question, notice: str | None = None, changing: bo
         return url_for("screener.review", notice=notice)
     query: dict[str, Any] = {"notice": notice, "from": "review" if changing else None}
     return url_for("screener.question", question_id=asked.id, **query)
+
+
+def resume_address(walk: Walk) -> str | None:
+    """Return where an unfinished walk goes on, and a finished one ends; None when nothing is answered."""
+    if not walk.answers:
+        return None
+    return address(walk, walk.open_question) if walk.open_question else url_for("screener.summary")
