@@ -71,7 +71,9 @@ def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
 
 def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
-    assert "De lunes a viernes, de 8:00 a 17:00" in visitor.get("/about?lang=es").words.replace("\u202f", " ")
+    assert "De lunes a viernes, de 8:00 a. m. a 5:00 p. m." in visitor.get("/about?lang=es").words.replace(
+        "\u202f", " "
+    )
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])

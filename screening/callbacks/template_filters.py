@@ -27,7 +27,7 @@ STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
     State.ATTEMPTED: ("tried", lambda attempts: ngettext("Tried once", "Tried %(num)s times", attempts)),
     State.REACHED: ("booked", lambda attempts: gettext("Reached")),
     State.CLOSED: ("done", lambda attempts: gettext("Closed")),
-    State.WITHDRAWN: ("done", lambda attempts: gettext("Taken back")),
+    State.WITHDRAWN: ("done", lambda attempts: gettext("Canceled")),
 }
 """By state: its tag (CSS class ``app-tag--<tag>``), and a function of the number of attempts that returns its label."""
 

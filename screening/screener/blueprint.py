@@ -14,7 +14,7 @@ NOTICES = {
     "order": lazy_gettext("This question comes first. Then you can go on."),
     "not-asked": lazy_gettext("That page does not go with your answers, so we brought you here."),
     "lost": lazy_gettext(
-        "We don’t have your earlier answers any more. They are cleared after a while to keep them private."
+        "We don’t have your earlier answers anymore. They are cleared after a while to keep them private."
     ),
     "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
     "cleared": lazy_gettext("Your answers are cleared from this browser."),

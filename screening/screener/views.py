@@ -85,7 +85,7 @@ def give_consent() -> AnyResponse:
 
 @screener.get("/summary")
 def summary() -> AnyResponse:
-    """The result of the answers, for the visitor and for a physician."""
+    """The result of the answers, for the visitor and for a doctor."""
     walk = current_walk()
     if walk.open_question:
         return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)

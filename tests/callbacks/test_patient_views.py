@@ -388,9 +388,9 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("typed", "words"),
         [
-            ("", "There is a slip in this reference"),
-            ("ZSD2-8JEKJ-HUP89", "There is a slip in this reference"),
-            ("<b>x</b>", "There is a slip in this reference"),
+            ("", "Check the reference for a typing mistake"),
+            ("ZSD2-8JEKJ-HUP89", "Check the reference for a typing mistake"),
+            ("<b>x</b>", "Check the reference for a typing mistake"),
             ("2222-22222-22222", "We can’t find a request with this reference"),
         ],
     )
@@ -410,7 +410,7 @@ class TestStatus:
         visitor = Visitor(site)
         reference = reference_on(request_call(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
-        assert "Your request is taken back" in page.words
+        assert "Your request is canceled" in page.words
         [(request, details)] = stored(site)
         assert (request.state, request.ciphertext, request.reference, details) == ("withdrawn", None, None, None)
         assert "We can’t find a request" in self.find_request(site, reference)[1].words

@@ -114,7 +114,7 @@ def test_none_of_these_cannot_be_combined(visitor):
     assert page.status == 200 and "on its own" in page.words
     assert page.chosen() == ["work", "none"]
     page = visitor.send(page, "/check/stress", stress=[])
-    assert page.status == 200 and "Tick at least one" in page.words
+    assert page.status == 200 and "Check at least one" in page.words
     assert visitor.send(page, "/check/stress", stress=["none"]).address == "/check/review"
 
 

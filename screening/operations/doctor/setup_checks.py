@@ -31,7 +31,7 @@ def questionnaire(given: CheckInputs) -> Iterator[Finding]:
         yield Finding(
             Severity.NOW,
             lazy_gettext("The questionnaire cannot be used: %(problem)s", problem=str(error)),
-            lazy_gettext("Mend the file, then look with"),
+            lazy_gettext("Fix the file, then check it with"),
             f"flask questionnaire check {given.settings['QUESTIONNAIRE_FILE']}",
         )
 
@@ -68,7 +68,7 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
         demo = clinic.load(path).demo
     except SettingsError as error:
         what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the file, and start again"))
         return
     if demo and not config_checks.is_public(given.settings):
         what = lazy_gettext("The demo clinic is shown")
@@ -80,7 +80,7 @@ def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
     """Check that the site would start with these settings."""
     for problem in config_checks.problems(given.settings):
         what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
@@ -118,7 +118,7 @@ def mail_settings(given: CheckInputs) -> Iterator[Finding]:
             smtp.check_files(given.settings)
     except SettingsError as error:
         what = lazy_gettext("No mail can be sent: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def disk(given: CheckInputs) -> Iterator[Finding]:
