@@ -85,7 +85,11 @@ UNREVIEWED = (
     *("Lost it? Call us. We can find your request by your phone number or e-mail address.",),
     *("Our team will get back to you <b>by the end of our next working day</b>.", "Take it back and erase it"),
     *("Please give a phone number or an e-mail address", "You chose an e-mail, so please give an address"),
-    *("We write to the e-mail address you gave us. We say nothing about health there.",),
+    *(
+        "We write to the e-mail address you gave us. We say nothing about health there.",
+        "Change or take back my request",
+    ),
+    *("Write it down. You need it to check, change or take back this request.",),
 )
 """Texts of the call-back form that are being rewritten, and the beginnings of others; delete this when they are."""
 
