@@ -54,10 +54,14 @@ MAX_BODY_BYTES = 64 * 1024
 
 MAX_FORM_PARTS = 100
 
-WITHOUT_HOST_CHECK = ("information.help_now", "health.healthz", "health.readyz")
+WITHOUT_HOST_CHECK = ("information.help_now", "information.worried", "health.healthz", "health.readyz")
 """Endpoints that answer under any host name: crisis help, and health checks, which address a node by IP."""
 
-NEVER_SHED = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
+NEVER_SHED = (
+    *((method, path) for path in ("/help-now", "/worried") for method in ("GET", "HEAD")),
+    ("POST", "/leave"),
+    ("GET", "/healthz"),
+)
 """Requests that load shedding never refuses, besides the POST to the question that decides urgent help."""
 
 

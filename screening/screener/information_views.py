@@ -1,4 +1,4 @@
-"""Pages outside the questionnaire: help, about, privacy, accessibility; and the clinic's accent color."""
+"""Pages outside the questionnaire: help, worried, about, privacy, accessibility; and the clinic's accent color."""
 
 from datetime import date
 from urllib.parse import urlsplit
@@ -21,6 +21,12 @@ STATED_ON = date(2026, 11, 25)
 def help_now() -> str:
     """Crisis help in every language, the visitor's own first. Needs no cookie and sets none."""
     return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
+
+
+@information_views.get("/worried")
+def worried() -> str:
+    """What a visitor who fears for someone else can do. Needs no cookie and sets none."""
+    return render_template("screener/worried.html", crises=current_app.extensions["crisis"])
 
 
 @information_views.get("/about")

@@ -37,7 +37,7 @@ MAX_PAGE_BYTES = 10_000
 MAX_SUMMARY_BYTES = 14_000
 """Maximum bytes of a page and its style sheet, compressed with brotli."""
 
-STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
+STATIC_PAGES = ("/", "/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere")
 
 
 def visible(page: Page) -> str:
