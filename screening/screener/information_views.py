@@ -32,7 +32,7 @@ def worried() -> str:
 @information_views.get("/about")
 def about() -> str:
     """What the questionnaire is, who wrote it and where its figures come from."""
-    return render_template("screener/about.html")
+    return render_template("screener/about.html", ketamine=current_app.extensions["ketamine"])
 
 
 @information_views.get("/privacy")

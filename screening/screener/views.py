@@ -91,6 +91,7 @@ def summary() -> AnyResponse:
     page = render_template(
         "screener/summary.html",
         summary=score(walk.questionnaire, walk.answers),
+        ketamine=current_app.extensions["ketamine"],
         response_outcome=walk.draft.get("response_outcome"),
         shared=walk.draft.shared,
         today=current.today(),

@@ -23,6 +23,7 @@ from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.questionnaires.loader import LIBRARY
 from screening.responses.models import PENDING_BIND, PendingResponse
+from screening.screener import ketamine
 from screening.staff.models import Account
 from screening.web import crisis
 from tests.support.absence import assert_absent
@@ -47,7 +48,7 @@ def folder(tmp_path, monkeypatch, own_clinic, key_day):
 
 
 @pytest.fixture
-def installation(make_site, folder, fresh_crisis_files):
+def installation(make_site, folder, fresh_content_files):
     """A healthy installation: a running worker, an administrator, published keys."""
     site = make_site(CLINIC_FILE=folder / "clinic.toml", KEYS_DIR=folder / "keys")
     Team(site).add("ada", "admin")
@@ -144,6 +145,18 @@ def test_damaged_crisis_file_is_reported(installation, monkeypatch):
     only(
         findings(installation), Severity.NOW, "es.toml is missing or damaged", "git checkout -- screening/web/crisis/es"
     )
+
+
+def test_ketamine_facts_unchecked_for_a_year_are_reported(installation):
+    later = START + (crisis.STALE_DAYS + 1) * DAY
+    (finding,) = [f for f in findings(installation, later) if "ketamine" in f[1]]
+    assert finding[0] is Severity.SOON and "set the new day" in finding[2]
+    assert not [f for f in findings(installation, later - DAY) if "ketamine" in f[1]]
+
+
+def test_missing_ketamine_file_is_reported(installation, monkeypatch):
+    monkeypatch.setattr(ketamine, "load", lambda locales: None)
+    only(findings(installation), Severity.NOW, "nothing about ketamine", "git checkout -- screening/screener/ketamine")
 
 
 def test_full_disk_is_reported(installation, monkeypatch):

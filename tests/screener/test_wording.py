@@ -162,6 +162,7 @@ def summary_words(site, lang: str, answers) -> str:
         text = render_template(
             "screener/summary.html",
             summary=score(Q, answers),
+            ketamine=site.extensions["ketamine"],
             response_outcome=None,
             shared=False,
             today=current.today(),

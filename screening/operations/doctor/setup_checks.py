@@ -14,6 +14,7 @@ from screening.mail import smtp
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 from screening.questionnaires import loader
 from screening.questionnaires.table_reader import DefinitionError
+from screening.screener import ketamine
 from screening.web import crisis
 
 DETERMINATION_VALIDITY = timedelta(days=3 * 365)
@@ -52,6 +53,18 @@ def crisis_files(given: CheckInputs) -> Iterator[Finding]:
             what = lazy_gettext("The crisis numbers in %(file)s were last checked on %(day)s", file=file, day=day)
             step = lazy_gettext("Look each number up with its service, set the new day in the file, and start again")
             yield Finding(Severity.SOON, what, step)
+
+
+def ketamine_file(given: CheckInputs) -> Iterator[Finding]:
+    """Check that the facts about ketamine are complete and were compared with their sources within a year."""
+    found, file = ketamine.load(_languages(given)), "screening/screener/ketamine.toml"
+    if found is None:
+        what = lazy_gettext("%(file)s is missing or damaged, so the site says nothing about ketamine", file=file)
+        yield Finding(Severity.NOW, what, lazy_gettext("Bring the file back:"), f"git checkout -- {file}")
+    elif (_today(given) - found.checked).days > crisis.STALE_DAYS:
+        what = lazy_gettext("The facts in %(file)s were last checked on %(day)s", file=file, day=found.checked)
+        step = lazy_gettext("Read each source again, set the new day in the file, and start again")
+        yield Finding(Severity.SOON, what, step)
 
 
 def _languages(given: CheckInputs) -> tuple[str, ...]:
@@ -142,6 +155,7 @@ def _today(given: CheckInputs) -> date:
 CHECKS: tuple[Check, ...] = (
     questionnaire,
     crisis_files,
+    ketamine_file,
     clinic_file,
     setting_conflicts,
     rate_limit_storage,
