@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
@@ -129,6 +130,15 @@ def test_demo_clinic_stops_only_a_public_site(installation):
     public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
     only(findings(installation, CLINIC_FILE=demo, **public), Severity.NOW, "does not start", "the demo clinic is shown")
     assert findings(installation, **public) == []
+
+
+def test_public_site_without_privacy_notice_is_reported(installation, folder):
+    file = folder / "clinic.toml"
+    file.write_text(re.sub("^privacy_notice = .*$", 'privacy_notice = ""', file.read_text(), flags=re.MULTILINE))
+    public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
+    only(findings(installation, **public), Severity.SOON, "notice of privacy practices", "privacy_notice")
+    assert findings(installation, **public, SERVE=("staff",)) == [], "visitors are served elsewhere"
+    assert findings(installation) == [], "not yet public"
 
 
 def test_crisis_numbers_unchecked_for_a_year_are_reported(installation):

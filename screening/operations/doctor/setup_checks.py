@@ -75,15 +75,21 @@ def _languages(given: CheckInputs) -> tuple[str, ...]:
 
 
 def clinic_file(given: CheckInputs) -> Iterator[Finding]:
-    """Check that the clinic file is valid and not the demo clinic's."""
+    """Check that the clinic file is valid, not the demo clinic's, and names a notice of privacy practices if public."""
     path: Path = given.settings["CLINIC_FILE"]
     try:
-        demo = clinic.load(path).demo
+        found = clinic.load(path)
     except SettingsError as error:
         what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
         yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
         return
-    if demo and not config_checks.is_public(given.settings):
+    public = config_checks.is_public(given.settings)
+    if public and "visitor" in given.settings["SERVE"] and not found.demo and not found.privacy_notice:
+        what = lazy_gettext("No page links to the clinic’s notice of privacy practices")
+        yield Finding(
+            Severity.SOON, what, lazy_gettext("Put its address in %(file)s:", file=str(path)), "privacy_notice"
+        )
+    if found.demo and not public:
         what = lazy_gettext("The demo clinic is shown")
         step = lazy_gettext("Copy the file and put in your own clinic:")
         yield Finding(Severity.NOTE, what, step, f"cp screening/clinic-demo.toml {path}")
