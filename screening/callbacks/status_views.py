@@ -14,9 +14,9 @@ from screening.callbacks.patient_blueprint import (
     BAD_REQUEST,
     FORM,
     STATUS,
+    TOO_LARGE,
     TOO_MANY,
     UNAVAILABLE,
-    UNPROCESSABLE,
     forget_request,
     notice_text,
     patient_callbacks,
@@ -94,7 +94,7 @@ def find() -> AnyResponse:
     except reference_code.BadReferenceError:
         if len(typed) > MAX_REFERENCE:
             too_long = TOO_LONG % {"most": MAX_REFERENCE, "count": len(typed)}
-            return make_response(find_page(walk, None, typed, str(too_long)), UNPROCESSABLE)
+            return make_response(find_page(walk, None, typed, str(too_long)), TOO_LARGE)
         return find_again(walk, typed, "mistyped")
     except GoneError:
         return find_again(walk, typed, "not-found")

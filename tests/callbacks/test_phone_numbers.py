@@ -33,8 +33,20 @@ def fault(text, language, country="US"):
 @pytest.mark.parametrize(
     "typed",
     [
-        *("(303) 555-0144", "303.555.0144", "1 303 555 0144", "+1 (303) 555-0144", "tel:+1-303-555-0144", " 3035550144 "),
-        *("303\u2011555\u20130144", "３０３－５５５－０１４４", "\u200b303\ufe0f555\u20600144\u00ad", "\u202a303-555-0144\u202c"),
+        *(
+            "(303) 555-0144",
+            "303.555.0144",
+            "1 303 555 0144",
+            "+1 (303) 555-0144",
+            "tel:+1-303-555-0144",
+            " 3035550144 ",
+        ),
+        *(
+            "303\u2011555\u20130144",
+            "３０３－５５５－０１４４",
+            "\u200b303\ufe0f555\u20600144\u00ad",
+            "\u202a303-555-0144\u202c",
+        ),
     ],
 )
 def test_number_is_read_in_every_notation(typed, language):
@@ -45,7 +57,10 @@ def test_number_is_read_in_every_notation(typed, language):
 @pytest.mark.parametrize(
     ("typed", "extension"),
     [
-        *((f"303-555-0144 {label} 12", "12") for label in ("x", "ext", "ext.", "Ext:", "extension", "extensión", "extension.")),
+        *(
+            (f"303-555-0144 {label} 12", "12")
+            for label in ("x", "ext", "ext.", "Ext:", "extension", "extensión", "extension.")
+        ),
         *((f"303-555-0144 {label} 12", "12") for label in ("interno", "Interno", "int.", "anexo", "#")),
         *(("303-555-0144x12", "12"), ("303-555-0144 (interno 12)", "12"), ("303-555-0144;ext=12", "12")),
         *(("303-555-0144,12", "12"), ("303-555-0144, ext. 12345", "12345"), ("303 555 0144 ext. 123456", "123456")),
@@ -71,7 +86,9 @@ def test_agreement_to_another_number_counts_for_nothing():
     assert read("303-555-0144", "US", "en", agreed="+14365550123") == DENVER
 
 
-@pytest.mark.parametrize("typed", ["555 123 4567", "111-555-0123", "303-055-0144", "211 555 0123", "911", "988", "12", "+1303555014"])
+@pytest.mark.parametrize(
+    "typed", ["555 123 4567", "111-555-0123", "303-055-0144", "211 555 0123", "911", "988", "12", "+1303555014"]
+)
 def test_number_that_cannot_exist_is_refused(typed):
     assert fault(typed, "en") == (Fault.MALFORMED, "")
 

@@ -10,13 +10,42 @@ from hypothesis import strategies as st
 
 from screening.web.typed_text import identifier, lines, single_line
 
-WHITE_SPACE = ("\t", "\v", "\f", "\n", "\r\n", "\r", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029", "\u00a0", "\u3000")
-INVISIBLE = ("\u200b", "\ufe0f", "\u2060", "\u00ad", "\ufeff", "\u202e", "\u2066", "\u3164", "\u2800", "\U000e0041", "\x00", "\x07", "\ud800")
+WHITE_SPACE = (
+    "\t",
+    "\v",
+    "\f",
+    "\n",
+    "\r\n",
+    "\r",
+    "\x1c",
+    "\x1d",
+    "\x1e",
+    "\x1f",
+    "\x85",
+    "\u2028",
+    "\u2029",
+    "\u00a0",
+    "\u3000",
+)
+INVISIBLE = (
+    "\u200b",
+    "\ufe0f",
+    "\u2060",
+    "\u00ad",
+    "\ufeff",
+    "\u202e",
+    "\u2066",
+    "\u3164",
+    "\u2800",
+    "\U000e0041",
+    "\x00",
+    "\x07",
+    "\ud800",
+)
 
 texts = st.text(
     st.one_of(
-        st.characters(),
-        st.sampled_from("".join(WHITE_SPACE) + "".join(INVISIBLE) + "\u200c\u200dمنक़é０３ー–ａ❤"),
+        st.characters(), st.sampled_from("".join(WHITE_SPACE) + "".join(INVISIBLE) + "\u200c\u200dمنक़é０３ー–ａ❤")
     )
 )
 
@@ -39,7 +68,9 @@ def test_invisible_character_is_removed(character):
     assert single_line(character * 3) == lines(character * 3) == identifier(character * 3) == ""
 
 
-@pytest.mark.parametrize("name", ["می\u200cخواهم", "क्\u200dष", "👩\u200d⚕", "O’Brien-Núñez", "李明", "ｍａｘ", "Ana\u0301"])
+@pytest.mark.parametrize(
+    "name", ["می\u200cخواهم", "क्\u200dष", "👩\u200d⚕", "O’Brien-Núñez", "李明", "ｍａｘ", "Ana\u0301"]
+)
 def test_name_keeps_its_own_writing(name):
     assert single_line(name) == lines(name) == name
 
@@ -69,7 +100,11 @@ def test_cleaning_twice_changes_nothing(text):
     assert lines(lines(text)) == lines(text)
 
 
-@given(st.lists(st.text("abcXYZ019é李.,!", min_size=1), min_size=1), st.sampled_from(WHITE_SPACE), st.sampled_from(INVISIBLE))
+@given(
+    st.lists(st.text("abcXYZ019é李.,!", min_size=1), min_size=1),
+    st.sampled_from(WHITE_SPACE),
+    st.sampled_from(INVISIBLE),
+)
 def test_words_stay_apart_and_whole(words, space, invisible):
     typed = f"{invisible}{space}{invisible}".join(words)
     assert single_line(typed).split(" ") == words
@@ -80,5 +115,7 @@ def test_words_stay_apart_and_whole(words, space, invisible):
 def test_cleaned_text_is_visible_or_empty(text):
     for cleaned in (single_line(text), lines(text), identifier(text)):
         assert not cleaned or any(unicodedata.category(c)[0] in "LNPS" for c in cleaned)
-        assert cleaned == cleaned.strip() and not any(unicodedata.category(c) in ("Cc", "Cs") for c in cleaned.replace("\n", ""))
+        assert cleaned == cleaned.strip() and not any(
+            unicodedata.category(c) in ("Cc", "Cs") for c in cleaned.replace("\n", "")
+        )
     assert "\n" not in single_line(text) + identifier(text)
