@@ -28,7 +28,7 @@ OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45])?(\d{10})")
 """Prefixes that Mexico abolished in 2019 and 2020; ``+52 1`` is another."""
 
 PAIRED = re.compile(r"\(?\d\d\b")
-"""A first group of two digits: nobody in North America writes a number so, many in Mexico do."""
+"""A first group of two digits: the notation of many in Mexico, and of none in North America."""
 
 ANOTHER_COUNTRY = "+52 55 1234 5678"
 """An invented number that shows how to write one with its country code."""
