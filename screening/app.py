@@ -43,6 +43,7 @@ from screening.web import (
     request_id,
     security_headers,
     security_txt,
+    trailing_slash,
 )
 from screening.web.middleware import load_shedding, request_buffering
 
@@ -174,6 +175,7 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
     page_cache.init_app(app)
+    trailing_slash.init_app(app)
     errors.init_app(app, "errors/page.html", error_page)
     return app
 
@@ -195,6 +197,7 @@ def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: 
     release_views.init_app(app)
     mail_views.init_app(app)
     system_status_views.init_app(app)
+    trailing_slash.init_app(app)
     errors.init_app(app, "errors/staff.html", static_error_page(app))
     return app
 
