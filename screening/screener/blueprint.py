@@ -41,8 +41,6 @@ def address(walk: Walk, asked: Question, notice: str | None = None, changing: bo
     return url_for("screener.question", question_id=asked.id, **query)
 
 
-def resume_address(walk: Walk) -> str | None:
-    """Return where an unfinished walk goes on, and a finished one ends; None when nothing is answered."""
-    if not walk.answers:
-        return None
+def go_on_address(walk: Walk) -> str:
+    """Return the URL of the first open question; of the summary when all are answered."""
     return address(walk, walk.open_question) if walk.open_question else url_for("screener.summary")

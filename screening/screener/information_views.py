@@ -1,4 +1,4 @@
-"""Pages outside the questionnaire: help, about, privacy, accessibility; and the clinic's accent color."""
+"""Pages outside the questionnaire: help, worried, about, privacy, accessibility; and the clinic's accent color."""
 
 import logging
 from datetime import date
@@ -11,7 +11,7 @@ from screening.clinic import DEMO, Clinic
 from screening.clinic import load as load_clinic
 from screening.durations import DAY_SECONDS, format_duration
 from screening.mail import outbox
-from screening.screener.blueprint import resume_address
+from screening.screener.blueprint import go_on_address
 from screening.walk import current_walk
 
 log = logging.getLogger(__name__)
@@ -26,17 +26,24 @@ STATED_ON = date(2026, 11, 25)
 def help_now() -> str:
     """Crisis help in every language, the visitor's own first, and a link back to a walk. Needs no cookie, sets none."""
     try:
-        resume = resume_address(current_walk())
+        walk = current_walk()
+        resume = go_on_address(walk) if walk.answers else None
     except Exception as error:  # help is shown whatever fails
         log.error("the draft cannot be read: %s", type(error).__name__)
         resume = None
     return render_template("screener/help_now.html", crises=current_app.extensions["crisis"], resume=resume)
 
 
+@information_views.get("/worried")
+def worried() -> str:
+    """What a visitor who fears for someone else can do. Needs no cookie and sets none."""
+    return render_template("screener/worried.html", crises=current_app.extensions["crisis"])
+
+
 @information_views.get("/about")
 def about() -> str:
     """What the questionnaire is, who wrote it and where its figures come from."""
-    return render_template("screener/about.html")
+    return render_template("screener/about.html", ketamine=current_app.extensions["ketamine"])
 
 
 @information_views.get("/privacy")

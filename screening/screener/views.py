@@ -13,8 +13,8 @@ from screening.i18n.locale import language_switched
 from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Question
 from screening.questionnaires.scoring import Help, help_level, score
-from screening.screener.blueprint import NOTICES, address, consent_question, reason, screener
-from screening.screener.consent import accept_answer, settle_response
+from screening.screener.blueprint import NOTICES, address, consent_question, go_on_address, reason, screener
+from screening.screener.consent import accept_answer, keeps_nothing, settle_response
 from screening.screener.forms import ERRORS, STALE, QuestionForm
 from screening.walk import Walk, current_walk
 from screening.web.compression import with_compression
@@ -28,7 +28,13 @@ def start() -> Response:
     walk = current_walk()
     signs = walk.questionnaire.signs
     page = _cached_page(
-        walk, "screener/start.html", first=signs[0], signs=signs, began=bool(walk.answers), notice=_notice(walk)
+        walk,
+        "screener/start.html",
+        go_on=go_on_address(walk),
+        signs=signs,
+        began=bool(walk.answers),
+        finished=walk.open_question is None,
+        notice=_notice(walk),
     )
     return with_compression(page, request.accept_encodings)
 
@@ -92,7 +98,9 @@ def summary() -> AnyResponse:
     page = render_template(
         "screener/summary.html",
         summary=score(walk.questionnaire, walk.answers),
+        ketamine=current_app.extensions["ketamine"],
         response_outcome=walk.draft.get("response_outcome"),
+        copy_kept=walk.draft.response_stored,
         shared=walk.draft.shared,
         today=current.today(),
     )
@@ -160,6 +168,7 @@ def _question_page(walk: Walk, asked: Question) -> str:
         support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
         notice=_notice(walk),
         action=address(walk, asked, changing=changing),
+        private=keeps_nothing(walk),
     )
 
 
