@@ -39,6 +39,7 @@ HOOKS = {
     "screening.staff.sent_forms",  # reads the request that a view passes its form of
     "screening.web.form_token",
     "screening.web.origin",
+    "screening.web.trailing_slash",
     "screening.web.rate_limits",
     "screening.web.request_id",  # also for log records
 }
