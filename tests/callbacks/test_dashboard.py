@@ -286,7 +286,7 @@ class TestHandover:
         (id_,) = request_calls(team, request_call, clock, "Rosa")
         press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
         with team.app.app_context():
-            assert key_rotation.rotate(folder, clock()).resealed >= 2
+            assert key_rotation.rotate(folder, clock()).reencrypted >= 2
             kind, sealed = db.session.execute(text("SELECT kind, ciphertext FROM callback_note")).one()
             assert kind == "handover"
         assert_absent([NOTE], bytes(sealed))

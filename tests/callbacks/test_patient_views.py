@@ -64,7 +64,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
     ("fields", "words"),
     [
         ({"name": " "}, "Please give your name"),
-        ({"name": "x" * 81}, "80 letters at most, and now there are 81"),
+        ({"name": "x" * 81}, "80 characters at most, and now there are 81"),
         ({"patient": "perhaps"}, "Please pick one of these"),
         ({"phone": "", "email": ""}, "Please give a phone number or an email address"),
         ({"phone": "12"}, "Check the phone number. It should look like (201) 555-0123"),
@@ -72,7 +72,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
         ({"reach_by": ""}, "Choose how we should get back to you"),
         ({"days": ["6"]}, "We are closed then"),
         ({"days": ["0"], "parts": ["night"]}, "We are closed then"),
-        ({"message": "x" * 501}, "500 letters at most, and now there are 501"),
+        ({"message": "x" * 501}, "500 characters at most, and now there are 501"),
         ({"minor": "yes"}, "Please give the name of a parent or guardian"),
         ({"minor": "yes", "guardian": "Ana", "guardian_phone": "0"}, "Check the phone number"),
         ({"language": "xx"}, "Please pick one of these"),
