@@ -38,7 +38,7 @@ NOTICES = {
         "We could not take back your anonymous copy just now, so nothing was sent. Press the button again, or call us."
     ),
     "gone": lazy_gettext("You canceled this request before, so it was not sent. To ask again, send it once more."),
-    "closed": lazy_gettext("That request can’t be changed any more. To ask again, send this one."),
+    "closed": lazy_gettext("That request can’t be changed anymore. To ask again, send this one."),
     "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
     "cleared": lazy_gettext(
         "Your request was not sent yet. What you typed was cleared to keep it private. Please fill in the form again."
