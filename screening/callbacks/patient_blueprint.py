@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 patient_callbacks = Blueprint("patient_callbacks", __name__, url_prefix="/consultation")
 
-BAD_REQUEST, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 422, 429, 503
+BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 413, 422, 429, 503
 
 FORM, REVIEW = "patient_callbacks.consultation", "patient_callbacks.review"
 SENT, STATUS = "patient_callbacks.sent", "patient_callbacks.status"

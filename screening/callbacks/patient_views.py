@@ -225,7 +225,7 @@ def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:
         "due_at": receipt.due_at,
         "reach_by": "phone" if details.minor else details.reach_by,
         "ending": details.call.partition(";")[0][-2:],
-        "ask_for": details.ask_for[:20],
+        "ask_for": details.ask_for,
         "voicemail": details.voicemail,
     }
     if walk.draft.new:

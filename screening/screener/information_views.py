@@ -1,4 +1,4 @@
-"""Pages outside the questionnaire: help, about, privacy, accessibility; and the clinic's accent color."""
+"""Pages outside the questionnaire: help, worried, about, privacy, accessibility; and the clinic's accent color."""
 
 from datetime import date
 from urllib.parse import urlsplit
@@ -23,10 +23,16 @@ def help_now() -> str:
     return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
 
 
+@information_views.get("/worried")
+def worried() -> str:
+    """What a visitor who fears for someone else can do. Needs no cookie and sets none."""
+    return render_template("screener/worried.html", crises=current_app.extensions["crisis"])
+
+
 @information_views.get("/about")
 def about() -> str:
     """What the questionnaire is, who wrote it and where its figures come from."""
-    return render_template("screener/about.html")
+    return render_template("screener/about.html", ketamine=current_app.extensions["ketamine"])
 
 
 @information_views.get("/privacy")

@@ -13,7 +13,7 @@ from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Question
 from screening.questionnaires.scoring import Help, help_level, score
 from screening.screener.blueprint import NOTICES, address, consent_question, reason, screener
-from screening.screener.consent import accept_answer, settle_response
+from screening.screener.consent import accept_answer, keeps_nothing, settle_response
 from screening.screener.forms import ERRORS, STALE, QuestionForm
 from screening.walk import Walk, current_walk
 from screening.web.compression import with_compression
@@ -27,7 +27,13 @@ def start() -> Response:
     walk = current_walk()
     signs = walk.questionnaire.signs
     page = _cached_page(
-        walk, "screener/start.html", first=signs[0], signs=signs, began=bool(walk.answers), notice=_notice(walk)
+        walk,
+        "screener/start.html",
+        go_on=address(walk, walk.open_question) if walk.open_question else url_for("screener.summary"),
+        signs=signs,
+        began=bool(walk.answers),
+        finished=walk.open_question is None,
+        notice=_notice(walk),
     )
     return with_compression(page, request.accept_encodings)
 
@@ -91,7 +97,9 @@ def summary() -> AnyResponse:
     page = render_template(
         "screener/summary.html",
         summary=score(walk.questionnaire, walk.answers),
+        ketamine=current_app.extensions["ketamine"],
         response_outcome=walk.draft.get("response_outcome"),
+        copy_kept=walk.draft.response_stored,
         shared=walk.draft.shared,
         today=current.today(),
     )
@@ -154,6 +162,7 @@ def _question_page(walk: Walk, asked: Question) -> str:
         support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
         notice=_notice(walk),
         changing=changing,
+        private=keeps_nothing(walk),
     )
 
 

@@ -12,6 +12,7 @@ from screening import audit
 from screening.extensions import db
 from screening.staff import lockout, passwords, roles, sessions, two_factor
 from screening.staff.models import Account, Role
+from screening.web.typed_text import identifier, single_line
 
 
 class AccountError(ValueError):
@@ -56,17 +57,16 @@ def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Accou
     """Create an account; return it and its temporary password. Raises AccountError."""
     _check_roles(names)
     try:
-        address = validate_email(email, check_deliverability=False).normalized.lower()
+        address = validate_email(identifier(email), check_deliverability=False).normalized.lower()
     except EmailNotValidError:
         raise AccountError(PROBLEMS["email"]) from None
-    if not name.strip():
+    name = single_line(name)
+    if not name:
         raise AccountError(PROBLEMS["name"])
     if Account.with_email(address):
         raise AccountError(PROBLEMS["taken"])
     password = passwords.temporary_password()
-    account = Account(
-        email=address, name=name.strip(), password=passwords.hash_password(password), roles=_as_rows(names)
-    )
+    account = Account(email=address, name=name, password=passwords.hash_password(password), roles=_as_rows(names))
     db.session.add(account)
     db.session.flush()
     by.note("account.added", account, roles=_listed(names))

@@ -95,7 +95,7 @@ def _wanted(form: AuditForm) -> AuditFilter:
     return AuditFilter(
         who=form.who.data,
         action=form.action.data,
-        subject=form.subject.data.strip(),
+        subject=form.subject.data,
         since=form.since.data,
         until=form.until.data,
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None,

@@ -29,9 +29,9 @@ COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps"
 """Files of ``templates/components`` whose macros cached pages use."""
 
 PAGES: Mapping[str, frozenset[str]] = {
-    "screener/start.html": frozenset({"first", "signs", "began", "notice"}),
+    "screener/start.html": frozenset({"go_on", "signs", "began", "finished", "notice"}),
     "screener/question.html": frozenset(
-        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "changing"}
+        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "changing", "private"}
     ),
 }
 """The cached pages, and the values that each is rendered from, beside the frame and the form token."""

@@ -64,7 +64,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
     ("fields", "words"),
     [
         ({"name": " "}, "Please give your name"),
-        ({"name": "x" * 81}, "80 letters at most, and now there are 81"),
+        ({"name": "x" * 81}, "80 characters at most, and now there are 81"),
         ({"patient": ""}, "Choose new patient or existing patient"),
         ({"phone": "", "email": ""}, "Please give a phone number or an e-mail address"),
         ({"phone": ""}, "You chose a phone call, so please give a number"),
@@ -73,7 +73,7 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
         ({"email": "", "reach_by": "email"}, "You chose an e-mail, so please give an address"),
         ({"days": ["6"]}, "We are closed then"),
         ({"days": ["0"], "parts": ["night"]}, "We are closed then"),
-        ({"message": "x" * 501}, "500 letters at most, and now there are 501"),
+        ({"message": "x" * 501}, "500 characters at most, and now there are 501"),
         ({"minor": "yes"}, "Please give the name of a parent or guardian"),
         ({"minor": "yes", "guardian": "Ana", "guardian_phone": "0"}, "Check the phone number"),
         ({"language": "xx"}, "Please pick one of these"),

@@ -12,7 +12,7 @@ from tests.support.staff_client import totp
 
 def visitor_pages(visitor, lang: str):
     """Walk through all pages and states; yield a name while each is shown."""
-    for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
+    for address in ("/", "/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere"):
         visitor.open(f"{address}?lang={lang}")
         yield address
     visitor.open("/summary")

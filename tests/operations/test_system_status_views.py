@@ -9,7 +9,7 @@ from screening.extensions import db
 from screening.operations import system_status_views
 from tests.support.absence import assert_absent
 
-pytestmark = pytest.mark.usefixtures("fresh_crisis_files")
+pytestmark = pytest.mark.usefixtures("fresh_content_files")
 
 
 def line(page):

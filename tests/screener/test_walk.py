@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.absence import assert_absent
 from tests.support.visitor import SIGNS, Visitor
 
 
@@ -244,3 +245,87 @@ def test_refused_values_add_no_template_cache_entries(visitor):
         page = visitor.send(page, "/check/sadness", sadness=f"sentinel-{number}" * 100)
         assert page.title.startswith("Error: ")
     assert cache_info().currsize == before
+
+
+def test_start_page_leads_to_the_first_open_question(visitor):
+    def button():
+        return visitor.get("/").main.select_one("a.nhsuk-button")
+
+    assert button()["href"] == "/check/sadness" and "Start" in button().get_text()
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "declined")
+    assert button()["href"] == "/check/hopelessness" and button().get_text() == "Go on with the check"
+    visitor.walk(pain="2")
+    visitor.get("/")
+    assert button()["href"] == "/check/review", "the choice about the copy is open"
+    visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    assert button()["href"] == "/check/age"
+    visitor.agree()
+    assert visitor.get(str(button()["href"])).address == "/summary" and button().get_text() == "See my summary"
+    visitor.answer("pain", "0")
+    visitor.answer("pain", "1", follow=False)
+    assert button()["href"] == "/check/pain_duration"
+
+
+PRIVATE = {"en": "Nothing is kept unless you say yes", "es": "No se guarda nada"}
+AGE_HINT = {"en": "it also changes some of our advice", "es": "también cambia algunos de nuestros consejos"}
+STAYS = {"en": "The copy you agreed to stays with us.", "es": "La copia que aceptó se queda con nosotros."}
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_privacy_line_is_absent_after_consent(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    assert PRIVATE[lang] in visitor.get("/check/sadness").words
+    visitor.walk()
+    age = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    assert age.address == "/check/age" and AGE_HINT[lang] in age.words
+    assert_absent((PRIVATE[lang],), age.words, visitor.get("/check/sadness").words)
+    visitor.send(age, "/check/age", age="45_to_54")
+    assert_absent((PRIVATE[lang],), visitor.get("/check/sadness").words)
+    visitor.disagree()
+    assert PRIVATE[lang] in visitor.get("/check/sadness").words
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_summary_says_a_copy_stays_only_where_one_is_kept(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    assert_absent((STAYS[lang],), visitor.disagree().words)
+    assert STAYS[lang] in visitor.agree().words
+    visitor.answer("sadness", "2")
+    assert STAYS[lang] in visitor.get("/summary").words, "the copy has the old answer"
+    assert_absent((STAYS[lang],), visitor.disagree().words)
+    visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    minor = visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
+    assert minor.address == "/summary"
+    assert_absent((STAYS[lang],), minor.words)
+
+
+@pytest.mark.parametrize(
+    ("lang", "permission"),
+    [("en", "Nobody needs permission to call or text 988"), ("es", "A ninguna edad se necesita permiso")],
+)
+def test_summary_tells_minors_about_help_without_permission(site, lang, permission):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    adult = visitor.agree()
+    assert_absent((permission,), adult.words)
+    minor = visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
+    assert minor.address == "/summary" and permission in minor.words
+    assert minor.main.find("a", href="tel:+18004224453")
+    assert permission in visitor.get("/help-now").words
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "The consultation is free for new patients."), ("es", "La consulta es gratis para pacientes nuevos.")],
+)
+def test_summary_promises_a_free_consultation_to_new_patients_only(site, lang, words):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    page = visitor.disagree()
+    assert words in page.words and page.words.lower().count("free" if lang == "en" else "gratis") == 1

@@ -10,6 +10,7 @@ from itertools import product
 import brotli
 import pytest
 import textstat
+from bs4 import BeautifulSoup
 from flask import render_template
 from hypothesis import HealthCheck, given, settings
 
@@ -37,7 +38,7 @@ MAX_PAGE_BYTES = 10_000
 MAX_SUMMARY_BYTES = 14_000
 """Maximum bytes of a page and its style sheet, compressed with brotli."""
 
-STATIC_PAGES = ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere")
+STATIC_PAGES = ("/", "/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere")
 
 
 def visible(page: Page) -> str:
@@ -147,25 +148,77 @@ class TestEverySummary:
             assert found_banned(words, lang) == []
             assert ("speak with a physician" if lang == "en" else "hable con un médico") in words
             at_least = "At least" if lang == "en" else "Al menos"
-            assert (at_least in words) == (score(Q, answers).level is None)
+            assert (at_least in words) == bool(score(Q, answers).skipped and score(Q, answers).noticed)
 
-    def test_summary_says_at_least_for_every_uncertain_count(self, drawn):
+    @settings(suppress_health_check=[HealthCheck.differing_executors])
+    @given(answers=complete_answers(Q))
+    def test_summary_defines_chronic_pain_beside_its_share(self, drawn, answers):
+        for lang, share, definition in (
+            ("en", "4 in 10 adults with chronic pain", "lasts or comes back for more than 3 months is called chronic"),
+            ("es", "4 de cada 10", "más de 3 meses"),
+        ):
+            page = BeautifulSoup(summary_text(drawn, lang, answers), "html.parser")
+            box = page.select_one(".app-note--dots")
+            assert (box is not None) == score(Q, answers).cycle
+            assert box is None or all(words in " ".join(box.get_text(" ").split()) for words in (share, definition))
+
+    def test_summary_count_with_a_skip_is_a_bound_or_of_the_answered(self, drawn):
         for noticed, declined in (n for n in product(range(8), range(8)) if sum(n) <= 7):
             words = summary_words(drawn, "en", answers_with(noticed, declined))
-            assert f"{noticed} of 7 signs noticed" in words, (noticed, declined)
-            assert (f"At least {noticed} of 7" in words) == (not is_certain(noticed, declined)), (noticed, declined)
+            expected = (
+                f"told us {noticed} of 7 signs noticed {noticed} sign"
+                if not declined
+                else "told us You chose not to answer the 7 questions "
+                if declined == 7
+                else f"told us At least {noticed} of 7 signs noticed At least {noticed} sign"
+                if noticed
+                else f"told us 0 of {7 - declined} signs noticed, of those you answered 0 signs on more than half the days, of those you answered"
+            )
+            assert expected in words, (noticed, declined)
+            assert ("there may be more than we can count" in words) == (0 < declined < 7), (noticed, declined)
+            assert ("“I noticed at least " in words) == bool(noticed and declined)
+            assert ("“I noticed " in words) == bool(noticed)
+
+    @pytest.mark.parametrize(
+        ("lang", "chose", "counts"),
+        [
+            (
+                "en",
+                "You chose not to answer the 7 questions",
+                ("signs noticed", "of 7", "more than half the days", "a count"),
+            ),
+            (
+                "es",
+                "Prefirió no responder a las 7 preguntas",
+                ("señales notadas", "de 7", "mitad de los días", "no un puntaje"),
+            ),
+        ],
+    )
+    def test_summary_without_any_answer_counts_nothing(self, drawn, lang, chose, counts):
+        words = summary_words(drawn, lang, answers_with(0, 7))
+        assert chose in words
+        assert [count for count in counts if count in words] == []
+        answered = summary_words(drawn, lang, answers_with(1, 0))
+        assert chose not in answered and [count for count in counts if count not in answered] == []
+
+
+def summary_text(site, lang: str, answers) -> str:
+    """Return the summary page for these answers."""
+    with site.test_request_context(f"/summary?lang={lang}"):
+        return render_template(
+            "screener/summary.html",
+            summary=score(Q, answers),
+            ketamine=site.extensions["ketamine"],
+            response_outcome=None,
+            copy_kept=False,
+            shared=False,
+            today=current.today(),
+        )
 
 
 def summary_words(site, lang: str, answers) -> str:
     """Return the words of the summary page for these answers."""
-    with site.test_request_context(f"/summary?lang={lang}"):
-        text = render_template(
-            "screener/summary.html",
-            summary=score(Q, answers),
-            response_outcome=None,
-            shared=False,
-            today=current.today(),
-        )
+    text = summary_text(site, lang, answers)
     return " ".join(re.sub(r"<[^>]+>", " ", text).split())
 
 
@@ -258,18 +311,13 @@ def answers_with(noticed: int, declined: int) -> dict[str, str]:
     return dict(zip(SIGNS, values, strict=True))
 
 
-def is_certain(noticed: int, declined: int) -> bool:
-    """Return whether the level is the same whatever the declined answers would have been."""
-    return declined == 0 or noticed >= 3 or (noticed in (1, 2) and noticed + declined <= 2)
-
-
-def test_summary_page_says_at_least_only_when_uncertain(site):
-    for noticed, declined in ((1, 1), (2, 1), (3, 4)):
+def test_summary_page_says_at_least_after_a_skip(site):
+    for noticed, declined in ((1, 1), (2, 0), (3, 4)):
         visitor = Visitor(site)
         visitor.walk(**answers_with(noticed, declined))
         words = visitor.disagree().words
         assert f"{noticed} of 7 signs noticed" in words
-        assert (f"At least {noticed} of 7" in words) == (not is_certain(noticed, declined))
+        assert (f"At least {noticed} of 7" in words) == bool(declined)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -44,7 +44,9 @@ def test_administrator_adds_a_working_account(team, clock):
     ("fields", "words"),
     [
         ({"name": ""}, "Fill in"),
-        ({"name": "  "}, "Give a name"),
+        ({"name": "  "}, "Fill in"),
+        ({"name": "\u200b\u3164"}, "Fill in"),
+        ({"name": "x" * 101}, "100 characters at most, and now there are 101"),
         ({"email": "dana"}, "not an e-mail address"),
         ({"email": "ADA@clinic.example.org"}, "There is an account"),
         ({"roles": ["rows", "callbacks"]}, "cannot go to one person: who talks"),

@@ -198,6 +198,7 @@ def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
 def test_crisis_help_leave_and_healthz_bypass_load_shedding(full):
     client = full.test_client()
     assert "Talk to someone now" in client.get("/help-now?lang=en").text
+    assert "Ask openly" in client.get("/worried?lang=en").text
     urgent = client.post("/check/hopelessness", data={"hopelessness": "3"})
     assert urgent.status_code == 200 and "after_help" in urgent.text and "tel:988" in urgent.text
     assert client.post("/leave").status_code == 303
