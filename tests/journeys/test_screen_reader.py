@@ -90,7 +90,7 @@ def visitor_of(site, lang) -> Visitor:
 def information_pages(site, lang):
     visitor = Visitor(site)
     yield "start", visitor.get(f"/?lang={lang}")
-    for name in ("help-now", "about", "privacy", "accessibility"):
+    for name in ("help-now", "worried", "about", "privacy", "accessibility"):
         yield name, visitor.get(f"/{name}")
     yield "not-found", visitor.get("/nowhere")
 
@@ -169,6 +169,7 @@ def form_pages(site, lang, clock):
     mistakes = {
         "form-mistakes": {},
         "form-other-mistakes": {"name": "Rosa", "phone": "12", "email": "rosa@", "message": "x" * 501},
+        "form-number-to-confirm": {"name": "Rosa", "patient": "new", "phone": "(436) 555-0144"},
         "form-under-18": {"name": "Rosa", "phone": PHONE, "minor": "yes"},
     }
     for name, fields in mistakes.items():
