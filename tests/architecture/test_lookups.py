@@ -42,8 +42,7 @@ HOOKS = {
     "screening.web.origin",
     "screening.web.trailing_slash",
     "screening.web.rate_limits",
-    "screening.web.request_id",  # also for log records
-    "screening.web.trailing_slash",
+    "screening.web.request_id",
 }
 """Modules that run before or after every view."""
 
