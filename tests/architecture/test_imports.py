@@ -50,7 +50,16 @@ def foreign(names: list[str], *allowed: str) -> list[str]:
 @pytest.mark.parametrize("file", PURE, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_pure_module_imports_only_models_and_standard_library(file: Path) -> None:
     names = imported(file.read_text(encoding="utf-8"))
-    assert foreign(names, "screening.questionnaires", "screening.crypto", "screening.web.typed_text", *THIRD_PARTY.get(file.name, ())) == []
+    assert (
+        foreign(
+            names,
+            "screening.questionnaires",
+            "screening.crypto",
+            "screening.web.typed_text",
+            *THIRD_PARTY.get(file.name, ()),
+        )
+        == []
+    )
     if file.parent.name != "crypto":
         assert not {name.split(".")[0] for name in names} & set(CLOCKS), (
             "a pure module reads no clock and no random numbers"
