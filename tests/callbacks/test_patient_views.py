@@ -434,7 +434,7 @@ class TestStatus:
         visitor.fill(old, "/consultation/sent")
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
         page = visitor.fill(old, "/consultation/sent")
-        assert page.address == "/consultation" and "You took this request back" in page.words
+        assert page.address == "/consultation" and "You canceled this request" in page.words
         page = visitor.fill(page, "/consultation/review")
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
         assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]
