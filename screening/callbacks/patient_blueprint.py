@@ -43,7 +43,7 @@ NOTICES = {
     "cleared": lazy_gettext(
         "Your request was not sent yet. What you typed was cleared to keep it private. Please fill in the form again."
     ),
-    "find": lazy_gettext("Please give your reference to see how your request stands."),
+    "find": lazy_gettext("Please give your reference to check on your request."),
     "no-cookies": lazy_gettext(
         "Cookies are off in this browser, or they were cleared. What you typed is still here: go on from this page. "
         "Or call us at %(number)s."

@@ -61,12 +61,15 @@ def clinic_time(moment: datetime | float, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone)
 
 
-def by_when(moment: datetime | float, zone: ZoneInfo) -> str:
-    """Return a due time as a phrase. The hour chooses the plural form: "de la 1:00", "de las 2:00" in Spanish."""
+def by_when(moment: datetime | float, zone: ZoneInfo, whole: Callable[[str], str] = str) -> str:
+    """Return a due time as a phrase. The hour chooses the plural form: "de la 1:00", "de las 2:00" in Spanish.
+
+    ``whole`` returns the markup of a time or a day that no line break divides.
+    """
     local = clinic_time(moment, zone)
     day = format_date(local, gettext("EEEE, MMMM d"), locale=get_locale())
-    hour = local.hour % 12 or 12
-    return str(ngettext("by %(time)s on %(day)s", "by %(time)s on %(day)s", hour, time=format_clock(local), day=day))
+    hour, clock = local.hour % 12 or 12, whole(format_clock(local))
+    return str(ngettext("by %(time)s on %(day)s", "by %(time)s on %(day)s", hour, time=clock, day=whole(day)))
 
 
 def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:

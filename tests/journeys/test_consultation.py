@@ -44,6 +44,7 @@ def test_language_button_preserves_fields_and_enter_submits(browser_visitor, scr
     patient = browser_visitor(java_script_enabled=scripts)
     page = patient.open("/consultation?lang=en")
     page.locator("#name").fill("Demo Reader")
+    patient.unfold()
     page.locator("#message").fill("Two\nlines")
     patient.follow("button[lang=es]")
     assert page.locator("html").get_attribute("lang") == "es"
