@@ -17,7 +17,7 @@ from screening.draft import ABSOLUTE_SECONDS, EXTENDED_SECONDS, IDLE_SECONDS
 from tests.support.absence import assert_absent
 from tests.support.visitor import SIGNS, Visitor
 
-LOST_NOTICE = "We don’t have your earlier answers any more."
+LOST_NOTICE = "We don’t have your earlier answers anymore."
 
 
 def cookie(visitor: Visitor) -> str:

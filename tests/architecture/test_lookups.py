@@ -40,7 +40,6 @@ HOOKS = {
     "screening.web.errors",  # the address of a refused form
     "screening.web.form_token",
     "screening.web.origin",
-    "screening.web.trailing_slash",
     "screening.web.rate_limits",
     "screening.web.request_id",
 }

@@ -63,7 +63,11 @@ SPANISH = (
     "cómo vivir con dolor",
     "Pregunte por los medicamentos",
     "Hable con nosotros",
+    "Si la envía ahora, le contactaremos",
+    "Es mi primera vez",
+    "Ya soy paciente",
     "Nos hemos retrasado y lo sentimos",
+    "Por la tarde, después de las 3",
     "cuándo hizo la solicitud",
     "cookie cifrada",
     "las normas WCAG",
@@ -116,7 +120,8 @@ def unwanted(text: str, lang: str) -> list[str]:
 def test_texts_use_the_terms_of_the_language(lang):
     read = texts(lang)
     assert len(read) > 800
-    assert {text: words for text in read if (words := unwanted(text, lang))} == {}
+    found = {text: words for text in read if (words := unwanted(text, lang))}
+    assert found == {}
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_stale_form_returns_with_its_choice_and_can_be_resent(visitor, clock):
     page = visitor.get("/check/sleep")
     clock.forward(3600)
     page = visitor.send(page, "/check/sleep", sleep="3")
-    assert page.address == "/check/sadness" and "We don’t have your earlier answers any more" in page.words
+    assert page.address == "/check/sadness" and "We don’t have your earlier answers anymore" in page.words
     page = visitor.send(page, "/check/sadness", sadness="2")
     assert page.address == "/check/sleep" and page.chosen() == ["3"]
     assert "Your choice is still here" in page.words and page.title.startswith("Error: ")
