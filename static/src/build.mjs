@@ -30,10 +30,10 @@ const given = /^(link|visited|active)text$/i;
 const fields = ["components/{consultation,errors,fields,notice}"];
 const sheets = {
   "visitor.css": {
-    templates: ["layouts/visitor", "components/{choices,crisis,errors,frame,icons,notice,steps}", "screener/!(summary|doctor)", "errors/{page,last_resort}"],
+    templates: ["layouts/visitor", "components/{choices,crisis,errors,frame,icons,more_time,notice,steps}", "screener/!(summary|doctor)", "errors/{page,last_resort}"],
   },
   "summary.css": {
-    templates: ["layouts/visitor", "components/{advice,charts,crisis,frame,icons,notice}", "screener/{summary,doctor}"], on: "visitor.css", named: [cells],
+    templates: ["layouts/visitor", "components/{advice,charts,crisis,frame,icons,more_time,notice}", "screener/{summary,doctor}"], on: "visitor.css", named: [cells],
   },
   "consultation.css": {
     templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callbacks/*"], on: "visitor.css",
