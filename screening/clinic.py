@@ -76,6 +76,14 @@ class Clinic:
     accent: Accent
     neutral_site: str
     privacy_notice: str
+    """URL of the notice of privacy practices (45 CFR 164.520); empty if there is none."""
+
+    nondiscrimination_notice: str
+    """URL of the nondiscrimination notice (45 CFR 92.10); empty if there is none."""
+
+    language_help_notice: str
+    """URL of the notice that language help and auxiliary aids are free (45 CFR 92.11); empty if there is none."""
+
     mail_name: str
     """The sender name of mails, best one that reveals nothing to others who see it."""
 
@@ -120,7 +128,8 @@ class _Reader:
 
     FIELDS = (
         *("demo", "name", "phone", "address", "country", "time_zone"),
-        *("hours", "holidays", "accent", "neutral_site", "privacy_notice", "mail_name"),
+        *("hours", "holidays", "accent", "neutral_site", "mail_name"),
+        *("privacy_notice", "nondiscrimination_notice", "language_help_notice"),
         *("security_contact", "security_policy"),
     )
 
@@ -156,6 +165,8 @@ class _Reader:
             accent=self.accent(),
             neutral_site=self.web_address("neutral_site"),
             privacy_notice=self.web_address("privacy_notice", required=False),
+            nondiscrimination_notice=self.web_address("nondiscrimination_notice", required=False),
+            language_help_notice=self.web_address("language_help_notice", required=False),
             mail_name=self.text("mail_name") if "mail_name" in self.table else name,
             security_contact=self.contact("security_contact") or f"tel:{phone}",
             security_policy=self.web_address("security_policy", required=False),

@@ -35,6 +35,9 @@ MISTAKES = {
     "bad mail": ('security_contact = ""', 'security_contact = "mailto:a clinic"', r"security_contact: must be"),
     "more lines": ('security_contact = ""', 'security_contact = "tel:+13035\\nPolicy: x"', r"security_contact: must be"),
     "number": ('security_contact = ""', "security_contact = 5", r"security_contact: must be"),
+    "notice": ('privacy_notice = ""', 'privacy_notice = "notice.pdf"', r"privacy_notice: must be an address"),
+    "rights": ('nondiscrimination_notice = ""', "nondiscrimination_notice = 1", r"nondiscrimination_notice: must be"),
+    "languages": ('language_help_notice = ""', 'language_help_notice = "http://a.example"', r"language_help_notice: must"),
     "rules": ('security_policy = ""', 'security_policy = "SECURITY.md"', r"security_policy: must be an address"),
     "not TOML": ("demo = true", "demo = ", r"clinic\.toml: "),
 }  # fmt: skip
@@ -95,9 +98,32 @@ def test_accent_too_weak_on_its_own_tint_is_refused(tmp_path):
     assert contrast(accent.night, accent.night_shades["tint"]) >= 7
 
 
+NOTICES = {
+    "privacy_notice": {"en": "Notice of privacy practices", "es": "Aviso de prácticas de privacidad"},
+    "nondiscrimination_notice": {"en": "Nondiscrimination notice", "es": "Aviso contra la discriminación"},
+    "language_help_notice": {"en": "Free language help", "es": "Ayuda gratis con el idioma"},
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("given", [(), ("privacy_notice",), tuple(NOTICES)])
+def test_footer_links_each_notice_that_is_given(make_site, tmp_path, lang, given):
+    file, text = tmp_path / "clinic.toml", SOURCE
+    for field in given:
+        text = text.replace(f'{field} = ""', f'{field} = "https://www.clinic.example/{field}"')
+    file.write_text(text)
+    visitor = Visitor(make_site(CLINIC_FILE=file))
+    for address in ("/", "/check/sadness", "/about", "/consultation", "/nowhere"):
+        footer = visitor.get(f"{address}?lang={lang}").soup.find("footer")
+        links = {link["href"]: link.get_text() for link in footer.find_all("a", href=re.compile("^https"))}  # type: ignore[union-attr]
+        assert links == {f"https://www.clinic.example/{field}": NOTICES[field][lang] for field in given}, address
+
+
 def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
-    assert "De lunes a viernes, de 8:00 a 17:00" in visitor.get("/about?lang=es").words.replace("\u202f", " ")
+    assert "De lunes a viernes, de 8:00 a. m. a 5:00 p. m." in visitor.get("/about?lang=es").words.replace(
+        "\u202f", " "
+    )
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])

@@ -28,12 +28,12 @@ def cookie(visitor: Visitor) -> str:
 
 def test_get_request_sets_a_cookie_only_with_the_first_token(visitor):
     assert "Set-Cookie" in visitor.get("/check/sadness").response.headers
-    for address in ("/", "/check/sadness", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
+    for address in ("/", "/check/sadness", "/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere"):
         assert "Set-Cookie" not in visitor.get(address).response.headers, address
 
 
 def test_pages_without_form_set_no_cookie(visitor):
-    for address in ("/help-now", "/about", "/privacy", "/accessibility", "/nowhere", "/help-now?lang=es"):
+    for address in ("/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere", "/help-now?lang=es"):
         assert "Set-Cookie" not in visitor.get(address).response.headers, address
 
 

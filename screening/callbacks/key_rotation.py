@@ -51,7 +51,7 @@ class Rotation:
     ``waits_until``: when the remaining older keys may be destroyed, in seconds since 1970, UTC.
     """
 
-    resealed: int = 0
+    reencrypted: int = 0
     hashed: int = 0
     unreadable: int = 0
     destroyed: int = 0
@@ -162,7 +162,7 @@ def _reencrypt_all(keyring: Keyring, older: Sequence[str], done: Rotation, go_on
             if batch[ReencryptResult.REENCRYPTED]:  # no backup holds these ciphertexts yet
                 db.session.execute(update(CallbackKey).where(CallbackKey.active.is_(False)).values(empty_since=None))
             db.session.commit()
-            done.resealed += batch[ReencryptResult.REENCRYPTED]
+            done.reencrypted += batch[ReencryptResult.REENCRYPTED]
             results += batch
         if not results[ReencryptResult.REENCRYPTED] and not results[ReencryptResult.CHANGED]:
             done.unreadable = results[ReencryptResult.UNREADABLE]

@@ -64,7 +64,7 @@ def rotate(purpose: str) -> None:
         raise SettingsError(f"Only {CALLBACK} can be rotated; for other purposes use flask keys add and activate")
     folder, _ = keys_dir_and_purposes(CALLBACK)
     done = key_rotation.rotate(folder, current.now())
-    for name in ("resealed", "hashed", "unreadable", "destroyed"):
+    for name in ("reencrypted", "hashed", "unreadable", "destroyed"):
         click.echo(f"{name}\t{getattr(done, name)}")
     if done.waits_until:
         moment = datetime.fromtimestamp(done.waits_until, UTC)

@@ -249,13 +249,11 @@ class _Reader(TableReader):
     def roles(self, questions: tuple[Question, ...]) -> Roles:
         table = self.table(self.data, "top level", "roles")
         parts = ("pain", "pain_duration", "pain_average", "stress", "consent", "age")
-        self.only(table, "roles", {*parts, "mood", "chronic", "minor"})
+        self.only(table, "roles", {*parts, "mood", "minor"})
         by_part = {part: self.role(table, "roles", part, questions) for part in parts}
         mood = frozenset(self.strings(table, "roles", "mood"))
         if not mood <= {question.id for question in questions}:
             raise self.fail("roles", "mood", "names an unknown question")
-        chronic = frozenset(self.strings(table, "roles", "chronic"))
-        self.known_codes("roles", "chronic", chronic, by_part["pain_duration"])
         minor = self.string(table, "roles", "minor")
         self.known_codes("roles", "minor", {minor}, by_part["age"])
         if {choice.points for choice in by_part["consent"].choices} != {0, 1}:
@@ -264,9 +262,7 @@ class _Reader(TableReader):
                 "points",
                 "the consent question needs choices with 1 and with 0 points",
             )
-        return Roles(
-            mood=mood, chronic=chronic, minor=minor, **{part: question.id for part, question in by_part.items()}
-        )
+        return Roles(mood=mood, minor=minor, **{part: question.id for part, question in by_part.items()})
 
     def role(self, table: dict[str, Any], where: str, field: str, questions: tuple[Question, ...]) -> Question:
         wanted = self.string(table, where, field)

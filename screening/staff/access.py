@@ -33,12 +33,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Requirement:
-    """Who may open a view: ``strangers`` (without a sign-in), or accounts with any of ``roles`` (None: all accounts).
+    """Who may open a view: everyone (``public``), or accounts with any of ``roles`` (None: all accounts).
 
     ``step``: also accounts whose next sign-in step this is. ``fresh``: only with a recent second factor.
     """
 
-    strangers: bool = False
+    public: bool = False
     roles: frozenset[str] | None = None
     step: str | None = None
     fresh: bool = False
@@ -66,7 +66,7 @@ def allow_during_step(step: str, fresh: bool = False) -> Callable[[View], View]:
 
 def public(view: View) -> View:
     """Open a view without a sign-in."""
-    return _declare(Requirement(strangers=True))(view)
+    return _declare(Requirement(public=True))(view)
 
 
 def _declare(requirement: Requirement) -> Callable[[View], View]:
@@ -137,7 +137,7 @@ def init_app(app: Flask) -> None:
         requirement = requirement_of(current_app, request.endpoint)
         if sessions.current_session().unknown:
             abort(503)
-        if requirement is not None and requirement.strangers:
+        if requirement is not None and requirement.public:
             return None
         account = pending_account()
         if account is None:

@@ -40,7 +40,7 @@ def save_form() -> tuple[str | None, bool]:
     if account_id is None or not origin.is_own() or not fields or any("\0" in k + v for k, v in fields):
         return page, False
     form = {"account": account_id, "at": _now(), "form": request.endpoint, "page": page, "fields": fields}
-    value = sent_forms.encrypt(form, _name("words"))
+    value = sent_forms.encrypt(form, _name("form"))
     if len(value) > MAX_COOKIE:
         return page, True
     g.unsaved_cookie = value
@@ -73,27 +73,27 @@ def _set_cookies(response: Response) -> Response:
         "samesite": "Lax",
     }
     if "unsaved_cookie" in g:
-        response.set_cookie(_name("words"), g.unsaved_cookie, max_age=RECOVERY_SECONDS, **options)
+        response.set_cookie(_name("form"), g.unsaved_cookie, max_age=RECOVERY_SECONDS, **options)
     elif g.get("unsaved_moved"):
-        response.delete_cookie(_name("words"), **options)
-    if session.fresh and session.id is not None and session.whose:
-        value = current.keyring().encrypt(STAFF, session.whose.encode(), _associated_data(session.id))
-        response.set_cookie(_name("whose"), value, **options)
+        response.delete_cookie(_name("form"), **options)
+    if session.fresh and session.id is not None and session.account_id:
+        value = current.keyring().encrypt(STAFF, session.account_id.encode(), _associated_data(session.id))
+        response.set_cookie(_name("account"), value, **options)
     return response
 
 
 def _saved_form() -> Mapping[str, Any] | None:
-    value = request.cookies.get(_name("words"), "")
+    value = request.cookies.get(_name("form"), "")
     if not value or len(value) > MAX_COOKIE:
         return None
-    saved: Mapping[str, Any] | None = sent_forms.decrypt(value, _name("words"))
+    saved: Mapping[str, Any] | None = sent_forms.decrypt(value, _name("form"))
     return saved if saved and saved["at"] <= _now() < saved["at"] + RECOVERY_SECONDS else None
 
 
 def _previous_account() -> str | None:
     """Return the id of the account of this browser's last session, if it can be decrypted."""
     session_id = request.cookies.get(str(current_app.config["SESSION_COOKIE_NAME"]), "")
-    value = request.cookies.get(_name("whose"), "")
+    value = request.cookies.get(_name("account"), "")
     try:
         return current.keyring().decrypt(STAFF, value, _associated_data(session_id)).decode()
     except DecryptionError:
@@ -110,7 +110,7 @@ def _name(what: str) -> str:
 
 
 def _associated_data(session_id: str) -> bytes:
-    return f"{_name('whose')} {session_id}".encode()
+    return f"{_name('account')} {session_id}".encode()
 
 
 def _now() -> int:

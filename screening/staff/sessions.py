@@ -44,7 +44,7 @@ MAX_COOKIE = 3000
 class Session(SecureCookieSession):
     """A browser's session. ``id``: the value of its cookie, None before a password was accepted.
 
-    ``fresh``: it began in this request, for the account ``whose``. ``ended``: the request's cookie is no longer valid.
+    ``fresh``: it began in this request, for ``account_id``. ``ended``: the request's cookie is no longer valid.
     ``unknown``: the database was unavailable.
     """
 
@@ -53,7 +53,7 @@ class Session(SecureCookieSession):
         self.id = id_
         self.began = began
         self.seen = seen
-        self.whose = ""
+        self.account_id = ""
         self.fresh = self.ended = self.unknown = False
 
 
@@ -153,7 +153,7 @@ def begin(session: Session, account: Account, now: int, since: int | None = None
     """
     _delete_old(session, now)
     session.clear()
-    session.id, session.fresh, session.whose = secrets.token_urlsafe(32), True, account.id
+    session.id, session.fresh, session.account_id = secrets.token_urlsafe(32), True, account.id
     session.began, session.seen = now if since is None else since, now
     row = StaffSession(id=_hashed(session.id), account_id=account.id, data="{}", began=session.began, seen=now)
     db.session.add(row)

@@ -6,11 +6,13 @@ The long tests run every page.
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from screening.config import ROOT
+from screening.questionnaires.model import Choice, Question
 from tests.support.handbook import AS_ROOT, DOCS, PAGES, SERVER_PAGES, Checkout, blocks
 
 SMOKE = DOCS / "keys.md"
@@ -81,6 +83,24 @@ def test_every_named_path_exists(file):
     """Paths in backticks below a folder of the repository; ``…`` and ``*`` are patterns, not paths."""
     named = re.findall(r"`((?:screening|templates|tests|static|docs)/[\w/.-]*)`", file.read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("file", [*TOP_PAGES, DOCS / "README.md", *PAGES], ids=lambda file: file.name)
+def test_every_name_stands_in_the_file_that_is_named_with_it(file):
+    """`` `name` in `path` ``, for paths below a folder of the repository."""
+    named = re.findall(
+        r"`([A-Za-z_]\w*)` (?:in|of) `((?:screening|templates|tests)/[\w/.-]+)`", file.read_text("utf-8")
+    )
+    assert [pair for pair in named if not re.search(rf"\b{pair[0]}\b", (ROOT / pair[1]).read_text("utf-8"))] == []
+
+
+def test_questionnaire_page_explains_every_field():
+    page = (DOCS / "questionnaire.md").read_text(encoding="utf-8")
+    questions, choices = re.split(r"^\| `\[\[questions\.choices", page, flags=re.MULTILINE)
+    in_table = [set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]+) \|", part, re.MULTILINE))))
+                for part in (questions, choices)]  # fmt: skip
+    assert in_table[0] == {field.name for field in fields(Question)} | {"scale", "numbers", "declined"}
+    assert in_table[1] == {field.name for field in fields(Choice)}
 
 
 @pytest.mark.parametrize("file", [*TOP_PAGES, DOCS / "README.md", *PAGES], ids=lambda file: file.name)

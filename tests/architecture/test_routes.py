@@ -38,6 +38,7 @@ ADDRESSES = """
 /start-again POST
 /summary GET
 /summary/doctor GET
+/worried GET
 """
 
 

@@ -286,7 +286,7 @@ class TestHandover:
         (id_,) = request_calls(team, request_call, clock, "Rosa")
         press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
         with team.app.app_context():
-            assert key_rotation.rotate(folder, clock()).resealed >= 2
+            assert key_rotation.rotate(folder, clock()).reencrypted >= 2
             kind, sealed = db.session.execute(text("SELECT kind, ciphertext FROM callback_note")).one()
             assert kind == "handover"
         assert_absent([NOTE], bytes(sealed))
@@ -311,7 +311,7 @@ class TestPrintList:
         assert [row[1] for row in rows[1:]] == ["Patient Two", FORM["say"]], (
             "by due time: by rank would reveal health data"
         )
-        assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
+        assert rows[2][2:] == [PHONE, "Any day in the morning", "English", "Yes", "Yes"]
         assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
         assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
         assert page.main.find("form") is None, "the words contain no random token"

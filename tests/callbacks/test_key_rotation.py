@@ -120,13 +120,13 @@ def test_rotation_reencrypts_all_and_destroys_keys_a_day_later(site, folder, pat
     secrets = [secret_of(folder, purpose) for purpose in (CALLBACK, SEARCH)]
     hashes = contact_hashes(site)
     done = rotate_keys(site, folder, clock())
-    assert (done.resealed, done.hashed, done.unreadable, done.destroyed) == (7, 3, 0, 0)
+    assert (done.reencrypted, done.hashed, done.unreadable, done.destroyed) == (7, 3, 0, 0)
     assert done.waits_until == clock() + EMPTY_KEY_SECONDS
     assert old not in key_id(site) and decrypted(site, folder) == ALL
     assert ids(folder)[0] == old, "the old key outlasts a daily backup"
     assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS - 1).destroyed == 0
     done = rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
-    assert (done.resealed, done.destroyed, done.waits_until) == (0, 1, None)
+    assert (done.reencrypted, done.destroyed, done.waits_until) == (0, 1, None)
     assert decrypted(site, folder) == ALL
     assert old not in ids(folder) and old_search not in ids(folder, SEARCH) and len(ids(folder)) == 1
     assert_absent(secrets, folder)
@@ -167,7 +167,7 @@ def test_request_encrypted_to_old_key_in_rotation_is_not_lost(site, folder, pati
     assert old in key_id(site)
     late = clock() + EMPTY_KEY_SECONDS
     done = rotate_keys(site, folder, late)
-    assert (done.resealed, done.destroyed) == (1, 0), "no backup contains it under the new key yet"
+    assert (done.reencrypted, done.destroyed) == (1, 0), "no backup contains it under the new key yet"
     assert rotate_keys(site, folder, late + EMPTY_KEY_SECONDS).destroyed == 1
     assert [name for name, *_ in decrypted(site, folder)] == ["Ann", "Bea", "Cleo", "Dora"]
 
@@ -188,7 +188,7 @@ def test_row_reverted_to_old_key_is_reencrypted_in_same_run(site, folder, patien
         return new_box
 
     monkeypatch.setattr(public_key, "reencrypt", reseal)
-    assert rotate_keys(site, folder, clock()).resealed == 7
+    assert rotate_keys(site, folder, clock()).reencrypted == 7
     assert done and old not in key_id(site) and decrypted(site, folder) == ALL
 
 
@@ -365,9 +365,9 @@ def test_stopped_rotation_resumes_in_the_next_run(site, folder, patients, clock,
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     answers = iter([True, True, False])
     done = rotate_keys(site, folder, clock(), go_on=lambda: next(answers))
-    assert 0 < done.resealed < 7 and done.waits_until is None
+    assert 0 < done.reencrypted < 7 and done.waits_until is None
     rest = rotate_keys(site, folder, clock())
-    assert done.resealed + rest.resealed == 7 and decrypted(site, folder) == ALL
+    assert done.reencrypted + rest.reencrypted == 7 and decrypted(site, folder) == ALL
 
 
 @pytest.mark.each_database
@@ -402,7 +402,7 @@ def test_damaged_ciphertext_does_not_block_key_destruction(site, folder, patient
         note.ciphertext = note.ciphertext[:-1] + bytes([note.ciphertext[-1] ^ 1])
         db.session.commit()
     done = rotate_keys(site, folder, clock())
-    assert (done.resealed, done.unreadable) == (6, 1)
+    assert (done.reencrypted, done.unreadable) == (6, 1)
     assert rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS).destroyed == 1
 
 
@@ -426,7 +426,7 @@ class TestSeveralNodes:
                 public_key.publish(Keyring(other, (CALLBACK,)), clock())
         assert len(ids(other)) == 1
         shutil.copytree(folder, other, dirs_exist_ok=True)
-        assert rotate_keys(site, other, clock()).resealed == 0 and decrypted(site, other) == ALL
+        assert rotate_keys(site, other, clock()).reencrypted == 0 and decrypted(site, other) == ALL
 
     def test_requests_after_backup_restore_are_decryptable(self, site, folder, clock, request_call):
         """The public key in the backup belongs to a private key that has been destroyed since."""
@@ -478,7 +478,7 @@ class TestSeveralNodes:
 def test_rotate_command_prints_its_counts(site, folder, patients, clock, database_url):
     app = create_commands_app({"DATABASE_URL": database_url, "KEYS_DIR": folder, "CLOCK": clock})
     done = app.test_cli_runner().invoke(args=["keys", "rotate", "callback"])
-    assert (done.exit_code, done.stdout) == (0, "resealed\t7\nhashed\t3\nunreadable\t0\ndestroyed\t0\n")
+    assert (done.exit_code, done.stdout) == (0, "reencrypted\t7\nhashed\t3\nunreadable\t0\ndestroyed\t0\n")
     assert "The old key is destroyed by the worker, or by this command, from " in done.stderr
     refused = app.test_cli_runner().invoke(args=["keys", "rotate", "draft"])
     assert refused.exit_code == 1 and refused.stderr.startswith("Only callback can be rotated") and not refused.stdout

@@ -191,7 +191,7 @@ def run_phases(traffic: Traffic, fleet: Fleet, store: Redis, folder: Path) -> No
 
     traffic.begin_phase("call-back key rotated")
     printed = fleet.first.flask("keys", "rotate", CALLBACK)
-    assert "unreadable\t0" in printed and "resealed\t0" not in printed, printed
+    assert "unreadable\t0" in printed and "reencrypted\t0" not in printed, printed
     fleet.distribute_keys(CALLBACK, SEARCH)
     traffic.wait_for(journeys=2, requests=6, notes=4)
 

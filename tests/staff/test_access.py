@@ -39,7 +39,7 @@ THIS_PACKAGE = ("authentication.", "accounts.", "audit.", "mail.")
 
 
 def description_of(requirement):
-    if requirement.strangers:
+    if requirement.public:
         return "everybody"
     if requirement.roles is not None:
         return " ".join(sorted(requirement.roles))
@@ -75,7 +75,7 @@ def test_unauthenticated_request_redirects_to_sign_in(team):
     client = team.site.test_client()
     open_ = 0
     for rule in rules(team):
-        if requirement_of(team.app, rule.endpoint).strangers:
+        if requirement_of(team.app, rule.endpoint).public:
             open_ += 1
             continue
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):

@@ -138,15 +138,42 @@ def test_page_reads_every_filter_by_an_index(team, database_url):
         assert len([each for each in sent if "FROM audit_event" in each[0]]) == 1, query
 
 
+COLUMNS = "id, at, actor, action, subject, detail"
+REPLACED = f"INSERT OR REPLACE INTO audit_event ({COLUMNS}) VALUES ({{id}}, 1, 'x', 'x', 'x', '{{{{}}}}')"
+
+CHANGES = [
+    "UPDATE audit_event SET actor = 'x'",
+    "DELETE FROM audit_event",
+    REPLACED,
+    REPLACED.replace("INSERT OR REPLACE", "REPLACE"),
+    "UPDATE OR REPLACE audit_event SET id = {other}, at = 1 WHERE id = {id}",
+    f"INSERT INTO audit_event ({COLUMNS}) VALUES ({{id}}, 1, 'x', 'x', 'x', '{{{{}}}}')"
+    " ON CONFLICT (id) DO UPDATE SET at = 1",
+]
+"""Changes of events; PostgreSQL has no ``OR REPLACE`` and refuses its syntax."""
+
+
 @pytest.mark.each_database
-@pytest.mark.parametrize("statement", ["UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event"])
-def test_database_refuses_update_and_delete_of_events(team, statement):
+@pytest.mark.parametrize("statement", CHANGES)
+def test_database_refuses_every_change_of_recent_events(team, statement):
+    note(team, ("a.one", machine_time(), "visitor", "s1"), ("a.two", machine_time(), "visitor", "s2"))
+    with team.app.app_context():
+        stored = text("SELECT id, at, actor, subject FROM audit_event ORDER BY subject")
+        before = db.session.execute(stored).all()
+        with pytest.raises(DatabaseError, match=r"never changed|kept for a year|syntax"):
+            db.session.execute(text(statement.format(id=before[0].id, other=before[1].id)))
+        db.session.rollback()
+        assert db.session.execute(stored).all() == before and len(before) == 2
+
+
+def test_sqlite_replaces_events_without_the_insert_trigger(team):
+    """The control: with the other two triggers alone, an event could be dated back, and then deleted."""
     note(team, ("a.one", machine_time(), "visitor", "s1"))
     with team.app.app_context():
-        with pytest.raises(DatabaseError, match=r"never changed|kept for a year"):
-            db.session.execute(text(statement))
-        db.session.rollback()
-        assert db.session.execute(text("SELECT actor FROM audit_event")).scalars().all() == ["visitor"]
+        db.session.execute(text("DROP TRIGGER audit_event_new"))
+        db.session.execute(text(REPLACED.format(id=db.session.execute(text("SELECT id FROM audit_event")).scalar())))
+        db.session.execute(text("DELETE FROM audit_event"))
+        assert db.session.execute(text("SELECT count(*) FROM audit_event")).scalar() == 0
 
 
 @pytest.mark.each_database

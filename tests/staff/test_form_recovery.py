@@ -19,7 +19,7 @@ NEW = "/staff/callbacks/new"
 
 def words(member):
     """Return the cookie that stores what was typed."""
-    cookie = member.client.get_cookie("staff-words", path="/staff")
+    cookie = member.client.get_cookie("staff-form", path="/staff")
     return cookie.value if cookie else ""
 
 
@@ -84,7 +84,7 @@ def test_unsaved_form_expires_after_fifteen_minutes(team, ann, clock):
     page = send_expired(ann, clock)
     saved_cookie = words(ann)
     clock.forward(IDLE)
-    ann.client.set_cookie("staff-words", saved_cookie, path="/staff")
+    ann.client.set_cookie("staff-form", saved_cookie, path="/staff")
     assert NOTICE not in sign_in_again(ann, page, clock).words
 
 
@@ -92,7 +92,7 @@ def test_recovery_cookie_is_encrypted_and_scoped_to_staff(team, ann, clock):
     page = ann.get(NEW)
     clock.forward(IDLE)
     answer = ann.fill(page, NEW, follow=False, **FORM).response
-    (cookie,) = (line for line in answer.headers.getlist("Set-Cookie") if line.startswith("staff-words="))
+    (cookie,) = (line for line in answer.headers.getlist("Set-Cookie") if line.startswith("staff-form="))
     for attribute in ("HttpOnly", "Path=/staff", "SameSite=Lax", f"Max-Age={form_recovery.RECOVERY_SECONDS}"):
         assert attribute in cookie, attribute
     sealed = words(ann)
@@ -105,7 +105,7 @@ def test_recovery_cookie_is_encrypted_and_scoped_to_staff(team, ann, clock):
 def test_form_without_valid_session_mark_is_not_stored(team, ann, clock):
     """Another site, or a cookie of another session, cannot place a form on an account's pages."""
     page = ann.get(NEW)
-    ann.client.set_cookie("staff-whose", "x.y", path="/staff")
+    ann.client.set_cookie("staff-account", "x.y", path="/staff")
     clock.forward(IDLE)
     ann.fill(page, NEW, **FORM)
     assert not words(ann)

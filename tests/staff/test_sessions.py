@@ -195,7 +195,7 @@ def test_session_cookie_is_scoped_to_staff_and_not_persistent(make_site):
     assert len(headers) == 5, "the session, and after the password an encrypted account mark"
     for header in headers:
         (cookie,) = http.cookies.SimpleCookie(header).values()
-        assert cookie.key in ("__Secure-staff", "__Secure-staff-whose")
+        assert cookie.key in ("__Secure-staff", "__Secure-staff-account")
         assert (cookie["path"], cookie["secure"], cookie["httponly"]) == ("/staff", True, True)
         assert cookie["samesite"] == "Lax" and not cookie["max-age"] and not cookie["expires"] and not cookie["domain"]
 

@@ -54,6 +54,32 @@ def test_form_rate_limit_returns_429_with_retry_after(make_site):
     assert visitor.get("/check/sleep").status == 200, "GET is never limited, and the draft is intact"
 
 
+@pytest.mark.parametrize(("lang", "again"), [("en", "Try again"), ("es", "Intentar de nuevo")])
+def test_question_over_the_rate_limit_offers_to_try_again(make_site, lang, again):
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="2 per minute"))
+    visitor.get(f"/?lang={lang}")
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "1")
+    page = visitor.send(visitor.get("/check/sleep?from=review"), "/check/sleep", sleep="3")
+    assert page.status == 429 and page.main.find("a", href="/")
+    assert ("was not saved" if lang == "en" else "no se guardó") in page.words
+    link = page.main.find("a", string=again)
+    assert link is not None and page.soup.find("a", href="tel:988")
+    question = visitor.get(str(link["href"]))
+    assert question.address == "/check/sleep" and question.chosen() == ["1"], "the answer before"
+    back = question.soup.select_one("a.nhsuk-back-link")
+    assert back is not None and back["href"] == "/check/review", "the change still returns to the review"
+
+
+@pytest.mark.parametrize("address", ["/more-time", "/start-again", "//evil.example/check", "/check/sadness/"])
+def test_rate_limit_page_offers_no_address_that_cannot_be_opened(make_site, address):
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="1 per hour"))
+    visitor.post("/more-time", {})
+    page = visitor.post(address, {}, follow=False)
+    assert page.status == 429
+    assert [link["href"] for link in page.main.find_all("a")] == ["/"]
+
+
 def test_form_rate_limit_counts_each_address_separately(make_site):
     site = make_site(RATE_LIMIT_FORMS="1 per minute")
     for address, expected in (("192.0.2.1", 400), ("192.0.2.2", 400), ("192.0.2.1", 429)):

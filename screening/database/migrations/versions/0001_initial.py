@@ -18,6 +18,10 @@ APPEND_ONLY = {
         f"""CREATE TRIGGER audit_event_kept BEFORE DELETE ON audit_event
            WHEN OLD.at > CAST(strftime('%s', 'now') AS INTEGER) - {YEAR_SECONDS}
            BEGIN SELECT RAISE(ABORT, 'audit events are kept for a year'); END""",
+        # INSERT OR REPLACE deletes the old row without firing the trigger above
+        """CREATE TRIGGER audit_event_new BEFORE INSERT ON audit_event
+           WHEN EXISTS (SELECT 1 FROM audit_event WHERE id = NEW.id)
+           BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END""",
     ),
     "postgresql": (
         f"""CREATE FUNCTION audit_event_guard() RETURNS trigger LANGUAGE plpgsql AS $$
