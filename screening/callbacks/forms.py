@@ -33,12 +33,13 @@ PARTS = {
     PartOfDay.AFTERNOON: lazy_gettext("Late afternoon, after 3"),
 }
 
+PATIENTS = {"new": lazy_gettext("No, first time"), "existing": lazy_gettext("Yes, I have")}
+"""Answers to whether someone was at the clinic before, in a patient's own words."""
+
 NAME = lazy_gettext("Please give your name, so we know who to ask for")
-PATIENT = lazy_gettext("Choose new patient or existing patient")
-REACH = lazy_gettext("Please give a phone number or an e-mail address")
-EMAIL = lazy_gettext("Check the e-mail address. It should look like name@example.org")
-NEEDS_PHONE = lazy_gettext("You chose a phone call, so please give a number")
-NEEDS_EMAIL = lazy_gettext("You chose an e-mail, so please give an address")
+REACH = lazy_gettext("Please give a phone number or an email address")
+EMAIL = lazy_gettext("Check the email address. It should look like name@example.org")
+REACH_BY = lazy_gettext("Choose how we should get back to you: by phone or by email")
 CLOSED = lazy_gettext("We are closed then. Please pick another day or time")
 GUARDIAN = lazy_gettext("Please give the name of a parent or guardian")
 GUARDIAN_PHONE = lazy_gettext("Please give a phone number of a parent or guardian")
@@ -60,30 +61,26 @@ class ConsultationForm(FlaskForm):
         locales = False
 
     name = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
-    say = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
-    patient = RadioField(
-        choices=select_choices({"new": lazy_gettext("New patient"), "existing": lazy_gettext("Existing patient")}),
-        validate_choice=False,
-    )
-    language = RadioField(validate_choice=False)
-    assistance = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
     phone = PhoneField()
     email = StringField(filters=[identifier], validators=[MaxLength(MAX_EMAIL)])
     reach_by = RadioField(
-        choices=select_choices({"phone": lazy_gettext("A phone call"), "email": lazy_gettext("An e-mail")}),
-        default="phone",
-        validate_choice=False,
-    )
-    days = SelectMultipleField(validate_choice=False)
-    parts = SelectMultipleField(validate_choice=False)
-    voicemail = RadioField(
-        choices=select_choices({"no": lazy_gettext("No"), "yes": lazy_gettext("Yes")}),
-        default="no",
+        choices=select_choices({"phone": lazy_gettext("A phone call"), "email": lazy_gettext("An email")}),
         validate_choice=False,
     )
     minor = BooleanField()
     guardian = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
     guardian_phone = PhoneField()
+    voicemail = RadioField(
+        choices=select_choices({"no": lazy_gettext("No"), "yes": lazy_gettext("Yes")}),
+        default="no",
+        validate_choice=False,
+    )
+    patient = RadioField(choices=select_choices(PATIENTS), validate_choice=False)
+    say = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
+    language = RadioField(validate_choice=False)
+    assistance = StringField(filters=[single_line], validators=[MaxLength(MAX_NAME)])
+    days = SelectMultipleField(validate_choice=False)
+    parts = SelectMultipleField(validate_choice=False)
     message = TextAreaField(filters=[lines], validators=[MaxLength(MAX_MESSAGE)])
     share = BooleanField()
     news = BooleanField()
@@ -97,27 +94,33 @@ class ConsultationForm(FlaskForm):
         self.calendar, self.country, self.now, self.page_language = calendar, country, now, languages[0][0]
         super().__init__(**options)
         self.language.choices = select_choices(dict(languages))
-        if self.language.data is None:
-            self.language.data = languages[0][0]
         self.days.choices = select_choices({str(day): name for day, name in day_names().items() if calendar.week[day]})
         open_parts = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
         self.parts.choices = select_choices({part.value: PARTS[part] for part in PartOfDay if part in open_parts})
 
+    @property
+    def way(self) -> str:
+        """How to get back to the patient: the one way that was given, else the chosen one. Under 18: a call."""
+        if self.minor.data or not self.email.data:
+            return "phone"
+        return str(self.reach_by.data) if self.phone.data else "email"
+
     def details(self, answers: dict[str, str] | None, version: int) -> ContactDetails:
         """Return the contact details of a validated form. ``answers``: those of the summary that may be shared."""
-        shared = answers if self.share.data else None
+        shared = answers if self.share.data and not self.minor.data else None
+        called = self.guardian_phone.data if self.minor.data else self.phone.data
         return ContactDetails(
             name=self.name.data,
             say=self.say.data,
-            patient=self.patient.data,
-            language=self.language.data,
+            patient=self.patient.data or "",
+            language=self.language.data or self.page_language,
             assistance=self.assistance.data,
             phone=self._number(self.phone) if self.phone.data else "",
             email=_address(self.email.data) if self.email.data else "",
-            reach_by=self.reach_by.data,
+            reach_by=self.way,
             days=tuple(sorted(map(int, self.days.data or ()))),
             parts=tuple(part.value for part in PartOfDay if part.value in (self.parts.data or ())),
-            voicemail=self.voicemail.data == "yes",
+            voicemail=bool(called) and self.voicemail.data == "yes",
             minor=self.minor.data,
             guardian=self.guardian.data if self.minor.data else "",
             guardian_phone=self._number(self.guardian_phone) if self.minor.data else "",
@@ -144,34 +147,28 @@ class ConsultationForm(FlaskForm):
             raise ValidationError(NAME)
 
     def validate_patient(self, field: Field) -> None:
-        """Require one of the choices."""
-        _one_of(field, PATIENT)
+        """Refuse what is none of the choices; the field is optional."""
+        if field.data:
+            _one_of(field, PICK_ONE)
 
-    def validate_language(self, field: Field) -> None:
-        """Require one of the choices."""
-        _one_of(field, PICK_ONE)
+    validate_language = validate_patient
 
     def validate_phone(self, field: Field) -> None:
-        """Require a valid number if an adult chose a call, or gave no e-mail address."""
+        """Require a valid number, unless an email address or a guardian's number is to be used."""
         if field.data:
             self._number(field)
-        elif self.minor.data:
-            return
-        elif not self.email.data:
+        elif not self.email.data and not self.minor.data:
             raise ValidationError(REACH)
-        elif self.reach_by.data == "phone":
-            raise ValidationError(NEEDS_PHONE)
 
     def validate_email(self, field: Field) -> None:
-        """Require a valid address if an adult chose an e-mail. Only the syntax is checked."""
+        """Require a valid address, if there is one. Only the syntax is checked."""
         if field.data:
             _address(field.data)
-        elif self.reach_by.data == "email" and self.phone.data and not self.minor.data:
-            raise ValidationError(NEEDS_EMAIL)
 
     def validate_reach_by(self, field: Field) -> None:
-        """Require one of the choices."""
-        _one_of(field, PICK_ONE)
+        """Require a choice of an adult who gave both a number and an address."""
+        if self.phone.data and self.email.data and not self.minor.data:
+            _one_of(field, REACH_BY)
 
     def validate_days(self, field: Field) -> None:
         """Require a combination of days and parts of the day at which the clinic is open."""

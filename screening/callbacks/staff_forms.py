@@ -26,9 +26,9 @@ OUTCOMES = {
 
 PICK_OUTCOME = lazy_gettext("Pick what happened on the call")
 WRITE_NOTE = lazy_gettext("Write the note first")
-PICK_COLLEAGUE = lazy_gettext("Pick who shall have the request")
-ENTER_DAY = lazy_gettext("Give a day such as 2026-12-24")
-ENTER_CONTACT = lazy_gettext("Give a phone number or an e-mail address")
+PICK_COLLEAGUE = lazy_gettext("Pick who takes over the request")
+ENTER_DAY = lazy_gettext("Enter a day such as 2026-12-24")
+ENTER_CONTACT = lazy_gettext("Enter a phone number or an email address")
 
 
 class StaffCallbackForm(StaffForm):

@@ -38,7 +38,7 @@ ERRORS = {
         "We can’t find a request with this reference. It may have been erased. Check it, or call us"
     ),
     "mistyped": lazy_gettext(
-        "There is a slip in this reference. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
+        "Check the reference for a typing mistake. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
     ),
     "many-lookups": lazy_gettext("Many references were tried from your network. Try again in an hour, or call us"),
 }

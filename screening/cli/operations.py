@@ -86,6 +86,6 @@ def demo() -> None:
     from screening.operations.demo import fill
 
     logins = fill(create_app(current.settings()))
-    click.echo("Sign in at /staff with e-mail, password and a code from an app set up with the secret:", err=True)
+    click.echo("Sign in at /staff with email, password and a code from an app set up with the secret:", err=True)
     for login in logins:
         click.echo(f"{login.email}\t{login.password}\t{login.secret}")

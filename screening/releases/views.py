@@ -47,7 +47,7 @@ CHANGED = lazy_gettext("What would go in changed after you looked. Nothing was m
 class MakeForm(StaffForm):
     """The form that makes the previewed release."""
 
-    sure = BooleanField(validators=[InputRequired(lazy_gettext("Tick the box if you want to make the release"))])
+    sure = BooleanField(validators=[InputRequired(lazy_gettext("Check the box if you want to make the release"))])
     seen = HiddenField()
     version = HiddenField()
 

@@ -1,5 +1,6 @@
 """Pages outside the questionnaire: help, worried, about, privacy, accessibility; and the clinic's accent color."""
 
+import logging
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -10,6 +11,10 @@ from screening.clinic import DEMO, Clinic
 from screening.clinic import load as load_clinic
 from screening.durations import DAY_SECONDS, format_duration
 from screening.mail import outbox
+from screening.screener.blueprint import go_on_address
+from screening.walk import current_walk
+
+log = logging.getLogger(__name__)
 
 information_views = Blueprint("information", __name__)
 
@@ -19,8 +24,14 @@ STATED_ON = date(2026, 11, 25)
 
 @information_views.get("/help-now")
 def help_now() -> str:
-    """Crisis help in every language, the visitor's own first. Needs no cookie and sets none."""
-    return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
+    """Crisis help in every language, the visitor's own first, and a link back to a walk. Needs no cookie, sets none."""
+    try:
+        walk = current_walk()
+        resume = go_on_address(walk) if walk.answers else None
+    except Exception as error:  # help is shown whatever fails
+        log.error("the draft cannot be read: %s", type(error).__name__)
+        resume = None
+    return render_template("screener/help_now.html", crises=current_app.extensions["crisis"], resume=resume)
 
 
 @information_views.get("/worried")

@@ -23,15 +23,15 @@ class AccountError(ValueError):
         self.message = message
 
 
-NO_ACCOUNT = lazy_gettext("There is no account with this e-mail address.")
+NO_ACCOUNT = lazy_gettext("There is no account with this email address.")
 
 PROBLEMS: dict[str, LazyString] = {
     **roles.PROBLEMS,
-    "email": lazy_gettext("That is not an e-mail address."),
+    "email": lazy_gettext("That is not an email address."),
     "name": lazy_gettext("Give a name, so that others know who it is."),
-    "taken": lazy_gettext("There is an account with this e-mail address."),
+    "taken": lazy_gettext("There is an account with this email address."),
     "own": lazy_gettext("You cannot disable your own account. Ask another admin."),
-    "last_admin": lazy_gettext("Somebody must stay admin. Give the role to another account first."),
+    "last_admin": lazy_gettext("Someone must stay admin. Give the role to another account first."),
 }
 """Messages of AccountError by code."""
 

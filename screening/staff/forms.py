@@ -25,7 +25,7 @@ class StaffForm(FlaskForm):
 class SignInForm(StaffForm):
     """E-mail address and password."""
 
-    email = EmailField(filters=[identifier], validators=[DataRequired(lazy_gettext("Enter your work e-mail"))])
+    email = EmailField(filters=[identifier], validators=[DataRequired(lazy_gettext("Enter your work email"))])
     password = PasswordField(validators=[InputRequired(lazy_gettext("Enter your password"))])
 
 
@@ -64,7 +64,7 @@ class Day(DateField):
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            raise ValueError(lazy_gettext("Give a day such as 2026-11-23")) from None
+            raise ValueError(lazy_gettext("Enter a day such as 2026-11-23")) from None
 
 
 class AuditForm(Form):

@@ -31,13 +31,13 @@ COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps"
 PAGES: Mapping[str, frozenset[str]] = {
     "screener/start.html": frozenset({"go_on", "signs", "began", "finished", "notice"}),
     "screener/question.html": frozenset(
-        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "changing", "private"}
+        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "action", "private"}
     ),
 }
 """The cached pages, and the values that each is rendered from, beside the frame and the form token."""
 
-FRAME_VALUES = frozenset({"site", "form_token", "typing", "lang_address", "changing"})
-"""Values that the layout reads. The last three are optional."""
+FRAME_VALUES = frozenset({"site", "form_token", "typing"})
+"""Values that the layout reads. The last is optional."""
 
 
 class PageCache:

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import time
 
-from babel.dates import format_time, get_day_names
+from babel.dates import get_day_names
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
 
@@ -12,6 +12,7 @@ from screening import current
 from screening.clinic import Clinic
 from screening.draft import EXTENDED_SECONDS, Draft, current_draft
 from screening.i18n import locale
+from screening.i18n.clock import format_clock
 from screening.questionnaires.scoring import Help, help_level
 from screening.walk import Walk, current_walk
 from screening.web.crisis import Crisis
@@ -69,10 +70,7 @@ def opening_hours(clinic: Clinic) -> str:
 
 def _hours(first: int, last: int, opens: time, closes: time) -> str:
     names = get_day_names("wide", locale=get_locale())
-    times = {
-        "opens": format_time(opens, "short", locale=get_locale()),
-        "closes": format_time(closes, "short", locale=get_locale()),
-    }
+    times = {"opens": format_clock(opens), "closes": format_clock(closes)}
     if first == last:
         return str(gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times))
     return str(gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times))

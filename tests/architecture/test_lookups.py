@@ -40,9 +40,9 @@ HOOKS = {
     "screening.web.errors",  # the address of a refused form
     "screening.web.form_token",
     "screening.web.origin",
+    "screening.web.trailing_slash",
     "screening.web.rate_limits",
     "screening.web.request_id",  # also for log records
-    "screening.web.trailing_slash",
 }
 """Modules that run before or after every view."""
 

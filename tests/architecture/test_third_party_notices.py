@@ -124,6 +124,15 @@ def test_notices_name_the_version_of_nhsuk_frontend():
     assert f"nhsuk-frontend {packages['nhsuk-frontend']} " in NOTICES
 
 
+def test_notices_name_the_version_of_the_screen_reader():
+    folder = ROOT / "tests" / "support" / "virtual_screen_reader"
+    packages = json.loads((folder / "package.json").read_text())["devDependencies"]
+    assert [f"{name} {version} " in NOTICES for name, version in packages.items()] == [True]
+    texts = (folder / "LICENSES").read_text(encoding="utf-8")
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert [name for name in locked if name and f"==> ./{name.removeprefix('node_modules/')}/" not in texts] == []
+
+
 @pytest.mark.parametrize("name", ["LICENSE", "THIRD-PARTY-NOTICES"])
 def test_container_image_and_distribution_contain(name):
     assert re.search(rf"^COPY .*\b{name}\b", (ROOT / "deploy" / "Containerfile").read_text(), re.MULTILINE)

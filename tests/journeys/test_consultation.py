@@ -34,7 +34,7 @@ def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_serve
     other.page.locator("details summary").click()
     other.follow("form[action='/consultation/status/withdraw'] button")
     shown = other.page.locator("main").inner_text()
-    assert "Your request is taken back" in shown or "Su solicitud está retirada" in shown
+    assert "Your request is canceled" in shown or "Su solicitud está cancelada" in shown
     patient.open("/consultation/status")
     assert patient.page.locator("#reference").count() == 1
 
@@ -44,6 +44,7 @@ def test_language_button_preserves_fields_and_enter_submits(browser_visitor, scr
     patient = browser_visitor(java_script_enabled=scripts)
     page = patient.open("/consultation?lang=en")
     page.locator("#name").fill("Demo Reader")
+    patient.unfold()
     page.locator("#message").fill("Two\nlines")
     patient.follow("button[lang=es]")
     assert page.locator("html").get_attribute("lang") == "es"

@@ -149,7 +149,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/note", "Write the note first")
     tab.send("/note", "The note is kept", note="A note")
     press(ben, open_request(ben), "claim")
-    tab.send("/claim", "Somebody else changed this request")
+    tab.send("/claim", "Someone else changed this request")
     tab.send("/hand", "at most", handover="x" * 501)
     tab.send("/hand", "The request is handed over", to=team.id_of(ann), handover="Words")
     tab.send("/call", "at most", "button[value=no_answer]", note="x" * 501)
@@ -168,7 +168,7 @@ def test_back_after_release_forms(site_tab, team):
     tab = site_tab
     enter(tab, team.add("rita", "responses"))
     tab.open("/staff/releases")
-    tab.send("/releases", "Tick the box")
+    tab.send("/releases", "Check the box")
     tab.page.locator("#sure").check()
     tab.send("/releases", "The release is made")
     tab.send("/check", "Nothing found")

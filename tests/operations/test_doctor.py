@@ -109,11 +109,7 @@ def test_healthy_installation_has_no_findings(installation):
             Severity.NOW,
             ["questionnaire cannot be used", "flask questionnaire"],
         ),
-        (
-            {"CLINIC_FILE": LIBRARY / "warning_signs.toml"},
-            Severity.NOW,
-            ["clinic file cannot be used", "Mend the file"],
-        ),
+        ({"CLINIC_FILE": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Fix the file"]),
     ],
 )
 def test_invalid_settings_are_reported(installation, settings, severity, words):

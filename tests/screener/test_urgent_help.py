@@ -224,12 +224,42 @@ def test_every_error_page_has_crisis_help_and_start_link(failing_site):
         assert page.main.find("a", href="/", class_="nhsuk-button"), code
 
 
-def test_urgent_help_is_bilingual_with_language_and_back_links(visitor):
+def test_urgent_help_is_bilingual_with_a_back_link(visitor):
     page = visitor.post(URGENT + "?from=review", {"hopelessness": "3"})
     assert page.main.find("section", lang="es") is not None
-    link = page.soup.select_one("a.app-bar__lang")
-    assert link is not None and visitor.get(str(link["href"])).heading == "Hable con alguien ahora"
     assert page.soup.select_one("a.nhsuk-back-link")["href"] == URGENT + "?from=review"  # type: ignore[index]
+
+
+def test_language_switch_on_urgent_help_keeps_the_walk(visitor):
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "1")
+    page = visitor.send(visitor.get(URGENT), URGENT, hopelessness="3")
+    button = page.soup.select_one("button.app-bar__lang[lang=es]")
+    page = visitor.post(str(button["formaction"]), page.typed(URGENT), referer=URGENT)  # type: ignore[index]
+    assert (page.status, page.heading) == (200, "Gracias por contárnoslo")
+    page = visitor.send(page, URGENT)
+    assert page.address == "/check/interest" and page.title.startswith("Pregunta 4 de 7")
+
+
+def test_language_switch_with_an_urgent_choice_shows_help(visitor):
+    visitor.answer("sadness", "1")
+    page = visitor.answer("sleep", "1")
+    button = page.soup.select_one("button.app-bar__lang[lang=es]")
+    fields = {**page.typed(URGENT), "hopelessness": "3"}
+    page = visitor.post(str(button["formaction"]), fields, referer=URGENT)  # type: ignore[index]
+    assert (page.status, page.heading) == (200, "Gracias por contárnoslo")
+
+
+def test_help_now_leads_back_to_the_open_question(visitor):
+    back = visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")
+    assert (back["href"], back.get_text()) == ("/", "To the start page")  # type: ignore[index, union-attr]
+    visitor.answer("sadness", "1")
+    back = visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")
+    assert (back["href"], back.get_text()) == ("/check/sleep", "Go on with the check")  # type: ignore[index, union-attr]
+    visitor.walk()
+    assert visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")["href"] == "/check/review"  # type: ignore[index]
+    visitor.disagree()
+    assert visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")["href"] == "/summary"  # type: ignore[index]
 
 
 def test_help_now_and_healthz_accept_any_host_name(make_site, own_clinic):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.support.absence import assert_absent
@@ -113,7 +115,7 @@ def test_none_of_these_cannot_be_combined(visitor):
     assert page.status == 200 and "on its own" in page.words
     assert page.chosen() == ["work", "none"]
     page = visitor.send(page, "/check/stress", stress=[])
-    assert page.status == 200 and "Tick at least one" in page.words
+    assert page.status == 200 and "Check at least one" in page.words
     assert visitor.send(page, "/check/stress", stress=["none"]).address == "/check/review"
 
 
@@ -156,14 +158,83 @@ def test_start_again_clears_the_draft(visitor):
     assert visitor.get("/summary").address == "/check/sadness"
 
 
+def switch_language(visitor, page, **chosen):
+    """Press the language button of a question's page; what is chosen travels along."""
+    button = page.soup.select_one("button.app-bar__lang")
+    fields = {**page.typed(urlsplit(str(button["formaction"])).path), **chosen}
+    assert page.soup.find("form", id=button["form"]) is not None
+    return visitor.post(str(button["formaction"]), fields, referer=page.address)
+
+
 def test_language_switch_preserves_answers_and_page(visitor):
     visitor.answer("sadness", "2")
     page = visitor.get("/check/sadness")
-    link = page.soup.select_one("a.app-bar__lang")
-    assert link is not None and (link["lang"], link["hreflang"], link.get_text()) == ("es", "es", "Español")
-    page = visitor.get("/check/sadness" + str(link["href"]))
+    button = page.soup.select_one("button.app-bar__lang")
+    assert (button["lang"], button.get_text()) == ("es", "Español")
+    page = switch_language(visitor, page)
     assert page.title.startswith("Pregunta 1 de 7") and page.chosen() == ["2"]
     assert visitor.get("/check/sleep").title.startswith("Pregunta 2 de 7")
+
+
+@pytest.mark.parametrize(
+    ("question", "chosen", "heading"),
+    [
+        ("sadness", ["1"], "En las últimas 2 semanas"),
+        ("pain_average", ["7"], "En la última semana"),
+        ("stress", ["work", "sleep"], "¿Qué le causa más estrés"),
+    ],
+)
+def test_language_switch_preserves_an_unsent_choice(visitor, question, chosen, heading):
+    visitor.walk(pain="2")
+    page = switch_language(visitor, visitor.get(f"/check/{question}"), **{question: chosen})
+    assert page.heading.startswith(heading) and page.chosen() == chosen
+    assert "Error" not in page.title
+    visitor.send(page, f"/check/{question}", **{question: chosen})
+    assert visitor.get(f"/check/{question}").chosen() == chosen
+
+
+def test_language_switch_stores_no_answer(visitor):
+    page = switch_language(visitor, visitor.get("/check/sadness"), sadness="1")
+    assert page.address == "/check/sadness" and visitor.get("/summary").address == "/check/sadness"
+
+
+def test_language_switch_without_a_choice_shows_no_error(visitor):
+    page = switch_language(visitor, visitor.get("/check/sadness"))
+    assert page.title.startswith("Pregunta 1 de 7") and page.chosen() == []
+
+
+def test_language_switch_translates_the_shown_error(visitor):
+    page = visitor.send(visitor.get("/check/sadness"), "/check/sadness")
+    assert page.title.startswith("Error: Question 1")
+    page = switch_language(visitor, page)
+    assert page.title.startswith("Error: Pregunta 1") and "Elija la respuesta" in page.words
+
+
+def test_enter_on_a_question_continues_in_the_same_language(visitor):
+    for address in ("/check/sadness", "/check/review"):
+        page = visitor.get(address)
+        first = page.soup.select_one("button[form=answer], form#answer button")
+        assert not first.has_attr("formaction"), "Enter presses the first button of a form"
+        visitor.walk()
+
+
+def test_language_switch_without_cookies_keeps_the_choice(site):
+    visitor = Visitor(site)
+    visitor.client = site.test_client(use_cookies=False)
+    page = switch_language(visitor, visitor.get("/check/sadness"), sadness="1")
+    assert page.soup.html["lang"] == "es" and page.chosen() == ["1"]
+
+
+def test_language_switch_on_the_review_preserves_the_choice(visitor):
+    visitor.walk()
+    page = switch_language(visitor, visitor.get("/check/review"), consent="no")
+    assert (page.address, page.heading, page.chosen()) == ("/check/review", "Revise sus respuestas", ["no"])
+
+
+def test_language_switch_keeps_the_way_back_to_the_review(visitor):
+    visitor.walk()
+    page = switch_language(visitor, visitor.get("/check/sadness?from=review"), sadness="1")
+    assert visitor.send(page, "/check/sadness", sadness="1").address == "/check/review"
 
 
 def test_accept_language_selects_locale_until_one_is_chosen(site):
@@ -173,6 +244,8 @@ def test_accept_language_selects_locale_until_one_is_chosen(site):
         return visitor.get(address, headers=headers).soup.html["lang"]
 
     assert language("/", spanish) == "es"
+    assert language("/", {"Accept-Language": "es-MX,en;q=0.5"}) == "es"
+    assert language("/", {"Accept-Language": "en-US,es;q=0.9"}) == "en"
     assert language("/", {"Accept-Language": "fr"}) == "en"
     assert language("/?lang=xx", {}) == "en"
     assert language("/?lang=en", spanish) == "en"

@@ -32,7 +32,7 @@ def questionnaire(given: CheckInputs) -> Iterator[Finding]:
         yield Finding(
             Severity.NOW,
             lazy_gettext("The questionnaire cannot be used: %(problem)s", problem=str(error)),
-            lazy_gettext("Mend the file, then look with"),
+            lazy_gettext("Fix the file, then check it with"),
             f"flask questionnaire check {given.settings['QUESTIONNAIRE_FILE']}",
         )
 
@@ -81,7 +81,7 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
         found = clinic.load(path)
     except SettingsError as error:
         what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the file, and start again"))
         return
     public = config_checks.is_public(given.settings)
     if public and "visitor" in given.settings["SERVE"] and not found.demo and not found.privacy_notice:
@@ -99,7 +99,7 @@ def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
     """Check that the site would start with these settings."""
     for problem in config_checks.problems(given.settings):
         what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
@@ -137,7 +137,7 @@ def mail_settings(given: CheckInputs) -> Iterator[Finding]:
             smtp.check_files(given.settings)
     except SettingsError as error:
         what = lazy_gettext("No mail can be sent: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def disk(given: CheckInputs) -> Iterator[Finding]:
