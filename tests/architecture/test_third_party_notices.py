@@ -113,7 +113,7 @@ def test_license_expression_is_allowed_or_refused(license_, allowed):
 
 def test_style_sheets_state_the_copyright_of_their_parts():
     manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
-    for name in ("visitor.css", "consultation.css", "staff.css"):
+    for name in ("visitor.css", "summary.css", "consultation.css", "staff.css"):
         comment = (ROOT / "static" / "dist" / manifest[name]).read_text(encoding="utf-8").partition("*/")[0]
         assert comment.startswith("/*!") and "MIT" in comment
         assert len(COPYRIGHT) == 2 and all(line in comment for line in COPYRIGHT)

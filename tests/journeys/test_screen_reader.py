@@ -164,8 +164,7 @@ def test_check_is_spoken_as_reviewed(site, make_site, make_reader, recorded, lan
 
 def form_pages(site, lang, clock):
     """The call-back form in every state, what follows after it is sent, and what happens to the request."""
-    visitor = visitor_of(site, lang)
-    yield "form", visitor.get("/consultation")
+    yield "form", visitor_of(site, lang).get("/consultation")
     mistakes = {
         "form-mistakes": {},
         "form-other-mistakes": {"name": "Rosa", "phone": "12", "email": "rosa@", "message": "x" * 501},
@@ -173,6 +172,7 @@ def form_pages(site, lang, clock):
         "form-under-18": {"name": "Rosa", "phone": PHONE, "minor": "yes"},
     }
     for name, fields in mistakes.items():
+        visitor = visitor_of(site, lang)  # a form shows again what was typed before
         yield name, visitor.fill(visitor.get("/consultation"), "/consultation/review", **fields)
     patient = visitor_of(site, lang)
     patient.walk(sadness="2", pain="3", hopelessness="1")
