@@ -28,7 +28,7 @@ def purge(dry_run: bool) -> None:
 @click.option("--parent-pid", type=int, metavar="PID", help="Exit when this parent process exits.")
 @with_appcontext
 def worker(once: bool, parent_pid: int | None) -> None:
-    """Deliver mail every few seconds, shuffle responses and purge daily, rotate the call-back key weekly.
+    """Deliver mail, shuffle ripe responses, purge daily, rotate the response key daily and the call-back key weekly.
 
     Exits on SIGTERM or Ctrl+C, after the mail being sent.
     """

@@ -8,7 +8,7 @@ from screening.extensions import db
 from screening.mail.models import OutboxMail
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile
-from screening.responses.models import PendingResponse, ShuffledBatch, ShuffledResponse
+from screening.responses.models import PendingKey, PendingResponse, ShuffledBatch, ShuffledResponse
 from screening.staff.models import Account, Role, StaffSession
 
 BACKED_UP = (
@@ -20,6 +20,7 @@ BACKED_UP = (
 
 EXCLUDED = (
     PendingResponse,  # can still be linked to its visitor's draft, and be withdrawn
+    PendingKey,  # its private key is destroyed soon after
     StaffSession,  # a revoked session must not become valid again
     *(WorkerJob, WorkerLease),  # state of this installation's worker; after a restore each job is due
 )

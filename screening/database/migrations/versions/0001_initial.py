@@ -56,23 +56,21 @@ def upgrade(name: str) -> None:
     _mail_and_worker()
 
 
-def _response_columns() -> list[sa.Column]:
-    return [
-        sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("period", sa.String(7), nullable=False),
-        sa.Column("questionnaire", sa.String(40), nullable=False),
-        sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("age_band", sa.String(20), nullable=False),
-        sa.Column("pain_duration", sa.String(20), nullable=False),
-        sa.Column("answers", sa.JSON, nullable=False),
-    ]
-
-
 def _pending_responses() -> None:
-    """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is not stored."""
+    """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is stored in fewer places."""
+    op.create_table(
+        "pending_key",
+        sa.Column("id", sa.String(8), primary_key=True),
+        sa.Column("public", sa.LargeBinary, nullable=False),
+        sa.Column("published_at", sa.BigInteger, nullable=False),
+        sa.Column("replaced_at", sa.BigInteger),
+        sa.Column("held", sa.Boolean, nullable=False),
+    )
     op.create_table(
         "pending_response",
-        *_response_columns(),
+        sa.Column("id_hash", sa.String(64), primary_key=True),
+        sa.Column("key_id", sa.String(8), sa.ForeignKey("pending_key.id"), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("batch", sa.String(32)),
         sqlite_with_rowid=False,
         prefixes=["UNLOGGED"] if op.get_bind().dialect.name == "postgresql" else [],
@@ -81,7 +79,17 @@ def _pending_responses() -> None:
 
 def _responses_and_releases() -> None:
     """No rowid in SQLite: rows are stored in the order of their random ids. A release's id is never reused."""
-    op.create_table("shuffled_response", *_response_columns(), sqlite_with_rowid=False)
+    op.create_table(
+        "shuffled_response",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("period", sa.String(7), nullable=False),
+        sa.Column("questionnaire", sa.String(40), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("age_band", sa.String(20), nullable=False),
+        sa.Column("pain_duration", sa.String(20), nullable=False),
+        sa.Column("answers", sa.JSON, nullable=False),
+        sqlite_with_rowid=False,
+    )
     op.create_table("shuffled_batch", sa.Column("batch", sa.String(32), primary_key=True), sqlite_with_rowid=False)
     op.create_table(
         "release",
