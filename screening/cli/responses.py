@@ -5,7 +5,7 @@ import click
 from screening import current
 from screening.cli.base import Group, keys_dir_and_purposes
 from screening.crypto.keyring import RESPONSES, Keyring
-from screening.responses import response_keys, shuffling
+from screening.responses import held_batches, response_keys, shuffling
 
 responses = Group("responses", help="Manage anonymous responses, on the worker's machine.")
 
@@ -22,6 +22,10 @@ def shuffle() -> None:
     click.echo(done.moved)
     if not done.moved:
         click.echo(f"{done.pending} responses are pending; each waits for a day, and for {least} to be ripe", err=True)
+    if held_batches.list_held():
+        click.echo(
+            "Far more than usual came at once; they are held apart until staff decide at /staff/releases", err=True
+        )
     if not done.scrubbed:
         click.echo("Freed pages could not be scrubbed, the database is in use; tomorrow's run tries again", err=True)
 

@@ -51,11 +51,8 @@ class PendingResponse(db.Model):  # type: ignore[name-defined]
     """The batch that moves this response; once set, the visitor cannot change or withdraw it."""
 
 
-class ShuffledResponse(db.Model):  # type: ignore[name-defined]
-    """A response after shuffling: the answers under a new random id, in random order."""
-
-    __tablename__ = "shuffled_response"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+class ResponseColumns:
+    """The columns of a response after shuffling."""
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     period: Mapped[str] = mapped_column(String(7))
@@ -66,10 +63,32 @@ class ShuffledResponse(db.Model):  # type: ignore[name-defined]
     answers: Mapped[dict[str, str]] = mapped_column(JSON)
 
 
+class ShuffledResponse(ResponseColumns, db.Model):  # type: ignore[name-defined]
+    """A response after shuffling: the answers under a new random id, in random order. Together they are the pool."""
+
+    __tablename__ = "shuffled_response"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class HeldResponse(ResponseColumns, db.Model):  # type: ignore[name-defined]
+    """A shuffled response of a batch that is held apart from the pool (see ``held_batches``)."""
+
+    __tablename__ = "held_response"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    batch: Mapped[str] = mapped_column(String(32))
+
+
 class ShuffledBatch(db.Model):  # type: ignore[name-defined]
-    """A batch whose responses are stored. Never deleted, so that no later run stores them twice."""
+    """A batch whose responses are stored. Never deleted, so that no later run stores them twice.
+
+    ``shuffled_at`` is in seconds since 1970, UTC; ``state`` is one of ``held_batches``.
+    """
 
     __tablename__ = "shuffled_batch"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
     batch: Mapped[str] = mapped_column(String(32), primary_key=True)
+    shuffled_at: Mapped[int] = mapped_column(BigInteger)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(10))

@@ -21,11 +21,13 @@ from screening.crypto import DecryptionError, sealed_box
 from screening.crypto.keyring import RESPONSES, Keyring
 from screening.database.secure_delete import scrub
 from screening.extensions import db
-from screening.responses import response_keys
-from screening.responses.models import PENDING_BIND, PendingResponse, ShuffledBatch, ShuffledResponse
+from screening.responses import held_batches, response_keys
+from screening.responses.models import PENDING_BIND, HeldResponse, PendingResponse, ShuffledBatch, ShuffledResponse
 from screening.responses.pending import BOX_BYTES, NOT_CLAIMED
 
 log = logging.getLogger(__name__)
+
+POOL_TABLES = (ShuffledResponse.__tablename__, HeldResponse.__tablename__)
 
 LENGTHS = {"period": 7, "questionnaire": 40, "age_band": 20, "pain_duration": 20}
 """The longest text of each text column of a shuffled response."""
@@ -52,15 +54,15 @@ def shuffle(folder: Path, k: int, now: int) -> ShuffleResult:
     main, pending = db.engines[None], db.engines[PENDING_BIND]
     moved = 0
     for batch in _interrupted(pending, keyring):
-        moved += _move(main, pending, batch, keyring)
+        moved += _move(batch, k, keyring, now)
     _clear(main, pending)
     ripe, batch = response_keys.ripe_keys(keyring, now), secrets.token_hex(16)
     _delete_damaged(pending, ripe, keyring)
     if _claim(pending, batch, ripe, k):
-        moved += _move(main, pending, batch, keyring)
+        moved += _move(batch, k, keyring, now)
         _clear(main, pending)
     scrubbed = not (moved or response_keys.retired_keys(now)) or all(
-        [scrub(pending, PendingResponse.__tablename__, whole_file=True), scrub(main, ShuffledResponse.__tablename__)]
+        [scrub(pending, PendingResponse.__tablename__, whole_file=True), scrub(main, *POOL_TABLES)]
     )
     response_keys.destroy_retired_keys(folder, now)
     return ShuffleResult(moved, _count(pending), scrubbed)
@@ -94,17 +96,25 @@ def _claim(pending: Engine, batch: str, ripe: Collection[str], k: int) -> bool:
         return claimed >= k
 
 
-def _move(main: Engine, pending: Engine, batch: str, keyring: Keyring) -> int:
-    """Store a batch's responses in random order, and the batch itself in the same transaction; return how many."""
-    opened = list(_opened(pending, keyring, PendingResponse.batch == batch))
+def _move(batch: str, k: int, keyring: Keyring, now: int) -> int:
+    """Store a batch's responses in random order, and the batch itself in the same transaction; return how many.
+
+    A batch of conspicuous size is held apart from the pool.
+    """
+    opened = list(_opened(db.engines[PENDING_BIND], keyring, PendingResponse.batch == batch))
     if not opened:  # moved by a concurrent run
         return 0
     rows = [{"id": secrets.token_hex(16), **values} for _, values in opened if values]
     SystemRandom().shuffle(rows)
     try:
-        with main.begin() as connection:
-            connection.execute(insert(ShuffledBatch).values(batch=batch))
-            if rows:
+        with db.engines[None].begin() as connection:
+            held = held_batches.is_conspicuous(len(rows), k, held_batches.past_sizes(connection))
+            state = held_batches.HELD if held else held_batches.ACCEPTED
+            values = {"batch": batch, "shuffled_at": now, "rows": len(rows), "state": state}
+            connection.execute(insert(ShuffledBatch).values(values))
+            if held:
+                connection.execute(insert(HeldResponse), [{**row, "batch": batch} for row in rows])
+            elif rows:
                 connection.execute(insert(ShuffledResponse), rows)
     except IntegrityError:  # stored by an interrupted or a concurrent run
         return 0

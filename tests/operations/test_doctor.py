@@ -22,7 +22,7 @@ from screening.operations.doctor import CheckInputs, Severity
 from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.questionnaires.loader import LIBRARY
-from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse
+from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse, ShuffledBatch
 from screening.staff.models import Account
 from screening.web import crisis
 from tests.support.absence import assert_absent
@@ -257,6 +257,14 @@ def test_missing_response_key_is_reported(installation):
 def test_response_key_that_the_worker_lacks_is_reported(installation):
     change_keys(installation, update(PendingKey).values(held=False))
     only(findings(installation), Severity.NOW, "The worker lacks a key", "flask responses discard-unreadable")
+
+
+def test_batch_held_apart_is_reported_until_decided(installation):
+    values = {"batch": "b" * 32, "shuffled_at": int(START), "rows": 60, "state": "held"}
+    change(installation, ShuffledBatch.__table__.insert().values(**values))
+    only(findings(installation), Severity.SOON, "held apart", "/staff/releases")
+    change(installation, update(ShuffledBatch).values(state="accepted"))
+    assert findings(installation) == []
 
 
 def mail(state, posted_at):

@@ -125,7 +125,7 @@ def test_started_shuffle_refuses_change_and_withdrawal(commands, own_keys, agree
 
 @pytest.mark.each_database
 def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, own_keys, agree, database_url, clock):
-    for number in range(5 * K):
+    for number in range(4 * K):
         agree(number)
     ripen(own_keys, NOW)
 
@@ -140,7 +140,7 @@ def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, own_keys, agre
 
     run_together(4, run)
     shuffling.shuffle(own_keys, K, NOW)
-    assert averages() == sorted(number % 11 for number in range(5 * K)) and pending() == []
+    assert averages() == sorted(number % 11 for number in range(4 * K)) and pending() == []
 
 
 def test_shuffle_leaves_no_pending_hashes_in_database_files(commands, own_keys, agree, take_back, tmp_path):

@@ -8,13 +8,13 @@ from screening.extensions import db
 from screening.mail.models import OutboxMail
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile
-from screening.responses.models import PendingKey, PendingResponse, ShuffledBatch, ShuffledResponse
+from screening.responses.models import HeldResponse, PendingKey, PendingResponse, ShuffledBatch, ShuffledResponse
 from screening.staff.models import Account, Role, StaffSession
 
 BACKED_UP = (
     *(Account, Role, AuditEvent),
     *(CallbackKey, CallbackRequest, CallbackContact, CallbackNote, ClosedDay, OutboxMail),
-    *(ShuffledBatch, ShuffledResponse, Release, ReleaseFile, ReleaseChunk),
+    *(ShuffledBatch, ShuffledResponse, HeldResponse, Release, ReleaseFile, ReleaseChunk),
 )
 """Models whose rows are in a backup."""
 

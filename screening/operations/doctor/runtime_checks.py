@@ -21,6 +21,7 @@ from screening.operations import backup, migration_state
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.operations.worker import LEASE_SECONDS
+from screening.responses import held_batches
 from screening.responses.models import PENDING_BIND, PendingKey
 from screening.staff.models import Account, Role
 from screening.staff.roles import ADMIN
@@ -121,6 +122,13 @@ def response_keys(given: CheckInputs) -> Iterator[Finding]:
         yield Finding(Severity.NOW, what, step, "flask responses discard-unreadable")
 
 
+def held_responses(given: CheckInputs) -> Iterator[Finding]:
+    """Check that no batch of anonymous responses waits for a decision."""
+    if held_batches.list_held():
+        what = lazy_gettext("Far more anonymous copies than usual came at once: they are held apart")
+        yield Finding(Severity.SOON, what, lazy_gettext("Decide what happens to them, at"), "/staff/releases")
+
+
 def mail(given: CheckInputs) -> Iterator[Finding]:
     """Check that no mail failed or is late."""
     failed = queries.counts()[FAILED]
@@ -160,6 +168,6 @@ def _is_late(job: WorkerJob | None, now: float) -> bool:
 
 DATABASE_CHECKS: tuple[Check, ...] = (
     *(worker, jobs, key_rotation_progress, public_key_published, response_keys),
-    *(mail, admin, backups),
+    *(held_responses, mail, admin, backups),
 )
 CHECKS: tuple[Check, ...] = (database,)

@@ -56,6 +56,18 @@ def upgrade(name: str) -> None:
     _mail_and_worker()
 
 
+def _response_columns() -> list[sa.Column]:
+    return [
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("period", sa.String(7), nullable=False),
+        sa.Column("questionnaire", sa.String(40), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("age_band", sa.String(20), nullable=False),
+        sa.Column("pain_duration", sa.String(20), nullable=False),
+        sa.Column("answers", sa.JSON, nullable=False),
+    ]
+
+
 def _pending_responses() -> None:
     """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is stored in fewer places."""
     op.create_table(
@@ -79,18 +91,17 @@ def _pending_responses() -> None:
 
 def _responses_and_releases() -> None:
     """No rowid in SQLite: rows are stored in the order of their random ids. A release's id is never reused."""
+    op.create_table("shuffled_response", *_response_columns(), sqlite_with_rowid=False)
+    held_in = sa.Column("batch", sa.String(32), nullable=False)
+    op.create_table("held_response", *_response_columns(), held_in, sqlite_with_rowid=False)
     op.create_table(
-        "shuffled_response",
-        sa.Column("id", sa.String(32), primary_key=True),
-        sa.Column("period", sa.String(7), nullable=False),
-        sa.Column("questionnaire", sa.String(40), nullable=False),
-        sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("age_band", sa.String(20), nullable=False),
-        sa.Column("pain_duration", sa.String(20), nullable=False),
-        sa.Column("answers", sa.JSON, nullable=False),
+        "shuffled_batch",
+        sa.Column("batch", sa.String(32), primary_key=True),
+        sa.Column("shuffled_at", sa.BigInteger, nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_table("shuffled_batch", sa.Column("batch", sa.String(32), primary_key=True), sqlite_with_rowid=False)
     op.create_table(
         "release",
         sa.Column("id", sa.Integer, primary_key=True),
