@@ -3,49 +3,39 @@ ADDRESS ?= 127.0.0.1:8000
 WORKERS ?= 2
 PYTHON ?= python3
 BIN := .venv/bin
+DEMO := instance/demo/$(lastword $(subst :, ,$(ADDRESS)))
 
-# 128 threads are more than screening/web/middleware lets wait (load_shedding.py: 4 + 32, request_buffering.py: 64), so
-# that one is free to refuse a request. granian warns about the number, hence --log-level error, which does not affect
-# the site's own log. 900 connections per worker stay below the limit of 1,024 open files per process. A connection
-# without a complete request header within 5 s is closed. A header may have 256 kB: the 50 cookies of 4 kB that browsers
-# store. A worker misses a stop signal during its startup and is then killed after 15 s.
-FLAGS := --interface wsgi --http 1 --no-ws --blocking-threads 128 --backpressure 900 --backlog 4096 --http1-header-read-timeout 5000 --http1-buffer-size 262144 --workers-kill-timeout 15 --log-level error
-SERVE := $(BIN)/granian $(FLAGS) --workers $(WORKERS)
-
-# exec replaces the shell by the server, which so is the worker's parent: the worker exits with it.
-define SERVE_AND_WORK
-umask 077; $(BIN)/flask worker --parent-pid $$$$ & \
-exec $(SERVE) --host $(firstword $(subst :, ,$(ADDRESS))) --port $(lastword $(subst :, ,$(ADDRESS))) wsgi:app
-endef
+SERVE := umask 077; exec $(BIN)/flask serve --with-worker --workers $(WORKERS) $(ADDRESS)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-long bench screenshots css translations requirements clean
+.PHONY: help run demo test test-long bench screenshots spoken screen-reader css translations requirements clean
 
 help:
 	@echo "make run           set up and serve the site with its worker on http://$(ADDRESS), with SQLite"
-	@echo "make demo          the same with demo data, created anew in instance/demo each time"
+	@echo "make demo          the same with demo data, created anew each time, in a folder for each port"
 	@echo "make test          set up and run all tests and linters (as root, installs missing system packages)"
 	@echo "make test-long     run the long tests"
 	@echo "make bench         run the benchmarks (BENCH='journeys' runs one part, BENCH=--quick a short version)"
 	@echo "make screenshots   take the screenshots of the handbook again"
+	@echo "make spoken        record again what a screen reader says, to review as a diff"
+	@echo "make screen-reader copy the screen reader of the tests from its pinned package (needs Node.js)"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
 	@echo "make translations  extract the texts to translate, and compile the translations"
 	@echo "make requirements  pin the packages anew, and list their licenses in THIRD-PARTY-NOTICES"
 	@echo "make clean         remove .venv; instance/ with data and keys is left alone"
 
 run: .venv/run.done
-	@umask 077 && $(BIN)/flask keys init && $(BIN)/flask db upgrade && $(BIN)/flask keys publish >/dev/null
-	@echo "The check is on http://$(ADDRESS)  (Ctrl+C ends it)"
-	@$(SERVE_AND_WORK)
+	@umask 077; $(BIN)/flask serve --check $(ADDRESS) && $(BIN)/flask keys init && $(BIN)/flask db upgrade && \
+	  $(BIN)/flask keys publish >/dev/null
+	@$(SERVE)
 
-demo: export SCREENING_KEYS_DIR = instance/demo/keys
-demo: export SCREENING_DATABASE_URL = sqlite:///$(CURDIR)/instance/demo/site.sqlite
+demo: export SCREENING_KEYS_DIR = $(DEMO)/keys
+demo: export SCREENING_DATABASE_URL = sqlite:///$(CURDIR)/$(DEMO)/site.sqlite
 demo: export SCREENING_MAIL_HOST =
 demo: .venv/run.done
-	@rm -rf instance/demo && mkdir -p -m 700 instance/demo
-	@umask 077 && $(BIN)/flask keys init 2>/dev/null && $(BIN)/flask db upgrade && $(BIN)/flask demo
-	@echo "The check is on http://$(ADDRESS), the staff's side on http://$(ADDRESS)/staff  (Ctrl+C ends it)"
-	@$(SERVE_AND_WORK)
+	@umask 077; $(BIN)/flask serve --check $(ADDRESS) && rm -rf $(DEMO) && mkdir -p $(DEMO) && \
+	  $(BIN)/flask keys init 2>/dev/null && $(BIN)/flask db upgrade && $(BIN)/flask demo
+	@$(SERVE)
 
 test: .venv/test.done
 	@tests/support/system.sh chromium postgresql nginx systemd
@@ -62,6 +52,16 @@ bench: .venv/test-long.done
 screenshots: .venv/test.done
 	@tests/support/system.sh chromium
 	$(BIN)/python -m tests.support.screenshots
+
+spoken: .venv/test.done
+	@tests/support/system.sh chromium
+	SPOKEN=record $(BIN)/python -m pytest -q -n 2 tests/journeys/test_screen_reader.py
+	git status --short tests/journeys/spoken
+
+screen-reader:
+	cd tests/support/virtual_screen_reader && npm ci --ignore-scripts && \
+	cp node_modules/@guidepup/virtual-screen-reader/lib/esm/index.browser.js . && \
+	(cd node_modules && find . -iname 'license*' | sort | xargs tail -n +1) > LICENSES && rm -rf node_modules
 
 css:
 	cd static/src && npm ci --ignore-scripts && npm run build

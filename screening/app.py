@@ -27,7 +27,7 @@ from screening.mail import smtp
 from screening.operations import health
 from screening.questionnaires import loader
 from screening.questionnaires.model import Questionnaire
-from screening.screener import draft_views, forms, information_views, urgent_help, views  # noqa: F401  the routes
+from screening.screener import draft_views, forms, information_views, ketamine, urgent_help, views  # noqa: F401
 from screening.screener.blueprint import screener
 from screening.web import (
     assets,
@@ -43,6 +43,7 @@ from screening.web import (
     request_id,
     security_headers,
     security_txt,
+    trailing_slash,
 )
 from screening.web.middleware import load_shedding, request_buffering
 
@@ -54,10 +55,14 @@ MAX_BODY_BYTES = 64 * 1024
 
 MAX_FORM_PARTS = 100
 
-WITHOUT_HOST_CHECK = ("information.help_now", "health.healthz", "health.readyz")
+WITHOUT_HOST_CHECK = ("information.help_now", "information.worried", "health.healthz", "health.readyz")
 """Endpoints that answer under any host name: crisis help, and health checks, which address a node by IP."""
 
-NEVER_SHED = (("GET", "/help-now"), ("HEAD", "/help-now"), ("POST", "/leave"), ("GET", "/healthz"))
+NEVER_SHED = (
+    *((method, path) for path in ("/help-now", "/worried") for method in ("GET", "HEAD")),
+    ("POST", "/leave"),
+    ("GET", "/healthz"),
+)
 """Requests that load shedding never refuses, besides the POST to the question that decides urgent help."""
 
 
@@ -71,17 +76,22 @@ class ScreeningFlask(Flask):
 
 @dataclass(frozen=True)
 class Content:
-    """Files read at startup, once for both applications. ``crises`` is crisis help by language."""
+    """Files read at startup, once for both applications. ``crises`` is crisis help by language.
+
+    ``facts`` about ketamine are None if their file cannot be used; then nothing is said about it.
+    """
 
     questionnaire: Questionnaire
     clinic: clinic.Clinic
     crises: Mapping[str, crisis.Crisis]
+    facts: ketamine.KetamineFacts | None
 
 
 def _read_content(settings: Mapping[str, Any]) -> Content:
     """Read the questionnaire, the clinic file and the crisis files. Raises SettingsError and DefinitionError."""
     questionnaire = loader.load(settings["QUESTIONNAIRE_FILE"])
-    return Content(questionnaire, clinic.load(settings["CLINIC_FILE"]), crisis.load(questionnaire.locales))
+    locales = questionnaire.locales
+    return Content(questionnaire, clinic.load(settings["CLINIC_FILE"]), crisis.load(locales), ketamine.load(locales))
 
 
 def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True) -> Flask:
@@ -165,6 +175,7 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     app.register_blueprint(health.health)
     app.register_blueprint(security_txt.security_txt)
     page_cache.init_app(app)
+    trailing_slash.init_app(app)
     errors.init_app(app, "errors/page.html", error_page)
     return app
 
@@ -186,6 +197,7 @@ def _staff_app(settings: dict[str, Any], content: Content, clock: Any, serving: 
     release_views.init_app(app)
     mail_views.init_app(app)
     system_status_views.init_app(app)
+    trailing_slash.init_app(app)
     errors.init_app(app, "errors/staff.html", static_error_page(app))
     return app
 
@@ -222,7 +234,11 @@ def _bare_app(name: str, settings: dict[str, Any], content: Content, clock: Any)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions.update(
-        questionnaire=content.questionnaire, clinic=content.clinic, crisis=content.crises, clock=clock
+        questionnaire=content.questionnaire,
+        clinic=content.clinic,
+        crisis=content.crises,
+        ketamine=content.facts,
+        clock=clock,
     )
     locale.init_app(app, content.questionnaire.locales)
     headers = security_headers.policy(secure, settings["FRAME_ANCESTORS"], (content.clinic.neutral_origin,))

@@ -118,9 +118,11 @@ def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Path:
 
 @pytest.fixture(scope="session")
 def own_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clinic file without the demo flag, as a public site requires."""
+    """A clinic file without the demo flag and with a privacy notice, as a public site requires."""
     file = tmp_path_factory.mktemp("clinic") / "clinic.toml"
-    file.write_text(DEMO.read_text(encoding="utf-8").replace("demo = true", "demo = false"), encoding="utf-8")
+    text = DEMO.read_text(encoding="utf-8").replace("demo = true", "demo = false")
+    notice = 'privacy_notice = "https://www.clinic.example/privacy-practices"'
+    file.write_text(text.replace('privacy_notice = ""', notice), encoding="utf-8")
     return file
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from screening.clinic import DEMO, contrast, load
+from screening.clinic import DEMO, SHADES, contrast, load, luminance, mixed
 from screening.config import SettingsError
 from tests.support.visitor import Visitor
 
@@ -33,6 +35,9 @@ MISTAKES = {
     "bad mail": ('security_contact = ""', 'security_contact = "mailto:a clinic"', r"security_contact: must be"),
     "more lines": ('security_contact = ""', 'security_contact = "tel:+13035\\nPolicy: x"', r"security_contact: must be"),
     "number": ('security_contact = ""', "security_contact = 5", r"security_contact: must be"),
+    "notice": ('privacy_notice = ""', 'privacy_notice = "notice.pdf"', r"privacy_notice: must be an address"),
+    "rights": ('nondiscrimination_notice = ""', "nondiscrimination_notice = 1", r"nondiscrimination_notice: must be"),
+    "languages": ('language_help_notice = ""', 'language_help_notice = "http://a.example"', r"language_help_notice: must"),
     "rules": ('security_policy = ""', 'security_policy = "SECURITY.md"', r"security_policy: must be an address"),
     "not TOML": ("demo = true", "demo = ", r"clinic\.toml: "),
 }  # fmt: skip
@@ -67,11 +72,58 @@ def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
     assert page.soup.find("link", href="/brand.css")
     brand = visitor.client.get("/brand.css")
     assert "--accent:#5a2a6b" in brand.text and brand.mimetype == "text/css"
+    for token in ("tint", "pale", "mid"):
+        assert len(re.findall(rf"--{token}:#[0-9a-f]{{6}};", brand.text)) == 2, "by day and by night"
+        assert f"--{token}:{mixed('#5a2a6b', '#ffffff', SHADES[token])};" in brand.text
+
+
+colors = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+
+
+@given(color=colors, ground=colors)
+def test_shades_lie_between_color_and_ground(color, ground):
+    assert mixed(color, ground, 1) == color and mixed(color, ground, 0) == ground
+    low, high = sorted((luminance(color), luminance(ground)))
+    if all((int(color[at : at + 2], 16) <= int(ground[at : at + 2], 16)) for at in (1, 3, 5)):
+        assert low <= luminance(mixed(color, ground, 0.3)) <= high
+
+
+def test_accent_too_weak_on_its_own_tint_is_refused(tmp_path):
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace('night = "#8ccfd4"', 'night = "#757f7f"'))
+    with pytest.raises(SettingsError, match=r"accent\.night: #757f7f has a contrast of"):
+        load(file)
+    accent = load(tmp_path / "none.toml").accent
+    assert contrast(accent.day, accent.day_shades["tint"]) >= 7
+    assert contrast(accent.night, accent.night_shades["tint"]) >= 7
+
+
+NOTICES = {
+    "privacy_notice": {"en": "Notice of privacy practices", "es": "Aviso de prácticas de privacidad"},
+    "nondiscrimination_notice": {"en": "Nondiscrimination notice", "es": "Aviso contra la discriminación"},
+    "language_help_notice": {"en": "Free language help", "es": "Ayuda gratis con el idioma"},
+}
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("given", [(), ("privacy_notice",), tuple(NOTICES)])
+def test_footer_links_each_notice_that_is_given(make_site, tmp_path, lang, given):
+    file, text = tmp_path / "clinic.toml", SOURCE
+    for field in given:
+        text = text.replace(f'{field} = ""', f'{field} = "https://www.clinic.example/{field}"')
+    file.write_text(text)
+    visitor = Visitor(make_site(CLINIC_FILE=file))
+    for address in ("/", "/check/sadness", "/about", "/consultation", "/nowhere"):
+        footer = visitor.get(f"{address}?lang={lang}").soup.find("footer")
+        links = {link["href"]: link.get_text() for link in footer.find_all("a", href=re.compile("^https"))}  # type: ignore[union-attr]
+        assert links == {f"https://www.clinic.example/{field}": NOTICES[field][lang] for field in given}, address
 
 
 def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
-    assert "De lunes a viernes, de 8:00 a 17:00" in visitor.get("/about?lang=es").words.replace("\u202f", " ")
+    assert "De lunes a viernes, de 8:00 a. m. a 5:00 p. m." in visitor.get("/about?lang=es").words.replace(
+        "\u202f", " "
+    )
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])

@@ -26,7 +26,10 @@ from screening.walk import Walk
 
 @dataclass(frozen=True)
 class Consultation:
-    """A form being filled in. ``summary``: the summary that may be shared with it, None while questions are open."""
+    """A form being filled in.
+
+    ``summary``: the summary that may be shared with it; None while questions are open, and for patients under 18.
+    """
 
     walk: Walk
     clinic: Clinic
@@ -48,15 +51,20 @@ class Consultation:
         """Return the form filled with ``fields``; without them, with the walk's answer about the patient's age."""
         moment = datetime.fromtimestamp(walk.now, UTC)
         form = ConsultationForm(opening.calendar, clinic.country, languages, moment, formdata=fields)
-        roles = walk.questionnaire.roles
-        if fields is None and walk.answers.get(roles.age) == roles.minor:
-            form.minor.data = True
-        return cls(walk, clinic, opening, state, form, shareable_summary(walk))
+        if fields is None:
+            form.minor.data = _is_minor(walk)
+        summary = None if form.minor.data or _is_minor(walk) else shareable_summary(walk)
+        return cls(walk, clinic, opening, state, form, summary)
+
+    @property
+    def shares_summary(self) -> bool:
+        """Whether the summary goes along with the request."""
+        return bool(self.form.share.data) and self.summary is not None
 
     @property
     def lacks_summary(self) -> bool:
-        """Whether the patient chose to share a summary that no longer exists, because the answers were deleted."""
-        return self.form.share.data and self.summary is None
+        """Whether an adult chose to share a summary that no longer exists, because the answers were deleted."""
+        return bool(self.form.share.data) and self.summary is None and not self.form.minor.data
 
     @cached_property
     def details(self) -> ContactDetails:
@@ -111,9 +119,15 @@ def review_page(consultation: Consultation, keyring: Keyring, notice: str | None
         details=details,
         phone=group_digits(details.phone, country),
         guardian_phone=group_digits(details.guardian_phone, country),
-        summary=consultation.summary if consultation.form.share.data else None,
+        summary=consultation.summary if consultation.shares_summary else None,
         carried=consultation.state.encrypted(keyring),
         by=consultation.due_if_sent,
         late=consultation.replaced_is_overdue,
         notice=notice_text(notice, consultation.clinic),
     )
+
+
+def _is_minor(walk: Walk) -> bool:
+    """Return whether the visitor answered in the walk to be under 18."""
+    roles = walk.questionnaire.roles
+    return walk.answers.get(roles.age) == roles.minor

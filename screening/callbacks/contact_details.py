@@ -15,7 +15,8 @@ from screening.callbacks.business_hours import PartOfDay, PreferredTimes
 class ContactDetails:
     """The fields of one request. Phone numbers are E.164, with ``;ext=`` before an extension.
 
-    ``say``: the name to ask for on the phone, if it is another. ``assistance``: interpreter or relay call.
+    ``say``: the name to ask for on the phone, if it is another. ``patient``: new, existing or empty. ``assistance``:
+    interpreter or relay call.
     ``answers``: question ids and codes of a shared summary, of the questionnaire's ``version``; None if none is shared.
     """
 

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 patient_callbacks = Blueprint("patient_callbacks", __name__, url_prefix="/consultation")
 
-BAD_REQUEST, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 422, 429, 503
+BAD_REQUEST, TOO_LARGE, UNPROCESSABLE, TOO_MANY, UNAVAILABLE = 400, 413, 422, 429, 503
 
 FORM, REVIEW = "patient_callbacks.consultation", "patient_callbacks.review"
 SENT, STATUS = "patient_callbacks.sent", "patient_callbacks.status"
@@ -25,7 +25,7 @@ NOTICES = {
     "many": lazy_gettext("Many requests came from your network. What you typed is still here. Try again in an hour."),
     "minute": lazy_gettext("Many forms came from your network. What you typed is still here. Try again in a minute."),
     "withdrawn": lazy_gettext(
-        "Your request is taken back. We erased what you sent and what we noted. Nobody will call you because of it."
+        "Your request is canceled. We erased what you sent and what we noted. Nobody will call you because of it."
     ),
     "away": lazy_gettext(
         "Your request may not have reached us. What you typed is still here. Send it again, it counts only once. "
@@ -37,13 +37,13 @@ NOTICES = {
     "response-away": lazy_gettext(
         "We could not take back your anonymous copy just now, so nothing was sent. Press the button again, or call us."
     ),
-    "gone": lazy_gettext("You took this request back before, so it was not sent. To ask anew, send it again."),
-    "closed": lazy_gettext("That request can’t be changed any more. To ask anew, send this one."),
+    "gone": lazy_gettext("You canceled this request before, so it was not sent. To ask again, send it once more."),
+    "closed": lazy_gettext("That request can’t be changed anymore. To ask again, send this one."),
     "status-away": lazy_gettext("We can’t look up requests just now. Try again in a few minutes, or call us."),
     "cleared": lazy_gettext(
         "Your request was not sent yet. What you typed was cleared to keep it private. Please fill in the form again."
     ),
-    "find": lazy_gettext("Please give your reference to see how your request stands."),
+    "find": lazy_gettext("Please give your reference to check on your request."),
     "no-cookies": lazy_gettext(
         "Cookies are off in this browser, or they were cleared. What you typed is still here: go on from this page. "
         "Or call us at %(number)s."

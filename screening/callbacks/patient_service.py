@@ -101,8 +101,9 @@ def change(
     """Replace a request's contact details. Idempotent for the same details with the form's same ``secret``.
 
     The due time is that of ``due_at_after_change``. A summary shared before stays, and with it the urgency, unless a
-    new one is shared. ``mails`` as in ``submit``. Raises GoneError, NoKeyError, SQLAlchemyError, and NotAllowedError
-    if the patient was reached meanwhile, or the request was changed concurrently.
+    new one is shared; of a patient under 18, the urgency alone stays. ``mails`` as in ``submit``. Raises GoneError,
+    NoKeyError, SQLAlchemyError, and NotAllowedError if the patient was reached meanwhile, or the request was changed
+    concurrently.
     """
     request = find_by_reference(reference)
     if request.digest == _digest(secret, details):
@@ -177,6 +178,8 @@ def _fill(request: CallbackRequest, details: ContactDetails, urgent: bool) -> No
         associated_data = public_key.summary_associated_data(request.id)
         request.summary, request.summary_key_id = public_key.encrypt(associated_data, details.shared())
         request.rank = 0 if urgent else 1
+    elif details.minor:
+        request.summary = request.summary_key_id = None
 
 
 def find_by_reference(reference: str) -> CallbackRequest:

@@ -104,7 +104,7 @@ def send() -> AnyResponse:
         return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     if not rate_limits.allow("requests", current.settings()["RATE_LIMIT_REQUESTS"]):
         return make_response(review_page(entry, keyring, "many"), TOO_MANY)
-    if entry.form.share.data and withdraw_response(keyring, entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
+    if entry.shares_summary and withdraw_response(keyring, entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
         return make_response(review_page(entry, keyring, "response-away"), UNAVAILABLE)
     try:
         receipt = _store(entry)
@@ -217,16 +217,17 @@ def _store(entry: Consultation) -> Receipt:
 def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:
     """Store the confirmation in the draft, delete the form, and redirect; without cookies, return the page itself."""
     details, walk = entry.details, entry.walk
-    if entry.form.share.data:
+    if entry.shares_summary:
         walk.draft.shared = True
     walk.draft.pop("sought", None)
     walk.draft["request"] = {
         "reference": receipt.reference,
         "due_at": receipt.due_at,
-        "reach_by": "phone" if details.minor else details.reach_by,
+        "reach_by": details.reach_by,
         "ending": details.call.partition(";")[0][-2:],
-        "ask_for": details.ask_for[:20],
+        "ask_for": details.ask_for,
         "voicemail": details.voicemail,
+        "new": details.patient == "new",
     }
     if walk.draft.new:
         return make_response(_sent_page(walk, walk.draft["request"]))

@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 
 from flask import make_response, render_template, request, url_for
+from flask_babel import gettext
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
@@ -21,6 +22,7 @@ from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
+from screening.web.form_fields import select_choices
 
 
 @staff_callbacks.route("/new", methods=["GET", "POST"])
@@ -64,13 +66,17 @@ def _form_or_receipt() -> str:
 
 
 def _form(fields: MultiDict[str, str] | None) -> ConsultationForm:
-    return ConsultationForm(
+    languages = locale.locale_names()
+    form = ConsultationForm(
         clinic_calendar.current_calendar(current.clinic()),
         current.clinic().country,
-        locale.locale_names(),
+        languages,
         datetime.fromtimestamp(current.now(), UTC),
         formdata=fields,
+        language=languages[0][0],
     )
+    form.patient.choices = select_choices({"new": gettext("New patient"), "existing": gettext("Existing patient")})
+    return form
 
 
 def _page(form: ConsultationForm, secret: str, reason: str) -> str:

@@ -6,11 +6,19 @@
 import hashlib
 import re
 
+from screening.web.typed_text import identifier
+
 SYMBOLS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Digits and letters without 0 and O, 1, I and L, which are easily mistaken for each other."""
 
 LENGTH = 13
 GROUPS = (4, 5, 5)
+
+SEPARATORS = r"[\s._-]*"
+_GROUPS = SEPARATORS.join(f"[{SYMBOLS}]{{{size}}}" for size in GROUPS)
+_ANY_GROUPS = SEPARATORS.join([f"[{SYMBOLS}]"] * (LENGTH + 1))
+IN_GROUPS, IN_ANY_GROUPS = (re.compile(rf"(?<![A-Z0-9])(?=({form})(?![A-Z0-9]))") for form in (_GROUPS, _ANY_GROUPS))
+"""A reference between other words. The lookahead lets matches overlap: a word before it may consist of symbols."""
 
 
 class BadReferenceError(ValueError):
@@ -29,13 +37,14 @@ def derive(secret: str) -> str:
 
 
 def parse(text: str) -> str:
-    """Return a typed reference in canonical form. Raises BadReferenceError."""
-    symbols = re.sub(r"[\s.‐–—-]+", "", text).upper()
-    if len(symbols) != LENGTH + 1 or not set(symbols) <= set(SYMBOLS):
-        raise BadReferenceError("not a reference")
-    if _weighted_sum([SYMBOLS.index(symbol) for symbol in symbols]):
-        raise BadReferenceError("mistyped")
-    return _grouped(symbols)
+    """Return the reference in a text that may have other words, in canonical form. Raises BadReferenceError."""
+    typed = identifier(text).upper()
+    for pattern in (IN_GROUPS, IN_ANY_GROUPS):
+        for found in pattern.finditer(typed):
+            symbols = re.sub(SEPARATORS, "", found[1])
+            if not _weighted_sum([SYMBOLS.index(symbol) for symbol in symbols]):
+                return _grouped(symbols)
+    raise BadReferenceError("no reference, or mistyped")
 
 
 def fingerprint(reference: str) -> str:

@@ -1,11 +1,10 @@
 """Search for requests by a phone number or e-mail address, which never becomes part of a URL."""
 
-import phonenumbers
 from flask import render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
-from screening.callbacks import staff_service
+from screening.callbacks import phone_numbers, staff_service
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import SearchForm
 from screening.extensions import db
@@ -24,17 +23,13 @@ def search() -> AnyResponse | str:
     sent, rows = sent_forms.find("staff_callbacks.search"), None
     form = SearchForm(formdata=sent.fields if sent else None)
     if sent is not None and not sent.reason and form.validate():
-        rows = staff_service.find_by_contact(current.keyring(), _contact(form.contact.data))
+        rows = staff_service.find_by_contact(current.keyring(), *_contacts(form.contact.data))
         found = " ".join(row.request.id for row in rows)
         db.session.add(audit.event("requests.searched", current.now(), current_account().id, found=found))
         db.session.commit()
     return render_template("callbacks/staff/search.html", form=form, rows=rows, names=display_names.account_names())
 
 
-def _contact(text: str) -> str:
-    """Return a typed phone number or e-mail address in the form that is hashed."""
-    try:
-        number = phonenumbers.parse(text, current.clinic().country)
-        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    except phonenumbers.NumberParseException:
-        return text.lower()
+def _contacts(text: str) -> tuple[str, ...]:
+    """Return the phone numbers or the e-mail address that a text may mean, in the form that is hashed."""
+    return (text,) if "@" in text else phone_numbers.find_numbers(text, current.clinic().country)

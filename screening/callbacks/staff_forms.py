@@ -5,10 +5,11 @@ from __future__ import annotations
 from flask_babel import lazy_gettext
 from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 
-from screening.callbacks.forms import MAX_MESSAGE, TOO_LONG, single_line, values
+from screening.callbacks.forms import MAX_EMAIL, MAX_MESSAGE, values
 from screening.callbacks.workflow import Attempt
 from screening.staff.forms import StaffForm
-from screening.web.form_fields import select_choices
+from screening.web.form_fields import MaxLength, select_choices
+from screening.web.typed_text import identifier, lines
 
 SPOKE_WITH_PATIENT, DO_NOT_CALL = "spoke", "stop"
 
@@ -25,9 +26,9 @@ OUTCOMES = {
 
 PICK_OUTCOME = lazy_gettext("Pick what happened on the call")
 WRITE_NOTE = lazy_gettext("Write the note first")
-PICK_COLLEAGUE = lazy_gettext("Pick who shall have the request")
-ENTER_DAY = lazy_gettext("Give a day such as 2026-12-24")
-ENTER_CONTACT = lazy_gettext("Give a phone number or an e-mail address")
+PICK_COLLEAGUE = lazy_gettext("Pick who takes over the request")
+ENTER_DAY = lazy_gettext("Enter a day such as 2026-12-24")
+ENTER_CONTACT = lazy_gettext("Enter a phone number or an email address")
 
 
 class StaffCallbackForm(StaffForm):
@@ -41,27 +42,22 @@ class StaffCallbackForm(StaffForm):
         return int(self.seen.data) if (self.seen.data or "").isdecimal() and len(self.seen.data) < 10 else 0
 
 
-def _note(text: str | None) -> str:
-    return single_line(text, lines=True)
-
-
 class NoteForm(StaffCallbackForm):
     """A note without a transition."""
 
-    note = TextAreaField(filters=[_note])
+    note = TextAreaField(filters=[lines], validators=[MaxLength(MAX_MESSAGE)])
 
     def validate_note(self, field: Field) -> None:
-        """Require a text of limited length."""
+        """Require a text."""
         if not field.data:
             raise ValidationError(WRITE_NOTE)
-        _not_too_long(field)
 
 
 class CallForm(StaffCallbackForm):
     """The outcome of a call (the button that was pressed), and an optional note."""
 
     outcome = RadioField(validate_choice=False)
-    note = TextAreaField(id="call-note", filters=[_note])
+    note = TextAreaField(id="call-note", filters=[lines], validators=[MaxLength(MAX_MESSAGE)])
 
     def offer(self, voicemail: bool) -> CallForm:
         """Set the choices; ``voicemail``: the patient allows one. Return the form."""
@@ -75,31 +71,23 @@ class CallForm(StaffCallbackForm):
         if field.data not in OUTCOMES:
             raise ValidationError(PICK_OUTCOME)
 
-    def validate_note(self, field: Field) -> None:
-        """Limit the length."""
-        _not_too_long(field)
-
 
 class HandOverForm(StaffCallbackForm):
     """The next owner of a request, and an optional note for them."""
 
     to = SelectField(validate_choice=False)
-    handover = TextAreaField(filters=[_note])
+    handover = TextAreaField(filters=[lines], validators=[MaxLength(MAX_MESSAGE)])
 
     def validate_to(self, field: Field) -> None:
         """Require one of the choices."""
         if field.data not in values(field):
             raise ValidationError(PICK_COLLEAGUE)
 
-    def validate_handover(self, field: Field) -> None:
-        """Limit the length."""
-        _not_too_long(field)
-
 
 class SearchForm(StaffCallbackForm):
     """A phone number or e-mail address to search for."""
 
-    contact = StringField(filters=[single_line])
+    contact = StringField(filters=[identifier], validators=[MaxLength(MAX_EMAIL)])
 
     def validate_contact(self, field: Field) -> None:
         """Require a value."""
@@ -117,8 +105,3 @@ class ClosedDayForm(StaffCallbackForm):
         field.errors = []
         if field.data is None:
             raise ValidationError(ENTER_DAY)
-
-
-def _not_too_long(field: Field) -> None:
-    if len(field.data or "") > MAX_MESSAGE:
-        raise ValidationError(TOO_LONG % {"most": MAX_MESSAGE, "count": len(field.data)})

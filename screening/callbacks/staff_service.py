@@ -180,10 +180,11 @@ def history(request: CallbackRequest) -> list[audit.AuditEvent]:
     return found
 
 
-def find_by_contact(keyring: Keyring, contact: str) -> list[Row]:
-    """Return the requests with this phone number (E.164) or e-mail address, the newest first."""
+def find_by_contact(keyring: Keyring, *contacts: str) -> list[Row]:
+    """Return the requests with one of these phone numbers (E.164) or e-mail addresses, the newest first."""
     contact_index.index_contacts(keyring)
-    ids = select(CallbackContact.request_id).where(CallbackContact.hash == contact_index.contact_hash(keyring, contact))
+    hashes = [contact_index.contact_hash(keyring, contact) for contact in contacts]
+    ids = select(CallbackContact.request_id).where(CallbackContact.hash.in_(hashes))
     found = db.session.scalars(
         select(CallbackRequest)
         .where(CallbackRequest.id.in_(ids))

@@ -7,7 +7,7 @@ TABS = {
     "overdue": lazy_gettext("Overdue"),
     "reached": lazy_gettext("Reached"),
     "closed": lazy_gettext("Closed"),
-    "withdrawn": lazy_gettext("Taken back"),
+    "withdrawn": lazy_gettext("Canceled"),
 }
 
 
@@ -26,15 +26,15 @@ EVENTS = {
     "request.reopened": lazy_gettext("Request opened again"),
     "request.erased": lazy_gettext("Request erased for the patient"),
     "requests.listed": lazy_gettext("List of requests opened"),
-    "request.withdrawn": lazy_gettext("Request taken back and erased"),
-    "requests.searched": lazy_gettext("Requests searched by number or e-mail"),
+    "request.withdrawn": lazy_gettext("Request canceled and erased"),
+    "requests.searched": lazy_gettext("Requests searched by number or email"),
     "closed_day.added": lazy_gettext("Closed day added"),
     "closed_day.removed": lazy_gettext("Closed day removed"),
 }
 
 
 REFUSED = {
-    "changed": lazy_gettext("Somebody else changed this request a moment ago. This is how it stands now."),
+    "changed": lazy_gettext("Someone else changed this request a moment ago. This is how it stands now."),
     "taken": lazy_gettext("A colleague has this request. You can take it over below."),
     "yours": lazy_gettext("You have this request already."),
     "unclaimed": lazy_gettext("Take the request first."),
@@ -42,7 +42,7 @@ REFUSED = {
     "reached": lazy_gettext("The patient was reached before."),
     "closed": lazy_gettext("This request is closed. Open it again first."),
     "away": lazy_gettext("This could not be stored just now. What you typed is still here: try again."),
-    "withdrawn": lazy_gettext("The patient took this request back. It is erased."),
+    "withdrawn": lazy_gettext("The patient canceled this request. It is erased."),
     "open": lazy_gettext("This request is open."),
 }
 

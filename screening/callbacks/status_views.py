@@ -10,11 +10,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from screening import current
 from screening.callbacks import form_cookie, patient_service, reference_code
 from screening.callbacks.form_state import FormState, StoredForm
-from screening.callbacks.forms import single_line
 from screening.callbacks.patient_blueprint import (
     BAD_REQUEST,
     FORM,
     STATUS,
+    TOO_LARGE,
     TOO_MANY,
     UNAVAILABLE,
     forget_request,
@@ -27,13 +27,18 @@ from screening.callbacks.workflow import NotAllowedError, State, patient_may_cha
 from screening.draft import current_draft
 from screening.walk import Walk, current_walk
 from screening.web import rate_limits
+from screening.web.form_fields import TOO_LONG
+from screening.web.typed_text import single_line
+
+MAX_REFERENCE = 100
+"""Characters of a text without a reference that the draft stores, to show them again."""
 
 ERRORS = {
     "not-found": lazy_gettext(
         "We can’t find a request with this reference. It may have been erased. Check it, or call us"
     ),
     "mistyped": lazy_gettext(
-        "There is a slip in this reference. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
+        "Check the reference for a typing mistake. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
     ),
     "many-lookups": lazy_gettext("Many references were tried from your network. Try again in an hour, or call us"),
 }
@@ -87,6 +92,9 @@ def find() -> AnyResponse:
     try:
         receipt = patient_service.find_by_id(reference_code.parse(typed))
     except reference_code.BadReferenceError:
+        if len(typed) > MAX_REFERENCE:
+            too_long = TOO_LONG % {"most": MAX_REFERENCE, "count": len(typed)}
+            return make_response(find_page(walk, None, typed, str(too_long)), TOO_LARGE)
         return find_again(walk, typed, "mistyped")
     except GoneError:
         return find_again(walk, typed, "not-found")
@@ -141,19 +149,19 @@ def forget() -> AnyResponse:
 
 def typed_reference(fields: Mapping[str, str]) -> str:
     """Return the reference in a form's data."""
-    return single_line(fields.get("reference"))[:40]
+    return single_line(fields.get("reference"))
 
 
 def find_again(walk: Walk, typed: str, name: str) -> AnyResponse:
     """Return a redirect to the form that asks for a reference, with its error; without cookies, the page itself."""
     if walk.draft.new:
         return make_response(find_page(walk, "cookies-needed", typed), BAD_REQUEST)
-    walk.draft["sought"] = typed
+    walk.draft["sought"] = typed[:MAX_REFERENCE]
     return redirect(url_for(STATUS, notice=name), 303)
 
 
-def find_page(walk: Walk, name: str | None, typed: str | None = None) -> str:
+def find_page(walk: Walk, name: str | None, typed: str | None = None, error: str | None = None) -> str:
     """Return the page that asks for a reference. ``name`` is one of ``ERRORS`` or of ``NOTICES``."""
     typed = walk.draft.get("sought", "") if typed is None else typed
-    error = str(ERRORS[name]) if name in ERRORS else None
+    error = str(ERRORS[name]) if name in ERRORS else error
     return render_template("callbacks/find.html", typed=typed, notice=notice_text(name, current.clinic()), error=error)

@@ -7,17 +7,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
 from flask import Flask
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 
 from screening.callbacks.business_hours import PartOfDay
 from screening.callbacks.contact_details import ContactDetails
-from screening.callbacks.forms import PARTS, day_names
+from screening.callbacks.forms import day_names
 from screening.callbacks.retention import KEY_LIVES
 from screening.callbacks.workflow import Progress, State
 from screening.clinic import Clinic
 from screening.durations import DAY_SECONDS, format_duration
+from screening.i18n.clock import format_clock
 
 STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
     State.NEW: ("new", lambda attempts: gettext("New")),
@@ -25,16 +27,21 @@ STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
     State.ATTEMPTED: ("tried", lambda attempts: ngettext("Tried once", "Tried %(num)s times", attempts)),
     State.REACHED: ("booked", lambda attempts: gettext("Reached")),
     State.CLOSED: ("done", lambda attempts: gettext("Closed")),
-    State.WITHDRAWN: ("done", lambda attempts: gettext("Taken back")),
+    State.WITHDRAWN: ("done", lambda attempts: gettext("Canceled")),
 }
 """By state: its tag (CSS class ``app-tag--<tag>``), and a function of the number of attempts that returns its label."""
+
+PART_PHRASES = {
+    PartOfDay.MORNING: lazy_gettext("in the morning"),
+    PartOfDay.MIDDAY: lazy_gettext("between 12 and 3"),
+    PartOfDay.AFTERNOON: lazy_gettext("after 3"),
+}
 
 
 def init_app(app: Flask, clinic: Clinic, settings: Mapping[str, Any], clock: Callable[[], float]) -> None:
     """Add these filters to an application's templates."""
     zone, retention = clinic.time_zone, settings["CLOSED_REQUEST_RETENTION_DAYS"] * DAY_SECONDS
-    app.add_template_filter(partial(clock_time, zone=zone), "clock_time")
-    app.add_template_filter(partial(weekday, zone=zone), "weekday")
+    app.add_template_filter(partial(by_when, zone=zone), "by_when")
     app.add_template_filter(lambda moment: day_and_time(moment, zone, clock()), "day_and_time")
     for template_filter in (language_name, preferred_times, state_label):
         app.add_template_filter(template_filter)
@@ -54,14 +61,15 @@ def clinic_time(moment: datetime | float, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone)
 
 
-def clock_time(moment: datetime | float, zone: ZoneInfo) -> str:
-    """Return the time of day."""
-    return format_time(clinic_time(moment, zone), "short", locale=get_locale())
+def by_when(moment: datetime | float, zone: ZoneInfo, whole: Callable[[str], str] = str) -> str:
+    """Return a due time as a phrase. The hour chooses the plural form: "de la 1:00", "de las 2:00" in Spanish.
 
-
-def weekday(moment: datetime | float, zone: ZoneInfo) -> str:
-    """Return weekday, month and day."""
-    return format_date(clinic_time(moment, zone), gettext("EEEE, MMMM d"), locale=get_locale())
+    ``whole`` returns the markup of a time or a day that no line break divides.
+    """
+    local = clinic_time(moment, zone)
+    day = format_date(local, gettext("EEEE, MMMM d"), locale=get_locale())
+    hour, clock = local.hour % 12 or 12, whole(format_clock(local))
+    return str(ngettext("by %(time)s on %(day)s", "by %(time)s on %(day)s", hour, time=clock, day=whole(day)))
 
 
 def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
@@ -70,7 +78,7 @@ def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
     day = format_skeleton("MMMEd", local, locale=get_locale())
     if local.year != clinic_time(now, zone).year:
         day = format_date(local, "medium", locale=get_locale())
-    return f"{day}, {format_time(local, 'short', locale=get_locale())}"
+    return f"{day}, {format_clock(local)}"
 
 
 def language_name(code: str) -> str:
@@ -79,7 +87,10 @@ def language_name(code: str) -> str:
 
 
 def preferred_times(details: ContactDetails) -> str:
-    """Return the preferred days and parts of the day as one phrase."""
-    days = ", ".join(day_names()[day] for day in details.days) or gettext("Any day")
-    parts = ", ".join(str(PARTS[PartOfDay(part)]) for part in details.parts) or gettext("any time")
-    return f"{days}; {parts}"
+    """Return the preferred days and parts of the day as one phrase: "On Tuesday in the morning"."""
+    days = [gettext("on %(day)s", day=day_names()[day]) for day in details.days] or [gettext("any day")]
+    parts = [str(PART_PHRASES[PartOfDay(part)]) for part in details.parts] or [gettext("at any time")]
+    phrase = (", " if len(days) > 1 else " ").join(
+        format_list(each, "or", locale=get_locale()) for each in (days, parts)
+    )
+    return phrase[0].upper() + phrase[1:]

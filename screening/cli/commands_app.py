@@ -10,7 +10,7 @@ from screening import config
 from screening.cli.backup import backup, restore
 from screening.cli.keys import keys
 from screening.cli.nginx import nginx
-from screening.cli.operations import demo, doctor, purge, worker
+from screening.cli.operations import demo, doctor, purge, serve, worker
 from screening.cli.questionnaire import questionnaire
 from screening.cli.responses import responses
 from screening.database import engines
@@ -33,7 +33,7 @@ def create_commands_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["clock"] = clock
     engines.init_app(app, settings["DATABASE_URL"])
     babel.init_app(app, default_locale="en")
-    for command in (questionnaire, keys, responses, purge, doctor, nginx):
+    for command in (serve, questionnaire, keys, responses, purge, doctor, nginx):
         app.cli.add_command(command)
     if "staff" in settings["SERVE"]:
         from screening.cli.releases import release

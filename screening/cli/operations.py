@@ -1,4 +1,4 @@
-"""``flask purge``, ``worker``, ``doctor`` and ``demo``: commands to operate a site."""
+"""``flask serve``, ``worker``, ``purge``, ``doctor`` and ``demo``: commands to operate a site."""
 
 import sys
 
@@ -7,6 +7,27 @@ from flask.cli import with_appcontext
 
 from screening import current
 from screening.cli.base import Command
+from screening.operations import server
+
+
+@click.command("serve", cls=Command)
+@click.argument("address", metavar="[HOST:]PORT", default="8000")
+@click.option("--host", envvar="GRANIAN_HOST", default="127.0.0.1", help="HOST, where only PORT is given.")
+@click.option("--workers", envvar="GRANIAN_WORKERS", default=2, type=click.IntRange(1), help="Number of processes.")
+@click.option("--with-worker", is_flag=True, help="Also run flask worker; when one of them ends, the other does.")
+@click.option("--check", is_flag=True, help="Only check that the site could listen there.")
+def serve(address: str, host: str, workers: int, with_worker: bool, check: bool) -> None:
+    """Serve the site with granian. IPv6 addresses are given in brackets: [::1]:8000."""
+    ip, port = server.parse_address(address, host)
+    server.require_free(ip, port)
+    if check:
+        return
+    words = server.command(ip, port, workers)
+    click.echo(f"The site is on {server.url(ip, port)}, the staff's side on {server.url(ip, port)}/staff", err=True)
+    if not with_worker:
+        server.run(words)
+    click.echo("Ctrl+C ends it", err=True)
+    sys.exit(server.run_with_worker(words))
 
 
 @click.command("purge", cls=Command)
@@ -25,9 +46,8 @@ def purge(dry_run: bool) -> None:
 
 @click.command("worker", cls=Command)
 @click.option("--once", is_flag=True, help="Run the jobs that are due, then exit.")
-@click.option("--parent-pid", type=int, metavar="PID", help="Exit when this parent process exits.")
 @with_appcontext
-def worker(once: bool, parent_pid: int | None) -> None:
+def worker(once: bool) -> None:
     """Deliver mail, shuffle ripe responses, purge daily, rotate the response key daily and the call-back key weekly.
 
     Exits on SIGTERM or Ctrl+C, after the mail being sent.
@@ -36,7 +56,7 @@ def worker(once: bool, parent_pid: int | None) -> None:
     from screening.mail import smtp
     from screening.operations.worker import Signals, Worker
 
-    signals = Signals(parent_pid)
+    signals = Signals()
     smtp.check_files(current.settings())
     site = create_app(current.settings(), serving=False)
     if not Worker(site.extensions["staff"], signals).work(once) and once:
@@ -66,6 +86,6 @@ def demo() -> None:
     from screening.operations.demo import fill
 
     logins = fill(create_app(current.settings()))
-    click.echo("Sign in at /staff with e-mail, password and a code from an app set up with the secret:", err=True)
+    click.echo("Sign in at /staff with email, password and a code from an app set up with the secret:", err=True)
     for login in logins:
         click.echo(f"{login.email}\t{login.password}\t{login.secret}")

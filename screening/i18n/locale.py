@@ -5,13 +5,12 @@ The cookie is not encrypted and separate from the draft, so that it remains when
 
 from functools import lru_cache
 
-from babel import Locale
+from babel import Locale, localedata
 from babel.support import Translations
 from flask import Flask, Response, current_app, g, request
-from werkzeug.datastructures import LanguageAccept
-from werkzeug.http import parse_accept_header
 
 from screening.extensions import babel
+from screening.i18n.accept_language import preferred_locale
 from screening.i18n.catalogs import CATALOGS, check_catalogs_once
 from screening.questionnaires.model import Texts
 
@@ -26,7 +25,7 @@ def init_app(app: Flask, locales: tuple[str, ...]) -> None:
     check_catalogs_once(locales)
     app.extensions["locales"] = locales
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(CATALOGS)
-    babel.init_app(app, locale_selector=current_locale, timezone_selector=lambda: None)
+    babel.init_app(app, locale_selector=regional_locale, timezone_selector=lambda: None)
     app.add_template_filter(localized)
     _use_catalogs(app, locales)
     app.after_request(_store_language)
@@ -54,10 +53,21 @@ def current_locale() -> str:
     return str(known)
 
 
+def language_switched() -> bool:
+    """Return whether a form was sent by a language button: then it is shown again, in that language."""
+    return request.method == "POST" and request.args.get("lang") in current_app.extensions["locales"]
+
+
+def regional_locale() -> str:
+    """Return the locale of dates, times and numbers: the page's language as used in the United States."""
+    language = current_locale()
+    return f"{language}_US" if localedata.exists(f"{language}_US") else language
+
+
 @lru_cache(256)
 def _best_match(header: str, locales: tuple[str, ...]) -> str:
     """Return the language a browser prefers. Cached, since most browsers send the same few headers."""
-    return parse_accept_header(header, LanguageAccept).best_match(locales, default="en")
+    return preferred_locale(header, locales, default="en")
 
 
 def localized(texts: Texts) -> str:

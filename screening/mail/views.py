@@ -31,7 +31,7 @@ REASONS: dict[str | None, LazyString] = {
     smtp.CERTIFICATE: lazy_gettext("The line to the mail server is not safe: look at its certificate"),
     smtp.SIGN_IN: lazy_gettext("The mail server did not take our name and password"),
     smtp.UNWRITABLE: lazy_gettext("It could not be written: the key of the request is not on this machine"),
-    smtp.INTERRUPTED: lazy_gettext("The worker stopped in the midst of it again and again"),
+    smtp.INTERRUPTED: lazy_gettext("The worker stopped in the middle of it again and again"),
 }
 """The text for each error of ``smtp``."""
 

@@ -1,7 +1,6 @@
 """The worker: runs each job when it is due. A lease allows one worker at a time; jobs are idempotent all the same."""
 
 import logging
-import os
 import secrets
 import signal
 from collections.abc import Callable, Sequence
@@ -36,21 +35,18 @@ lease: Any = WorkerLease.__table__
 
 
 class Signals:
-    """SIGTERM and SIGINT, blocked and polled, so that they end the worker between two mails, never during one.
-
-    ``parent_pid``: the parent process, whose end counts as a signal; None to ignore it.
-    """
+    """SIGTERM and SIGINT, blocked and polled, so that they end the worker between two mails, never during one."""
 
     ENDING = (signal.SIGTERM, signal.SIGINT)
 
-    def __init__(self, parent_pid: int | None = None) -> None:
-        self._came, self._parent = False, parent_pid
+    def __init__(self) -> None:
+        self._came = False
         signal.pthread_sigmask(signal.SIG_BLOCK, self.ENDING)
 
     def came_within(self, seconds: float) -> bool:
         """Wait up to ``seconds`` for a signal; return whether one has come, now or before."""
         self._came = self._came or signal.sigtimedwait(self.ENDING, seconds) is not None
-        return self._came or self._parent not in (None, os.getppid())
+        return self._came
 
 
 class Worker:

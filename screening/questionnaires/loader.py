@@ -19,6 +19,7 @@ from screening.questionnaires.model import (
     Questionnaire,
     Roles,
     Section,
+    Texts,
 )
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
@@ -98,7 +99,7 @@ class _Reader(TableReader):
         self.only(
             table,
             where,
-            {"id", "section", "kind", "scale", "choices", "numbers", "declined", "show_when"}
+            {"id", "section", "kind", "scale", "choices", "numbers", "lowest", "highest", "declined", "show_when"}
             | {"caption", "text", "hint", "label", "short"},
         )
         id_ = self.string(table, where, "id")
@@ -142,11 +143,19 @@ class _Reader(TableReader):
         low, high = bounds
         if not low < high:
             raise self.fail(where, "numbers", "the lowest must be below the highest")
-        choices = [
-            Choice(str(n), MappingProxyType({locale: str(n) for locale in self.locales})) for n in range(low, high + 1)
-        ]
+        ends = {
+            low: self.texts(table, where, "lowest", required=False),
+            high: self.texts(table, where, "highest", required=False),
+        }
+        choices = [Choice(str(n), self.number(n, ends.get(n))) for n in range(low, high + 1)]
         declined = self.texts(table, where, "declined", required=False)
         return (*choices, Choice(DECLINED, declined)) if declined else tuple(choices)
+
+    def number(self, number: int, meaning: Texts | None) -> Texts:
+        """Return a number as a text in every language, with its meaning if it has one."""
+        return MappingProxyType(
+            {locale: f"{number}, {meaning[locale]}" if meaning else str(number) for locale in self.locales}
+        )
 
     def choices(self, table: dict[str, Any], where: str) -> tuple[Choice, ...]:
         choices = tuple(self.choice(choice, where) for choice in self.tables(table, where, "choices"))
@@ -240,13 +249,11 @@ class _Reader(TableReader):
     def roles(self, questions: tuple[Question, ...]) -> Roles:
         table = self.table(self.data, "top level", "roles")
         parts = ("pain", "pain_duration", "pain_average", "stress", "consent", "age")
-        self.only(table, "roles", {*parts, "mood", "chronic", "minor"})
+        self.only(table, "roles", {*parts, "mood", "minor"})
         by_part = {part: self.role(table, "roles", part, questions) for part in parts}
         mood = frozenset(self.strings(table, "roles", "mood"))
         if not mood <= {question.id for question in questions}:
             raise self.fail("roles", "mood", "names an unknown question")
-        chronic = frozenset(self.strings(table, "roles", "chronic"))
-        self.known_codes("roles", "chronic", chronic, by_part["pain_duration"])
         minor = self.string(table, "roles", "minor")
         self.known_codes("roles", "minor", {minor}, by_part["age"])
         if {choice.points for choice in by_part["consent"].choices} != {0, 1}:
@@ -255,9 +262,7 @@ class _Reader(TableReader):
                 "points",
                 "the consent question needs choices with 1 and with 0 points",
             )
-        return Roles(
-            mood=mood, chronic=chronic, minor=minor, **{part: question.id for part, question in by_part.items()}
-        )
+        return Roles(mood=mood, minor=minor, **{part: question.id for part, question in by_part.items()})
 
     def role(self, table: dict[str, Any], where: str, field: str, questions: tuple[Question, ...]) -> Question:
         wanted = self.string(table, where, field)

@@ -122,7 +122,7 @@ class HelpRule:
 class Roles:
     """The questions with a special role in the summary and the anonymous response, by id.
 
-    ``chronic`` are the long durations of pain; ``minor`` is the code of "under 18" in the age question.
+    ``minor`` is the code of "under 18" in the age question.
     """
 
     pain: str
@@ -132,7 +132,6 @@ class Roles:
     stress: str
     consent: str
     age: str
-    chronic: frozenset[str]
     minor: str
 
 

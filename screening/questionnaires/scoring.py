@@ -65,11 +65,20 @@ class Summary:
     level: Level | None
     help: Help
     cycle: bool
-    chronic: bool
     pain_duration: Choice | None
     pain_average: Choice | None
     stress: tuple[Choice, ...]
     minor: bool
+
+    @property
+    def skipped(self) -> int:
+        """The number of signs without an answer: every count is then at least what it says."""
+        return self.declined + self.unanswered
+
+    @property
+    def answered(self) -> int:
+        """The number of signs with an answer."""
+        return len(self.signs) - self.skipped
 
 
 def level_of(noticed: int) -> Level:
@@ -98,7 +107,6 @@ def score(questionnaire: Questionnaire, answers: Answers) -> Summary:
     open_signs = sum(sign.choice is None for sign in signs)
     noticed_ids = {sign.question.id for sign in signs if sign.noticed}
     lowest, highest = level_of(noticed), level_of(noticed + open_signs)
-    duration = _picked(questionnaire, roles.pain_duration, answers)
     return Summary(
         signs=signs,
         noticed=noticed,
@@ -109,8 +117,7 @@ def score(questionnaire: Questionnaire, answers: Answers) -> Summary:
         level=lowest if lowest is highest else None,
         help=help_level(questionnaire, answers),
         cycle=roles.pain in noticed_ids and bool(noticed_ids & roles.mood),
-        chronic=duration is not None and duration.code in roles.chronic,
-        pain_duration=duration,
+        pain_duration=_picked(questionnaire, roles.pain_duration, answers),
         pain_average=_picked(questionnaire, roles.pain_average, answers),
         stress=tuple(c for c in questionnaire.by_id[roles.stress].chosen(answers.get(roles.stress)) if c.tip),
         minor=answers.get(roles.age) == roles.minor,

@@ -51,7 +51,7 @@ ALREADY_DECIDED = lazy_gettext("Someone else decided on these copies first.")
 class MakeForm(StaffForm):
     """The form that makes the previewed release."""
 
-    sure = BooleanField(validators=[InputRequired(lazy_gettext("Tick the box if you want to make the release"))])
+    sure = BooleanField(validators=[InputRequired(lazy_gettext("Check the box if you want to make the release"))])
     seen = HiddenField()
     version = HiddenField()
 

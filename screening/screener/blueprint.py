@@ -14,9 +14,10 @@ NOTICES = {
     "order": lazy_gettext("This question comes first. Then you can go on."),
     "not-asked": lazy_gettext("That page does not go with your answers, so we brought you here."),
     "lost": lazy_gettext(
-        "We don’t have your earlier answers any more. They are cleared after a while to keep them private."
+        "We don’t have your earlier answers anymore. They are cleared after a while to keep them private."
     ),
     "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
+    "30-minutes": lazy_gettext("You now have 30 more minutes."),
     "cleared": lazy_gettext("Your answers are cleared from this browser."),
     "again": lazy_gettext("Please press the button once more."),
 }
@@ -39,3 +40,8 @@ def address(walk: Walk, asked: Question, notice: str | None = None, changing: bo
         return url_for("screener.review", notice=notice)
     query: dict[str, Any] = {"notice": notice, "from": "review" if changing else None}
     return url_for("screener.question", question_id=asked.id, **query)
+
+
+def go_on_address(walk: Walk) -> str:
+    """Return the URL of the first open question; of the summary when all are answered."""
+    return address(walk, walk.open_question) if walk.open_question else url_for("screener.summary")

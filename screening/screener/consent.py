@@ -17,13 +17,22 @@ def accept_answer(before: Walk, question: Question, given: Answer) -> Walk:
     return after
 
 
+def has_agreed(walk: Walk) -> bool:
+    """Return whether the visitor agreed to an anonymous response."""
+    consent = walk.questionnaire.by_id[walk.questionnaire.roles.consent]
+    return any(choice.points and choice.code == walk.answers.get(consent.id) for choice in consent.choices)
+
+
+def keeps_nothing(walk: Walk) -> bool:
+    """Return whether nothing of this walk is stored, and nothing was agreed to or shared with the clinic."""
+    return not (has_agreed(walk) or walk.draft.response_stored or walk.draft.shared)
+
+
 def settle_response(walk: Walk, keyring: Keyring, today: date) -> responses.StoreResult:
     """Store, change or withdraw the response of a finished walk; ``today`` is the date at the clinic."""
     questionnaire, draft = walk.questionnaire, walk.draft
-    consent = questionnaire.by_id[questionnaire.roles.consent]
-    agreed = any(choice.points and choice.code == walk.answers[consent.id] for choice in consent.choices)
     stored_before = draft.response_stored
-    if agreed and not draft.shared and not score(questionnaire, walk.answers).minor:
+    if has_agreed(walk) and not draft.shared and not score(questionnaire, walk.answers).minor:
         result = responses.record(
             keyring, draft.response_id, questionnaire, walk.answers, f"{today:%Y-%m}", stored_before
         )

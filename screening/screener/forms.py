@@ -14,8 +14,8 @@ STALE = "stale"
 
 ERRORS = {
     "one": lazy_gettext("Pick the answer that fits best, or “Prefer not to say”"),
-    "any": lazy_gettext("Tick at least one answer, or “Prefer not to say”"),
-    "alone": lazy_gettext("Tick “None of these” or “Prefer not to say” on its own, or untick it"),
+    "any": lazy_gettext("Check at least one box, or “Prefer not to say”"),
+    "alone": lazy_gettext("Check “None of these” or “Prefer not to say” on its own, or uncheck it"),
     "yes_or_no": lazy_gettext("Choose yes or no. Your summary is the same either way"),
     STALE: lazy_gettext(
         "This page was open for a long time, or cookies are off. Your choice is still here: press the button again"

@@ -1,5 +1,6 @@
-"""Pages outside the questionnaire: help, about, privacy, accessibility; and the clinic's accent color."""
+"""Pages outside the questionnaire: help, worried, about, privacy, accessibility; and the clinic's accent color."""
 
+import logging
 from datetime import date
 from urllib.parse import urlsplit
 
@@ -10,6 +11,10 @@ from screening.clinic import DEMO, Clinic
 from screening.clinic import load as load_clinic
 from screening.durations import DAY_SECONDS, format_duration
 from screening.mail import outbox
+from screening.screener.blueprint import go_on_address
+from screening.walk import current_walk
+
+log = logging.getLogger(__name__)
 
 information_views = Blueprint("information", __name__)
 
@@ -19,14 +24,26 @@ STATED_ON = date(2026, 11, 25)
 
 @information_views.get("/help-now")
 def help_now() -> str:
-    """Crisis help in every language, the visitor's own first. Needs no cookie and sets none."""
-    return render_template("screener/help_now.html", crises=current_app.extensions["crisis"])
+    """Crisis help in every language, the visitor's own first, and a link back to a walk. Needs no cookie, sets none."""
+    try:
+        walk = current_walk()
+        resume = go_on_address(walk) if walk.answers else None
+    except Exception as error:  # help is shown whatever fails
+        log.error("the draft cannot be read: %s", type(error).__name__)
+        resume = None
+    return render_template("screener/help_now.html", crises=current_app.extensions["crisis"], resume=resume)
+
+
+@information_views.get("/worried")
+def worried() -> str:
+    """What a visitor who fears for someone else can do. Needs no cookie and sets none."""
+    return render_template("screener/worried.html", crises=current_app.extensions["crisis"])
 
 
 @information_views.get("/about")
 def about() -> str:
     """What the questionnaire is, who wrote it and where its figures come from."""
-    return render_template("screener/about.html")
+    return render_template("screener/about.html", ketamine=current_app.extensions["ketamine"])
 
 
 @information_views.get("/privacy")
@@ -60,14 +77,18 @@ def accessibility() -> str:
 
 @information_views.get("/brand.css")
 def brand() -> Response:
-    """A style sheet that sets the clinic's accent color in light, dark, print and forced-colors mode."""
+    """A style sheet that sets the clinic's accent color and its shades, on screens without forced colors."""
     accent = current.clinic().accent
+    day, night = (
+        "".join(f"--{name}:{shade};" for name, shade in {"accent": color, **shades}.items())
+        for color, shades in ((accent.day, accent.day_shades), (accent.night, accent.night_shades))
+    )
     css = (
-        f":root{{--accent:{accent.day};--strong:color-mix(in srgb,{accent.day} 80%,#000)}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.night};"
+        f"@media screen{{:root{{{day}--strong:color-mix(in srgb,{accent.day} 80%,#000)}}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{night}"
         f"--strong:color-mix(in srgb,{accent.night} 80%,#fff)}}}}"
-        "@media print{:root{--accent:#000;--strong:#000}}"
-        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText}}"
+        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText;--tint:Canvas;--pale:Canvas;"
+        "--mid:GrayText}}"
     )
     response = make_response(css)
     response.content_type = "text/css; charset=utf-8"

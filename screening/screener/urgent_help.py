@@ -6,6 +6,7 @@ from flask import Flask, Response, current_app, make_response, render_template, 
 from werkzeug.exceptions import HTTPException
 
 from screening import current
+from screening.i18n.locale import language_switched
 from screening.questionnaires.model import Questionnaire
 from screening.screener.consent import accept_answer
 from screening.walk import Walk, current_walk
@@ -16,7 +17,8 @@ from screening.web.page_frame import frame_of
 log = logging.getLogger(__name__)
 
 ACKNOWLEDGED = "after_help"
-"""Form field of the help page's Continue button, which sends the answer again: then it is stored as any other."""
+"""Form field of the help page, which sends the answer again: Continue stores it as any other, a language button
+shows help in that language."""
 
 CACHE_CONTROL = "private, no-cache"
 """The browser may store the page, for its Back button: it could not fetch the response to a POST again."""
@@ -58,7 +60,7 @@ def _urgent_answer() -> str | None:
     if request.path != question_path(current.questionnaire()):
         return None
     try:
-        if ACKNOWLEDGED in request.form:
+        if ACKNOWLEDGED in request.form and not language_switched():
             return None
         given = {code.strip() for code in request.form.getlist(rule.question)}
     except HTTPException:  # too large, malformed: answered by the error page, which shows help, too

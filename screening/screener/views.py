@@ -9,11 +9,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
+from screening.i18n.locale import language_switched
 from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Question
 from screening.questionnaires.scoring import Help, help_level, score
-from screening.screener.blueprint import NOTICES, address, consent_question, reason, screener
-from screening.screener.consent import accept_answer, settle_response
+from screening.screener.blueprint import NOTICES, address, consent_question, go_on_address, reason, screener
+from screening.screener.consent import accept_answer, keeps_nothing, settle_response
 from screening.screener.forms import ERRORS, STALE, QuestionForm
 from screening.walk import Walk, current_walk
 from screening.web.compression import with_compression
@@ -27,7 +28,13 @@ def start() -> Response:
     walk = current_walk()
     signs = walk.questionnaire.signs
     page = _cached_page(
-        walk, "screener/start.html", first=signs[0], signs=signs, began=bool(walk.answers), notice=_notice(walk)
+        walk,
+        "screener/start.html",
+        go_on=go_on_address(walk),
+        signs=signs,
+        began=bool(walk.answers),
+        finished=walk.open_question is None,
+        notice=_notice(walk),
     )
     return with_compression(page, request.accept_encodings)
 
@@ -50,8 +57,8 @@ def answer(question_id: str) -> AnyResponse:
     if not branching.is_visible(walk.questionnaire, asked, walk.answers):
         return _to_open(walk, asked)
     form = _sent(asked)
-    if not form.validate():
-        return _refused(walk, form)
+    if not form.validate() or language_switched():
+        return _shown_again(walk, form)
     walk = accept_answer(walk, form.question, form.checked)
     if asked.id == walk.questionnaire.roles.age:
         return _finish(walk, back_to_review=_from_review())
@@ -76,26 +83,22 @@ def give_consent() -> AnyResponse:
     if not branching.is_reachable(walk.questionnaire, consent, walk.answers):
         return _to_open(walk, consent)
     form = _sent(consent)
-    if not form.validate():
-        return _refused(walk, form)
+    if not form.validate() or language_switched():
+        return _shown_again(walk, form)
     walk = accept_answer(walk, form.question, form.checked)
     return redirect(address(walk, walk.open_question), 303) if walk.open_question else _finish(walk)
 
 
 @screener.get("/summary")
 def summary() -> AnyResponse:
-    """The result of the answers, for the visitor and for a physician."""
-    walk = current_walk()
-    if walk.open_question:
-        return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)
-    page = render_template(
-        "screener/summary.html",
-        summary=score(walk.questionnaire, walk.answers),
-        response_outcome=walk.draft.get("response_outcome"),
-        shared=walk.draft.shared,
-        today=current.today(),
-    )
-    return with_compression(page, request.accept_encodings)
+    """The result of the answers, for the visitor and for a doctor."""
+    return _summary_page("screener/summary.html")
+
+
+@screener.get("/summary/doctor")
+def doctor() -> AnyResponse:
+    """The answers on one page to print, with room to write, for a doctor. Drawn from the draft; nothing is stored."""
+    return _summary_page("screener/doctor.html")
 
 
 @screener.app_errorhandler(CSRFError)
@@ -122,16 +125,21 @@ def stale_form(error: CSRFError) -> AnyResponse:
     return _to_open(walk, asked)
 
 
-def _refused(walk: Walk, form: QuestionForm) -> AnyResponse:
-    """Redirect to the question, which shows what was sent and its error."""
-    walk.draft.refuse(form.question.id, form.answer, form.error or "")
+def _shown_again(walk: Walk, form: QuestionForm) -> AnyResponse:
+    """Redirect to the question, which shows what was sent and its error.
+
+    After a switch of language, only an error that was shown before is shown: the visitor did not press Continue.
+    """
+    _, shown_before = walk.draft.refused(form.question.id) or (None, "")
+    error = form.error if shown_before or not language_switched() else None
+    walk.draft.refuse(form.question.id, form.answer, error or "")
     return redirect(address(walk, form.question, changing=_from_review()), 303)
 
 
 def _shown(walk: Walk, asked: Question) -> tuple[Answer | None, str | None]:
-    """Return the answer that a question's page shows, and its error message."""
+    """Return the answer that a question's page shows, and its error message; none if the language was switched."""
     answer, error = walk.draft.refused(asked.id) or (walk.answers.get(asked.id), None)
-    return answer, None if error is None else str(ERRORS[error])
+    return answer, str(ERRORS[error]) if error else None
 
 
 def _question_page(walk: Walk, asked: Question) -> str:
@@ -153,8 +161,26 @@ def _question_page(walk: Walk, asked: Question) -> str:
         back=address(walk, back) if back else url_for("screener.start"),
         support=help_here and help_level(questionnaire, answers) is Help.SUPPORT,
         notice=_notice(walk),
-        changing=changing,
+        action=address(walk, asked, changing=changing),
+        private=keeps_nothing(walk),
     )
+
+
+def _summary_page(template: str) -> AnyResponse:
+    """Return a page about the finished walk; while a question is open, redirect to it."""
+    walk = current_walk()
+    if walk.open_question:
+        return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)
+    page = render_template(
+        template,
+        summary=score(walk.questionnaire, walk.answers),
+        ketamine=current_app.extensions["ketamine"],
+        response_outcome=walk.draft.get("response_outcome"),
+        copy_kept=walk.draft.response_stored,
+        shared=walk.draft.shared,
+        today=current.today(),
+    )
+    return with_compression(page, request.accept_encodings)
 
 
 def _cached_page(walk: Walk, template: str, **values: Any) -> str:

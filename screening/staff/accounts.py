@@ -12,6 +12,7 @@ from screening import audit
 from screening.extensions import db
 from screening.staff import lockout, passwords, roles, sessions, two_factor
 from screening.staff.models import Account, Role
+from screening.web.typed_text import identifier, single_line
 
 
 class AccountError(ValueError):
@@ -22,15 +23,15 @@ class AccountError(ValueError):
         self.message = message
 
 
-NO_ACCOUNT = lazy_gettext("There is no account with this e-mail address.")
+NO_ACCOUNT = lazy_gettext("There is no account with this email address.")
 
 PROBLEMS: dict[str, LazyString] = {
     **roles.PROBLEMS,
-    "email": lazy_gettext("That is not an e-mail address."),
+    "email": lazy_gettext("That is not an email address."),
     "name": lazy_gettext("Give a name, so that others know who it is."),
-    "taken": lazy_gettext("There is an account with this e-mail address."),
+    "taken": lazy_gettext("There is an account with this email address."),
     "own": lazy_gettext("You cannot disable your own account. Ask another admin."),
-    "last_admin": lazy_gettext("Somebody must stay admin. Give the role to another account first."),
+    "last_admin": lazy_gettext("Someone must stay admin. Give the role to another account first."),
 }
 """Messages of AccountError by code."""
 
@@ -56,17 +57,16 @@ def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Accou
     """Create an account; return it and its temporary password. Raises AccountError."""
     _check_roles(names)
     try:
-        address = validate_email(email, check_deliverability=False).normalized.lower()
+        address = validate_email(identifier(email), check_deliverability=False).normalized.lower()
     except EmailNotValidError:
         raise AccountError(PROBLEMS["email"]) from None
-    if not name.strip():
+    name = single_line(name)
+    if not name:
         raise AccountError(PROBLEMS["name"])
     if Account.with_email(address):
         raise AccountError(PROBLEMS["taken"])
     password = passwords.temporary_password()
-    account = Account(
-        email=address, name=name.strip(), password=passwords.hash_password(password), roles=_as_rows(names)
-    )
+    account = Account(email=address, name=name, password=passwords.hash_password(password), roles=_as_rows(names))
     db.session.add(account)
     db.session.flush()
     by.note("account.added", account, roles=_listed(names))

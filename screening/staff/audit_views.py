@@ -10,12 +10,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template, request, url_for
-from flask_babel import format_datetime, lazy_gettext
+from flask_babel import format_date, lazy_gettext
 from sqlalchemy import select
 
 from screening import current
 from screening.audit import AuditEvent
 from screening.extensions import db
+from screening.i18n.clock import format_clock
 from screening.staff import display_names
 from screening.staff.access import require_role
 from screening.staff.forms import AuditForm
@@ -95,7 +96,7 @@ def _wanted(form: AuditForm) -> AuditFilter:
     return AuditFilter(
         who=form.who.data,
         action=form.action.data,
-        subject=form.subject.data.strip(),
+        subject=form.subject.data,
         since=form.since.data,
         until=form.until.data,
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 10 else None,
@@ -106,7 +107,7 @@ def _lines(events: Iterable[AuditEvent], accounts: dict[str, str]) -> list[Line]
     zone = _zone()
     return [
         Line(
-            when=format_datetime(datetime.fromtimestamp(event.at, zone), "medium", rebase=False),
+            when=_moment(datetime.fromtimestamp(event.at, zone)),
             who=accounts.get(event.actor) or str(display_names.OTHER_ACTORS.get(event.actor, event.actor)),
             action=str(display_names.ACTION_LABELS.get(event.action, event.action)),
             subject=accounts.get(event.subject, event.subject),
@@ -114,6 +115,10 @@ def _lines(events: Iterable[AuditEvent], accounts: dict[str, str]) -> list[Line]
         )
         for event in events
     ]
+
+
+def _moment(at: datetime) -> str:
+    return f"{format_date(at, 'medium', rebase=False)}, {format_clock(at, 'medium')}"
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:

@@ -19,7 +19,7 @@ from screening.staff.two_factor import SecondFactor
 authentication_views = Blueprint("authentication", __name__)
 
 REFUSED = lazy_gettext(
-    "We could not sign you in. Check your e-mail and password. After five wrong tries in a row "
+    "We could not sign you in. Check your email and password. After five wrong tries in a row "
     "there is a wait of one minute, then longer, up to an hour"
 )
 """The same for every cause, so that it does not disclose which accounts exist."""

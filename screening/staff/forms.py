@@ -3,13 +3,13 @@
 from flask_babel import lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import DateField, EmailField, Form, PasswordField, SelectField, SelectMultipleField, StringField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms.validators import DataRequired, InputRequired, Optional
 
 from screening.staff import roles
-from screening.web.form_fields import select_choices
+from screening.web.form_fields import MaxLength, select_choices
+from screening.web.typed_text import identifier, single_line
 
 FILL_IN = lazy_gettext("Fill in this field")
-TOO_LONG = lazy_gettext("That is too long")
 
 
 class StaffForm(FlaskForm):
@@ -25,14 +25,14 @@ class StaffForm(FlaskForm):
 class SignInForm(StaffForm):
     """E-mail address and password."""
 
-    email = EmailField(validators=[InputRequired(lazy_gettext("Enter your work e-mail"))])
+    email = EmailField(filters=[identifier], validators=[DataRequired(lazy_gettext("Enter your work email"))])
     password = PasswordField(validators=[InputRequired(lazy_gettext("Enter your password"))])
 
 
 class CodeForm(StaffForm):
     """A code of the app, or a recovery code."""
 
-    code = StringField(validators=[InputRequired(lazy_gettext("Enter the code")), Length(max=40, message=TOO_LONG)])
+    code = StringField(filters=[identifier], validators=[DataRequired(lazy_gettext("Enter the code")), MaxLength(40)])
 
 
 class PasswordForm(StaffForm):
@@ -52,8 +52,8 @@ class RolesForm(StaffForm):
 class AccountForm(RolesForm):
     """A new account."""
 
-    name = StringField(validators=[InputRequired(FILL_IN), Length(max=100, message=TOO_LONG)])
-    email = EmailField(validators=[InputRequired(FILL_IN), Length(max=254, message=TOO_LONG)])
+    name = StringField(filters=[single_line], validators=[DataRequired(FILL_IN), MaxLength(100)])
+    email = EmailField(filters=[identifier], validators=[DataRequired(FILL_IN), MaxLength(254)])
 
 
 class Day(DateField):
@@ -64,7 +64,7 @@ class Day(DateField):
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            raise ValueError(lazy_gettext("Give a day such as 2026-11-23")) from None
+            raise ValueError(lazy_gettext("Enter a day such as 2026-11-23")) from None
 
 
 class AuditForm(Form):
@@ -77,6 +77,6 @@ class AuditForm(Form):
 
     who = SelectField(default="", validate_choice=False)
     action = SelectField(default="", validate_choice=False)
-    subject = StringField(default="", validators=[Length(max=64, message=TOO_LONG)])
+    subject = StringField(default="", filters=[identifier], validators=[MaxLength(64)])
     since = Day(validators=[Optional()])
     until = Day(validators=[Optional()])

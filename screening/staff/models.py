@@ -13,6 +13,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from screening.extensions import db
+from screening.web.typed_text import identifier
 
 
 class Role(db.Model, RoleMixin):  # type: ignore[name-defined]
@@ -78,7 +79,7 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
     @classmethod
     def with_email(cls, email: str) -> Account | None:
         """Return the account of an e-mail address, in any case, if there is one."""
-        account: Account | None = db.session.scalar(select(cls).where(cls.email == email.strip().lower()))
+        account: Account | None = db.session.scalar(select(cls).where(cls.email == identifier(email).lower()))
         return account
 
     @classmethod

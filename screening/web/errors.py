@@ -7,7 +7,7 @@ import logging
 import traceback
 from dataclasses import dataclass
 
-from flask import Flask, Response, make_response, render_template
+from flask import Flask, Response, make_response, render_template, request
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_wtf.csrf import CSRFError
@@ -46,7 +46,10 @@ ERROR_TEXTS = {
     413: ErrorText(lazy_gettext("That was too much to send"), lazy_gettext("Please make it shorter and try again.")),
     429: ErrorText(
         lazy_gettext("Please wait a minute"),
-        lazy_gettext("Many forms came from your network. Your answers are still here. Try again in a minute."),
+        lazy_gettext(
+            "Many forms came from your network. What you just sent was not saved. What you sent before is still here. "
+            "Wait a minute, open the page again, and send it once more."
+        ),
     ),
     500: ErrorText(
         lazy_gettext("Sorry, something went wrong"), lazy_gettext("It is our fault, not yours. Please try again.")
@@ -68,7 +71,8 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             ERROR_TEXTS.get("csrf" if isinstance(error, CSRFError) else code) or ERROR_TEXTS[400 if code < 500 else 500]
         )
         try:
-            page = render_template(template, words=words, request_id=request_id.made())
+            again = _page_of_form(app) if code == 429 else None
+            page = render_template(template, words=words, again=again, request_id=request_id.made())
         except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
             page = last_resort
@@ -81,6 +85,14 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
 
     app.extensions["error_page"] = answer
     app.register_error_handler(Exception, answer)
+
+
+def _page_of_form(app: Flask) -> str | None:
+    """Return the address of a refused form if it can be opened as a page, too."""
+    addresses = app.create_url_adapter(request)
+    if request.url_rule is None or addresses is None or not addresses.test(request.path, "GET"):
+        return None
+    return request.full_path.rstrip("?")
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -25,19 +25,19 @@ TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
 GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
 """Globals of the application that depend on nothing but their arguments and the page's language."""
 
-COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps")
+COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "more_time", "notice", "steps")
 """Files of ``templates/components`` whose macros cached pages use."""
 
 PAGES: Mapping[str, frozenset[str]] = {
-    "screener/start.html": frozenset({"first", "signs", "began", "notice"}),
+    "screener/start.html": frozenset({"go_on", "signs", "began", "finished", "notice"}),
     "screener/question.html": frozenset(
-        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "changing"}
+        {"question", "answer", "error", "step_text", "marks", "back", "support", "notice", "action", "private"}
     ),
 }
 """The cached pages, and the values that each is rendered from, beside the frame and the form token."""
 
-FRAME_VALUES = frozenset({"site", "form_token", "typing", "lang_address", "changing"})
-"""Values that the layout reads. The last three are optional."""
+FRAME_VALUES = frozenset({"site", "form_token", "typing"})
+"""Values that the layout reads. The last is optional."""
 
 
 class PageCache:

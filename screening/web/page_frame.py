@@ -4,14 +4,15 @@ import logging
 from dataclasses import dataclass
 from datetime import time
 
-from babel.dates import format_time, get_day_names
+from babel.dates import get_day_names
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
 
 from screening import current
 from screening.clinic import Clinic
-from screening.draft import EXTENDED_SECONDS, Draft, current_draft
+from screening.draft import Draft, current_draft
 from screening.i18n import locale
+from screening.i18n.clock import format_clock
 from screening.questionnaires.scoring import Help, help_level
 from screening.walk import Walk, current_walk
 from screening.web.crisis import Crisis
@@ -32,7 +33,6 @@ class PageFrame:
     other_languages: tuple[tuple[str, str], ...]
     urgent: bool = False
     clears_in: int | None = None
-    longer: int = EXTENDED_SECONDS
 
 
 def frame_of(walk: Walk | None) -> PageFrame:
@@ -69,10 +69,7 @@ def opening_hours(clinic: Clinic) -> str:
 
 def _hours(first: int, last: int, opens: time, closes: time) -> str:
     names = get_day_names("wide", locale=get_locale())
-    times = {
-        "opens": format_time(opens, "short", locale=get_locale()),
-        "closes": format_time(closes, "short", locale=get_locale()),
-    }
+    times = {"opens": format_clock(opens), "closes": format_clock(closes)}
     if first == last:
         return str(gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times))
     return str(gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times))

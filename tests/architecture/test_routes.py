@@ -37,6 +37,8 @@ ADDRESSES = """
 /readyz GET
 /start-again POST
 /summary GET
+/summary/doctor GET
+/worried GET
 """
 
 

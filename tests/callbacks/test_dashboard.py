@@ -311,7 +311,7 @@ class TestPrintList:
         assert [row[1] for row in rows[1:]] == ["Patient Two", FORM["say"]], (
             "by due time: by rank would reveal health data"
         )
-        assert rows[2][2:] == [PHONE, "Any day; Morning, before 12", "English", "Yes", "Yes"]
+        assert rows[2][2:] == [PHONE, "Any day in the morning", "English", "Yes", "Yes"]
         assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
         assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
         assert page.main.find("form") is None, "the words contain no random token"

@@ -80,7 +80,7 @@ def test_form_too_long_for_a_cookie_is_shown_directly(visitor, site):
     fields = {**page.typed("/consultation/review"), **FORM, "message": message}
     response = visitor.client.post("/consultation/review", data=fields, base_url=visitor.base)
     assert response.status_code == 422 and message in response.text
-    assert "500 letters at most, and now there are 4000" in response.text
+    assert "500 characters at most, and now there are 4000" in response.text
 
 
 @pytest.mark.parametrize("how", ["leave", "start again", "send"])

@@ -64,21 +64,20 @@ def test_submission_shows_due_time_and_stores_the_request(make_site, clock, stor
     ("fields", "words"),
     [
         ({"name": " "}, "Please give your name"),
-        ({"name": "x" * 81}, "80 letters at most, and now there are 81"),
-        ({"patient": ""}, "Choose new patient or existing patient"),
-        ({"phone": "", "email": ""}, "Please give a phone number or an e-mail address"),
-        ({"phone": ""}, "You chose a phone call, so please give a number"),
+        ({"name": "x" * 81}, "80 characters at most, and now there are 81"),
+        ({"patient": "perhaps"}, "Please pick one of these"),
+        ({"phone": "", "email": ""}, "Please give a phone number or an email address"),
         ({"phone": "12"}, "Check the phone number. It should look like (201) 555-0123"),
-        ({"email": "rosa@"}, "Check the e-mail address"),
-        ({"email": "", "reach_by": "email"}, "You chose an e-mail, so please give an address"),
+        ({"email": "rosa@"}, "Check the email address"),
+        ({"reach_by": ""}, "Choose how we should get back to you"),
         ({"days": ["6"]}, "We are closed then"),
         ({"days": ["0"], "parts": ["night"]}, "We are closed then"),
-        ({"message": "x" * 501}, "500 letters at most, and now there are 501"),
+        ({"message": "x" * 501}, "500 characters at most, and now there are 501"),
         ({"minor": "yes"}, "Please give the name of a parent or guardian"),
         ({"minor": "yes", "guardian": "Ana", "guardian_phone": "0"}, "Check the phone number"),
         ({"language": "xx"}, "Please pick one of these"),
         ({"voicemail": "perhaps"}, "Please pick one of these"),
-        ({"reach_by": "drum"}, "Please pick one of these"),
+        ({"reach_by": "drum"}, "Choose how we should get back to you"),
     ],
 )
 def test_validation_error_is_shown_and_preserves_typed_values(visitor, stored, site, fields, words):
@@ -115,13 +114,146 @@ def test_chosen_days_and_parts_move_the_due_time(visitor, site, request_call, st
     assert stored(site)[0][1].days == (3,)
 
 
+@pytest.mark.parametrize(
+    ("fields", "reach_by", "way"),
+    [
+        ({"phone": ""}, "email", "An email"),
+        ({"phone": "", "reach_by": ""}, "email", "An email"),
+        ({"email": "", "reach_by": ""}, "phone", "A phone call"),
+        ({"email": "", "reach_by": "email"}, "phone", "A phone call"),
+        ({"reach_by": "email"}, "email", "An email"),
+    ],
+)
+def test_way_to_reply_is_inferred_from_the_given_contact(visitor, site, request_call, stored, fields, reach_by, way):
+    page = review(visitor, **fields)
+    assert f"We get back to you by {way}" in page.words
+    request_call(visitor, **fields)
+    assert stored(site)[0][1].reach_by == reach_by
+
+
+@pytest.mark.parametrize("contact", [{"phone": PHONE}, {"email": FORM["email"]}])
+def test_name_and_one_contact_suffice(visitor, site, clock, stored, contact):
+    page = visitor.fill(form_of(visitor), "/consultation/review", name=NAME, **contact)
+    assert page.title.startswith("Check your request"), page.words
+    clock.forward(10)
+    assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
+    [(_, details)] = stored(site)
+    assert (details.name, details.patient, details.language, details.voicemail) == (NAME, "", "en", False)
+
+
+def test_form_preselects_no_way_language_or_patient_kind(visitor):
+    form = form_of(visitor).form("/consultation/review")
+    assert [field["name"] for field in form.find_all("input", checked=True)] == ["voicemail"]
+    assert form.find("input", {"name": "voicemail", "checked": True})["value"] == "no"
+
+
+def test_unchosen_language_follows_the_page(visitor, site, request_call, stored):
+    visitor.get("/?lang=es")
+    request_call(visitor)
+    assert stored(site)[0][1].language == "es"
+
+
+def test_voicemail_without_a_number_is_not_allowed(visitor, site, request_call, stored):
+    page = review(visitor, phone="", voicemail="yes")
+    assert "Voicemail" not in page.words
+    assert visitor.fill(page, "/consultation").typed("/consultation/review")["voicemail"] == ["yes"], "it is not lost"
+    request_call(visitor, phone="", voicemail="yes")
+    assert stored(site)[0][1].voicemail is False
+
+
+def folds(page):
+    """Return the titles of the form's folded parts, with whether each is open, and what it says of itself."""
+    parts = page.form("/consultation/review").find_all("details")
+    return {part.b.get_text(): (part.has_attr("open"), part.summary.span.get_text()) for part in parts}
+
+
+def test_empty_form_folds_what_is_optional(visitor):
+    assert folds(form_of(visitor)) == {
+        "Name, language, interpreter": (False, "Now: your name, English"),
+        "Best days and times": (False, "Now: any day, any time"),
+        "Message and news": (False, "Now: no message, no news"),
+    }
+    inside = {
+        field["name"]
+        for part in form_of(visitor).main.find_all("details")
+        for field in part.find_all(True, {"name": True})
+    }
+    assert inside == {"say", "language", "assistance", "days", "parts", "message", "news"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "title", "now"),
+    [
+        ({"say": "Ro"}, "Name, language, interpreter", "Now: as you filled it in"),
+        ({"language": "es"}, "Name, language, interpreter", "Now: as you filled it in"),
+        ({"assistance": "ASL"}, "Name, language, interpreter", "Now: as you filled it in"),
+        ({"days": ["0"]}, "Best days and times", "Now: the days and times you chose"),
+        ({"days": ["6"]}, "Best days and times", "Now: the days and times you chose"),
+        ({"message": "Words"}, "Message and news", "Now: as you filled it in"),
+        ({"news": "yes"}, "Message and news", "Now: as you filled it in"),
+    ],
+)
+def test_fold_with_content_is_open_and_says_so(visitor, fields, title, now):
+    page = visitor.fill(form_of(visitor), "/consultation/review", **fields)
+    assert {name: fold for name, fold in folds(page).items() if fold[0]} == {title: (True, now)}
+
+
+def test_error_summary_links_reach_open_folds(visitor):
+    page = review(visitor, say="x" * 81, days=["6"], message="x" * 501, language="xx")
+    links = [link["href"][1:] for link in page.main.find(class_="nhsuk-error-summary").find_all("a")]
+    assert links == ["say", "language", "days", "message"]
+    for link in links:
+        assert page.soup.find(id=link).find_parent("details").has_attr("open")
+
+
+def test_summary_to_share_is_in_an_open_fold(visitor):
+    visitor.walk()
+    visitor.disagree()
+    assert folds(form_of(visitor))["Your summary"] == (True, "Now: it is not shared")
+
+
+def test_fields_in_error_are_marked_invalid(visitor):
+    page = visitor.fill(form_of(visitor), "/consultation/review", minor="yes", language="xx", days=["6"])
+    invalid = {
+        tag.get("name") or tag.find("input")["name"] for tag in page.main.find_all(attrs={"aria-invalid": "true"})
+    }
+    assert invalid == {"name", "guardian", "guardian_phone", "language", "days"}
+    assert not form_of(Visitor(visitor.site)).main.find_all(attrs={"aria-invalid": True})
+
+
+def test_text_fields_have_no_maximum_length(visitor):
+    for page in (form_of(visitor), visitor.get("/consultation/status")):
+        assert not page.soup.find_all(attrs={"maxlength": True})
+
+
+def test_form_and_review_link_the_privacy_notice(visitor):
+    for page in (form_of(visitor), review(visitor)):
+        assert page.main.find("a", href="/privacy")
+
+
+@pytest.mark.parametrize(("patient", "free"), [("new", True), ("existing", False), ("", False)])
+def test_free_consultation_is_promised_to_new_patients_only(visitor, request_call, patient, free):
+    assert ("free" in request_call(visitor, patient=patient).words) == free
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_confirmation_leads_with_thanks_when_closed_or_urgent(visitor, clock, request_call):
+    clock.forward(12 * 60 * 60)
+    page = request_call(visitor)
+    assert page.words.startswith("Thank you. We got your request.")
+    assert page.words.index("Your reference") < page.words.index("We are closed right now")
+    visitor.walk(hopelessness="3")
+    page = visitor.get("/consultation/sent")
+    assert page.words.startswith("Thank you. We got your request.") and page.main.find(class_="app-care")
+
+
 @pytest.mark.usefixtures("monday_noon")
 def test_form_outside_business_hours_leads_with_crisis_help(visitor, clock):
-    assert "We are closed right now" not in form_of(visitor).words
+    assert "We are closed." not in form_of(visitor).words
     clock.forward(12 * 60 * 60)
     page = form_of(visitor)
-    assert page.main.find(["section", "h1"]).get_text().strip().startswith("We are closed right now")
-    assert page.main.find("a", href="tel:988")
+    assert page.words.startswith("We are closed. Call 988 · Call 911")
+    assert page.main.find("a", href="tel:988") and page.main.find("a", href="tel:911")
 
 
 def test_urgent_answer_shows_crisis_help_on_all_request_pages(visitor, request_call):
@@ -197,7 +329,7 @@ def test_database_error_on_send_preserves_form_and_retry_works(make_site, clock,
 def test_unreachable_database_shows_form_without_due_hour(make_site, clock):
     visitor = Visitor(make_site(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"))
     page = form_of(visitor)
-    assert page.status == 200 and "by the end of our next working day" in page.words
+    assert page.status == 200 and "by the end of our next business day" in page.words
     page = visitor.fill(page, "/consultation/review", **FORM)
     clock.forward(10)
     assert visitor.fill(page, "/consultation/sent").status == 503
@@ -335,6 +467,54 @@ def test_patient_under_18_is_reached_through_the_guardian(visitor, site, request
     assert (details.call, details.ask_for) == ("+13035550199", "Ana")
 
 
+def test_patient_under_18_is_offered_no_summary_sharing(visitor, site, request_call, stored):
+    visitor.walk(hopelessness="3")
+    visitor.agree(age="under_18")
+    assert form_of(visitor).soup.find(id="share") is None
+    minor = {"minor": "yes", "guardian": "Ana", "guardian_phone": "303 555 0199", "share": "yes"}
+    page = review(visitor, **minor)
+    assert "We leave your summary out" in page.words and "Your summary goes along" not in page.words
+    request_call(visitor, **minor)
+    assert stored(site)[0][1].answers is None
+
+
+def test_adult_form_of_a_walk_under_18_shares_no_summary(visitor, site, request_call, stored):
+    visitor.walk()
+    visitor.agree(age="under_18")
+    page = review(visitor, minor="", share="yes")
+    assert "there is no summary to share" in page.words and stored(site) == []
+
+
+def test_change_by_a_patient_under_18_removes_the_shared_summary(visitor, site, clock, request_call, stored):
+    visitor.walk(hopelessness="3")
+    visitor.disagree()
+    request_call(visitor, share="yes")
+    assert stored(site)[0][1].answers is not None, "the control: it was shared"
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    minor = {"minor": "yes", "guardian": "Ana", "guardian_phone": "303 555 0199"}
+    page = visitor.fill(page, "/consultation/review", **{**FORM, **minor})
+    clock.forward(10)
+    visitor.fill(page, "/consultation/sent")
+    [(request, details)] = stored(site)
+    assert details.answers is None and request.rank == 0, "the request is still called first"
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_patient_under_18_reads_what_parents_see_before_sending(visitor, lang):
+    visitor.get(f"/?lang={lang}")
+    page = review(visitor, minor="yes", guardian="Ana", guardian_phone="303 555 0199")
+    for shown in (form_of(visitor), page):
+        notes = shown.main.find(class_="app-reveal__more") or shown.main.find(
+            "section", {"aria-labelledby": "minor-note"}
+        )
+        assert {"tel:988", "tel:911", "tel:+18004224453"} <= {link["href"] for link in notes.find_all("a")}
+        told = {
+            "en": ("parent or guardian", "often see what we note", "needs permission"),
+            "es": ("padre, madre o tutor", "pueden ver lo que anotamos", "necesita permiso"),
+        }[lang]
+        assert all(words in " ".join(notes.get_text(" ").split()) for words in told)
+
+
 class TestSpamProtection:
     def test_filled_honeypot_field_refuses_the_form(self, visitor, site, clock, stored):
         page = review(visitor, website="https://spam.example")
@@ -388,9 +568,9 @@ class TestStatus:
     @pytest.mark.parametrize(
         ("typed", "words"),
         [
-            ("", "There is a slip in this reference"),
-            ("ZSD2-8JEKJ-HUP89", "There is a slip in this reference"),
-            ("<b>x</b>", "There is a slip in this reference"),
+            ("", "Check the reference for a typing mistake"),
+            ("ZSD2-8JEKJ-HUP89", "Check the reference for a typing mistake"),
+            ("<b>x</b>", "Check the reference for a typing mistake"),
             ("2222-22222-22222", "We can’t find a request with this reference"),
         ],
     )
@@ -410,7 +590,7 @@ class TestStatus:
         visitor = Visitor(site)
         reference = reference_on(request_call(visitor))
         page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
-        assert "Your request is taken back" in page.words
+        assert "Your request is canceled" in page.words
         [(request, details)] = stored(site)
         assert (request.state, request.ciphertext, request.reference, details) == ("withdrawn", None, None, None)
         assert "We can’t find a request" in self.find_request(site, reference)[1].words
@@ -434,7 +614,7 @@ class TestStatus:
         visitor.fill(old, "/consultation/sent")
         visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
         page = visitor.fill(old, "/consultation/sent")
-        assert page.address == "/consultation" and "You took this request back" in page.words
+        assert page.address == "/consultation" and "You canceled this request" in page.words
         page = visitor.fill(page, "/consultation/review")
         assert "We got your request" in visitor.fill(page, "/consultation/sent").heading
         assert [request.state for request, _ in stored(site)] == ["withdrawn", "new"]

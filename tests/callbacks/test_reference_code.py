@@ -75,3 +75,32 @@ def test_transposed_symbols_are_detected(secret, one, other):
 def test_malformed_reference_is_refused(text):
     with pytest.raises(BadReferenceError):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my ref is {}.",
+        "The reference: {}",
+        "“{}”",
+        "Thank you, we got your request. {} Write it down",
+        "REF {} ABCD",
+        "FXYZ {} 2222",
+        "#{}",
+        "{}\u200b",
+        "  {}\n",
+    ],
+)
+@given(secrets)
+def test_reference_is_found_in_other_text(text, secret):
+    reference = derive(secret)
+    full_width = "".join(chr(ord(c) + 0xFEE0) for c in reference)
+    for written in (reference, reference.lower(), reference.replace("-", "–"), reference.replace("-", " "), full_width):
+        assert parse(text.format(written)) == reference
+
+
+@pytest.mark.parametrize("text", ["{}X", "X{}", "{}-{}", "{}2"])
+def test_reference_inside_a_longer_code_is_refused(text):
+    reference = derive("0" * 32).replace("-", "")
+    with pytest.raises(BadReferenceError):
+        parse(text.format(reference, "2").replace("-", ""))

@@ -41,7 +41,7 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, request_call):
     assert names_in(page) == [NAME]
     assert_absent([PHONE, FORM["email"], "zentinelmessage"], page.text)
     page = open_request(ann)
-    for shown in (PHONE, FORM["say"], FORM["email"], "zentinelmessage words", "Tuesday; Morning, before 12"):
+    for shown in (PHONE, FORM["say"], FORM["email"], "zentinelmessage words", "On Tuesday in the morning"):
         assert shown in page.words, shown
     assert page.main.find("a", href="tel:+13035550144") and "Allowed: name, number" in page.words
     page = press(ann, page, "claim")
@@ -83,7 +83,7 @@ def test_concurrent_claim_gives_the_second_a_conflict(team, ann, ben, request_ca
     ann_page, ben_page = open_request(ann), open_request(ben)
     press(ann, ann_page, "claim")
     page = press(ben, ben_page, "claim")
-    assert was_refused(page) and "Somebody else changed this request a moment ago" in page.words
+    assert was_refused(page) and "Someone else changed this request a moment ago" in page.words
     assert "With Ann." in page.words
     assert len(events(team, "request.claimed")) == 1
 
@@ -125,7 +125,7 @@ def test_handover_to_ineligible_account_is_refused(team, ann, request_call, to):
     offered = [o["value"] for o in page.main.select("#to option")]
     assert team.id_of(ann) in offered and team.id_of(outsider) not in offered
     page = press(ann, page, "hand", to=to or team.id_of(outsider))
-    assert was_refused(page) and "Pick who shall have the request" in page.words
+    assert was_refused(page) and "Pick who takes over the request" in page.words
 
 
 def test_stop_outcome_closes_the_request(team, ann, request_call):
@@ -167,7 +167,7 @@ class TestOrder:
         page = ann.sign_in("/staff/callbacks")
         assert names_in(page) == ["Late One", "Soon One", "Later One"]
         row = page.main.select(".app-queue__row--over")
-        assert len(row) == 1 and "Overdue" in row[0].get_text() and "working day late" in row[0].get_text()
+        assert len(row) == 1 and "Overdue" in row[0].get_text() and "business day late" in row[0].get_text()
         tab = next(link for link in page.main.select(".app-tabs a") if "Overdue" in link.get_text())
         assert tab.get_text(" ", strip=True) == "Overdue 1"
         assert names_in(ann.get(tab["href"])) == ["Late One"]
@@ -295,7 +295,7 @@ class TestDuplicates:
         page = ann.send(page, "/staff/callbacks/search", contact="303 555 0100")
         assert "0 requests found" in page.words
         page = ann.send(page, "/staff/callbacks/search", contact=" ")
-        assert was_refused(page) and "Give a phone number or an e-mail address" in page.words
+        assert was_refused(page) and "Enter a phone number or an email address" in page.words
 
     @pytest.mark.each_database
     def test_search_after_change_finds_only_the_new_number(self, team, ann, request_call, clock):
@@ -334,7 +334,7 @@ def test_withdrawn_request_loses_notes_and_all_actions(team, ann, request_call):
     assert NOTE in page.words
     visitor.send(visitor.get("/consultation/status"), "/consultation/status/withdraw")
     page = ann.get(page.address)
-    assert "This request was taken back" in page.words
+    assert "This request was canceled" in page.words
     assert_absent([NOTE, *SECRETS], page.text)
     for what in ("claim", "note", "call", "hand", "close", "reopen", "erase"):
         assert page.main.find("form", action=f"{page.address}/{what}") is None
@@ -391,7 +391,7 @@ def test_closed_day_moves_due_times_of_new_requests_only(team, ann, request_call
     assert "Tuesday, November 24" in Visitor(team.site).get("/consultation").words
     for wrong in ("", "soon", "2026-13-01"):
         page = ann.send(page, "/staff/callbacks/closed-days", day=wrong)
-        assert was_refused(page) and "Give a day such as" in page.words
+        assert was_refused(page) and "Enter a day such as" in page.words
 
 
 def test_undecryptable_request_is_listed_and_explained(team, ann, request_call):
@@ -488,7 +488,7 @@ def test_stop_outcome_is_shown_on_the_request_page(team, ann, request_call):
     request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="stop")
-    assert "Do not call about this any more" in page.words
+    assert "Do not call about this anymore" in page.words
     assert "Request closed : Asked us to stop" in page.words.replace("closed:", "closed :")
 
 

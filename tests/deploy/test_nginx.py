@@ -79,8 +79,12 @@ def is_help_page(answer):
     words = " ".join(soup.get_text(" ").split())
     return (
         "Demo Spine and Pain Clinic" in words
-        and {"tel:988", "sms:988", "tel:911"} <= links
-        and all(" ".join(each.in_short.split()) in words for each in crisis.load(("en", "es")).values())
+        and {"tel:988", "sms:988", "tel:911", "tel:+18004224453", "/worried"} <= links
+        and all(
+            " ".join(line.split()) in words
+            for each in crisis.load(("en", "es")).values()
+            for line in (each.in_short, each.worried, each.minors)
+        )
         and not soup.find(["script", "style", "img"])
         and not soup.find(attrs={"style": True})
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 
 from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
-from tests.support.server_command import flags, of_the_makefile
+from screening.operations import server
 
 SHIPPED = ROOT / "deploy" / "systemd"
 UNITS = (
@@ -79,13 +78,13 @@ def test_unit_exposure_stays_under_the_limit(unit_root, name):
     assert bare and float(bare[1]) > 9, "the drop-in is necessary"
 
 
-def test_web_unit_command_matches_make_run():
+def test_web_unit_permits_the_threads_of_its_worker_processes():
     service = (SHIPPED / "screening-web@.service").read_text()
-    (command,) = re.findall(r"^ExecStart=(.+)$", service, re.MULTILINE)
-    here = flags(shlex.split(command))
-    (workers,) = re.findall(r"^Environment=GRANIAN_WORKERS=(\d+)$", service, re.MULTILINE)
-    assert here.pop("--port") == "%i"
-    assert {**here, "--workers": workers} == of_the_makefile()
+    workers, tasks = (
+        int(found) for found in re.findall(r"^(?:Environment=GRANIAN_WORKERS|TasksMax)=(\d+)$", service, re.M)
+    )
+    threads = int(server.FLAGS[server.FLAGS.index("--blocking-threads") + 1])
+    assert tasks >= workers * (threads + 12) + 40, "a server that may not start a thread ends"
 
 
 def test_only_the_web_unit_has_read_only_keys():
@@ -95,6 +94,6 @@ def test_only_the_web_unit_has_read_only_keys():
 
 
 def test_unit_commands_exist_in_the_cli():
-    command_names = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS[1:]]
-    assert [found and found[1] for found in command_names] == ["worker", "backup", "doctor"]
-    assert {"worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)
+    command_names = [re.search(r"bin/flask ([a-z]+)", unit(name)["Service"]["ExecStart"]) for name in UNITS]
+    assert [found and found[1] for found in command_names] == ["serve", "worker", "backup", "doctor"]
+    assert {"serve", "worker", "backup", "doctor"} <= set(create_commands_app().cli.commands)

@@ -12,7 +12,7 @@ from tests.support.staff_client import totp
 
 def visitor_pages(visitor, lang: str):
     """Walk through all pages and states; yield a name while each is shown."""
-    for address in ("/", "/help-now", "/about", "/privacy", "/accessibility", "/nowhere"):
+    for address in ("/", "/help-now", "/worried", "/about", "/privacy", "/accessibility", "/nowhere"):
         visitor.open(f"{address}?lang={lang}")
         yield address
     visitor.open("/summary")
@@ -44,9 +44,13 @@ def visitor_pages(visitor, lang: str):
     visitor.page.locator("details summary").click()
     yield "summary"
     page = visitor.open("/consultation")
-    page.locator("details summary").click()
-    page.locator("#minor").check()
+    yield "consultation, folded"
+    visitor.unfold()
+    page.locator("#phone").fill("3035550144")
+    page.locator("#email").fill("demo@example.org")
     yield "consultation"
+    page.locator("#minor").check()
+    yield "consultation, under 18"
     visitor.follow("#ask > button.nhsuk-button")
     yield "consultation, mistakes"
     visitor.request_call()

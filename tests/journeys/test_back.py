@@ -92,6 +92,7 @@ def test_back_through_the_callback_form_shows_typed_text(visitor):
     visitor.open("/consultation")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.page.locator(".nhsuk-error-summary").count() == 1
+    visitor.unfold()
     fill_in(visitor.page, message="zentinelmessage")
     visitor.follow("#ask > button.nhsuk-button")
     assert visitor.path == "/consultation/review"

@@ -34,7 +34,7 @@ def test_request_can_be_sent_looked_up_and_withdrawn(browser_visitor, live_serve
     other.page.locator("details summary").click()
     other.follow("form[action='/consultation/status/withdraw'] button")
     shown = other.page.locator("main").inner_text()
-    assert "Your request is taken back" in shown or "Su solicitud está retirada" in shown
+    assert "Your request is canceled" in shown or "Su solicitud está cancelada" in shown
     patient.open("/consultation/status")
     assert patient.page.locator("#reference").count() == 1
 
@@ -44,6 +44,7 @@ def test_language_button_preserves_fields_and_enter_submits(browser_visitor, scr
     patient = browser_visitor(java_script_enabled=scripts)
     page = patient.open("/consultation?lang=en")
     page.locator("#name").fill("Demo Reader")
+    patient.unfold()
     page.locator("#message").fill("Two\nlines")
     patient.follow("button[lang=es]")
     assert page.locator("html").get_attribute("lang") == "es"
@@ -156,3 +157,65 @@ def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_s
     assert "Cookies are off in this browser" in page.locator("main").inner_text()
     assert page.locator(".app-strip").count() == 1 and page.locator(".nhsuk-error-summary").count() == 1
     context.close()
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_folded_form_is_under_2000_pixels_tall_on_a_phone(browser_visitor, lang):
+    patient = browser_visitor(java_script_enabled=False)
+    page = patient.open(f"/consultation?lang={lang}")
+    assert page.locator("#ask details").count() == page.locator("#ask details:not([open])").count() == 3
+    height = page.locator("html").bounding_box()["height"]
+    assert page.locator(".app-footer").is_visible() and 1000 < height < 2000
+
+
+def test_questions_appear_with_the_contact_they_depend_on(browser_visitor):
+    patient = browser_visitor(java_script_enabled=False)
+    page = patient.open("/consultation")
+    voicemail, way = page.locator("#voicemail"), page.locator("#reach_by")
+    assert not voicemail.is_visible() and not way.is_visible()
+    page.locator("#email").fill("demo@example.org")
+    assert not voicemail.is_visible() and not way.is_visible()
+    page.locator("#phone").fill("303 555 0144")
+    assert voicemail.is_visible() and way.is_visible()
+    page.locator("#minor").check()
+    assert not voicemail.is_visible() and not way.is_visible()
+    page.locator("#guardian_phone").fill("303 555 0199")
+    assert voicemail.is_visible() and not way.is_visible()
+
+
+def test_summary_sharing_disappears_for_minors(browser_visitor, live_server):
+    patient = browser_visitor(java_script_enabled=False)
+    walker = Visitor(RemoteSite.at(live_server.port))
+    walker.walk()
+    walker.disagree()
+    patient.resume(walker)
+    page = patient.open("/consultation?lang=en")
+    assert page.locator("#share").is_visible()
+    page.locator("#minor").check()
+    assert not page.locator("#share").is_visible()
+
+
+def test_line_of_a_fold_disappears_once_it_is_filled_in(browser_visitor):
+    patient = browser_visitor(java_script_enabled=False)
+    page = patient.open("/consultation?lang=en")
+    fold = page.locator("#ask details", has=page.locator("#message"))
+    now = fold.locator("summary span")
+    assert now.is_visible()
+    fold.locator("summary").click()
+    page.locator("#message").fill("Demo")
+    fold.locator("summary").click()
+    assert not page.locator("#message").is_visible() and not now.is_visible()
+
+
+def test_dates_and_references_are_not_divided(browser_visitor):
+    patient = browser_visitor()
+    patient.request_call(email="demo.reader.with.a.long.address@example.org", phone="")
+    page = patient.page
+    assert page.locator(".app-promise .app-nowrap").count() == 2
+    for text in page.locator(".app-nowrap").all():
+        assert (
+            text.evaluate(
+                "e => { const r = document.createRange(); r.selectNodeContents(e); return new Set(Array.from(r.getClientRects(), b => Math.round(b.top))).size }"
+            )
+            == 1
+        )

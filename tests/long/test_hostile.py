@@ -23,7 +23,7 @@ MAX_GROWTH = 24.0
 
 ADDRESSES = [
     *("/", "/check/review", "/summary", "/leave", "/start-again", "/more-time", "/help-now", "/about", "/privacy"),
-    *("/accessibility", "/brand.css", "/healthz", "/static/x.css", "/staff/", "/staff/callbacks"),
+    *("/worried", "/accessibility", "/brand.css", "/healthz", "/static/x.css", "/staff/", "/staff/callbacks"),
     *("/consultation", "/consultation/review", "/consultation/sent", "/consultation/status"),
     *("/consultation/status/change", "/consultation/status/withdraw", "/consultation/status/forget"),
     *(

@@ -1,4 +1,4 @@
-"""Hostile clients without a proxy in front: the server stays up, and other visitors are served.
+"""Hostile clients without a proxy in front, under the shipped unit's limits: the server stays up and serves others.
 
 Attackers connect from 127.0.0.2 and following addresses, visitors from 127.0.0.1.
 """
@@ -20,6 +20,7 @@ import pytest
 from screening.web import assets
 from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
+from tests.support.cgroups import ControlGroup, limits_of_the_web_unit
 from tests.support.live_server import LiveServer
 
 JOURNEYS = 4
@@ -39,13 +40,25 @@ POST = b"POST /check/sadness HTTP/1.1\r\n" + FORM
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    folder = tmp_path_factory.mktemp("attacked")
-    with LiveServer(folder, "--workers", "2") as running:
+    running = LiveServer(tmp_path_factory.mktemp("attacked"), "--workers", "2")
+    with ControlGroup(*limits_of_the_web_unit()) as group, running.in_group(group):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # for the attackers, not for the server
         OtherVisitors(running)
         yield running
+        assert running.process.poll() is None
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert "Traceback" not in running.log.read_text()
+    assert "Traceback" not in running.log.read_text() and "panicked" not in running.log.read_text()
+
+
+def test_limit_of_128_tasks_would_break_the_server(tmp_path, report):
+    """The control: the tests of this module run under the limits of the shipped unit, which counts threads."""
+    begin, trickle = SLOW_ATTACKS["a form that never comes"]
+    tight = LiveServer(tmp_path, "--workers", "2")
+    with ControlGroup(128, 2**30) as group, tight.in_group(group), Slow(tight, 300, begin, trickle, addresses=20):
+        exchange(tight, b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    found = "failed to spawn thread" in tight.log.read_text()
+    report(f"128 tasks, 300 slow forms: {'a thread could not be started' if found else 'nothing happened'}")
+    assert found
 
 
 class Slow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.questionnaires.loader import LIBRARY
 from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse, ShuffledBatch
+from screening.screener import ketamine
 from screening.staff.models import Account
 from screening.web import crisis
 from tests.support.absence import assert_absent
@@ -47,7 +49,7 @@ def folder(tmp_path, monkeypatch, own_clinic, key_day):
 
 
 @pytest.fixture
-def installation(make_site, folder, fresh_crisis_files):
+def installation(make_site, folder, fresh_content_files):
     """A healthy installation: a running worker, an administrator, published keys."""
     site = make_site(CLINIC_FILE=folder / "clinic.toml", KEYS_DIR=folder / "keys")
     Team(site).add("ada", "admin")
@@ -107,11 +109,7 @@ def test_healthy_installation_has_no_findings(installation):
             Severity.NOW,
             ["questionnaire cannot be used", "flask questionnaire"],
         ),
-        (
-            {"CLINIC_FILE": LIBRARY / "warning_signs.toml"},
-            Severity.NOW,
-            ["clinic file cannot be used", "Mend the file"],
-        ),
+        ({"CLINIC_FILE": LIBRARY / "warning_signs.toml"}, Severity.NOW, ["clinic file cannot be used", "Fix the file"]),
     ],
 )
 def test_invalid_settings_are_reported(installation, settings, severity, words):
@@ -130,6 +128,15 @@ def test_demo_clinic_stops_only_a_public_site(installation):
     assert findings(installation, **public) == []
 
 
+def test_public_site_without_privacy_notice_is_reported(installation, folder):
+    file = folder / "clinic.toml"
+    file.write_text(re.sub("^privacy_notice = .*$", 'privacy_notice = ""', file.read_text(), flags=re.MULTILINE))
+    public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
+    only(findings(installation, **public), Severity.SOON, "notice of privacy practices", "privacy_notice")
+    assert findings(installation, **public, SERVE=("staff",)) == [], "visitors are served elsewhere"
+    assert findings(installation) == [], "not yet public"
+
+
 def test_crisis_numbers_unchecked_for_a_year_are_reported(installation):
     later = START + (crisis.STALE_DAYS + 1) * DAY
     found = [finding for finding in findings(installation, later) if "crisis" in finding[1]]
@@ -144,6 +151,18 @@ def test_damaged_crisis_file_is_reported(installation, monkeypatch):
     only(
         findings(installation), Severity.NOW, "es.toml is missing or damaged", "git checkout -- screening/web/crisis/es"
     )
+
+
+def test_ketamine_facts_unchecked_for_a_year_are_reported(installation):
+    later = START + (crisis.STALE_DAYS + 1) * DAY
+    (finding,) = [f for f in findings(installation, later) if "ketamine" in f[1]]
+    assert finding[0] is Severity.SOON and "set the new day" in finding[2]
+    assert not [f for f in findings(installation, later - DAY) if "ketamine" in f[1]]
+
+
+def test_missing_ketamine_file_is_reported(installation, monkeypatch):
+    monkeypatch.setattr(ketamine, "load", lambda locales: None)
+    only(findings(installation), Severity.NOW, "nothing about ketamine", "git checkout -- screening/screener/ketamine")
 
 
 def test_full_disk_is_reported(installation, monkeypatch):

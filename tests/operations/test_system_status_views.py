@@ -9,7 +9,7 @@ from screening.extensions import db
 from screening.operations import system_status_views
 from tests.support.absence import assert_absent
 
-pytestmark = pytest.mark.usefixtures("fresh_crisis_files")
+pytestmark = pytest.mark.usefixtures("fresh_content_files")
 
 
 def line(page):
@@ -21,11 +21,11 @@ def line(page):
 def test_every_staff_page_links_administrators_to_findings(admin):
     for address in ("/staff/you", "/staff/accounts", "/staff/audit", "/staff/nowhere"):
         found = line(admin.get(address))
-        assert found.get_text() == "1 thing needs somebody" and found["href"] == "/staff/system"
+        assert found.get_text() == "1 thing needs attention" and found["href"] == "/staff/system"
     page = admin.get("/staff/system")
     assert "The worker was not seen" in page.words and "flask worker" in page.words
     assert "Now" in page.words and "Good to know" in page.words and line(page) is None
-    assert "2 things need somebody" not in page.text
+    assert "2 things need attention" not in page.text
 
 
 def test_findings_are_shown_in_both_languages(admin):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 
 import pytest
@@ -219,11 +218,6 @@ def test_signal_stops_the_worker_between_two_mails(flask_worker, pending_mail, m
     mail_server.on_arrival = lambda: None
     assert Worker(pending_mail.app, QuietSignals(clock)).work(once=True), "the lease is free again"
     assert len(mail_server.arrived) == 6
-
-
-def test_worker_exits_when_its_parent_process_is_gone(flask_worker, pending_mail):
-    assert ended(flask_worker("--parent-pid", str(os.getpid() + 1))) == (0, "", [])
-    assert {state for _, state, _ in pending_mail.states()} == {PENDING}
 
 
 def test_missing_password_file_stops_the_worker_with_an_error(tmp_path, sqlite_url, clock, monkeypatch):

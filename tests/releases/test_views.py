@@ -133,7 +133,7 @@ class TestCreation:
         store_responses(500)
         page = press(rita, rita.get("/staff/releases"))
         assert was_refused(page) and page.title.startswith("Error: ")
-        assert page.main.find("a", href="#sure").get_text() == "Tick the box if you want to make the release"
+        assert page.main.find("a", href="#sure").get_text() == "Check the box if you want to make the release"
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
         assert press(rita, page, **YES).address == "/staff/releases/1", "the control: with the box ticked it is created"
 

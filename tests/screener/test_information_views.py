@@ -79,13 +79,13 @@ def test_privacy_page_states_when_backups_become_unreadable(site):
 
 
 def test_privacy_page_mentions_mail_only_where_configured(make_site):
-    assert "e-mail: that we got" not in words(make_site(), "/privacy")
+    assert "email: that we got" not in words(make_site(), "/privacy")
     site = make_site(
         MAIL_HOST="127.0.0.1", MAIL_FROM="a@b.org", MAIL_TO_STAFF="t@b.org", SITE_URL="https://check.example"
     )
     with site.test_request_context("/?lang=en"):
         retention, failed = format_duration(outbox.RETENTION_SECONDS), format_duration(outbox.FAILED_RETENTION_SECONDS)
-    assert f"is noted for {retention}, or for {failed} if it did not get through" in words(site, "/privacy")
+    assert f"keep the note for {retention}, or for {failed} if it did not get through" in words(site, "/privacy")
 
 
 def test_privacy_page_mentions_page_counts_only_with_metrics(make_site):

@@ -79,7 +79,7 @@ def test_consent_stores_only_the_announced_fields(visitor, database_url, clock, 
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
     assert page.address == "/check/age" and pending_responses(database_url) == []
     page = visitor.send(page, "/check/age", age="25_to_34")
-    assert page.address == "/summary" and "anonymous copy is in the holding file" in page.words
+    assert page.address == "/summary" and "anonymous copy is kept apart for one to two days" in page.words
     (stored,), (row,) = pending_responses(database_url), opened_responses(database_url, keys)
     assert set(stored) == {"id_hash", "key_id", "ciphertext", "batch"} and stored["batch"] is None
     assert row.pop("answers") == {
@@ -180,7 +180,7 @@ def test_summary_without_database_states_no_response_stored(make_site, tmp_path)
         visitor.walk(sadness="2")
         page = visitor.agree()
         assert page.status == 200 and page.address == "/summary"
-        assert "1 of 7" in page.words and "We could not reach our holding file" in page.words
+        assert "1 of 7" in page.words and "We could not reach the place where copies are kept" in page.words
         assert visitor.get("/check/sadness").chosen() == ["2"]
         assert visitor.disagree().address == "/summary"
 
@@ -196,7 +196,7 @@ def test_response_is_stored_after_database_recovery(make_site, sqlite_url, tmp_p
     file.rmdir()
     moved_file.rename(file)
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
-    assert "anonymous copy is in the holding file" in page.words and len(pending_responses(sqlite_url)) == 1
+    assert "anonymous copy is kept apart for one to two days" in page.words and len(pending_responses(sqlite_url)) == 1
 
 
 def test_summary_says_response_is_outdated_until_resent(visitor):
@@ -205,7 +205,7 @@ def test_summary_says_response_is_outdated_until_resent(visitor):
     visitor.send(visitor.get("/check/sadness?from=review"), "/check/sadness", sadness="3")
     assert "still has the old answer" in visitor.get("/summary").words
     page = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
-    assert "anonymous copy is in the holding file" in page.words
+    assert "anonymous copy is kept apart for one to two days" in page.words
 
 
 def test_changed_age_updates_response_and_returns_to_review(visitor, database_url, keys):
@@ -215,3 +215,15 @@ def test_changed_age_updates_response_and_returns_to_review(visitor, database_ur
     assert page.address == "/check/review" and opened_responses(database_url, keys)[0]["age_band"] == "65_to_74"
     page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="under_18")
     assert page.address == "/check/review" and pending_responses(database_url) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_consent_group_is_described_by_one_sentence(visitor, lang):
+    visitor.get(f"/?lang={lang}")
+    page = visitor.walk()
+    group = page.main.find("fieldset")
+    described = page.main.find(id=group["aria-describedby"])
+    sentence = " ".join(described.get_text(" ").split())
+    assert sentence.count(".") == 1 and sentence.endswith(".")
+    hint = described.find_parent(class_="nhsuk-hint")
+    assert hint is not None and hint.get_text().strip().startswith(sentence)

@@ -12,7 +12,7 @@ CARE = "First, please talk to someone today"
 
 
 def is_help(page) -> bool:
-    return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contarnos")
+    return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contárnoslo")
 
 
 def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
@@ -22,7 +22,7 @@ def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
     assert is_help(page) and "Location" not in page.response.headers
     assert page.soup.find("main").find("a", href="tel:988") and page.main.find("a", href="sms:988")  # type: ignore[union-attr]
     assert "Nobody at the clinic watches your answers live" in page.words
-    assert "not help for an emergency" in page.words
+    assert "not help in an emergency" in page.words
     assert not page.main.find("input", type="checkbox")
     next_page = visitor.send(page, URGENT)
     assert next_page.address == "/check/interest" and CARE in next_page.words
@@ -114,7 +114,17 @@ def test_help_now_has_both_languages_and_sets_no_cookie(site, lang):
     visitor = Visitor(site)
     page = visitor.get("/help-now", headers={"Accept-Language": lang})
     assert "Set-Cookie" not in page.response.headers
-    for words in ("Call 988", "Llamar al 988", "838255", "AYUDA", "HOME to 741741", "HOLA al 741741", "911", "711"):
+    for words in (
+        "Call 988",
+        "Llamar al 988",
+        "838255",
+        "AYUDA",
+        "HOME to 741741",
+        "AYUDA al 741741",
+        "1-800-273-8255",
+        "911",
+        "711",
+    ):
         assert words in page.words
     assert "ress 3" not in page.words
     other = page.main.find("section", lang="es" if lang == "en" else "en")
@@ -214,12 +224,42 @@ def test_every_error_page_has_crisis_help_and_start_link(failing_site):
         assert page.main.find("a", href="/", class_="nhsuk-button"), code
 
 
-def test_urgent_help_is_bilingual_with_language_and_back_links(visitor):
+def test_urgent_help_is_bilingual_with_a_back_link(visitor):
     page = visitor.post(URGENT + "?from=review", {"hopelessness": "3"})
     assert page.main.find("section", lang="es") is not None
-    link = page.soup.select_one("a.app-bar__lang")
-    assert link is not None and visitor.get(str(link["href"])).heading == "Hable con alguien ahora"
     assert page.soup.select_one("a.nhsuk-back-link")["href"] == URGENT + "?from=review"  # type: ignore[index]
+
+
+def test_language_switch_on_urgent_help_keeps_the_walk(visitor):
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "1")
+    page = visitor.send(visitor.get(URGENT), URGENT, hopelessness="3")
+    button = page.soup.select_one("button.app-bar__lang[lang=es]")
+    page = visitor.post(str(button["formaction"]), page.typed(URGENT), referer=URGENT)  # type: ignore[index]
+    assert (page.status, page.heading) == (200, "Gracias por contárnoslo")
+    page = visitor.send(page, URGENT)
+    assert page.address == "/check/interest" and page.title.startswith("Pregunta 4 de 7")
+
+
+def test_language_switch_with_an_urgent_choice_shows_help(visitor):
+    visitor.answer("sadness", "1")
+    page = visitor.answer("sleep", "1")
+    button = page.soup.select_one("button.app-bar__lang[lang=es]")
+    fields = {**page.typed(URGENT), "hopelessness": "3"}
+    page = visitor.post(str(button["formaction"]), fields, referer=URGENT)  # type: ignore[index]
+    assert (page.status, page.heading) == (200, "Gracias por contárnoslo")
+
+
+def test_help_now_leads_back_to_the_open_question(visitor):
+    back = visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")
+    assert (back["href"], back.get_text()) == ("/", "To the start page")  # type: ignore[index, union-attr]
+    visitor.answer("sadness", "1")
+    back = visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")
+    assert (back["href"], back.get_text()) == ("/check/sleep", "Go on with the check")  # type: ignore[index, union-attr]
+    visitor.walk()
+    assert visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")["href"] == "/check/review"  # type: ignore[index]
+    visitor.disagree()
+    assert visitor.get("/help-now").soup.select_one("a.nhsuk-back-link")["href"] == "/summary"  # type: ignore[index]
 
 
 def test_help_now_and_healthz_accept_any_host_name(make_site, own_clinic):

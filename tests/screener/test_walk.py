@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 
+from tests.support.absence import assert_absent
 from tests.support.visitor import SIGNS, Visitor
 
 
@@ -112,7 +115,7 @@ def test_none_of_these_cannot_be_combined(visitor):
     assert page.status == 200 and "on its own" in page.words
     assert page.chosen() == ["work", "none"]
     page = visitor.send(page, "/check/stress", stress=[])
-    assert page.status == 200 and "Tick at least one" in page.words
+    assert page.status == 200 and "Check at least one" in page.words
     assert visitor.send(page, "/check/stress", stress=["none"]).address == "/check/review"
 
 
@@ -155,14 +158,83 @@ def test_start_again_clears_the_draft(visitor):
     assert visitor.get("/summary").address == "/check/sadness"
 
 
+def switch_language(visitor, page, **chosen):
+    """Press the language button of a question's page; what is chosen travels along."""
+    button = page.soup.select_one("button.app-bar__lang")
+    fields = {**page.typed(urlsplit(str(button["formaction"])).path), **chosen}
+    assert page.soup.find("form", id=button["form"]) is not None
+    return visitor.post(str(button["formaction"]), fields, referer=page.address)
+
+
 def test_language_switch_preserves_answers_and_page(visitor):
     visitor.answer("sadness", "2")
     page = visitor.get("/check/sadness")
-    link = page.soup.select_one("a.app-bar__lang")
-    assert link is not None and (link["lang"], link["hreflang"], link.get_text()) == ("es", "es", "Español")
-    page = visitor.get("/check/sadness" + str(link["href"]))
+    button = page.soup.select_one("button.app-bar__lang")
+    assert (button["lang"], button.get_text()) == ("es", "Español")
+    page = switch_language(visitor, page)
     assert page.title.startswith("Pregunta 1 de 7") and page.chosen() == ["2"]
     assert visitor.get("/check/sleep").title.startswith("Pregunta 2 de 7")
+
+
+@pytest.mark.parametrize(
+    ("question", "chosen", "heading"),
+    [
+        ("sadness", ["1"], "En las últimas 2 semanas"),
+        ("pain_average", ["7"], "En la última semana"),
+        ("stress", ["work", "sleep"], "¿Qué le causa más estrés"),
+    ],
+)
+def test_language_switch_preserves_an_unsent_choice(visitor, question, chosen, heading):
+    visitor.walk(pain="2")
+    page = switch_language(visitor, visitor.get(f"/check/{question}"), **{question: chosen})
+    assert page.heading.startswith(heading) and page.chosen() == chosen
+    assert "Error" not in page.title
+    visitor.send(page, f"/check/{question}", **{question: chosen})
+    assert visitor.get(f"/check/{question}").chosen() == chosen
+
+
+def test_language_switch_stores_no_answer(visitor):
+    page = switch_language(visitor, visitor.get("/check/sadness"), sadness="1")
+    assert page.address == "/check/sadness" and visitor.get("/summary").address == "/check/sadness"
+
+
+def test_language_switch_without_a_choice_shows_no_error(visitor):
+    page = switch_language(visitor, visitor.get("/check/sadness"))
+    assert page.title.startswith("Pregunta 1 de 7") and page.chosen() == []
+
+
+def test_language_switch_translates_the_shown_error(visitor):
+    page = visitor.send(visitor.get("/check/sadness"), "/check/sadness")
+    assert page.title.startswith("Error: Question 1")
+    page = switch_language(visitor, page)
+    assert page.title.startswith("Error: Pregunta 1") and "Elija la respuesta" in page.words
+
+
+def test_enter_on_a_question_continues_in_the_same_language(visitor):
+    for address in ("/check/sadness", "/check/review"):
+        page = visitor.get(address)
+        first = page.soup.select_one("button[form=answer], form#answer button")
+        assert not first.has_attr("formaction"), "Enter presses the first button of a form"
+        visitor.walk()
+
+
+def test_language_switch_without_cookies_keeps_the_choice(site):
+    visitor = Visitor(site)
+    visitor.client = site.test_client(use_cookies=False)
+    page = switch_language(visitor, visitor.get("/check/sadness"), sadness="1")
+    assert page.soup.html["lang"] == "es" and page.chosen() == ["1"]
+
+
+def test_language_switch_on_the_review_preserves_the_choice(visitor):
+    visitor.walk()
+    page = switch_language(visitor, visitor.get("/check/review"), consent="no")
+    assert (page.address, page.heading, page.chosen()) == ("/check/review", "Revise sus respuestas", ["no"])
+
+
+def test_language_switch_keeps_the_way_back_to_the_review(visitor):
+    visitor.walk()
+    page = switch_language(visitor, visitor.get("/check/sadness?from=review"), sadness="1")
+    assert visitor.send(page, "/check/sadness", sadness="1").address == "/check/review"
 
 
 def test_accept_language_selects_locale_until_one_is_chosen(site):
@@ -172,6 +244,8 @@ def test_accept_language_selects_locale_until_one_is_chosen(site):
         return visitor.get(address, headers=headers).soup.html["lang"]
 
     assert language("/", spanish) == "es"
+    assert language("/", {"Accept-Language": "es-MX,en;q=0.5"}) == "es"
+    assert language("/", {"Accept-Language": "en-US,es;q=0.9"}) == "en"
     assert language("/", {"Accept-Language": "fr"}) == "en"
     assert language("/?lang=xx", {}) == "en"
     assert language("/?lang=en", spanish) == "en"
@@ -183,7 +257,7 @@ def test_stale_form_returns_with_its_choice_and_can_be_resent(visitor, clock):
     page = visitor.get("/check/sleep")
     clock.forward(3600)
     page = visitor.send(page, "/check/sleep", sleep="3")
-    assert page.address == "/check/sadness" and "We don’t have your earlier answers any more" in page.words
+    assert page.address == "/check/sadness" and "We don’t have your earlier answers anymore" in page.words
     page = visitor.send(page, "/check/sadness", sadness="2")
     assert page.address == "/check/sleep" and page.chosen() == ["3"]
     assert "Your choice is still here" in page.words and page.title.startswith("Error: ")
@@ -244,3 +318,87 @@ def test_refused_values_add_no_template_cache_entries(visitor):
         page = visitor.send(page, "/check/sadness", sadness=f"sentinel-{number}" * 100)
         assert page.title.startswith("Error: ")
     assert cache_info().currsize == before
+
+
+def test_start_page_leads_to_the_first_open_question(visitor):
+    def button():
+        return visitor.get("/").main.select_one("a.nhsuk-button")
+
+    assert button()["href"] == "/check/sadness" and "Start" in button().get_text()
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "declined")
+    assert button()["href"] == "/check/hopelessness" and button().get_text() == "Go on with the check"
+    visitor.walk(pain="2")
+    visitor.get("/")
+    assert button()["href"] == "/check/review", "the choice about the copy is open"
+    visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    assert button()["href"] == "/check/age"
+    visitor.agree()
+    assert visitor.get(str(button()["href"])).address == "/summary" and button().get_text() == "See my summary"
+    visitor.answer("pain", "0")
+    visitor.answer("pain", "1", follow=False)
+    assert button()["href"] == "/check/pain_duration"
+
+
+PRIVATE = {"en": "Nothing is kept unless you say yes", "es": "No se guarda nada"}
+AGE_HINT = {"en": "it also changes some of our advice", "es": "también cambia algunos de nuestros consejos"}
+STAYS = {"en": "The copy you agreed to stays with us.", "es": "La copia que aceptó se queda con nosotros."}
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_privacy_line_is_absent_after_consent(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    assert PRIVATE[lang] in visitor.get("/check/sadness").words
+    visitor.walk()
+    age = visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    assert age.address == "/check/age" and AGE_HINT[lang] in age.words
+    assert_absent((PRIVATE[lang],), age.words, visitor.get("/check/sadness").words)
+    visitor.send(age, "/check/age", age="45_to_54")
+    assert_absent((PRIVATE[lang],), visitor.get("/check/sadness").words)
+    visitor.disagree()
+    assert PRIVATE[lang] in visitor.get("/check/sadness").words
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_summary_says_a_copy_stays_only_where_one_is_kept(site, lang):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    assert_absent((STAYS[lang],), visitor.disagree().words)
+    assert STAYS[lang] in visitor.agree().words
+    visitor.answer("sadness", "2")
+    assert STAYS[lang] in visitor.get("/summary").words, "the copy has the old answer"
+    assert_absent((STAYS[lang],), visitor.disagree().words)
+    visitor.send(visitor.get("/check/review"), "/check/review", consent="yes")
+    minor = visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
+    assert minor.address == "/summary"
+    assert_absent((STAYS[lang],), minor.words)
+
+
+@pytest.mark.parametrize(
+    ("lang", "permission"),
+    [("en", "Nobody needs permission to call or text 988"), ("es", "A ninguna edad se necesita permiso")],
+)
+def test_summary_tells_minors_about_help_without_permission(site, lang, permission):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    adult = visitor.agree()
+    assert_absent((permission,), adult.words)
+    minor = visitor.send(visitor.get("/check/age"), "/check/age", age="under_18")
+    assert minor.address == "/summary" and permission in minor.words
+    assert minor.main.find("a", href="tel:+18004224453")
+    assert permission in visitor.get("/help-now").words
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [("en", "The consultation is free for new patients."), ("es", "La consulta es gratis para pacientes nuevos.")],
+)
+def test_summary_promises_a_free_consultation_to_new_patients_only(site, lang, words):
+    visitor = Visitor(site)
+    visitor.get(f"/?lang={lang}")
+    visitor.walk()
+    page = visitor.disagree()
+    assert words in page.words and page.words.lower().count("free" if lang == "en" else "gratis") == 1

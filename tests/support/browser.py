@@ -86,6 +86,7 @@ class BrowserVisitor:
     def request_call(self, **fields: str) -> str:
         """Fill in and send the consultation form; return the reference."""
         page = self.open("/consultation")
+        self.unfold()
         for name, value in {"name": "Demo Reader", "phone": PHONE, **fields}.items():
             page.locator(f"#{name}").fill(value)
         page.locator("input[name=patient]").first.check()
@@ -97,6 +98,12 @@ class BrowserVisitor:
             page.wait_for_timeout(500)  # wait until the minimum time on the form has passed
             self.follow(".app-panel--consent button")
         return page.locator(".app-ref dd").inner_text()
+
+    def unfold(self) -> None:
+        """Open every folded part of the page."""
+        folded = self.page.locator("main details:not([open]) > summary")
+        while folded.count():
+            folded.first.click()
 
     def _note(self, request: Request) -> None:
         self.asked.append(request.url)

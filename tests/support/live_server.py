@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
-import shlex
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from screening.config import ROOT
 from screening.crypto.key_files import create_ring
 from screening.crypto.keyring import PURPOSES
+from screening.operations import server
 from tests.support import processes
+from tests.support.cgroups import ControlGroup
 from tests.support.clock import process_time
 from tests.support.databases import migrate
 from tests.support.ports import HeldPort
 from tests.support.processes import TEST_TIMEOUT
-
-FLAGS = shlex.split(re.findall("^FLAGS := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0])
-"""The command with which ``make run`` starts the server."""
 
 
 class LiveServer:
@@ -46,8 +44,9 @@ class LiveServer:
             "SCREENING_RATE_LIMIT_FORMS": "100000 per minute",
             **settings,
         }
+        self._before_start: Callable[[], None] | None = None
         self.environment = processes.environment(**self.settings)
-        self.arguments = [*FLAGS, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
+        self.arguments = [*server.FLAGS, "--host", "127.0.0.1", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> LiveServer:
         self.prepare()
@@ -66,9 +65,20 @@ class LiveServer:
         command = [sys.executable, "-m", "granian", *self.arguments, self.target]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=self._before_start,
             )
         self._wait()
+
+    def in_group(self, group: ControlGroup) -> LiveServer:
+        """Start the server in a control group; return it."""
+        self._before_start = group.join
+        return self
 
     def kill(self) -> None:
         """Kill the server and its workers with SIGKILL."""

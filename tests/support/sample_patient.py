@@ -14,6 +14,7 @@ FORM = {
     "patient": "new",
     "phone": PHONE,
     "email": "zentinelapatient@example.org",
+    "reach_by": "phone",
     "message": "zentinelmessage words, on two\nlines",
 }
 """The values of the call-back form."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from flask import abort
+from werkzeug.test import Client
 
+from screening.app import static_error_page
 from tests.support.absence import assert_absent
 from tests.support.visitor import Page, Visitor, check_page
 
@@ -51,6 +54,32 @@ def test_form_rate_limit_returns_429_with_retry_after(make_site):
     assert visitor.get("/check/sleep").status == 200, "GET is never limited, and the draft is intact"
 
 
+@pytest.mark.parametrize(("lang", "again"), [("en", "Try again"), ("es", "Intentar de nuevo")])
+def test_question_over_the_rate_limit_offers_to_try_again(make_site, lang, again):
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="2 per minute"))
+    visitor.get(f"/?lang={lang}")
+    visitor.answer("sadness", "1")
+    visitor.answer("sleep", "1")
+    page = visitor.send(visitor.get("/check/sleep?from=review"), "/check/sleep", sleep="3")
+    assert page.status == 429 and page.main.find("a", href="/")
+    assert ("was not saved" if lang == "en" else "no se guardó") in page.words
+    link = page.main.find("a", string=again)
+    assert link is not None and page.soup.find("a", href="tel:988")
+    question = visitor.get(str(link["href"]))
+    assert question.address == "/check/sleep" and question.chosen() == ["1"], "the answer before"
+    back = question.soup.select_one("a.nhsuk-back-link")
+    assert back is not None and back["href"] == "/check/review", "the change still returns to the review"
+
+
+@pytest.mark.parametrize("address", ["/more-time", "/start-again", "//evil.example/check", "/check/sadness/"])
+def test_rate_limit_page_offers_no_address_that_cannot_be_opened(make_site, address):
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="1 per hour"))
+    visitor.post("/more-time", {})
+    page = visitor.post(address, {}, follow=False)
+    assert page.status == 429
+    assert [link["href"] for link in page.main.find_all("a")] == ["/"]
+
+
 def test_form_rate_limit_counts_each_address_separately(make_site):
     site = make_site(RATE_LIMIT_FORMS="1 per minute")
     for address, expected in (("192.0.2.1", 400), ("192.0.2.2", 400), ("192.0.2.1", 429)):
@@ -88,3 +117,14 @@ def test_process_serves_only_the_configured_applications(make_site):
     assert staff_only.get("/").status_code == 404
     assert staff_only.get("/check/sadness").status_code == 404
     assert staff_only.get("/staff/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("page_of", ["last resort", "busy"])
+def test_static_page_offers_to_leave_in_both_languages(make_site, page_of):
+    site = make_site()
+    page = static_error_page(site)
+    if page_of == "busy":
+        page = Client(site.extensions["refusals"]).get("/check/sadness").get_data(as_text=True)
+    form = BeautifulSoup(page, "html.parser").find("form", method="post", action="/leave")
+    assert isinstance(form, Tag) and form.input is None, "it needs no token"
+    assert "Leave this page" in form.get_text() and form.find(lang="es") is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
@@ -127,20 +128,33 @@ def test_exempt_request_bypasses_the_full_concurrency_limit(send_in_thread, bloc
     assert {inside.result(TEST_TIMEOUT).status_code, help_now.result(TEST_TIMEOUT).status_code} == {200}
 
 
-def test_refused_requests_are_logged_as_a_count_each_minute(caplog):
-    later: list[tuple[float, Callable[[], None]]] = []
+def test_refused_requests_are_logged_at_most_once_a_minute(caplog):
+    now = [1000.0]
     page = static_response("503 Service Unavailable", "", {})
-    refuse = Refusals(page, page, later=lambda seconds, call: later.append((seconds, call)))
+    refuse = Refusals(page, page, clock=lambda: now[0])
     seen = []
     refuse.watch = lambda: seen.append(1)
-    for _ in range(3):
-        send_request(refuse, path="/check/sadness")
-    assert len(later) == 1 and later[0][0] == 60 and not caplog.records
     with caplog.at_level(logging.WARNING):
-        later[0][1]()
-    assert [record.getMessage() for record in caplog.records] == ["busy: 3 requests refused in the last minute"]
-    send_request(refuse)
-    assert len(later) == 2 and len(seen) == 4, "the next minute is logged at its end"
+        for _ in range(4):
+            assert send_request(refuse, path="/check/sadness").status_code == 503
+        now[0] += 60
+        send_request(refuse)
+    assert [record.getMessage() for record in caplog.records] == [
+        "busy: requests refused since the last such line: 1",
+        "busy: requests refused since the last such line: 4",
+    ]
+    assert len(seen) == 5
+
+
+def test_refusal_needs_no_new_thread(monkeypatch, caplog):
+    """A cgroup's limit can forbid more threads while the process is overloaded."""
+
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    page = static_response("503 Service Unavailable", "", {})
+    assert send_request(Refusals(page, page), path="/check/sadness").status_code == 503
 
 
 @pytest.fixture
@@ -184,6 +198,7 @@ def check_refusal(soup: BeautifulSoup, sent: bool) -> None:
 def test_crisis_help_leave_and_healthz_bypass_load_shedding(full):
     client = full.test_client()
     assert "Talk to someone now" in client.get("/help-now?lang=en").text
+    assert "Ask openly" in client.get("/worried?lang=en").text
     urgent = client.post("/check/hopelessness", data={"hopelessness": "3"})
     assert urgent.status_code == 200 and "after_help" in urgent.text and "tel:988" in urgent.text
     assert client.post("/leave").status_code == 303

@@ -7,8 +7,8 @@ import pytest
 from tests.support.visitor import Visitor
 
 ADDRESSES = [
-    *("/", "/check/sadness", "/check/nothing", "/check/review", "/summary", "/help-now", "/about", "/privacy"),
-    *("/accessibility", "/brand.css", "/healthz", "/leave", "/staff/", "/nowhere", "/static/nowhere.css"),
+    *("/", "/check/sadness", "/check/nothing", "/check/review", "/summary", "/help-now", "/worried", "/about"),
+    *("/privacy", "/accessibility", "/brand.css", "/healthz", "/leave", "/staff/", "/nowhere", "/static/nowhere.css"),
 ]
 
 

@@ -32,5 +32,5 @@ def _run(check: Check, given: CheckInputs) -> Iterator[Finding]:
     except Exception as error:  # an error in one check must not hide the findings of the others
         log.error("the doctor's check %s failed: %s", check.__name__, origin_of(error))
         what = lazy_gettext("The check “%(name)s” could not be made", name=check.__name__)
-        step = lazy_gettext("Look in the log, then look again:")
+        step = lazy_gettext("Look in the log, then check again:")
         yield Finding(Severity.SOON, what, step, "flask doctor")

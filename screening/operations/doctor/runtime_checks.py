@@ -94,9 +94,9 @@ def jobs(given: CheckInputs) -> Iterator[Finding]:
 def key_rotation_progress(given: CheckInputs) -> Iterator[Finding]:
     """Check that no old call-back key is overdue to be destroyed."""
     if key_rotation.is_overdue(given.now):
-        what = lazy_gettext("A call-back key lives for over a week: who took a request back can be read in old backups")
+        what = lazy_gettext("A call-back key lives for over a week: canceled requests can be read in old backups")
         yield Finding(
-            Severity.NOW, what, lazy_gettext("Turn it on the worker’s machine:"), "flask keys rotate callback"
+            Severity.NOW, what, lazy_gettext("Rotate it on the worker’s machine:"), "flask keys rotate callback"
         )
 
 

@@ -14,6 +14,7 @@ from screening.mail import smtp
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 from screening.questionnaires import loader
 from screening.questionnaires.table_reader import DefinitionError
+from screening.screener import ketamine
 from screening.web import crisis
 
 DETERMINATION_VALIDITY = timedelta(days=3 * 365)
@@ -31,7 +32,7 @@ def questionnaire(given: CheckInputs) -> Iterator[Finding]:
         yield Finding(
             Severity.NOW,
             lazy_gettext("The questionnaire cannot be used: %(problem)s", problem=str(error)),
-            lazy_gettext("Mend the file, then look with"),
+            lazy_gettext("Fix the file, then check it with"),
             f"flask questionnaire check {given.settings['QUESTIONNAIRE_FILE']}",
         )
 
@@ -54,6 +55,18 @@ def crisis_files(given: CheckInputs) -> Iterator[Finding]:
             yield Finding(Severity.SOON, what, step)
 
 
+def ketamine_file(given: CheckInputs) -> Iterator[Finding]:
+    """Check that the facts about ketamine are complete and were compared with their sources within a year."""
+    found, file = ketamine.load(_languages(given)), "screening/screener/ketamine.toml"
+    if found is None:
+        what = lazy_gettext("%(file)s is missing or damaged, so the site says nothing about ketamine", file=file)
+        yield Finding(Severity.NOW, what, lazy_gettext("Bring the file back:"), f"git checkout -- {file}")
+    elif (_today(given) - found.checked).days > crisis.STALE_DAYS:
+        what = lazy_gettext("The facts in %(file)s were last checked on %(day)s", file=file, day=found.checked)
+        step = lazy_gettext("Read each source again, set the new day in the file, and start again")
+        yield Finding(Severity.SOON, what, step)
+
+
 def _languages(given: CheckInputs) -> tuple[str, ...]:
     try:
         return loader.load(given.settings["QUESTIONNAIRE_FILE"]).locales
@@ -62,15 +75,21 @@ def _languages(given: CheckInputs) -> tuple[str, ...]:
 
 
 def clinic_file(given: CheckInputs) -> Iterator[Finding]:
-    """Check that the clinic file is valid and not the demo clinic's."""
+    """Check that the clinic file is valid, not the demo clinic's, and names a notice of privacy practices if public."""
     path: Path = given.settings["CLINIC_FILE"]
     try:
-        demo = clinic.load(path).demo
+        found = clinic.load(path)
     except SettingsError as error:
         what = lazy_gettext("The clinic file cannot be used: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the file, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the file, and start again"))
         return
-    if demo and not config_checks.is_public(given.settings):
+    public = config_checks.is_public(given.settings)
+    if public and "visitor" in given.settings["SERVE"] and not found.demo and not found.privacy_notice:
+        what = lazy_gettext("No page links to the clinic’s notice of privacy practices")
+        yield Finding(
+            Severity.SOON, what, lazy_gettext("Put its address in %(file)s:", file=str(path)), "privacy_notice"
+        )
+    if found.demo and not public:
         what = lazy_gettext("The demo clinic is shown")
         step = lazy_gettext("Copy the file and put in your own clinic:")
         yield Finding(Severity.NOTE, what, step, f"cp screening/clinic-demo.toml {path}")
@@ -80,7 +99,7 @@ def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
     """Check that the site would start with these settings."""
     for problem in config_checks.problems(given.settings):
         what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
@@ -118,7 +137,7 @@ def mail_settings(given: CheckInputs) -> Iterator[Finding]:
             smtp.check_files(given.settings)
     except SettingsError as error:
         what = lazy_gettext("No mail can be sent: %(problem)s", problem=str(error))
-        yield Finding(Severity.NOW, what, lazy_gettext("Mend the setting, and start again"))
+        yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
 
 
 def disk(given: CheckInputs) -> Iterator[Finding]:
@@ -142,6 +161,7 @@ def _today(given: CheckInputs) -> date:
 CHECKS: tuple[Check, ...] = (
     questionnaire,
     crisis_files,
+    ketamine_file,
     clinic_file,
     setting_conflicts,
     rate_limit_storage,

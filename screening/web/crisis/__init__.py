@@ -33,8 +33,13 @@ class Crisis:
     text: ContactOption
     text_line: ContactOption
     chat: ContactOption
+    sign_language: ContactOption
+    childhelp: ContactOption
     danger: ContactOption
     relay: str
+    minors: str
+    worried: str
+    worried_link: str
     all_hours: str
     in_short: str
     unwatched: str
@@ -49,13 +54,24 @@ FALLBACK = Crisis(
         "988", "tel:988", "Call. In Spanish, press 2. Llame y marque 2 para español. Veterans, press 1."
     ),
     text=ContactOption("Text 988", "sms:988", "In Spanish, text AYUDA. Envíe AYUDA. Veterans, text 838255."),
-    text_line=ContactOption("741741", "sms:741741", "Text HOME, or HOLA in Spanish. Envíe HOLA."),
+    text_line=ContactOption("741741", "sms:741741", "Text HOME, or AYUDA in Spanish. Envíe AYUDA."),
     chat=ContactOption("988lifeline.org", "https://988lifeline.org/", "Chat online. Chat en línea."),
+    sign_language=ContactOption(
+        "1-800-273-8255", "tel:+18002738255", "988 in American Sign Language, by videophone. Lengua de señas (ASL)."
+    ),
+    childhelp=ContactOption(
+        "800-422-4453", "tel:+18004224453", "Home not safe? Childhelp hotline. ¿Su casa no es segura? Línea Childhelp."
+    ),
     danger=ContactOption("911", "tel:911", "In danger right now? ¿Está en peligro ahora mismo?"),
     relay="Relay / retransmisión: 711.",
+    minors="You need no permission to call or text 988. Nadie necesita permiso para llamar al 988.",
+    worried="988 also helps people who worry about someone else. También si le preocupa otra persona.",
+    worried_link="Worried about someone else? ¿Se preocupa por otra persona?",
     all_hours="Help at any hour · Ayuda a toda hora",
-    in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255.",
-    unwatched="Nobody at the clinic watches your answers live. Nadie en la clínica ve sus respuestas en vivo.",
+    in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255. "
+    "Sign language (ASL, señas): 1\N{NON-BREAKING HYPHEN}800\N{NON-BREAKING HYPHEN}273\N{NON-BREAKING HYPHEN}8255.",
+    unwatched="Nobody at the clinic watches your answers live. "
+    "Nadie en la clínica está viendo sus respuestas en tiempo real.",
 )
 """Crisis help in both languages at once, which replaces the file of either language."""
 

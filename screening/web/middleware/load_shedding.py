@@ -4,10 +4,12 @@ Granian's threads outnumber the requests admitted here, so that a refusal needs 
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Lock, Timer
+from threading import Lock
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ RETRY_SECONDS = 5
 """``Retry-After`` of a refusal: the queue is empty a second or two after a burst."""
 
 LOG_EVERY_SECONDS = 60.0
-"""Seconds between two log lines about refusals."""
+"""Seconds between two log lines about refusals, at least."""
 
 
 @dataclass(frozen=True)
@@ -54,36 +56,31 @@ def static_response(status: str, page: str, headers: Mapping[str, str], **more: 
 
 
 class Refusals:
-    """A WSGI application that refuses requests, and logs their number once a minute while it does."""
+    """A WSGI application that refuses requests; it logs the first one, then their number at most once a minute.
 
-    def __init__(
-        self,
-        page: StaticResponse,
-        form: StaticResponse,
-        later: Callable[[float, Callable[[], None]], None] | None = None,
-    ) -> None:
-        """``form`` answers a POST, ``page`` the others. ``later(seconds, call)`` schedules a call."""
-        self._page, self._form = page, form
-        self._later = later or _later
+    It starts no thread and takes no lock that is held for long: it answers when the process has nothing to spare.
+    """
+
+    def __init__(self, page: StaticResponse, form: StaticResponse, clock: Callable[[], float] = time.monotonic) -> None:
+        """``form`` answers a POST, ``page`` the others. ``clock`` returns seconds."""
+        self._page, self._form, self._clock = page, form, clock
         self._lock = Lock()
         self._count = 0
+        self._logged_at = -math.inf
         self.watch: Callable[[], None] = _ignore
         """Called for each refusal, by the metrics."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Refuse a request."""
+        now, count = self._clock(), 0
         with self._lock:
             self._count += 1
-            first = self._count == 1
-        if first:
-            self._later(LOG_EVERY_SECONDS, self._log_count)
+            if now >= self._logged_at + LOG_EVERY_SECONDS:
+                count, self._count, self._logged_at = self._count, 0, now
+        if count:
+            log.warning("busy: requests refused since the last such line: %d", count)
         self.watch()
         return (self._form if environ["REQUEST_METHOD"] == "POST" else self._page)(environ, start_response)
-
-    def _log_count(self) -> None:
-        with self._lock:
-            count, self._count = self._count, 0
-        log.warning("busy: %d requests refused in the last minute", count)
 
 
 class ConcurrencyLimiter:
@@ -143,9 +140,3 @@ def _acquire(queue: SimpleQueue[None], seconds: float = 0) -> bool:
 
 def _ignore() -> None:
     """Do nothing: no metrics are collected."""
-
-
-def _later(seconds: float, call: Callable[[], None]) -> None:
-    timer = Timer(seconds, call)
-    timer.daemon = True
-    timer.start()

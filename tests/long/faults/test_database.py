@@ -245,7 +245,7 @@ def test_withdrawal_lost_during_commit_succeeds_on_retry(own_cluster, proxy, mak
         lambda: users.patient.post("/consultation/status/withdraw", {"csrf_token": status.token}),
         lambda page: page.status == 200,
     )
-    assert "taken back" in page.words
+    assert "canceled" in page.words
     assert rows(url, "SELECT count(*) FROM callback_request WHERE ciphertext IS NOT NULL") == [(1,)]
 
 

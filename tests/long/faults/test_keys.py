@@ -53,7 +53,7 @@ def test_damaged_worker_key_file_stops_shuffling_alone(make_site, folder, clock,
     DAMAGES[damage](ring_file(folder, RESPONSES))
     site = make_site(KEYS_DIR=folder)
     users = SiteUsers(site, clock)
-    assert "anonymous copy is in the holding file" in users.agree(users.walk()).words
+    assert "anonymous copy is kept apart for one to two days" in users.agree(users.walk()).words
     with site.app_context(), pytest.raises(SettingsError, match=r"key file responses\.toml is "):
         shuffling.shuffle(folder, 1, int(clock()))
 
@@ -91,7 +91,7 @@ def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock,
         visitor.client = restarted.test_client()
         visitor.client.set_cookie("draft", cookie.value)
     page = walker.get("/check/motivation")
-    assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
+    assert page.status == 200 and "We don’t have your earlier answers anymore" in page.words
     back = users.send()
     assert back.address == "/consultation/review" and back.typed("/consultation/sent")["name"] == [FORM["name"]]
     users.review = back
