@@ -104,7 +104,7 @@ def send() -> AnyResponse:
         return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
     if not rate_limits.allow("requests", current.settings()["RATE_LIMIT_REQUESTS"]):
         return make_response(review_page(entry, keyring, "many"), TOO_MANY)
-    if entry.shares_summary and withdraw_response(entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
+    if entry.shares_summary and withdraw_response(keyring, entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
         return make_response(review_page(entry, keyring, "response-away"), UNAVAILABLE)
     try:
         receipt = _store(entry)

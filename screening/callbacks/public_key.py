@@ -1,13 +1,11 @@
 """The public key that requests are encrypted to. A node that serves only visitors can write requests, not read them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select, update
 
 from screening.callbacks.models import CallbackKey
-from screening.config import SettingsError
 from screening.crypto import DecryptionError, sealed_box
 from screening.crypto.keyring import CALLBACK, Keyring
 from screening.extensions import db
@@ -19,16 +17,6 @@ class NoKeyError(RuntimeError):
     """No public key is published, so nothing can be encrypted. ``flask keys publish`` publishes one."""
 
 
-class StaleKeysError(SettingsError):
-    """This machine's key file is older than the published key: requests encrypted to its key could be lost."""
-
-    def __init__(self, key_id: str) -> None:
-        super().__init__(
-            f"callback.toml here is older than the published key {key_id}: "
-            "copy it from the machine that rotated the key"
-        )
-
-
 def publish(keyring: Keyring, now: float) -> str:
     """Publish the active key of this machine's ring, so that new requests are encrypted to it; return its id.
 
@@ -38,23 +26,13 @@ def publish(keyring: Keyring, now: float) -> str:
     published = db.session.scalars(select(CallbackKey).where(CallbackKey.active)).first()
     if published is not None and published.id == key_id:
         return key_id
-    if published is not None and _is_stale(keyring, published):
-        raise StaleKeysError(published.id)
+    if published is not None:
+        keyring.refuse_stale(CALLBACK, published.id, published.published_at)
     public = _public(keyring, key_id)
     db.session.execute(update(CallbackKey).where(CallbackKey.id != key_id).values(active=False))
     db.session.merge(CallbackKey(id=key_id, public=public, active=True, published_at=int(now), empty_since=None))
     db.session.commit()
     return key_id
-
-
-def _is_stale(keyring: Keyring, published: CallbackKey) -> bool:
-    """Return whether the published key is missing from this ring, and was published after its active key was made.
-
-    A missing key that is older comes from a restored database; then the ring's active key is to be published.
-    """
-    if published.id in keyring.derive_all(CALLBACK, KEY_LABEL) or published.published_at is None:
-        return False
-    return keyring.made(CALLBACK) < datetime.fromtimestamp(published.published_at, UTC).date()
 
 
 def summary_associated_data(request_id: str) -> str:

@@ -1,6 +1,7 @@
 """The summary shared with a request, and the withdrawal of the anonymous response with the same answers."""
 
 from screening import responses
+from screening.crypto.keyring import Keyring
 from screening.draft import Draft
 from screening.questionnaires.scoring import Summary, score
 from screening.walk import Walk
@@ -20,11 +21,11 @@ def shared_answers(walk: Walk) -> dict[str, str]:
     return {id_: code for id_, code in walk.answers.items() if id_ in wanted and isinstance(code, str)}
 
 
-def withdraw_response(draft: Draft) -> responses.StoreResult:
+def withdraw_response(keyring: Keyring, draft: Draft) -> responses.StoreResult:
     """Withdraw the anonymous response: the same answers in a named request would identify it."""
     if "response_outcome" not in draft:
         return responses.StoreResult.NONE
-    outcome = responses.withdraw(draft.response_id, stored_before=draft.response_stored)
+    outcome = responses.withdraw(keyring, draft.response_id, stored_before=draft.response_stored)
     if outcome is not responses.StoreResult.UNAVAILABLE:
         draft["response_outcome"], draft.response_stored = outcome.value, outcome is responses.StoreResult.SHUFFLED
     return outcome

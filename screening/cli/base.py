@@ -37,12 +37,13 @@ class Command(_ErrorsInOneLine, click.Command):
 
 
 def keys_dir_and_purposes(purpose: str | None = None) -> tuple[Path, tuple[str, ...]]:
-    """Return the folder of the key files and the key purposes of the applications this machine serves.
+    """Return the folder of the key files and the key purposes of this machine: of what it serves, and of the worker.
 
     Raises SettingsError if ``purpose`` is given and not among them.
     """
     settings = current.settings()
-    purposes = tuple(p for surface in settings["SERVE"] for p in PURPOSES[surface])
+    surfaces = (*settings["SERVE"], "worker") if "staff" in settings["SERVE"] else settings["SERVE"]
+    purposes = tuple(purpose for surface in surfaces for purpose in PURPOSES[surface])
     if purpose is not None and purpose not in purposes:
         raise SettingsError(f"Unknown key purpose {purpose} on this machine; choose one of {', '.join(purposes)}")
     return settings["KEYS_DIR"], purposes

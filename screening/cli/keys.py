@@ -1,7 +1,7 @@
-"""``flask keys``: key files, rotation and the published call-back key."""
+"""``flask keys``: key files, rotation and the published keys."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import click
 
@@ -10,7 +10,11 @@ from screening.callbacks import contact_index, key_rotation, public_key
 from screening.cli.base import Group, keys_dir_and_purposes
 from screening.config import SettingsError
 from screening.crypto.key_files import activate_key, add_key, create_ring, read_ring, ring_file
-from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+from screening.crypto.keyring import CALLBACK, RESPONSES, SEARCH, Keyring
+from screening.responses import response_keys
+
+PUBLISHED: dict[str, Callable[[Keyring, int], str]] = {CALLBACK: public_key.publish, RESPONSES: response_keys.publish}
+"""By purpose, what publishes its active key."""
 
 keys = Group("keys", help="Manage the key files. Add a key on every machine before you activate it.")
 
@@ -50,8 +54,8 @@ def activate(purpose: str, key_id: str) -> None:
     """Make a key the active one, which encrypts. Running processes use it after a restart."""
     folder, _ = keys_dir_and_purposes(purpose)
     activate_key(folder, purpose, key_id)
-    if purpose == CALLBACK:
-        _publish(folder)
+    if purpose in PUBLISHED:
+        PUBLISHED[purpose](Keyring(folder, (purpose,)), current.now())
     if purpose == SEARCH:
         contact_index.delete_contact_hashes(key_id)
 
@@ -75,13 +79,10 @@ def rotate(purpose: str) -> None:
 
 @keys.command("publish")
 def publish() -> None:
-    """Store the public half of this machine's call-back key in the database, so that requests are encrypted to it."""
-    folder, _ = keys_dir_and_purposes(CALLBACK)
-    click.echo(_publish(folder))
-
-
-def _publish(folder: Path) -> str:
-    return public_key.publish(Keyring(folder, (CALLBACK,)), current.now())
+    """Store the public keys of call-back requests and of anonymous responses in the database; print their ids."""
+    for purpose, store in PUBLISHED.items():
+        folder, _ = keys_dir_and_purposes(purpose)
+        click.echo(f"{purpose}\t{store(Keyring(folder, (purpose,)), current.now())}")
 
 
 def _today() -> date:

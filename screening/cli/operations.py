@@ -48,7 +48,7 @@ def purge(dry_run: bool) -> None:
 @click.option("--once", is_flag=True, help="Run the jobs that are due, then exit.")
 @with_appcontext
 def worker(once: bool) -> None:
-    """Deliver mail every few seconds, shuffle responses and purge daily, rotate the call-back key weekly.
+    """Deliver mail, shuffle ripe responses, purge daily, rotate the response key daily and the call-back key weekly.
 
     Exits on SIGTERM or Ctrl+C, after the mail being sent.
     """

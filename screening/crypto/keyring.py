@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Lock
 
@@ -39,11 +39,24 @@ SEARCH = "search"
 BACKUP = "backup"
 """Encrypts backups."""
 
-PURPOSES = {"visitor": (DRAFT, FORMS), "staff": (STAFF, CALLBACK, SEARCH, BACKUP)}
-"""The purposes that each application needs; a machine holds the key files of the applications it serves only."""
+RESPONSES = "responses"
+"""Derives the private keys that decrypt pending responses."""
+
+PURPOSES = {"visitor": (DRAFT, FORMS), "staff": (STAFF, CALLBACK, SEARCH, BACKUP), "worker": (RESPONSES,)}
+"""The purposes that each application and the worker need; a machine holds the key files of what it runs only."""
 
 NONCE_BYTES = 12
 _KEY_ID = re.compile(r"[a-z0-9]{8}")
+
+
+class StaleKeysError(SettingsError):
+    """This machine's key file is older than the published key: what is encrypted to its key could be lost."""
+
+    def __init__(self, purpose: str, key_id: str) -> None:
+        super().__init__(
+            f"{purpose}.toml here is older than the published key {key_id}: "
+            "copy it from the machine that rotated the key"
+        )
 
 
 class Keyring:
@@ -95,6 +108,16 @@ class Keyring:
     def made(self, purpose: str) -> date:
         """Return the day on which the active key was created."""
         return self._active(purpose).made
+
+    def refuse_stale(self, purpose: str, published: str, published_at: float | None) -> None:
+        """Raise StaleKeysError if the published key is missing here and was published after the active one was made.
+
+        A missing key that is older comes from a restored database; then the ring's active key is to be published.
+        """
+        if self._key(purpose, published) or published_at is None:
+            return
+        if self.made(purpose) < datetime.fromtimestamp(published_at, UTC).date():
+            raise StaleKeysError(purpose, published)
 
     def derive_all(self, purpose: str, label: str) -> dict[str, bytes]:
         """Return ``derive`` of each key of the ring by key id, the active key first.

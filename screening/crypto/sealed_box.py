@@ -14,7 +14,7 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from screening.crypto import DecryptionError
 
 PADDING_BLOCK = 1024
-"""Plaintexts are padded to a multiple of this many bytes."""
+"""Plaintexts are padded to a multiple of this many bytes, unless a caller chooses its own block."""
 
 ASSOCIATED_DATA = "place"
 """The JSON field that holds the associated data."""
@@ -25,19 +25,23 @@ def public_key_of(private: bytes) -> bytes:
     return bytes(PrivateKey(private).public_key)
 
 
-def encrypt(public: bytes, associated_data: str, content: Mapping[str, Any]) -> bytes:
-    """Return ``content`` (JSON values) encrypted to a public key, bound to ``associated_data``."""
+def encrypt(public: bytes, associated_data: str, content: Mapping[str, Any], block: int = PADDING_BLOCK) -> bytes:
+    """Return ``content`` (JSON values) encrypted to a public key, bound to ``associated_data``.
+
+    The plaintext is padded to a multiple of ``block`` bytes.
+    """
     text = json.dumps({**content, ASSOCIATED_DATA: associated_data}, separators=(",", ":")).encode()
-    return SealedBox(PublicKey(public)).encrypt(text.ljust(-len(text) // PADDING_BLOCK * -PADDING_BLOCK))
+    return SealedBox(PublicKey(public)).encrypt(text.ljust(-len(text) // block * -block))
 
 
 def decrypt(private: bytes, associated_data: str, ciphertext: bytes) -> dict[str, Any]:
     """Return the decrypted content. Raises DecryptionError: damaged, or bound to other associated data."""
     try:
-        text = SealedBox(PrivateKey(private)).decrypt(ciphertext)
+        content = json.loads(SealedBox(PrivateKey(private)).decrypt(ciphertext))
     except CryptoError as error:
         raise DecryptionError("damaged") from error
-    content: dict[str, Any] = json.loads(text)
-    if content.pop(ASSOCIATED_DATA, None) != associated_data:
+    except ValueError as error:
+        raise DecryptionError("not JSON") from error
+    if not isinstance(content, dict) or content.pop(ASSOCIATED_DATA, None) != associated_data:
         raise DecryptionError("bound to other associated data")
     return content

@@ -18,14 +18,16 @@ from screening.callbacks.models import CallbackRequest
 from screening.callbacks.workflow import Attempt
 from screening.clinic import Clinic
 from screening.config import SettingsError
+from screening.crypto import keyring
 from screening.durations import DAY_SECONDS
 from screening.extensions import db
 from screening.questionnaires import branching
 from screening.questionnaires.model import DECLINED, Answer, Questionnaire
 from screening.releases import service
 from screening.releases.policy import ReleasePolicy
+from screening.responses import response_keys
 from screening.responses.models import ShuffledResponse
-from screening.responses.pending import pending_row
+from screening.responses.pending import response_values
 from screening.staff import accounts, passwords
 from screening.staff.accounts import Actor
 from screening.staff.models import Account
@@ -72,6 +74,7 @@ def fill(site: Flask) -> list[Login]:
         db.session.add(audit.event(audit.DEMO_FILLED, now, audit.COMMAND))
         db.session.commit()  # first, so that an interrupted run is marked as a demo, too
         public_key.publish(staff.extensions["keyring"], now)
+        response_keys.publish(_response_keyring(staff), now)
         logins = list(_team(staff.extensions["second_factor"], now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         questionnaire: Questionnaire = staff.extensions["questionnaire"]
@@ -79,6 +82,10 @@ def fill(site: Flask) -> list[Login]:
         _responses(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
     return logins
+
+
+def _response_keyring(staff: Flask) -> keyring.Keyring:
+    return keyring.Keyring(staff.config["SETTINGS"]["KEYS_DIR"], (keyring.RESPONSES,))
 
 
 def _team(second_factor: SecondFactor, now: int) -> Iterator[Login]:
@@ -176,7 +183,8 @@ def _responses(dice: Random, questionnaire: Questionnaire, today: date) -> None:
     rows: list[dict[str, Any]] = []
     for _ in range(RESPONSES):
         period = dice.choices(months, weights)[0]
-        rows.append({"id": secrets.token_hex(16), **pending_row(questionnaire, _answers(dice, questionnaire), period)})
+        values = response_values(questionnaire, _answers(dice, questionnaire), period)
+        rows.append({"id": secrets.token_hex(16), **values})
     db.session.execute(insert(ShuffledResponse), rows)
     db.session.commit()
 

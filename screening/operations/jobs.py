@@ -40,9 +40,14 @@ def _rotate_key(go_on: Continue) -> object:
     return key_rotation.rotate_when_due(current.settings()["KEYS_DIR"], current.now(), go_on)
 
 
+def _shuffle(go_on: Continue) -> object:
+    settings = current.settings()
+    return shuffling.shuffle(settings["KEYS_DIR"], settings["MIN_GROUP_SIZE"], current.now())
+
+
 JOBS = (
     Job("deliver", EACH_ROUND, _deliver),
-    Job("shuffle", DAY_SECONDS, lambda go_on: shuffling.shuffle(current.settings()["MIN_GROUP_SIZE"])),
+    Job("shuffle", HOUR_SECONDS, _shuffle),
     Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.now())),
     Job("rotate", HOUR_SECONDS, _rotate_key),
 )

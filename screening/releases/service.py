@@ -36,6 +36,7 @@ from screening.releases.models import Release, number_of
 from screening.releases.periods import last_closed_period, next_possible_day
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFormat, csv_record, parse_row
+from screening.responses import held_batches
 from screening.responses.models import ShuffledBatch, ShuffledResponse
 
 BATCH_ROWS = 5000
@@ -276,9 +277,12 @@ def _lock(connection: Connection) -> None:
 
 
 def _stamp(connection: Connection) -> tuple[int, int]:
-    """Return the number of shuffled batches and the id of the last release, which change with the responses."""
+    """Return the number of batches in the pool and the id of the last release, which change with the responses."""
     query = select(
-        select(func.count()).select_from(ShuffledBatch).scalar_subquery(),
+        select(func.count())
+        .select_from(ShuffledBatch)
+        .where(ShuffledBatch.state == held_batches.ACCEPTED)
+        .scalar_subquery(),
         select(func.coalesce(func.max(Release.id), 0)).scalar_subquery(),
     )
     came, gone = connection.execute(query).one()

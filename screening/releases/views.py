@@ -14,11 +14,12 @@ from wtforms.validators import InputRequired
 
 from screening import audit, current
 from screening.extensions import db
-from screening.releases import display, downloads, exporters, periods, service, trend_views, verification
+from screening.releases import display, downloads, exporters, held_views, periods, service, trend_views, verification
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL
 from screening.releases.service import MultipleVersionsError, Preview, RefusedError
+from screening.responses import held_batches
 from screening.staff import display_names, nav, sent_forms
 from screening.staff.access import refuse, require_role
 from screening.staff.current_account import current_account
@@ -42,6 +43,9 @@ EVENTS = {
 DONE = {"made": lazy_gettext("The release is made. The copies it was made of are deleted.")}
 
 CHANGED = lazy_gettext("What would go in changed after you looked. Nothing was made. This is how it stands now.")
+
+
+ALREADY_DECIDED = lazy_gettext("Someone else decided on these copies first.")
 
 
 class MakeForm(StaffForm):
@@ -85,10 +89,11 @@ def init_app(app: Flask) -> None:
     app.extensions["release_policy"] = ReleasePolicy.of(app.config["SETTINGS"], app.extensions["questionnaire"])
     display.init_app(app)
     app.register_blueprint(release_views)
+    app.register_blueprint(held_views.held_views)
     app.register_blueprint(trend_views.trend_views)
     nav.add(app, "releases.index", lazy_gettext("Releases"), RESPONSES, ROWS, place=20)
     nav.add(app, "trends.show", lazy_gettext("Trends"), RESPONSES, ROWS, place=30)
-    display_names.ACTION_LABELS.update(EVENTS)
+    display_names.ACTION_LABELS.update(EVENTS | held_views.EVENTS)
 
 
 @release_views.get("")
@@ -100,7 +105,9 @@ def index() -> str:
     form = MakeForm(formdata=sent.fields if sent and not changed else None)
     if sent is not None:
         sent.show_errors(form)
-    return _overview(_preview(), form, CHANGED if changed else None)
+    decided = sent_forms.find("held.decide")
+    failed = CHANGED if changed else ALREADY_DECIDED if decided and decided.reason == held_views.DECIDED else None
+    return _overview(_preview(), form, failed)
 
 
 @release_views.post("")
@@ -191,6 +198,9 @@ def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
         sensitive=_sensitive(),
         form=form,
         notice=notice,
+        done=held_views.DONE.get(request.args.get("done", "")),
+        held=held_batches.list_held(),
+        held_form=held_views.form_of_page(),
         made=[_made(release, _names()) for release in service.list_releases()],
         kinds=FILE_TYPES,
     )

@@ -1,23 +1,34 @@
-"""Pending responses: record, change and withdraw. Without a database the response is lost, but the walk continues."""
+"""Pending responses: record, change and withdraw. Without a database the response is lost, but the walk continues.
 
+A response is encrypted to a key that changes daily and that only the worker can decrypt (see ``response_keys``).
+"""
+
+import hashlib
+import hmac
 import logging
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import delete, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select, update
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from screening.crypto import sealed_box
+from screening.crypto.keyring import DRAFT, Keyring
 from screening.extensions import db
 from screening.questionnaires.branching import export_code
 from screening.questionnaires.model import Answers, Questionnaire
+from screening.responses import response_keys
 from screening.responses.models import PENDING_BIND, PendingResponse
 
 log = logging.getLogger(__name__)
 
+ID_LABEL = "response id"
+
+BOX_BYTES = 4096
+"""Plaintexts are padded to this size; it holds a response of 60 signs."""
 
 NOT_CLAIMED = PendingResponse.batch.is_(None)
-INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class StoreResult(Enum):
@@ -33,45 +44,53 @@ class StoreResult(Enum):
     """It was shuffled before, so it can be neither changed nor withdrawn."""
 
     UNAVAILABLE = "unavailable"
-    """The database could not be reached: nothing was stored or changed."""
+    """The database could not be reached, or no key is published: nothing was stored or changed."""
 
 
 def record(
-    response_id: str, questionnaire: Questionnaire, answers: Answers, period: str, stored_before: bool
+    keyring: Keyring, response_id: str, questionnaire: Questionnaire, answers: Answers, period: str, stored_before: bool
 ) -> StoreResult:
-    """Store a response, or update the pending one. Idempotent.
+    """Encrypt and store a response, or update the pending one. Idempotent.
 
-    ``period`` is its month (``2026-11``). ``stored_before``: the response was pending at some time, so it is
-    updated if still pending, and never inserted a second time.
+    ``keyring`` has the ``draft`` keys. ``period`` is the month (``2026-11``). ``stored_before``: the response was
+    pending at some time, so it is updated if still pending, and never inserted a second time.
     """
-    values = pending_row(questionnaire, answers, period)
+    content = response_values(questionnaire, answers, period)
     try:
-        if stored_before:
-            changed = _execute(
-                update(PendingResponse).where(PendingResponse.id == response_id, NOT_CLAIMED).values(values)
-            )
-            return StoreResult.PENDING if changed else StoreResult.SHUFFLED
-        insert: Any = INSERTS[db.engines[PENDING_BIND].dialect.name]
-        statement = insert(PendingResponse).values(id=response_id, **values)
-        upsert = statement.on_conflict_do_update(index_elements=[PendingResponse.id], set_=values, where=NOT_CLAIMED)
         with db.engines[PENDING_BIND].begin() as connection:
-            stored = connection.execute(upsert.returning(PendingResponse.id)).first()
+            key = response_keys.active_key(connection)
+            if key is None:
+                log.error("no key of pending responses is published: run flask keys publish on the worker's machine")
+                return StoreResult.UNAVAILABLE
+            stored = _store(connection, key, id_hashes(keyring, response_id), content, stored_before)
         return StoreResult.PENDING if stored else StoreResult.SHUFFLED
     except SQLAlchemyError as error:
         return _unavailable(error)
 
 
-def withdraw(response_id: str, stored_before: bool) -> StoreResult:
+def withdraw(keyring: Keyring, response_id: str, stored_before: bool) -> StoreResult:
     """Delete a pending response, even if it is not known to be stored."""
+    mine = PendingResponse.id_hash.in_(id_hashes(keyring, response_id))
     try:
-        deleted = _execute(delete(PendingResponse).where(PendingResponse.id == response_id, NOT_CLAIMED))
+        with db.engines[PENDING_BIND].begin() as connection:
+            deleted = connection.execute(delete(PendingResponse).where(mine, NOT_CLAIMED)).rowcount
         return StoreResult.NONE if deleted or not stored_before else StoreResult.SHUFFLED
     except SQLAlchemyError as error:
         return _unavailable(error)
 
 
-def pending_row(questionnaire: Questionnaire, answers: Answers, period: str) -> dict[str, Any]:
-    """Return the columns of a response, without an id."""
+def id_hashes(keyring: Keyring, response_id: str) -> list[str]:
+    """Return the hashes under which a response may be stored, that of the active key first.
+
+    The key is derived from ``draft``, because the id exists in drafts only: whoever can read one holds these keys, and
+    a removed key takes its drafts along.
+    """
+    keys = keyring.derive_all(DRAFT, ID_LABEL).values()
+    return [hmac.new(key, response_id.encode(), hashlib.sha256).hexdigest() for key in keys]
+
+
+def response_values(questionnaire: Questionnaire, answers: Answers, period: str) -> dict[str, Any]:
+    """Return what is stored of a response: the columns of ``ShuffledResponse`` but the id."""
     roles = questionnaire.roles
     codes = {
         question: export_code(questionnaire, questionnaire.by_id[question], answers)
@@ -87,16 +106,26 @@ def pending_row(questionnaire: Questionnaire, answers: Answers, period: str) -> 
     }
 
 
+def _store(
+    connection: Connection, key: tuple[str, bytes], hashes: list[str], content: dict[str, Any], stored_before: bool
+) -> bool:
+    """Update or insert a response; return False if it was shuffled, or is about to be."""
+    key_id, public = key
+    found = connection.execute(select(PendingResponse.id_hash).where(PendingResponse.id_hash.in_(hashes))).scalar()
+    id_hash = found or hashes[0]
+    values = {"key_id": key_id, "ciphertext": sealed_box.encrypt(public, id_hash, content, BOX_BYTES)}
+    if found or stored_before:
+        mine = PendingResponse.id_hash == id_hash
+        return bool(connection.execute(update(PendingResponse).where(mine, NOT_CLAIMED).values(values)).rowcount)
+    insert = response_keys.INSERTS[connection.dialect.name](PendingResponse).values(id_hash=id_hash, **values)
+    upsert = insert.on_conflict_do_update(index_elements=[PendingResponse.id_hash], set_=values, where=NOT_CLAIMED)
+    return connection.execute(upsert.returning(PendingResponse.id_hash)).first() is not None
+
+
 def _stored_questions(questionnaire: Questionnaire) -> list[str]:
     """Return the ids of the questions in ``answers``: signs and average pain, in the order of the definition."""
     stored = {sign.id for sign in questionnaire.signs} | {questionnaire.roles.pain_average}
     return [question.id for question in questionnaire.questions if question.id in stored]
-
-
-def _execute(statement: Any) -> int:
-    """Execute one statement in its own transaction; return the number of affected rows."""
-    with db.engines[PENDING_BIND].begin() as connection:
-        return connection.execute(statement).rowcount
 
 
 def _unavailable(error: SQLAlchemyError) -> StoreResult:

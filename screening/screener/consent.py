@@ -3,6 +3,7 @@
 from datetime import date
 
 from screening import responses
+from screening.crypto.keyring import Keyring
 from screening.questionnaires.model import Answer, Question
 from screening.questionnaires.scoring import score
 from screening.walk import Walk
@@ -27,14 +28,16 @@ def keeps_nothing(walk: Walk) -> bool:
     return not (has_agreed(walk) or walk.draft.response_stored or walk.draft.shared)
 
 
-def settle_response(walk: Walk, today: date) -> responses.StoreResult:
+def settle_response(walk: Walk, keyring: Keyring, today: date) -> responses.StoreResult:
     """Store, change or withdraw the response of a finished walk; ``today`` is the date at the clinic."""
     questionnaire, draft = walk.questionnaire, walk.draft
     stored_before = draft.response_stored
     if has_agreed(walk) and not draft.shared and not score(questionnaire, walk.answers).minor:
-        result = responses.record(draft.response_id, questionnaire, walk.answers, f"{today:%Y-%m}", stored_before)
+        result = responses.record(
+            keyring, draft.response_id, questionnaire, walk.answers, f"{today:%Y-%m}", stored_before
+        )
     elif "response_outcome" in draft:
-        result = responses.withdraw(draft.response_id, stored_before)
+        result = responses.withdraw(keyring, draft.response_id, stored_before)
     else:
         result = responses.StoreResult.NONE
     pending = result is responses.StoreResult.PENDING

@@ -220,7 +220,7 @@ def _finish(walk: Walk, back_to_review: bool = False) -> AnyResponse:
     """Store, change or withdraw the anonymous response of a finished walk; redirect to the summary or the review."""
     if walk.open_question:
         return redirect(address(walk, walk.open_question, notice="order"), 303)
-    walk.draft["response_outcome"] = settle_response(walk, current.today()).value
+    walk.draft["response_outcome"] = settle_response(walk, current.keyring(), current.today()).value
     return redirect(url_for("screener.review" if back_to_review else "screener.summary"), 303)
 
 

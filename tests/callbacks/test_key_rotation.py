@@ -25,7 +25,7 @@ from screening.callbacks.models import CallbackKey, CallbackNote, CallbackReques
 from screening.cli.commands_app import create_commands_app
 from screening.crypto import key_files
 from screening.crypto.key_files import read_ring, ring_file
-from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
+from screening.crypto.keyring import CALLBACK, SEARCH, Keyring, StaleKeysError
 from screening.durations import DAY_SECONDS, HOUR_SECONDS
 from screening.extensions import db
 from tests.support.absence import assert_absent
@@ -420,9 +420,9 @@ class TestSeveralNodes:
         clock.forward(ENCRYPTION_PERIOD_SECONDS)
         rotate_keys(site, folder, clock())
         with site.app_context():
-            with pytest.raises(public_key.StaleKeysError, match="copy it from the machine that rotated the key"):
+            with pytest.raises(StaleKeysError, match="copy it from the machine that rotated the key"):
                 key_rotation.rotate(other, clock())
-            with pytest.raises(public_key.StaleKeysError):
+            with pytest.raises(StaleKeysError):
                 public_key.publish(Keyring(other, (CALLBACK,)), clock())
         assert len(ids(other)) == 1
         shutil.copytree(folder, other, dirs_exist_ok=True)

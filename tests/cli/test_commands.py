@@ -54,7 +54,7 @@ def test_keys_init_creates_private_files_only_once(invoke, tmp_path):
     assert done.exit_code == 0 and done.stdout == ""
     files = sorted((tmp_path / "keys").iterdir())
     assert [file.name for file in files] == [
-        *("backup.toml", "callback.toml", "draft.toml", "forms.toml", "search.toml", "staff.toml")
+        *("backup.toml", "callback.toml", "draft.toml", "forms.toml", "responses.toml", "search.toml", "staff.toml")
     ]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     before = [file.read_text() for file in files]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from screening.questionnaires.loader import LIBRARY
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from tests.support.absence import assert_absent
 from tests.support.live_server import LiveServer
+from tests.support.pending import opened_responses
 from tests.support.remote_site import RemoteSite
 from tests.support.visitor import SIGNS, Visitor
 
@@ -75,12 +74,11 @@ def test_walk_leaves_no_answers_in_logs_headers_or_database(browser_visitor, sen
     assert errors.post(f"{sentinel_server.address}/leave/x", form={"sleep": f"{SENTINEL}2"}).status == 404
     assert_absent([SENTINEL], errors.get(f"{sentinel_server.address}/{SENTINEL}").text())
 
-    with sqlite3.connect(sentinel_server.folder / "site-pending.sqlite") as database:
-        (row,) = database.execute("SELECT * FROM pending_response").fetchall()
-    database.close()
+    (row,) = opened_responses(sentinel_server.database, sentinel_server.folder / "keys")
     assert f"{SENTINEL}3" in str(row), "the stored response has the answers"
     everything = {"log": sentinel_server.log.read_text(), "headers and addresses": "\n".join(heads[:])}
-    everything["other data"] = (sentinel_server.folder / "site.sqlite").read_bytes().decode("latin-1")
+    for file in sentinel_server.folder.glob("site*.sqlite*"):
+        everything[file.name] = file.read_bytes().decode("latin-1")
     for place, text in everything.items():
         assert_absent((SENTINEL, BROWSER, *tokens), text)
         if place != "headers and addresses":

@@ -28,9 +28,9 @@ from screening.questionnaires.branching import answers_on_path
 from screening.releases import file_store, service
 from screening.releases.models import Release, ReleaseChunk
 from screening.releases.policy import ReleasePolicy
-from screening.responses import shuffling
 from screening.responses.models import ShuffledResponse
 from tests.support.linkage import MAX_CORRELATION, MAX_HITS, codes, correlation, hits, orders
+from tests.support.pending import shuffle_all
 from tests.support.sample_responses import generate
 from tests.support.sample_responses import store as lay
 from tests.support.visitor import SIGNS
@@ -73,18 +73,18 @@ def patients_answers(questionnaire: Any) -> list[dict[str, str]]:
 def submit_all(site: Any, everyone: list[dict[str, str]], withdraw: bool = True) -> set[int]:
     """Every patient stores a response and sends a request; a tenth shares the summary, which withdraws the response."""
     rng, calendar = random.Random(SEED), clinic_calendar.current_calendar(site.extensions["clinic"])
-    questionnaire = site.extensions["questionnaire"]
+    questionnaire, keyring = site.extensions["questionnaire"], site.extensions["keyring"]
     sharers = set(rng.sample(range(PEOPLE), PEOPLE // 10))
     for number, answers in enumerate(everyone):
         response_id = f"{rng.getrandbits(128):032x}"
-        responses.record(response_id, questionnaire, answers, "2026-10", stored_before=False)
+        responses.record(keyring, response_id, questionnaire, answers, "2026-10", stored_before=False)
         shared = {id_: answers[id_] for id_ in (*SIGNS, "pain_duration") if id_ in answers}
         asked = details(number, shared if number in sharers else None)
         patient_service.submit(
             patient_service.fresh_secret(), asked, calendar, OCTOBER + number * 20, urgent=False, mails=False
         )
         if number in sharers and withdraw:
-            responses.withdraw(response_id, stored_before=True)
+            responses.withdraw(keyring, response_id, stored_before=True)
     return sharers
 
 
@@ -105,7 +105,7 @@ def copies() -> list[ShuffledResponse]:
     return list(db.session.scalars(select(ShuffledResponse)))
 
 
-def test_request_order_links_no_patient_to_a_response(make_site, database_url, tmp_path, report: Report):
+def test_request_order_links_no_patient_to_a_response(make_site, database_url, tmp_path, report: Report, own_keys):
     site = make_site(DATABASE_URL=database_url)
     rng = random.Random(SEED)
     serials = rng.sample(range(4**7), PEOPLE)
@@ -113,7 +113,7 @@ def test_request_order_links_no_patient_to_a_response(make_site, database_url, t
         everyone = [{**codes(serial), "consent": "yes", "age": "declined"} for serial in serials]
         sharers = submit_all(site, everyone)
         arrived = [serial for number, serial in enumerate(serials) if number not in sharers]
-        assert shuffling.shuffle(11).moved == len(arrived)
+        assert shuffle_all(own_keys, PEOPLE // 4, OCTOBER).moved == len(arrived)
         for name, order in orders("shuffled_response", arrived, tmp_path).items():
             right, rho = hits(arrived, order), correlation(arrived, order)
             report(
@@ -127,13 +127,15 @@ def test_request_order_links_no_patient_to_a_response(make_site, database_url, t
 
 
 @pytest.mark.parametrize("withdraw", [True, False], ids=["as it is", "control: shared summaries keep their copy"])
-def test_shared_summary_links_no_patient_to_a_response(make_site, database_url, report: Report, withdraw: bool):
+def test_shared_summary_links_no_patient_to_a_response(
+    make_site, database_url, report: Report, own_keys, withdraw: bool
+):
     site = make_site(DATABASE_URL=database_url)
     staff = site.extensions["staff"]
     with site.app_context():
         everyone = patients_answers(site.extensions["questionnaire"])
         sharers = submit_all(site, everyone, withdraw)
-        shuffling.shuffle(11)
+        shuffle_all(own_keys, PEOPLE // 4, OCTOBER)
         by_vector = defaultdict(list)
         for copy in copies():
             by_vector[vector(copy.answers | {"pain_duration": copy.pain_duration})].append(copy)

@@ -204,13 +204,13 @@ def test_backup_is_encrypted_and_excludes_keys_and_sessions(
     back_up(commands(sqlite_url), file)
     with team.app.app_context():
         session = db.session.scalars(select(StaffSession)).one()
-        secrets = [session.id, session.data, pending_responses(sqlite_url)[0]["id"]]
+        secrets = [session.id, session.data, pending_responses(sqlite_url)[0]["id_hash"]]
         request = db.session.scalars(select(CallbackRequest)).one()
     for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
         secrets += [
             line.split('"')[1] for line in (keys / f"{purpose}.toml").read_text().splitlines() if "secret" in line
         ]
-    assert len(secrets) == 9
+    assert len(secrets) == 10
     decrypted = lines_of(file, keys)
     assert ann.email.encode() in decrypted and request.reference.encode() in decrypted, (
         "the control: the search finds an account"

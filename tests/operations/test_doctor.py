@@ -8,7 +8,7 @@ from collections import namedtuple
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from screening import audit
 from screening.callbacks.models import CallbackKey
@@ -23,7 +23,7 @@ from screening.operations.doctor import CheckInputs, Severity
 from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.questionnaires.loader import LIBRARY
-from screening.responses.models import PENDING_BIND, PendingResponse
+from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse, ShuffledBatch
 from screening.screener import ketamine
 from screening.staff.models import Account
 from screening.web import crisis
@@ -234,10 +234,10 @@ def test_pending_response_does_not_change_the_findings(installation, late):
     """A finding caused by a pending response would reveal when it came."""
     change(installation, update(WorkerJob).where(WorkerJob.name == "shuffle").values(ran_at=int(START) - late))
     before = findings(installation)
-    copy = {"id": "c" * 32, "period": "2026-10", "questionnaire": "q", "version": 1, "age_band": "x"}
-    copy |= {"pain_duration": "x", "answers": {}}
     with installation.app_context(), db.engines[PENDING_BIND].begin() as connection:
-        connection.execute(PendingResponse.__table__.insert().values(**copy))
+        key_id = connection.execute(select(PendingKey.id)).scalar_one()
+        row = {"id_hash": "c" * 64, "key_id": key_id, "ciphertext": b"x"}
+        connection.execute(PendingResponse.__table__.insert().values(**row))
     assert findings(installation) == before and len(before) == bool(late)
 
 
@@ -259,6 +259,31 @@ def test_overdue_key_rotation_is_reported(installation):
 def test_missing_callback_key_is_reported(installation):
     change(installation, delete(CallbackKey))
     only(findings(installation), Severity.NOW, "nobody can ask for a call", "flask keys publish")
+
+
+def change_keys(app, statement):
+    with app.app_context(), db.engines[PENDING_BIND].begin() as connection:
+        connection.execute(statement)
+
+
+@pytest.mark.each_database
+def test_missing_response_key_is_reported(installation):
+    change_keys(installation, delete(PendingKey))
+    only(findings(installation), Severity.SOON, "No key for anonymous copies", "flask keys publish")
+
+
+@pytest.mark.each_database
+def test_response_key_that_the_worker_lacks_is_reported(installation):
+    change_keys(installation, update(PendingKey).values(held=False))
+    only(findings(installation), Severity.NOW, "The worker lacks a key", "flask responses discard-unreadable")
+
+
+def test_batch_held_apart_is_reported_until_decided(installation):
+    values = {"batch": "b" * 32, "shuffled_at": int(START), "rows": 60, "state": "held"}
+    change(installation, ShuffledBatch.__table__.insert().values(**values))
+    only(findings(installation), Severity.SOON, "held apart", "/staff/releases")
+    change(installation, update(ShuffledBatch).values(state="accepted"))
+    assert findings(installation) == []
 
 
 def mail(state, posted_at):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from screening.cli.commands_app import create_commands_app
@@ -16,6 +18,14 @@ def commands(database_url, clock):
     with app.app_context():
         yield app
     close(app)
+
+
+@pytest.fixture
+def own_keys(keys, tmp_path_factory):
+    """Key files for this test only, to be rotated."""
+    folder = tmp_path_factory.mktemp("own") / "keys"
+    shutil.copytree(keys, folder)
+    return folder
 
 
 @pytest.fixture

@@ -13,18 +13,20 @@ from sqlalchemy import Engine, create_engine, event, text
 
 from screening.callbacks import public_key
 from screening.cli.commands_app import create_commands_app
-from screening.crypto.keyring import CALLBACK, Keyring
+from screening.crypto.keyring import CALLBACK, RESPONSES, Keyring
 from screening.extensions import db
+from screening.responses import response_keys
 from tests.support.clock import START
 
 
 def migrate(url: str, keys: Path | None = None, now: float = START) -> None:
-    """Migrate a database to the latest version, as ``flask db upgrade`` does, and publish the call-back key."""
+    """Migrate a database to the latest version, as ``flask db upgrade`` does, and publish the keys."""
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         upgrade()
         if keys:
             public_key.publish(Keyring(keys, (CALLBACK,)), now)
+            response_keys.publish(Keyring(keys, (RESPONSES,)), int(now))
     close(app)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
+import psycopg
 from sqlalchemy import text
 
 from screening.extensions import db
+from screening.responses.models import PENDING_BIND
+from tests.support.postgres import Cluster
 from tests.support.visitor import SIGNS
 
 ARRIVALS = 2000
@@ -74,3 +78,63 @@ def correlation(arrived: list[int], order: list[int]) -> float:
     rank = {serial: place for place, serial in enumerate(order)}
     n = len(arrived)
     return 1 - 6 * sum((place - rank[serial]) ** 2 for place, serial in enumerate(arrived)) / (n * (n * n - 1))
+
+
+SENTINEL = re.compile(rb"zentinel\d{5}")
+
+
+def age_sentinel(number: int) -> str:
+    """Return an age band that occurs nowhere else: it shows in stored bytes whose response they are."""
+    return f"zentinel{number:05}"
+
+
+def sentinels_in(*contents: bytes) -> list[int]:
+    """Return the numbers of the responses that can be read in these bytes, in order of their first occurrence."""
+    return [int(found[-5:]) for found in dict.fromkeys(SENTINEL.findall(b"".join(contents)))]
+
+
+def stored_bytes(folder: Path, url: str, cluster: Cluster | None) -> bytes:
+    """Return everything that the files of a database hold, with dead rows, write-ahead log and journal."""
+    if cluster is None:
+        return b"".join(file.read_bytes() for file in sorted(folder.glob("site*")))
+    logs = sorted((cluster.data / "pg_wal").iterdir())
+    return _unlogged_pages(url) + cluster.files_of(url) + b"".join(file.read_bytes() for file in logs if file.is_file())
+
+
+def _unlogged_pages(url: str) -> bytes:
+    """Return the pages of unlogged tables, with dead rows: the server writes them to their files when it stops only."""
+    tables = (
+        "SELECT oid::regclass::text, pg_relation_size(oid) / 8192 FROM pg_class WHERE relpersistence = 'u'"
+        " AND relkind IN ('r', 't', 'i') ORDER BY oid"
+    )
+    found = b""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pageinspect")
+        for name, pages in connection.execute(tables).fetchall():
+            for page in range(pages):
+                row = connection.execute("SELECT get_raw_page(%s, %s)", (name, page)).fetchone()
+                found += bytes(row[0]) if row else b""
+    return found
+
+
+class PlainTable:
+    """Pending responses in plain text under the id of the draft, as before they were encrypted: for controls."""
+
+    def __init__(self) -> None:
+        engine = db.engines[PENDING_BIND]
+        kind, end = ("", " WITHOUT ROWID") if engine.dialect.name == "sqlite" else ("UNLOGGED", "")
+        with engine.begin() as connection:
+            connection.execute(
+                text(f"CREATE {kind} TABLE plain_pending (id VARCHAR(32) PRIMARY KEY, age VARCHAR(20)){end}")
+            )
+
+    def record(self, response_id: str, age: str) -> None:
+        """Insert a response or update it, in a transaction of its own."""
+        upsert = "INSERT INTO plain_pending VALUES (:id, :age) ON CONFLICT (id) DO UPDATE SET age = excluded.age"
+        with db.engines[PENDING_BIND].begin() as connection:
+            connection.execute(text(upsert), {"id": response_id, "age": age})
+
+    def withdraw(self, response_id: str) -> None:
+        """Delete a response, in a transaction of its own."""
+        with db.engines[PENDING_BIND].begin() as connection:
+            connection.execute(text("DELETE FROM plain_pending WHERE id = :id"), {"id": response_id})

@@ -8,18 +8,19 @@ from screening.extensions import db
 from screening.mail.models import OutboxMail
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile
-from screening.responses.models import PendingResponse, ShuffledBatch, ShuffledResponse
+from screening.responses.models import HeldResponse, PendingKey, PendingResponse, ShuffledBatch, ShuffledResponse
 from screening.staff.models import Account, Role, StaffSession
 
 BACKED_UP = (
     *(Account, Role, AuditEvent),
     *(CallbackKey, CallbackRequest, CallbackContact, CallbackNote, ClosedDay, OutboxMail),
-    *(ShuffledBatch, ShuffledResponse, Release, ReleaseFile, ReleaseChunk),
+    *(ShuffledBatch, ShuffledResponse, HeldResponse, Release, ReleaseFile, ReleaseChunk),
 )
 """Models whose rows are in a backup."""
 
 EXCLUDED = (
     PendingResponse,  # can still be linked to its visitor's draft, and be withdrawn
+    PendingKey,  # its private key is destroyed soon after
     StaffSession,  # a revoked session must not become valid again
     *(WorkerJob, WorkerLease),  # state of this installation's worker; after a restore each job is due
 )

@@ -9,11 +9,14 @@ from flask_babel import lazy_gettext
 
 from screening.config import SettingsError
 from screening.crypto.key_files import read_ring, ring_file
-from screening.crypto.keyring import CALLBACK, PURPOSES, SEARCH
+from screening.crypto.keyring import CALLBACK, PURPOSES, RESPONSES, SEARCH
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 
 MAX_KEY_AGE = timedelta(days=366)
-"""Longest use of a key; the call-back key has its own limit (see ``callbacks.key_rotation``)."""
+"""Longest use of a key, except for those in ``ROTATED``."""
+
+ROTATED = (CALLBACK, RESPONSES)
+"""Keys that the worker replaces, each with a limit of its own."""
 
 
 def key_files(given: CheckInputs) -> Iterator[Finding]:
@@ -36,7 +39,7 @@ def key_age(given: CheckInputs) -> Iterator[Finding]:
     """Check that no active key is older than ``MAX_KEY_AGE``."""
     today = datetime.fromtimestamp(given.now, UTC).date()
     for purpose in key_purposes(given):
-        if purpose == CALLBACK or not _is_valid(given.settings["KEYS_DIR"], purpose):
+        if purpose in ROTATED or not _is_valid(given.settings["KEYS_DIR"], purpose):
             continue
         ring = read_ring(given.settings["KEYS_DIR"], purpose)
         key = ring.key(ring.active)
@@ -48,8 +51,11 @@ def key_age(given: CheckInputs) -> Iterator[Finding]:
 
 
 def key_purposes(given: CheckInputs) -> list[str]:
-    """Return the key purposes of the applications this machine serves."""
-    return [purpose for surface in given.settings["SERVE"] for purpose in PURPOSES[surface]]
+    """Return the key purposes of the applications this machine serves, and of the worker if its key file is here."""
+    purposes = [purpose for surface in given.settings["SERVE"] for purpose in PURPOSES[surface]]
+    if given.serves_staff:
+        purposes += [each for each in PURPOSES["worker"] if ring_file(given.settings["KEYS_DIR"], each).exists()]
+    return purposes
 
 
 def _is_open(file: Path) -> bool:

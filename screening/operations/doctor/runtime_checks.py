@@ -21,6 +21,8 @@ from screening.operations import backup, migration_state
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.operations.worker import LEASE_SECONDS
+from screening.responses import held_batches
+from screening.responses.models import PENDING_BIND, PendingKey
 from screening.staff.models import Account, Role
 from screening.staff.roles import ADMIN
 
@@ -105,6 +107,28 @@ def public_key_published(given: CheckInputs) -> Iterator[Finding]:
         yield Finding(Severity.NOW, what, lazy_gettext("On the worker’s machine:"), "flask keys publish")
 
 
+def response_keys(given: CheckInputs) -> Iterator[Finding]:
+    """Check that a public key for anonymous responses is published, and that the worker holds each private key."""
+    with db.engines[PENDING_BIND].connect() as connection:
+        keys = connection.execute(select(PendingKey.replaced_at, PendingKey.held)).all()
+    if all(key.replaced_at is not None for key in keys):
+        what = lazy_gettext("No key for anonymous copies is published: none is stored")
+        yield Finding(Severity.SOON, what, lazy_gettext("On the worker’s machine:"), "flask keys publish")
+    if not all(key.held for key in keys):
+        what = lazy_gettext("The worker lacks a key that anonymous copies are locked with")
+        step = lazy_gettext(
+            "Copy responses.toml from the machine that ran the worker before. If it is gone, so are they:"
+        )
+        yield Finding(Severity.NOW, what, step, "flask responses discard-unreadable")
+
+
+def held_responses(given: CheckInputs) -> Iterator[Finding]:
+    """Check that no batch of anonymous responses waits for a decision."""
+    if held_batches.list_held():
+        what = lazy_gettext("Far more anonymous copies than usual came at once: they are held apart")
+        yield Finding(Severity.SOON, what, lazy_gettext("Decide what happens to them, at"), "/staff/releases")
+
+
 def mail(given: CheckInputs) -> Iterator[Finding]:
     """Check that no mail failed or is late."""
     failed = queries.counts()[FAILED]
@@ -142,5 +166,8 @@ def _is_late(job: WorkerJob | None, now: float) -> bool:
     return job is not None and job.ran_at is not None and now - job.ran_at > ROTATION_OVERDUE_SECONDS
 
 
-DATABASE_CHECKS: tuple[Check, ...] = (worker, jobs, key_rotation_progress, public_key_published, mail, admin, backups)
+DATABASE_CHECKS: tuple[Check, ...] = (
+    *(worker, jobs, key_rotation_progress, public_key_published, response_keys),
+    *(held_responses, mail, admin, backups),
+)
 CHECKS: tuple[Check, ...] = (database,)

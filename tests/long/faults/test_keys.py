@@ -11,13 +11,15 @@ from screening.callbacks import key_rotation
 from screening.callbacks.patient_views import MIN_FORM_SECONDS
 from screening.config import SettingsError
 from screening.crypto.key_files import activate_key, add_key, create_ring, ring_file
-from screening.crypto.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, SEARCH, STAFF
+from screening.crypto.keyring import CALLBACK, DRAFT, FORMS, PURPOSES, RESPONSES, SEARCH, STAFF
+from screening.responses import shuffling
 from tests.support.absence import assert_absent
 from tests.support.faults import FIRST_NAME, NOTE, SENTINELS, SiteUsers
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.visitor import Visitor
 
-ALL_PURPOSES = tuple(purpose for surface in PURPOSES.values() for purpose in surface)
+ALL_PURPOSES = (*PURPOSES["visitor"], *PURPOSES["staff"])
+"""The purposes of a site that serves visitors and staff, without those of the worker."""
 LATER = date(2026, 11, 23)
 DAMAGES = {
     "missing": lambda file: file.unlink(),
@@ -44,6 +46,16 @@ def test_damaged_key_file_refuses_startup_and_shows_no_key(make_site, folder, pu
     line = str(stopped.value)
     assert line.startswith(f"key file {purpose}.toml is ") and "\n" not in line and secret not in line
     assert line.endswith("run flask keys init" if damage == "missing" else "restore it from a backup")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_worker_key_file_stops_shuffling_alone(make_site, folder, clock, damage):
+    DAMAGES[damage](ring_file(folder, RESPONSES))
+    site = make_site(KEYS_DIR=folder)
+    users = SiteUsers(site, clock)
+    assert "anonymous copy is kept apart for one to two days" in users.agree(users.walk()).words
+    with site.app_context(), pytest.raises(SettingsError, match=r"key file responses\.toml is "):
+        shuffling.shuffle(folder, 1, int(clock()))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -69,10 +69,20 @@ def _response_columns() -> list[sa.Column]:
 
 
 def _pending_responses() -> None:
-    """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is not stored."""
+    """No rowid in SQLite and unlogged in PostgreSQL, so that the order of insertion is stored in fewer places."""
+    op.create_table(
+        "pending_key",
+        sa.Column("id", sa.String(8), primary_key=True),
+        sa.Column("public", sa.LargeBinary, nullable=False),
+        sa.Column("published_at", sa.BigInteger, nullable=False),
+        sa.Column("replaced_at", sa.BigInteger),
+        sa.Column("held", sa.Boolean, nullable=False),
+    )
     op.create_table(
         "pending_response",
-        *_response_columns(),
+        sa.Column("id_hash", sa.String(64), primary_key=True),
+        sa.Column("key_id", sa.String(8), sa.ForeignKey("pending_key.id"), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("batch", sa.String(32)),
         sqlite_with_rowid=False,
         prefixes=["UNLOGGED"] if op.get_bind().dialect.name == "postgresql" else [],
@@ -82,7 +92,16 @@ def _pending_responses() -> None:
 def _responses_and_releases() -> None:
     """No rowid in SQLite: rows are stored in the order of their random ids. A release's id is never reused."""
     op.create_table("shuffled_response", *_response_columns(), sqlite_with_rowid=False)
-    op.create_table("shuffled_batch", sa.Column("batch", sa.String(32), primary_key=True), sqlite_with_rowid=False)
+    held_in = sa.Column("batch", sa.String(32), nullable=False)
+    op.create_table("held_response", *_response_columns(), held_in, sqlite_with_rowid=False)
+    op.create_table(
+        "shuffled_batch",
+        sa.Column("batch", sa.String(32), primary_key=True),
+        sa.Column("shuffled_at", sa.BigInteger, nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "release",
         sa.Column("id", sa.Integer, primary_key=True),
