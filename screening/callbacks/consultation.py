@@ -86,7 +86,7 @@ class Consultation:
         due = self.replaced_due_at
         if due is not None:
             return datetime.fromtimestamp(patient_service.due_at_after_change(due, details, calendar, now), UTC)
-        return due_at(calendar, datetime.fromtimestamp(now, UTC), details.wish)
+        return due_at(calendar, datetime.fromtimestamp(now, UTC), details.preferred_times)
 
     @property
     def replaced_is_overdue(self) -> bool:
