@@ -8,7 +8,7 @@ DEMO := instance/demo/$(lastword $(subst :, ,$(ADDRESS)))
 SERVE := umask 077; exec $(BIN)/flask serve --with-worker --workers $(WORKERS) $(ADDRESS)
 
 .DELETE_ON_ERROR:
-.PHONY: help run demo test test-long bench screenshots css translations requirements clean
+.PHONY: help run demo test test-long bench screenshots spoken screen-reader css translations requirements clean
 
 help:
 	@echo "make run           set up and serve the site with its worker on http://$(ADDRESS), with SQLite"
@@ -17,6 +17,8 @@ help:
 	@echo "make test-long     run the long tests"
 	@echo "make bench         run the benchmarks (BENCH='journeys' runs one part, BENCH=--quick a short version)"
 	@echo "make screenshots   take the screenshots of the handbook again"
+	@echo "make spoken        record again what a screen reader says, to review as a diff"
+	@echo "make screen-reader copy the screen reader of the tests from its pinned package (needs Node.js)"
 	@echo "make css           build static/dist from static/src (needs Node.js)"
 	@echo "make translations  extract the texts to translate, and compile the translations"
 	@echo "make requirements  pin the packages anew, and list their licenses in THIRD-PARTY-NOTICES"
@@ -50,6 +52,16 @@ bench: .venv/test-long.done
 screenshots: .venv/test.done
 	@tests/support/system.sh chromium
 	$(BIN)/python -m tests.support.screenshots
+
+spoken: .venv/test.done
+	@tests/support/system.sh chromium
+	SPOKEN=record $(BIN)/python -m pytest -q -n 2 tests/journeys/test_screen_reader.py
+	git status --short tests/journeys/spoken
+
+screen-reader:
+	cd tests/support/virtual_screen_reader && npm ci --ignore-scripts && \
+	cp node_modules/@guidepup/virtual-screen-reader/lib/esm/index.browser.js . && \
+	(cd node_modules && find . -iname 'license*' | sort | xargs tail -n +1) > LICENSES && rm -rf node_modules
 
 css:
 	cd static/src && npm ci --ignore-scripts && npm run build

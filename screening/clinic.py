@@ -26,15 +26,12 @@ CONTRAST = 4.5
 
 WEB_ADDRESS = r"https://[A-Za-z0-9.-]+(/[^\s'\";,]*)?"
 
-DAY_GROUNDS = {"paper": "#faf6ef", "surface": "#ffffff", "sand": "#f2eadc", "tint": "#e2efed", "button text": "#ffffff"}
-NIGHT_GROUNDS = {
-    "paper": "#151a1a",
-    "surface": "#1e2525",
-    "sand": "#242b2a",
-    "tint": "#17393d",
-    "button text": "#0c2428",
-}
-"""The colors next to which an accent is used: tokens of ``static/src/_tokens.scss``."""
+DAY_GROUNDS = {"paper": "#faf6ef", "surface": "#ffffff", "sand": "#f2eadc", "button text": "#ffffff"}
+NIGHT_GROUNDS = {"paper": "#151a1a", "surface": "#1e2525", "sand": "#242b2a", "button text": "#0c2428"}
+"""The colors next to which an accent is used, beside its own tint: tokens of ``static/src/_tokens.scss``."""
+
+SHADES = {"tint": 0.12, "pale": 0.3, "mid": 0.65}
+"""The share of the accent in the tokens made of it: chosen answers and cards, and the lighter parts of drawings."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,16 @@ class Accent:
 
     day: str
     night: str
+
+    @property
+    def day_shades(self) -> dict[str, str]:
+        """The tokens made of the color, for light mode."""
+        return {name: mixed(self.day, DAY_GROUNDS["surface"], share) for name, share in SHADES.items()}
+
+    @property
+    def night_shades(self) -> dict[str, str]:
+        """The tokens made of the color, for dark mode."""
+        return {name: mixed(self.night, NIGHT_GROUNDS["paper"], share) for name, share in SHADES.items()}
 
 
 @dataclass(frozen=True)
@@ -217,16 +224,20 @@ class _Reader:
         table = self.table.get("accent")
         if not isinstance(table, dict):
             raise self.fail("accent", "must give a color for day and one for night")
-        for part, grounds in (("day", DAY_GROUNDS), ("night", NIGHT_GROUNDS)):
-            color = table.get(part)
-            if not isinstance(color, str) or not re.fullmatch(r"#[0-9a-f]{6}", color):
+        for part in ("day", "night"):
+            if not isinstance(table.get(part), str) or not re.fullmatch(r"#[0-9a-f]{6}", table[part]):
                 raise self.fail(f"accent.{part}", "must be a color such as #0e525c")
+        accent = Accent(table["day"], table["night"])
+        for part, color, grounds in (
+            ("day", accent.day, DAY_GROUNDS | {"its tint": accent.day_shades["tint"]}),
+            ("night", accent.night, NIGHT_GROUNDS | {"its tint": accent.night_shades["tint"]}),
+        ):
             for ground, other in grounds.items():
                 ratio = contrast(color, other)
                 if ratio < CONTRAST:
                     problem = f"{color} has a contrast of {ratio:.1f} with {ground}, less than {CONTRAST}"
                     raise self.fail(f"accent.{part}", problem)
-        return Accent(table["day"], table["night"])
+        return accent
 
     def contact(self, field: str) -> str:
         """Return a URI of one of the schemes of RFC 9116, 2.5.3; empty if there is none."""
@@ -250,6 +261,12 @@ def _is_mailto(text: str) -> bool:
     with suppress(EmailNotValidError):
         return kind == "mailto" and validate_email(address, check_deliverability=False).ascii_email == address
     return False
+
+
+def mixed(color: str, ground: str, share: float) -> str:
+    """Return ``#rrggbb`` with this share of a color on a ground."""
+    parts = ((int(color[at : at + 2], 16), int(ground[at : at + 2], 16)) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(share * top + (1 - share) * below):02x}" for top, below in parts)
 
 
 def luminance(color: str) -> float:

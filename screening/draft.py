@@ -130,14 +130,21 @@ class Draft(SecureCookieSession):
 
     def seconds_left(self, now: int) -> int:
         """Return the seconds until this draft expires."""
-        idle, absolute = (
-            (EXTENDED_SECONDS, EXTENDED_SECONDS) if self.get("longer") else (IDLE_SECONDS, ABSOLUTE_SECONDS)
-        )
+        idle, absolute = self._limits()
         return int(min(self["seen"] + idle, self["began"] + absolute)) - now
 
     def extend(self, now: int) -> None:
         """Extend both limits to a day from now."""
         self.update(longer=True, began=now)
+
+    def renew(self, now: int) -> None:
+        """Keep the draft for at least 30 minutes from now, past the absolute limit if need be."""
+        _, absolute = self._limits()
+        self["began"] = max(self["began"], now + IDLE_SECONDS - absolute)
+
+    def _limits(self) -> tuple[int, int]:
+        """Return the idle and the absolute limit in seconds."""
+        return (EXTENDED_SECONDS, EXTENDED_SECONDS) if self.get("longer") else (IDLE_SECONDS, ABSOLUTE_SECONDS)
 
     @property
     def form_stored(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from screening.clinic import DEMO, contrast, load
+from screening.clinic import DEMO, SHADES, contrast, load, luminance, mixed
 from screening.config import SettingsError
 from tests.support.visitor import Visitor
 
@@ -70,6 +72,30 @@ def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
     assert page.soup.find("link", href="/brand.css")
     brand = visitor.client.get("/brand.css")
     assert "--accent:#5a2a6b" in brand.text and brand.mimetype == "text/css"
+    for token in ("tint", "pale", "mid"):
+        assert len(re.findall(rf"--{token}:#[0-9a-f]{{6}};", brand.text)) == 2, "by day and by night"
+        assert f"--{token}:{mixed('#5a2a6b', '#ffffff', SHADES[token])};" in brand.text
+
+
+colors = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
+
+
+@given(color=colors, ground=colors)
+def test_shades_lie_between_color_and_ground(color, ground):
+    assert mixed(color, ground, 1) == color and mixed(color, ground, 0) == ground
+    low, high = sorted((luminance(color), luminance(ground)))
+    if all((int(color[at : at + 2], 16) <= int(ground[at : at + 2], 16)) for at in (1, 3, 5)):
+        assert low <= luminance(mixed(color, ground, 0.3)) <= high
+
+
+def test_accent_too_weak_on_its_own_tint_is_refused(tmp_path):
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace('night = "#8ccfd4"', 'night = "#757f7f"'))
+    with pytest.raises(SettingsError, match=r"accent\.night: #757f7f has a contrast of"):
+        load(file)
+    accent = load(tmp_path / "none.toml").accent
+    assert contrast(accent.day, accent.day_shades["tint"]) >= 7
+    assert contrast(accent.night, accent.night_shades["tint"]) >= 7
 
 
 NOTICES = {

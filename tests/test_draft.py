@@ -7,17 +7,17 @@ import json
 import string
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from screening.crypto import DecryptionError
 from screening.crypto.key_files import Key, Ring, create_ring, read_ring, write_ring
 from screening.crypto.keyring import DRAFT, Keyring
-from screening.draft import ABSOLUTE_SECONDS, EXTENDED_SECONDS, IDLE_SECONDS
+from screening.draft import ABSOLUTE_SECONDS, EXTENDED_SECONDS, IDLE_SECONDS, Draft
 from tests.support.absence import assert_absent
 from tests.support.visitor import SIGNS, Visitor
 
-LOST_NOTICE = "We don’t have your earlier answers any more."
+LOST_NOTICE = "We don’t have your earlier answers anymore."
 
 
 def cookie(visitor: Visitor) -> str:
@@ -131,6 +131,33 @@ def test_more_time_extends_the_draft_to_24_hours(visitor, clock):
     clock.forward(60)
     page = visitor.get("/check/sleep")
     assert page.address == "/check/sadness" and LOST_NOTICE in page.words
+
+
+def test_thirty_more_minutes_reach_past_the_absolute_limit(visitor, clock):
+    for _ in range(5):
+        visitor.answer("sadness", "2")
+        clock.forward(ABSOLUTE_SECONDS / 5 - 60)
+    page = visitor.get("/check/sleep")
+    assert page.soup.body is not None and int(page.soup.body["data-clears-in"]) < IDLE_SECONDS
+    more = {"csrf_token": page.token, "time": "30-minutes"}
+    page = visitor.post("/more-time", more)
+    assert page.address == "/check/sleep" and "30 more minutes" in page.words
+    assert page.soup.body is not None and page.soup.body["data-clears-in"] == str(IDLE_SECONDS)
+    clock.forward(IDLE_SECONDS - 1)
+    assert visitor.get("/check/sadness").chosen() == ["2"]
+    clock.forward(1)
+    assert LOST_NOTICE in visitor.get("/check/sleep").words
+
+
+@given(began=st.integers(0, 200_000), seen=st.integers(0, 90_000), waited=st.integers(0, 90_000), longer=st.booleans())
+def test_renewed_draft_never_loses_time(began, seen, waited, longer):
+    draft = Draft({"began": began, "seen": began + seen, "longer": longer})
+    now = began + seen + waited
+    left = draft.seconds_left(now)
+    assume(left > 0)
+    draft.renew(now)
+    draft["seen"] = now
+    assert draft.seconds_left(now) >= max(left, IDLE_SECONDS)
 
 
 def test_page_states_seconds_until_the_draft_expires(visitor, clock):

@@ -30,6 +30,7 @@ PICK_COUNTRY = lazy_gettext("Which country is this phone number from?")
 CONFIRMED = lazy_gettext("Yes, %(number)s is right")
 FROM_COUNTRY = lazy_gettext("%(country)s: %(number)s")
 
+NEVER_BROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "\N{NON-BREAKING HYPHEN}"})
 AGREED = re.compile(r"\+\d{7,15}(;ext=\d{1,9})?")
 
 
@@ -71,7 +72,7 @@ class PhoneField(StringField):
 
 
 def _label(reading: Reading, readings: tuple[Reading, ...], country: str) -> str:
-    spoken = group_digits(reading.number, country)
+    spoken = group_digits(reading.number, country).translate(NEVER_BROKEN)
     if len(readings) == 1:
         return str(CONFIRMED % {"number": spoken})
     name = get_locale().territories.get(reading.country, reading.country)

@@ -19,6 +19,7 @@ from screening.questionnaires.model import (
     Questionnaire,
     Roles,
     Section,
+    Texts,
 )
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
@@ -98,7 +99,7 @@ class _Reader(TableReader):
         self.only(
             table,
             where,
-            {"id", "section", "kind", "scale", "choices", "numbers", "declined", "show_when"}
+            {"id", "section", "kind", "scale", "choices", "numbers", "lowest", "highest", "declined", "show_when"}
             | {"caption", "text", "hint", "label", "short"},
         )
         id_ = self.string(table, where, "id")
@@ -142,11 +143,19 @@ class _Reader(TableReader):
         low, high = bounds
         if not low < high:
             raise self.fail(where, "numbers", "the lowest must be below the highest")
-        choices = [
-            Choice(str(n), MappingProxyType({locale: str(n) for locale in self.locales})) for n in range(low, high + 1)
-        ]
+        ends = {
+            low: self.texts(table, where, "lowest", required=False),
+            high: self.texts(table, where, "highest", required=False),
+        }
+        choices = [Choice(str(n), self.number(n, ends.get(n))) for n in range(low, high + 1)]
         declined = self.texts(table, where, "declined", required=False)
         return (*choices, Choice(DECLINED, declined)) if declined else tuple(choices)
+
+    def number(self, number: int, meaning: Texts | None) -> Texts:
+        """Return a number as a text in every language, with its meaning if it has one."""
+        return MappingProxyType(
+            {locale: f"{number}, {meaning[locale]}" if meaning else str(number) for locale in self.locales}
+        )
 
     def choices(self, table: dict[str, Any], where: str) -> tuple[Choice, ...]:
         choices = tuple(self.choice(choice, where) for choice in self.tables(table, where, "choices"))

@@ -19,7 +19,7 @@ SELECTION_STATEMENT = "Visitors chose to answer and to leave a copy. They are no
 LIMITS = (
     "Each row shares period, age group and length of pain with at least k - 1 other rows. Storage order and times link "
     "nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
-    "still recognise a row. The check is not a validated instrument."
+    "still recognize a row. The check is not a validated instrument."
 )
 
 

@@ -17,6 +17,7 @@ NOTICES = {
         "We don’t have your earlier answers anymore. They are cleared after a while to keep them private."
     ),
     "more-time": lazy_gettext("You now have 24 hours. Your answers stay in this browser until then."),
+    "30-minutes": lazy_gettext("You now have 30 more minutes."),
     "cleared": lazy_gettext("Your answers are cleared from this browser."),
     "again": lazy_gettext("Please press the button once more."),
 }

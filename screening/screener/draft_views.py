@@ -18,13 +18,18 @@ def start_again() -> AnyResponse:
 
 @screener.post("/more-time")
 def more_time() -> AnyResponse:
-    """Extend the draft's lifetime to 24 hours, then show the first open question or the summary."""
+    """Extend the draft's lifetime by 30 minutes or to 24 hours, then show the first open question or the summary."""
     walk = current_walk()
-    walk.draft.extend(walk.now)
+    if request.form.get("time") == "30-minutes":
+        walk.draft.renew(walk.now)
+        notice = "30-minutes"
+    else:
+        walk.draft.extend(walk.now)
+        notice = "more-time"
     if not walk.answers:
-        return redirect(url_for("screener.start", notice="more-time"), 303)
+        return redirect(url_for("screener.start", notice=notice), 303)
     unanswered = walk.open_question
-    return redirect(address(walk, unanswered, notice="more-time") if unanswered else url_for("screener.summary"), 303)
+    return redirect(address(walk, unanswered, notice=notice) if unanswered else url_for("screener.summary"), 303)
 
 
 @screener.post("/leave")

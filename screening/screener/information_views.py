@@ -77,14 +77,18 @@ def accessibility() -> str:
 
 @information_views.get("/brand.css")
 def brand() -> Response:
-    """A style sheet that sets the clinic's accent color in light, dark, print and forced-colors mode."""
+    """A style sheet that sets the clinic's accent color and its shades, on screens without forced colors."""
     accent = current.clinic().accent
+    day, night = (
+        "".join(f"--{name}:{shade};" for name, shade in {"accent": color, **shades}.items())
+        for color, shades in ((accent.day, accent.day_shades), (accent.night, accent.night_shades))
+    )
     css = (
-        f":root{{--accent:{accent.day};--strong:color-mix(in srgb,{accent.day} 80%,#000)}}"
-        f"@media screen and (prefers-color-scheme:dark){{:root{{--accent:{accent.night};"
+        f"@media screen{{:root{{{day}--strong:color-mix(in srgb,{accent.day} 80%,#000)}}}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root{{{night}"
         f"--strong:color-mix(in srgb,{accent.night} 80%,#fff)}}}}"
-        "@media print{:root{--accent:#000;--strong:#000}}"
-        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText}}"
+        "@media (forced-colors:active){:root{--accent:CanvasText;--strong:CanvasText;--tint:Canvas;--pale:Canvas;"
+        "--mid:GrayText}}"
     )
     response = make_response(css)
     response.content_type = "text/css; charset=utf-8"

@@ -92,19 +92,13 @@ def give_consent() -> AnyResponse:
 @screener.get("/summary")
 def summary() -> AnyResponse:
     """The result of the answers, for the visitor and for a doctor."""
-    walk = current_walk()
-    if walk.open_question:
-        return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)
-    page = render_template(
-        "screener/summary.html",
-        summary=score(walk.questionnaire, walk.answers),
-        ketamine=current_app.extensions["ketamine"],
-        response_outcome=walk.draft.get("response_outcome"),
-        copy_kept=walk.draft.response_stored,
-        shared=walk.draft.shared,
-        today=current.today(),
-    )
-    return with_compression(page, request.accept_encodings)
+    return _summary_page("screener/summary.html")
+
+
+@screener.get("/summary/doctor")
+def doctor() -> AnyResponse:
+    """The answers on one page to print, with room to write, for a doctor. Drawn from the draft; nothing is stored."""
+    return _summary_page("screener/doctor.html")
 
 
 @screener.app_errorhandler(CSRFError)
@@ -170,6 +164,23 @@ def _question_page(walk: Walk, asked: Question) -> str:
         action=address(walk, asked, changing=changing),
         private=keeps_nothing(walk),
     )
+
+
+def _summary_page(template: str) -> AnyResponse:
+    """Return a page about the finished walk; while a question is open, redirect to it."""
+    walk = current_walk()
+    if walk.open_question:
+        return redirect(address(walk, walk.open_question, notice=reason(walk, "order")), 303)
+    page = render_template(
+        template,
+        summary=score(walk.questionnaire, walk.answers),
+        ketamine=current_app.extensions["ketamine"],
+        response_outcome=walk.draft.get("response_outcome"),
+        copy_kept=walk.draft.response_stored,
+        shared=walk.draft.shared,
+        today=current.today(),
+    )
+    return with_compression(page, request.accept_encodings)
 
 
 def _cached_page(walk: Walk, template: str, **values: Any) -> str:

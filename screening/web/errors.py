@@ -7,7 +7,7 @@ import logging
 import traceback
 from dataclasses import dataclass
 
-from flask import Flask, Response, current_app, make_response, render_template, request
+from flask import Flask, Response, make_response, render_template, request
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_wtf.csrf import CSRFError
@@ -71,7 +71,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             ERROR_TEXTS.get("csrf" if isinstance(error, CSRFError) else code) or ERROR_TEXTS[400 if code < 500 else 500]
         )
         try:
-            again = request.full_path.rstrip("?") if code == 429 and _can_be_opened() else None
+            again = _page_of_form(app) if code == 429 else None
             page = render_template(template, words=words, again=again, request_id=request_id.made())
         except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
@@ -87,10 +87,12 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
     app.register_error_handler(Exception, answer)
 
 
-def _can_be_opened() -> bool:
-    """Return whether the address of a refused form can be opened as a page, too."""
-    addresses = current_app.create_url_adapter(request)
-    return request.url_rule is not None and addresses is not None and addresses.test(request.path, "GET")
+def _page_of_form(app: Flask) -> str | None:
+    """Return the address of a refused form if it can be opened as a page, too."""
+    addresses = app.create_url_adapter(request)
+    if request.url_rule is None or addresses is None or not addresses.test(request.path, "GET"):
+        return None
+    return request.full_path.rstrip("?")
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -25,7 +25,7 @@ TOKEN, CLEARS_IN = secrets.token_hex(16), secrets.randbits(100)
 GLOBALS = ("_", "gettext", "ngettext", "asset", "brand")
 """Globals of the application that depend on nothing but their arguments and the page's language."""
 
-COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "notice", "steps")
+COMPONENTS = ("choices", "crisis", "errors", "frame", "icons", "more_time", "notice", "steps")
 """Files of ``templates/components`` whose macros cached pages use."""
 
 PAGES: Mapping[str, frozenset[str]] = {

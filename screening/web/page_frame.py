@@ -10,7 +10,7 @@ from flask_babel import get_locale, gettext
 
 from screening import current
 from screening.clinic import Clinic
-from screening.draft import EXTENDED_SECONDS, Draft, current_draft
+from screening.draft import Draft, current_draft
 from screening.i18n import locale
 from screening.i18n.clock import format_clock
 from screening.questionnaires.scoring import Help, help_level
@@ -33,7 +33,6 @@ class PageFrame:
     other_languages: tuple[tuple[str, str], ...]
     urgent: bool = False
     clears_in: int | None = None
-    longer: int = EXTENDED_SECONDS
 
 
 def frame_of(walk: Walk | None) -> PageFrame:

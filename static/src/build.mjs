@@ -15,10 +15,9 @@ const source = dirname(fileURLToPath(import.meta.url));
 const root = join(source, "..", "..");
 const target = join(root, "static", "dist");
 
-// Class names that templates compose.
-const composed = [
-  /^nhsuk-(radios|checkboxes)(__(item|input|label))?$/, /^nhsuk-fieldset__legend--[lm]$/, /^app-chart__cell--(empty|declined)$/,
-];
+// Class names that the templates of every sheet compose.
+const composed = [/^nhsuk-(radios|checkboxes)(__(item|input|label))?$/, /^nhsuk-fieldset__legend--[lm]$/];
+const cells = /^app-chart__cell--(empty|declined)$/;
 
 // Spacing rules of nhsuk-frontend between elements that are never adjacent on these pages.
 const unmet = /:has\(\s*\+/;
@@ -27,17 +26,20 @@ const unmet = /:has\(\s*\+/;
 const given = /^(link|visited|active)text$/i;
 
 // The style sheets, each purged to what its templates use. One that is ``on`` another contains only
-// rules that the other lacks. ``named`` are class names passed to templates by Python.
+// selectors that the other lacks. ``named`` are class names that its templates compose, or that Python passes to them.
 const fields = ["components/{consultation,errors,fields,notice}"];
 const sheets = {
   "visitor.css": {
-    templates: ["layouts/visitor", "components/{advice,charts,choices,crisis,errors,frame,icons,notice,steps}", "screener/*", "errors/{page,last_resort}"],
+    templates: ["layouts/visitor", "components/{choices,crisis,errors,frame,icons,more_time,notice,steps}", "screener/!(summary|doctor)", "errors/{page,last_resort}"],
+  },
+  "summary.css": {
+    templates: ["layouts/visitor", "components/{advice,charts,crisis,frame,icons,more_time,notice}", "screener/{summary,doctor}"], on: "visitor.css", named: [cells],
   },
   "consultation.css": {
     templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callbacks/*"], on: "visitor.css",
   },
   "staff.css": {
-    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [/^app-tag--/],
+    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [cells, /^app-tag--/],
   },
 };
 
@@ -63,15 +65,20 @@ async function purge({ templates, named = [] }) {
 // Browsers receive the copyright notices and the license's name; ../../THIRD-PARTY-NOTICES holds the full text.
 const notice = "/*! Contains parts of nhsuk-frontend, Copyright (c) 2019 NHS.UK, and GOV.UK Frontend, Copyright (C) 2017 Crown Copyright (Government Digital Service). MIT license. */\n";
 
-const place = (rule) => `${rule.parent.type === "atrule" ? rule.parent.params : ""}{${rule}}`;
+// What a rule sets, and where: without its selectors.
+const declarations = (rule) => `${rule.parent.type === "atrule" ? rule.parent.params : ""}{${rule.nodes}}`;
 
 async function css(wanted) {
   const { on } = wanted;
   const sheet = await purge(wanted);
   if (on) {
-    const there = new Set();
-    (await purge(sheets[on])).walkRules((rule) => { there.add(place(rule)); });
-    sheet.walkRules((rule) => { if (there.has(place(rule))) rule.remove(); });
+    const there = new Map();
+    (await purge(sheets[on])).walkRules((rule) => { there.set(declarations(rule), [...(there.get(declarations(rule)) ?? []), ...rule.selectors]); });
+    sheet.walkRules((rule) => {
+      const lacking = rule.selectors.filter((selector) => !there.get(declarations(rule))?.includes(selector));
+      if (lacking.length) rule.selectors = lacking;
+      else rule.remove();
+    });
     sheet.walkAtRules((rule) => { if (rule.nodes && !rule.nodes.length) rule.remove(); });
   }
   return Buffer.from(notice + transform({ filename: "app.css", code: Buffer.from(sheet.toString()), minify: true }).code);

@@ -37,10 +37,12 @@ HOOKS = {
     "screening.staff.access",
     "screening.staff.form_recovery",
     "screening.staff.sent_forms",  # reads the request that a view passes its form of
+    "screening.web.errors",  # the address of a refused form
     "screening.web.form_token",
     "screening.web.origin",
     "screening.web.rate_limits",
     "screening.web.request_id",  # also for log records
+    "screening.web.trailing_slash",
 }
 """Modules that run before or after every view."""
 

@@ -37,6 +37,7 @@ ADDRESSES = """
 /readyz GET
 /start-again POST
 /summary GET
+/summary/doctor GET
 /worried GET
 """
 

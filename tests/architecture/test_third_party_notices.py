@@ -113,7 +113,7 @@ def test_license_expression_is_allowed_or_refused(license_, allowed):
 
 def test_style_sheets_state_the_copyright_of_their_parts():
     manifest = json.loads((ROOT / "static" / "dist" / "manifest.json").read_text())
-    for name in ("visitor.css", "consultation.css", "staff.css"):
+    for name in ("visitor.css", "summary.css", "consultation.css", "staff.css"):
         comment = (ROOT / "static" / "dist" / manifest[name]).read_text(encoding="utf-8").partition("*/")[0]
         assert comment.startswith("/*!") and "MIT" in comment
         assert len(COPYRIGHT) == 2 and all(line in comment for line in COPYRIGHT)
@@ -122,6 +122,15 @@ def test_style_sheets_state_the_copyright_of_their_parts():
 def test_notices_name_the_version_of_nhsuk_frontend():
     packages = json.loads((ROOT / "static" / "src" / "package.json").read_text())["devDependencies"]
     assert f"nhsuk-frontend {packages['nhsuk-frontend']} " in NOTICES
+
+
+def test_notices_name_the_version_of_the_screen_reader():
+    folder = ROOT / "tests" / "support" / "virtual_screen_reader"
+    packages = json.loads((folder / "package.json").read_text())["devDependencies"]
+    assert [f"{name} {version} " in NOTICES for name, version in packages.items()] == [True]
+    texts = (folder / "LICENSES").read_text(encoding="utf-8")
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+    assert [name for name in locked if name and f"==> ./{name.removeprefix('node_modules/')}/" not in texts] == []
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "THIRD-PARTY-NOTICES"])

@@ -391,7 +391,7 @@ def test_closed_day_moves_due_times_of_new_requests_only(team, ann, request_call
     assert "Tuesday, November 24" in Visitor(team.site).get("/consultation").words
     for wrong in ("", "soon", "2026-13-01"):
         page = ann.send(page, "/staff/callbacks/closed-days", day=wrong)
-        assert was_refused(page) and "Give a day such as" in page.words
+        assert was_refused(page) and "Enter a day such as" in page.words
 
 
 def test_undecryptable_request_is_listed_and_explained(team, ann, request_call):
@@ -488,7 +488,7 @@ def test_stop_outcome_is_shown_on_the_request_page(team, ann, request_call):
     request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="stop")
-    assert "Do not call about this any more" in page.words
+    assert "Do not call about this anymore" in page.words
     assert "Request closed : Asked us to stop" in page.words.replace("closed:", "closed :")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from screening.web.typed_text import identifier
 from tests.support.queue_pages import names_in, open_request, press
 from tests.support.sample_patient import FORM, reference_on
 from tests.support.staff_client import was_refused
@@ -26,7 +27,8 @@ def errors_of(page):
 def offered(page, name="phone_agreed"):
     """Return the numbers that a page offers to confirm, with their labels."""
     choices = page.soup.find_all("input", {"name": name, "type": ["checkbox", "radio"]})
-    return {str(choice["value"]): page.soup.find("label", attrs={"for": choice["id"]}).get_text() for choice in choices}
+    labels = [page.soup.find("label", attrs={"for": choice["id"]}).get_text() for choice in choices]
+    return {str(choice["value"]): identifier(label) for choice, label in zip(choices, labels, strict=True)}
 
 
 def in_spanish(visitor):

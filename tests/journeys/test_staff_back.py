@@ -138,11 +138,11 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     assert tab.page.locator("#message").input_value() == FORM["message"]
     tab.send("/new", "Read out the reference", "button.nhsuk-button", patient="new")
     tab.open("/staff/callbacks/closed-days")
-    tab.send("/closed-days", "Give a day such as", day="")
+    tab.send("/closed-days", "Enter a day such as", day="")
     tab.send("/closed-days", "December 24, 2026", day="2026-12-24")
     tab.send("/remove", "None yet")
     tab.open("/staff/callbacks/search")
-    tab.send("/search", "Give a phone number")
+    tab.send("/search", "Enter a phone number")
     tab.send("/search", "2 requests found", contact=PHONE)
     with tab.page.expect_navigation():
         tab.page.locator("main li a", has_text=NAME).click()

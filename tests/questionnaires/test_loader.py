@@ -56,6 +56,7 @@ MISTAKES = {
     "sign too long": ('short = { en = "Sleep trouble"', 'short = { en = "Sleeping badly or too much"', r"question sleep: short\.en: is longer than 20"),
     "chart wording too long": ('brief = { en = "Nearly every day"', 'brief = { en = "Nearly every single day"', r"choice 3: brief\.en: is longer than 17"),
     "odd step": ("Question {n} of {total}", "Question {m} of {total}", r"section signs: step\.en: may only hold"),
+    "end without Spanish": ('lowest = { en = "no pain", es = "nada de dolor" }', 'lowest = { en = "no pain" }', r"question pain_average: lowest\.es"),
     "scale upside down": ("numbers = [0, 10]", "numbers = [10, 0]", r"question pain_average: numbers: the lowest"),
     "consent of three": ('code = "no"\npoints = 0', 'code = "no"\npoints = 2', r"question consent: points: the consent question needs choices"),
 }  # fmt: skip
@@ -97,3 +98,15 @@ def test_warning_signs_questionnaire_matches_the_specification(questionnaire):
     consent = questionnaire.roles.consent
     for question in questionnaire.questions:
         assert ("declined" in question.by_code) == (question.id != consent)
+
+
+def test_numbers_say_what_their_ends_mean(tmp_path):
+    choices = load(LIBRARY / "warning_signs.toml").by_id["pain_average"].choices
+    assert [choice.text["en"] for choice in choices] == [
+        "0, no pain",
+        *map(str, range(1, 10)),
+        "10, worst pain",
+        "Prefer not to say",
+    ]
+    bare = changed(tmp_path, 'lowest = { en = "no pain", es = "nada de dolor" }', "")
+    assert load(bare).by_id["pain_average"].choices[0].text["es"] == "0"

@@ -85,7 +85,7 @@ def test_privacy_page_mentions_mail_only_where_configured(make_site):
     )
     with site.test_request_context("/?lang=en"):
         retention, failed = format_duration(outbox.RETENTION_SECONDS), format_duration(outbox.FAILED_RETENTION_SECONDS)
-    assert f"is noted for {retention}, or for {failed} if it did not get through" in words(site, "/privacy")
+    assert f"keep the note for {retention}, or for {failed} if it did not get through" in words(site, "/privacy")
 
 
 def test_privacy_page_mentions_page_counts_only_with_metrics(make_site):

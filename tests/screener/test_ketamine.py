@@ -17,7 +17,7 @@ STATED = {
         *("not for long-lasting pain", "esketamine, is approved for some depression, under strict rules"),
         *("In 2025, a Cochrane review of 67 trials found no clear evidence", "more unwanted effects"),
         *("sleepiness", "cut off from yourself", "worse mental health", "misuse", "raised blood pressure"),
-        *("slowed breathing", "bladder trouble", "A physician can explain whether it suits you and its risks."),
+        *("slowed breathing", "bladder trouble", "A doctor can explain whether it suits you and its risks."),
     ),
     "es": (
         *("un anestésico", "por suero", "No la aprobó para la depresión ni para ningún otro trastorno psiquiátrico"),

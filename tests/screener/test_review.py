@@ -221,3 +221,15 @@ def test_changed_age_updates_response_and_returns_to_review(visitor, database_ur
     assert page.address == "/check/review" and pending_responses(database_url)[0]["age_band"] == "65_to_74"
     page = visitor.send(visitor.get("/check/age?from=review"), "/check/age", age="under_18")
     assert page.address == "/check/review" and pending_responses(database_url) == []
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_consent_group_is_described_by_one_sentence(visitor, lang):
+    visitor.get(f"/?lang={lang}")
+    page = visitor.walk()
+    group = page.main.find("fieldset")
+    described = page.main.find(id=group["aria-describedby"])
+    sentence = " ".join(described.get_text(" ").split())
+    assert sentence.count(".") == 1 and sentence.endswith(".")
+    hint = described.find_parent(class_="nhsuk-hint")
+    assert hint is not None and hint.get_text().strip().startswith(sentence)

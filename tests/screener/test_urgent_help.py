@@ -12,7 +12,7 @@ CARE = "First, please talk to someone today"
 
 
 def is_help(page) -> bool:
-    return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contarnos")
+    return page.status == 200 and page.heading in ("Thank you for telling us", "Gracias por contárnoslo")
 
 
 def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
@@ -22,7 +22,7 @@ def test_urgent_answer_returns_the_help_page_without_redirect(visitor):
     assert is_help(page) and "Location" not in page.response.headers
     assert page.soup.find("main").find("a", href="tel:988") and page.main.find("a", href="sms:988")  # type: ignore[union-attr]
     assert "Nobody at the clinic watches your answers live" in page.words
-    assert "not help for an emergency" in page.words
+    assert "not help in an emergency" in page.words
     assert not page.main.find("input", type="checkbox")
     next_page = visitor.send(page, URGENT)
     assert next_page.address == "/check/interest" and CARE in next_page.words

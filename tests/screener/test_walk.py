@@ -210,6 +210,21 @@ def test_language_switch_translates_the_shown_error(visitor):
     assert page.title.startswith("Error: Pregunta 1") and "Elija la respuesta" in page.words
 
 
+def test_enter_on_a_question_continues_in_the_same_language(visitor):
+    for address in ("/check/sadness", "/check/review"):
+        page = visitor.get(address)
+        first = page.soup.select_one("button[form=answer], form#answer button")
+        assert not first.has_attr("formaction"), "Enter presses the first button of a form"
+        visitor.walk()
+
+
+def test_language_switch_without_cookies_keeps_the_choice(site):
+    visitor = Visitor(site)
+    visitor.client = site.test_client(use_cookies=False)
+    page = switch_language(visitor, visitor.get("/check/sadness"), sadness="1")
+    assert page.soup.html["lang"] == "es" and page.chosen() == ["1"]
+
+
 def test_language_switch_on_the_review_preserves_the_choice(visitor):
     visitor.walk()
     page = switch_language(visitor, visitor.get("/check/review"), consent="no")
@@ -229,6 +244,8 @@ def test_accept_language_selects_locale_until_one_is_chosen(site):
         return visitor.get(address, headers=headers).soup.html["lang"]
 
     assert language("/", spanish) == "es"
+    assert language("/", {"Accept-Language": "es-MX,en;q=0.5"}) == "es"
+    assert language("/", {"Accept-Language": "en-US,es;q=0.9"}) == "en"
     assert language("/", {"Accept-Language": "fr"}) == "en"
     assert language("/?lang=xx", {}) == "en"
     assert language("/?lang=en", spanish) == "en"
@@ -240,7 +257,7 @@ def test_stale_form_returns_with_its_choice_and_can_be_resent(visitor, clock):
     page = visitor.get("/check/sleep")
     clock.forward(3600)
     page = visitor.send(page, "/check/sleep", sleep="3")
-    assert page.address == "/check/sadness" and "We don’t have your earlier answers any more" in page.words
+    assert page.address == "/check/sadness" and "We don’t have your earlier answers anymore" in page.words
     page = visitor.send(page, "/check/sadness", sadness="2")
     assert page.address == "/check/sleep" and page.chosen() == ["3"]
     assert "Your choice is still here" in page.words and page.title.startswith("Error: ")

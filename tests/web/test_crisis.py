@@ -14,6 +14,9 @@ from screening.web import crisis
 from screening.web.crisis import FALLBACK, FOLDER, STALE_DAYS, load, problems
 from tests.support.visitor import Visitor
 
+NUMBER = "1-800-273-8255".replace("-", "\N{NON-BREAKING HYPHEN}")
+"""The videophone number as it stands within a sentence: no line break in it."""
+
 
 @pytest.mark.parametrize("locale", ["en", "es"])
 def test_crisis_files_hold_the_current_hotline_numbers(locale):
@@ -25,7 +28,7 @@ def test_crisis_files_hold_the_current_hotline_numbers(locale):
         assert words in everything
     assert ("AYUDA" if locale == "es" else "HOME") in found.text_line.href
     assert "HOLA" not in everything, "Crisis Text Line's own notices say AYUDA"
-    assert found.sign_language.href == "tel:+18002738255" and "1-800-273-8255" in found.in_short
+    assert found.sign_language.href == "tel:+18002738255" and NUMBER in found.in_short
     assert found.childhelp.href == "tel:+18004224453" and "Childhelp" in found.childhelp.note
     assert "press 3" not in everything.lower() and "marque 3" not in everything.lower()
 
@@ -55,7 +58,7 @@ def test_damaged_crisis_file_uses_fallback_and_is_reported(tmp_path, damage):
 def test_crisis_fallback_has_the_numbers_of_the_files():
     for name in ("call", "text", "danger", "sign_language", "childhelp"):
         assert getattr(FALLBACK, name).href.partition("?")[0] == getattr(load(("en",))["en"], name).href, name
-    assert "AYUDA" in FALLBACK.text_line.note and "1-800-273-8255" in FALLBACK.in_short
+    assert "AYUDA" in FALLBACK.text_line.note and NUMBER in FALLBACK.in_short
 
 
 def shown_help(soup: BeautifulSoup, locale: str) -> bool:
@@ -64,7 +67,7 @@ def shown_help(soup: BeautifulSoup, locale: str) -> bool:
     words, links = " ".join(soup.get_text(" ").split()), {link["href"] for link in soup.find_all("a")}
     options = (found.call, found.text, found.danger, found.childhelp)
     return (
-        all(line in words for line in (found.worried, found.minors, found.childhelp.note, "AYUDA", "1-800-273-8255"))
+        all(line in words for line in (found.worried, found.minors, found.childhelp.note, "AYUDA", NUMBER))
         and all(option.href in links for option in options)
         and "/worried" in links
     )

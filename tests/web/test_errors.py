@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from bs4 import BeautifulSoup, Tag
 from flask import abort
+from werkzeug.test import Client
 
+from screening.app import static_error_page
 from tests.support.absence import assert_absent
 from tests.support.visitor import Page, Visitor, check_page
 
@@ -114,3 +117,14 @@ def test_process_serves_only_the_configured_applications(make_site):
     assert staff_only.get("/").status_code == 404
     assert staff_only.get("/check/sadness").status_code == 404
     assert staff_only.get("/staff/sign-in").status_code == 200
+
+
+@pytest.mark.parametrize("page_of", ["last resort", "busy"])
+def test_static_page_offers_to_leave_in_both_languages(make_site, page_of):
+    site = make_site()
+    page = static_error_page(site)
+    if page_of == "busy":
+        page = Client(site.extensions["refusals"]).get("/check/sadness").get_data(as_text=True)
+    form = BeautifulSoup(page, "html.parser").find("form", method="post", action="/leave")
+    assert isinstance(form, Tag) and form.input is None, "it needs no token"
+    assert "Leave this page" in form.get_text() and form.find(lang="es") is not None

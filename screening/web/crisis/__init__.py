@@ -69,7 +69,7 @@ FALLBACK = Crisis(
     worried_link="Worried about someone else? ¿Se preocupa por otra persona?",
     all_hours="Help at any hour · Ayuda a toda hora",
     in_short="Call or text 988. In Spanish, press 2 or text AYUDA. Veterans, press 1 or text 838255. "
-    "Sign language / lengua de señas: 1-800-273-8255.",
+    "Sign language (ASL, señas): 1\N{NON-BREAKING HYPHEN}800\N{NON-BREAKING HYPHEN}273\N{NON-BREAKING HYPHEN}8255.",
     unwatched="Nobody at the clinic watches your answers live. "
     "Nadie en la clínica está viendo sus respuestas en tiempo real.",
 )

@@ -33,7 +33,7 @@ def test_clock_a_day_ahead_ends_the_draft_but_not_the_form(users, clock):
     walker = users.walk()
     clock.forward(DAY_SECONDS)
     page = walker.get("/check/motivation")
-    assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
+    assert page.status == 200 and "We don’t have your earlier answers anymore" in page.words
     again = users.send()
     assert again.address == "/consultation/review" and "What you typed is still here" in again.words
     users.review = again

@@ -79,7 +79,7 @@ def test_replaced_key_loses_the_draft_and_nothing_else(make_site, folder, clock,
         visitor.client = restarted.test_client()
         visitor.client.set_cookie("draft", cookie.value)
     page = walker.get("/check/motivation")
-    assert page.status == 200 and "We don’t have your earlier answers any more" in page.words
+    assert page.status == 200 and "We don’t have your earlier answers anymore" in page.words
     back = users.send()
     assert back.address == "/consultation/review" and back.typed("/consultation/sent")["name"] == [FORM["name"]]
     users.review = back
