@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import socket
-import subprocess
+import subprocess  # nosec B404  # starts the two programs below, with fixed words
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -83,7 +83,7 @@ def command(host: str, port: int, workers: int) -> list[str]:
 def run(server: list[str]) -> NoReturn:
     """Replace this process by the server."""
     os.chdir(ROOT)
-    os.execve(server[0], server, _environment())  # noqa: S606 -- fixed words
+    os.execve(server[0], server, _environment())  # noqa: S606  # nosec B606
 
 
 def run_with_worker(server: list[str]) -> int:
@@ -108,7 +108,9 @@ def run_with_worker(server: list[str]) -> int:
 
 
 def _start(words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(words, cwd=ROOT, env=_environment(), process_group=0, preexec_fn=_in_child)  # noqa: S603 -- fixed words
+    return subprocess.Popen(  # noqa: S603  # nosec B603
+        words, cwd=ROOT, env=_environment(), process_group=0, preexec_fn=_in_child
+    )
 
 
 def _in_child() -> None:

@@ -41,7 +41,8 @@ HOOKS = {
     "screening.web.form_token",
     "screening.web.origin",
     "screening.web.rate_limits",
-    "screening.web.request_id",
+    "screening.web.request_id",  # also for log records
+    "screening.web.trailing_slash",
 }
 """Modules that run before or after every view."""
 

@@ -101,7 +101,14 @@ def pages_of_a_consultation(visitor: Visitor, clock, **fields: str):
     yield bare.send(bare.get("/consultation/status"), "/consultation/status", reference="slip")
 
 
-PATIENT = {"name": "Demo", "patient": "new", "phone": "303 555 0144", "email": "demo@example.org", "message": "Demo."}
+PATIENT = {
+    "name": "Demo",
+    "patient": "new",
+    "reach_by": "phone",
+    "phone": "303 555 0144",
+    "email": "demo@example.org",
+    "message": "Demo.",
+}
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 SIGNS = ("sadness", "sleep", "hopelessness", "interest", "appetite", "motivation", "pain")
 
 REVEALING = re.compile(
-    r"sad|anxi|hopeless|depress|mood|suicid|lifeline|tristeza|ansiedad|esperanza|depresi|ánimo|\b988\b", re.IGNORECASE
+    r"\bsad|anxi|hopeless|depress|mood|suicid|lifeline|tristeza|ansiedad|esperanza|depresi|ánimo|\b988\b", re.IGNORECASE
 )
 """Words that no title may contain, because titles show in tabs and in the history."""
 
