@@ -56,12 +56,12 @@ class PreferredTimes:
         return bool(self.days or self.parts)
 
 
-def due_at(calendar: Calendar, asked_at: datetime, wish: PreferredTimes = PreferredTimes()) -> datetime:
+def due_at(calendar: Calendar, asked_at: datetime, preferred: PreferredTimes = PreferredTimes()) -> datetime:
     """Return when a request sent at ``asked_at`` (aware) is due: the later of the two times. In UTC.
 
     Always after ``asked_at``, and within opening hours (closing time included). Raises NeverOpenError.
     """
-    return max(end_of_next_business_day(calendar, asked_at), first_preferred_time(calendar, asked_at, wish))
+    return max(end_of_next_business_day(calendar, asked_at), first_preferred_time(calendar, asked_at, preferred))
 
 
 def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime:
@@ -74,13 +74,13 @@ def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime
     raise NeverOpenError("the clinic has no open day")
 
 
-def first_preferred_time(calendar: Calendar, asked_at: datetime, wish: PreferredTimes) -> datetime:
+def first_preferred_time(calendar: Calendar, asked_at: datetime, preferred: PreferredTimes) -> datetime:
     """Return the end of the first preferred time that ends after ``asked_at``. In UTC. Raises NeverOpenError."""
     today = asked_at.astimezone(calendar.zone).date()
     for day, opens, closes in _open_days(calendar, today):
-        if wish.days and day.weekday() not in wish.days:
+        if preferred.days and day.weekday() not in preferred.days:
             continue
-        for starts, ends in _chosen_hours(opens, closes, wish):
+        for starts, ends in _chosen_hours(opens, closes, preferred):
             end = _moment(calendar, day, ends)
             if end and end > asked_at and _moment(calendar, day, starts):
                 return end
@@ -94,12 +94,12 @@ def is_open(calendar: Calendar, now: datetime) -> bool:
     return hours is not None and hours[0] <= local.time() < hours[1]
 
 
-def matches_preference(calendar: Calendar, now: datetime, wish: PreferredTimes) -> bool:
+def matches_preference(calendar: Calendar, now: datetime, preferred: PreferredTimes) -> bool:
     """Return whether ``now`` is on a preferred day and in a preferred part of the day; true without a preference."""
     local = now.astimezone(calendar.zone)
-    parts = wish.parts or frozenset(PartOfDay)
+    parts = preferred.parts or frozenset(PartOfDay)
     in_part = any(PART_BOUNDS[part][0] <= local.time() < PART_BOUNDS[part][1] for part in parts)
-    return in_part and (not wish.days or local.weekday() in wish.days)
+    return in_part and (not preferred.days or local.weekday() in preferred.days)
 
 
 def business_days_overdue(calendar: Calendar, due: datetime, now: datetime) -> int:
@@ -115,12 +115,12 @@ def parts_within(hours: tuple[time, time]) -> tuple[tuple[PartOfDay, time, time]
     return tuple((part, starts, ends) for part, starts, ends in cut if starts < ends)
 
 
-def _chosen_hours(opens: time, closes: time, wish: PreferredTimes) -> Iterator[tuple[time, time]]:
-    if not wish.parts:
+def _chosen_hours(opens: time, closes: time, preferred: PreferredTimes) -> Iterator[tuple[time, time]]:
+    if not preferred.parts:
         yield opens, closes
         return
     for part, starts, ends in parts_within((opens, closes)):
-        if part in wish.parts:
+        if part in preferred.parts:
             yield starts, ends
 
 

@@ -86,7 +86,7 @@ class Consultation:
         due = self.replaced_due_at
         if due is not None:
             return datetime.fromtimestamp(patient_service.due_at_after_change(due, details, calendar, now), UTC)
-        return due_at(calendar, datetime.fromtimestamp(now, UTC), details.wish)
+        return due_at(calendar, datetime.fromtimestamp(now, UTC), details.preferred_times)
 
     @property
     def replaced_is_overdue(self) -> bool:
@@ -101,7 +101,7 @@ def form_page(consultation: Consultation, keyring: Keyring, notice: str | None =
     return render_template(
         "callbacks/consultation.html",
         form=consultation.form,
-        carried=consultation.state.encrypted(keyring),
+        form_state=consultation.state.encrypted(keyring),
         replaces=consultation.state.replaces,
         by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if consultation.opening.certain else None,
         closed_now=is_closed(calendar, now),
@@ -120,7 +120,7 @@ def review_page(consultation: Consultation, keyring: Keyring, notice: str | None
         phone=group_digits(details.phone, country),
         guardian_phone=group_digits(details.guardian_phone, country),
         summary=consultation.summary if consultation.shares_summary else None,
-        carried=consultation.state.encrypted(keyring),
+        form_state=consultation.state.encrypted(keyring),
         by=consultation.due_if_sent,
         late=consultation.replaced_is_overdue,
         notice=notice_text(notice, consultation.clinic),

@@ -40,7 +40,7 @@ class ContactDetails:
     version: int | None = None
 
     @property
-    def wish(self) -> PreferredTimes:
+    def preferred_times(self) -> PreferredTimes:
         """The preferred times of a call."""
         return PreferredTimes(frozenset(self.days), frozenset(PartOfDay(part) for part in self.parts))
 

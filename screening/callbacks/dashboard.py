@@ -61,7 +61,11 @@ def sections(keyring: Keyring, calendar: Calendar, me: str, now: int) -> tuple[S
 
 def preferred_now(calendar: Calendar, now: int, details: ContactDetails | None) -> bool:
     """Return whether the patient prefers to be called at this weekday and time of day."""
-    return details is not None and bool(details.wish) and matches_preference(calendar, _moment(now), details.wish)
+    return (
+        details is not None
+        and bool(details.preferred_times)
+        and matches_preference(calendar, _moment(now), details.preferred_times)
+    )
 
 
 def following(me: str, now: int, shown: str) -> str | None:
@@ -122,9 +126,9 @@ def _most_urgent(me: str, *conditions: ColumnElement[bool]) -> str | None:
 
 
 def _fit(calendar: Calendar, now: int, details: ContactDetails | None) -> int:
-    if details is None or not details.wish:
+    if details is None or not details.preferred_times:
         return 1
-    return 0 if matches_preference(calendar, _moment(now), details.wish) else 2
+    return 0 if matches_preference(calendar, _moment(now), details.preferred_times) else 2
 
 
 def _midnight(now: int, zone: ZoneInfo) -> int:

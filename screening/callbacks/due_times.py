@@ -39,6 +39,6 @@ def due_at_of(reference: str) -> int | None:
     if not reference:
         return None
     try:
-        return patient_service.find_by_id(reference).due_at
+        return patient_service.get_receipt(reference).due_at
     except (GoneError, SQLAlchemyError):
         return None

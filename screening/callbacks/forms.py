@@ -174,11 +174,11 @@ class ConsultationForm(FlaskForm):
         """Require a combination of days and parts of the day at which the clinic is open."""
         if not set(field.data or ()) <= values(field) or not set(self.parts.data or ()) <= values(self.parts):
             raise ValidationError(CLOSED)
-        wish = PreferredTimes(
+        preferred = PreferredTimes(
             frozenset(map(int, field.data or ())), frozenset(PartOfDay(part) for part in self.parts.data or ())
         )
         try:
-            first_preferred_time(self.calendar, self.now, wish)
+            first_preferred_time(self.calendar, self.now, preferred)
         except NeverOpenError:
             raise ValidationError(CLOSED) from None
 

@@ -63,7 +63,7 @@ def submit(
     request = db.session.get(CallbackRequest, id_)
     if request is not None:
         return change(reference, details, calendar, now, urgent, secret, by, mails=mails)
-    due = due_at(calendar, _moment(now), details.wish)
+    due = due_at(calendar, _moment(now), details.preferred_times)
     request = CallbackRequest(
         id=id_, reference=reference_code.fingerprint(reference), asked_at=int(now), due_at=_whole(due)
     )
@@ -78,11 +78,11 @@ def submit(
         db.session.commit()
     except IntegrityError:  # the same form, sent at the same time
         db.session.rollback()
-        return find_by_id(reference)
+        return get_receipt(reference)
     return _receipt(reference, request)
 
 
-def find_by_id(reference: str) -> Receipt:
+def get_receipt(reference: str) -> Receipt:
     """Return the receipt of a reference's request. Raises GoneError, SQLAlchemyError."""
     return _receipt(reference, find_by_reference(reference))
 
@@ -124,9 +124,9 @@ def change(
 
 def due_at_after_change(due_at: int, details: ContactDetails, calendar: Calendar, now: float) -> int:
     """Return when a changed request is due: as before, or at the end of the first preferred time if that is later."""
-    if not details.wish:
+    if not details.preferred_times:
         return due_at
-    return max(due_at, _whole(first_preferred_time(calendar, _moment(now), details.wish)))
+    return max(due_at, _whole(first_preferred_time(calendar, _moment(now), details.preferred_times)))
 
 
 def withdraw(reference: str, now: float) -> None:

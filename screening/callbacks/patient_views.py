@@ -172,7 +172,7 @@ def _entry(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> 
 def _sent() -> Consultation:
     """Return the form with the data of this request."""
     walk = current_walk()
-    return _entry(walk, FormState.read(current.keyring(), request.form.get("carried", ""), walk.now), request.form)
+    return _entry(walk, FormState.read(current.keyring(), request.form.get("form_state", ""), walk.now), request.form)
 
 
 def _stored(walk: Walk) -> StoredForm | None:

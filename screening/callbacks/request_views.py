@@ -129,7 +129,7 @@ def note(id_: str) -> AnyResponse:
 @staff_callbacks.post("/<id_>/erase")
 @require_role(CALLBACKS)
 def erase(id_: str) -> AnyResponse:
-    """Withdraw and erase a request at the patient's wish."""
+    """Withdraw and erase a request as the patient asked."""
     found = _found(id_)
     try:
         if found.version != HandOverForm().version:

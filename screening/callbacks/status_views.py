@@ -66,7 +66,7 @@ def status() -> AnyResponse | str:
     if not stored or notice in ERRORS:
         return find_page(walk, notice)
     try:
-        receipt = patient_service.find_by_id(stored["reference"])
+        receipt = patient_service.get_receipt(stored["reference"])
     except GoneError:
         return find_page(walk, "not-found")
     except SQLAlchemyError as error:
@@ -90,7 +90,7 @@ def find() -> AnyResponse:
     if not rate_limits.allow("lookups", current.settings()["RATE_LIMIT_LOOKUPS"]):
         return make_response(find_page(walk, "many-lookups", typed), TOO_MANY)
     try:
-        receipt = patient_service.find_by_id(reference_code.parse(typed))
+        receipt = patient_service.get_receipt(reference_code.parse(typed))
     except reference_code.BadReferenceError:
         if len(typed) > MAX_REFERENCE:
             too_long = TOO_LONG % {"most": MAX_REFERENCE, "count": len(typed)}

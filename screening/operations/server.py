@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import socket
-import subprocess  # nosec B404  # starts the two programs below, with fixed words
+import subprocess  # nosec B404  # starts two programs with fixed words
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -83,7 +83,7 @@ def command(host: str, port: int, workers: int) -> list[str]:
 def run(server: list[str]) -> NoReturn:
     """Replace this process by the server."""
     os.chdir(ROOT)
-    os.execve(server[0], server, _environment())  # noqa: S606  # nosec B606
+    os.execve(server[0], server, _environment())  # noqa: S606  # nosec B606  # fixed words, no shell
 
 
 def run_with_worker(server: list[str]) -> int:
@@ -108,7 +108,7 @@ def run_with_worker(server: list[str]) -> int:
 
 
 def _start(words: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603  # nosec B603
+    return subprocess.Popen(  # noqa: S603  # nosec B603  # fixed words, no shell
         words, cwd=ROOT, env=_environment(), process_group=0, preexec_fn=_in_child
     )
 

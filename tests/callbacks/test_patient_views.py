@@ -741,9 +741,9 @@ class TestRequestChange:
 
     def test_forged_replaces_field_does_not_affect_other_request(self, visitor, site, clock, request_call, stored):
         other = reference_on(request_call(Visitor(site), name="Another Person"))
-        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **FORM, carried=other)
+        page = visitor.fill(visitor.get("/consultation"), "/consultation/review", **FORM, form_state=other)
         clock.forward(10)
-        page = visitor.fill(page, "/consultation/sent", carried=other, replaces=other)
+        page = visitor.fill(page, "/consultation/sent", form_state=other, replaces=other)
         clock.forward(10)
         visitor.fill(page, "/consultation/sent")
         assert {details.name for _, details in stored(site)} == {"Another Person", NAME}
@@ -802,7 +802,7 @@ def test_cross_site_form_post_is_refused_without_echo(visitor):
     before = visitor.client.get_cookie("draft").value
     response = visitor.client.post(
         "/consultation/review",
-        data={**FORM, "carried": "zentinelcarriedvalue"},
+        data={**FORM, "form_state": "zentinelcarriedvalue"},
         base_url="http://localhost",
         headers={"Origin": "https://evil.example"},
     )

@@ -75,7 +75,7 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
         if rng.random() < 0.95:
             fields["csrf_token"] = form["csrf_token"]
         if number % 50 == 0:
-            form["carried"] = visitor.get("/consultation").typed("/consultation/review")["carried"]
+            form["form_state"] = visitor.get("/consultation").typed("/consultation/review")["form_state"]
             clock.forward(10)
         path = rng.choice(
             [
