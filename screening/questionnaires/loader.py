@@ -32,6 +32,9 @@ MAX_SHORT_TEXT = 20
 MAX_BRIEF_TEXT = 17
 """Longest answer text that fits the chart."""
 
+MAX_NAME = 40
+"""Longest ``id`` of a questionnaire, which each response holds."""
+
 KINDS = ("one", "many", "scale")
 RESERVED_IDS = frozenset({"review"})
 RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED, "any", "masked"})
@@ -64,8 +67,11 @@ class _Reader(TableReader):
         self.unique((question.id for question in questions), "questions")
         self.check_branches(questions)
         self.check_sections(sections, questions)
+        name = self.string(self.data, top, "id")
+        if len(name) > MAX_NAME or not name.isprintable():
+            raise self.fail(top, "id", f"must be at most {MAX_NAME} printable characters")
         return Questionnaire(
-            id=self.string(self.data, top, "id"),
+            id=name,
             version=self.whole(self.data, top, "version"),
             locales=self.locales,
             sections=sections,

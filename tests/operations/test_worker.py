@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from screening.cli.commands_app import create_commands_app
-from screening.durations import DAY_SECONDS
+from screening.durations import DAY_SECONDS, HOUR_SECONDS
 from screening.extensions import db
 from screening.mail.models import PENDING, SENT
 from screening.operations import jobs
@@ -152,23 +152,34 @@ def test_worker_resumes_after_a_database_outage(make_worker, site, caplog):
 
 
 @pytest.mark.each_database
-def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch):
-    site = make_site(MIN_GROUP_SIZE=1)
+def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch, own_keys):
+    site = make_site(MIN_GROUP_SIZE=1, KEYS_DIR=own_keys)
     visitor = Visitor(site)
     visitor.walk()
     visitor.agree()
     purged = []
     monkeypatch.setattr(jobs, "purge", lambda *given: purged.append(given))
-    Worker(site.extensions["staff"], QuietSignals(clock)).work()
+    for hours in (0, 24, 24):  # the key is replaced a day after it was published, and its response ripe a day later
+        clock.forward(hours * HOUR_SECONDS)
+        with site.app_context():
+            assert db.session.query(ShuffledResponse).count() == 0
+        Worker(site.extensions["staff"], QuietSignals(clock)).work()
     with site.app_context():
         assert db.session.query(ShuffledResponse).count() == 1
-    assert purged == [(site.config["SETTINGS"], clock() - POLL_SECONDS)]
+    assert [given[0] for given in purged] == 3 * [site.config["SETTINGS"]]
+    assert purged[-1][1] == clock() - POLL_SECONDS
+
+
+def test_shuffling_and_key_rotation_run_each_hour():
+    assert {job.name: job.every for job in jobs.JOBS if job.name in ("shuffle", "rotate")} == dict.fromkeys(
+        ("shuffle", "rotate"), HOUR_SECONDS
+    )
 
 
 @pytest.fixture
-def flask_worker(tmp_path, keys, database_url, mail_server):
+def flask_worker(tmp_path, own_keys, database_url, mail_server):
     """Return a function that starts ``flask worker`` on the database, with this mail server."""
-    settings = {"KEYS_DIR": keys, "DATABASE_URL": database_url, "CLINIC_FILE": tmp_path / "none.toml"}
+    settings = {"KEYS_DIR": own_keys, "DATABASE_URL": database_url, "CLINIC_FILE": tmp_path / "none.toml"}
     settings |= mail_settings(mail_server.port)
     started = []
 

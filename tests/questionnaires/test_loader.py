@@ -51,6 +51,8 @@ MISTAKES = {
     "section unknown": ('section = "stress"', 'section = "strain"', r"question stress: section: there is no section 'strain'"),
     "field unknown": ('kind = "many"', 'kind = "many"\ncolour = "red"', r"question stress: colour: is not a field"),
     "kind unknown": ('kind = "many"', 'kind = "few"', r"question stress: kind: must be one of"),
+    "long name": ('id = "warning_signs"', f'id = "{"w" * 41}"', r"id: must be at most 40 printable characters"),
+    "name on two lines": ('id = "warning_signs"', 'id = "warning\\nsigns"', r"id: must be at most 40 printable"),
     "reserved id": ('id = "age"\nsection', 'id = "review"\nsection', r"question review: id: must be"),
     "reserved code": ('code = "running_late"', 'code = "not_shown"', r"choice not_shown: code: is reserved"),
     "sign too long": ('short = { en = "Sleep trouble"', 'short = { en = "Sleeping badly or too much"', r"question sleep: short\.en: is longer than 20"),
