@@ -7,7 +7,16 @@ from babel.dates import get_day_names
 from email_validator import EmailNotValidError, validate_email
 from flask_babel import get_locale, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, RadioField, SelectMultipleField, StringField, TextAreaField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    RadioField,
+    SelectChoice,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
 
 from screening.callbacks.business_hours import (
     Calendar,
@@ -93,7 +102,9 @@ class ConsultationForm(FlaskForm):
         """``languages``: code and name of each, the page's language first. ``now`` is aware."""
         self.calendar, self.country, self.now, self.page_language = calendar, country, now, languages[0][0]
         super().__init__(**options)
-        self.language.choices = select_choices(dict(languages))
+        self.language.choices = [
+            SelectChoice(value=code, label=name, render_kw={"lang": code}) for code, name in languages
+        ]
         self.days.choices = select_choices({str(day): name for day, name in day_names().items() if calendar.week[day]})
         open_parts = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
         self.parts.choices = select_choices({part.value: PARTS[part] for part in PartOfDay if part in open_parts})

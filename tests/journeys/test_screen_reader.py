@@ -118,6 +118,7 @@ def walk_pages(site, lang):
     page = visitor.send(page, "/check/age")
     yield "question-age-mistake", page
     yield "summary-several", visitor.send(page, "/check/age", age="45_to_54")
+    yield "doctor-page", visitor.get("/summary/doctor")
 
 
 def summary_pages(site, lang):
@@ -179,8 +180,8 @@ def form_pages(site, lang, clock):
     patient.disagree()
     form = patient.get("/consultation")
     yield "form-with-summary", form
-    wishes = {"share": "yes", "voicemail": "yes", "days": ["1"], "parts": ["morning"]}
-    page = patient.fill(form, "/consultation/review", **FORM, **wishes)
+    choices = {"share": "yes", "voicemail": "yes", "days": ["1"], "parts": ["morning"]}
+    page = patient.fill(form, "/consultation/review", **FORM, **choices)
     yield "review", page
     clock.forward(5)
     page = patient.fill(page, "/consultation/sent")
