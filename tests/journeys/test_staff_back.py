@@ -133,10 +133,10 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     request_call(Visitor(team.site))
     enter(tab, ann)
     tab.open("/staff/callbacks/new")
-    entered = {"name": "Carla Caller", "phone": PHONE, "message": FORM["message"]}
-    tab.send("/new", "Choose new patient", "button.nhsuk-button", **entered)
+    entered = {"name": "Carla Caller", "message": FORM["message"]}
+    tab.send("/new", "Please give a phone number", "button.nhsuk-button", **entered)
     assert tab.page.locator("#message").input_value() == FORM["message"]
-    tab.send("/new", "Read out the reference", "button.nhsuk-button", patient="new")
+    tab.send("/new", "Read out the reference", "button.nhsuk-button", phone=PHONE)
     tab.open("/staff/callbacks/closed-days")
     tab.send("/closed-days", "Enter a day such as", day="")
     tab.send("/closed-days", "December 24, 2026", day="2026-12-24")

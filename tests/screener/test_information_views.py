@@ -42,8 +42,10 @@ def test_information_pages_state_draft_limits_from_the_code(site, monkeypatch):
     monkeypatch.setattr(draft, "ABSOLUTE_SECONDS", 3 * HOUR_SECONDS)
     monkeypatch.setattr(draft, "EXTENDED_SECONDS", 36 * HOUR_SECONDS)
     page_words = words(site, "/privacy")
-    assert "stops working 40 minutes after your last answer, and after 3 hours in any case" in page_words
-    assert "If you ask for more time, it works for 36 hours" in page_words
+    assert (
+        "stops working 40 minutes after your last answer, and after 3 hours unless you ask for more time" in page_words
+    )
+    assert "It then works for 30 more minutes or for 36 hours" in page_words
     assert "ask for 36 hours" in words(site, "/accessibility")
 
 
@@ -56,11 +58,12 @@ def test_start_and_review_pages_state_draft_limits_of_the_code(site):
         )
     visitor = Visitor(site)
     start = visitor.get("/?lang=en")
-    assert f"{idle} after the last one, and after {absolute} in any case" in start.words
+    assert f"{idle} after the last one, and after {absolute} unless you ask for more time" in start.words
     assert f"You now have {longer}" in visitor.send(start, "/more-time").words
     visitor.walk()
     assert f"They are cleared after {idle}" in visitor.get("/check/review").words
-    assert f"Keep my answers for {longer}" in visitor.get("/check/review").text
+    band = visitor.get("/check/review").soup.select_one("#app-more")
+    assert [button.text for button in band.select("button")] == [idle, longer, "Not now"]
 
 
 @pytest.mark.parametrize(("lang", "closed", "audit"), [("en", "45 days", "500 days"), ("es", "45 días", "500 días")])

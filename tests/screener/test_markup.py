@@ -9,6 +9,9 @@ from bs4 import BeautifulSoup, Tag
 from jinja2 import ChainableUndefined, Environment, PackageLoader
 
 OWN_CLASS = re.compile("^app-")
+ADDED = ("aria-invalid", "autofocus", "role")
+"""Attributes that our markup adds for assistive technology: the state of a group, and where the page begins."""
+
 IGNORED = {"data-alone", "data-module", "tabindex"}
 
 
@@ -16,7 +19,7 @@ def skeleton(tag: Tag) -> list:
     """Return a tag as nested lists: name, attributes without the project's classes, children, normalized texts."""
     attributes = {}
     for name, value in tag.attrs.items():
-        if name in IGNORED:
+        if name in IGNORED or name in ADDED:
             continue
         words = (
             [word for word in value if not OWN_CLASS.match(word)]

@@ -39,9 +39,9 @@ def stored(team, member) -> str:
 
 @pytest.fixture
 def refused(ann):
-    """The page that shows a request entered by phone again: the kind of patient is missing."""
-    page = ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": ""})
-    assert was_refused(page) and "Choose new patient or existing patient" in page.words
+    """The page that shows a request entered by phone again: phone number and email address are missing."""
+    page = ann.fill(ann.get(NEW), NEW, **{**FORM, "phone": "", "email": ""})
+    assert was_refused(page) and "Please give a phone number or an email address" in page.words
     return page
 
 
@@ -58,14 +58,14 @@ def test_refused_form_survives_reload_and_changes_nothing(team, ann, refused):
         again = ann.get(address(refused))
         first, second = refused.typed(NEW), again.typed(NEW)
         assert {name for name in first | second if first.get(name) != second.get(name)} <= {"csrf_token", "secret"}
-        assert again.typed(NEW)["message"] == [FORM["message"]] and "Choose new patient" in again.words
+        assert again.typed(NEW)["message"] == [FORM["message"]] and "Please give a phone number" in again.words
     plain = ann.get(NEW)
     assert plain.typed(NEW)["name"] == [""] and not plain.title.startswith("Error: ")
     assert stored(team, ann) == session_data
 
 
 def test_accepted_form_removes_the_refused_one(team, ann, refused):
-    assert "The request is entered" in ann.fill(refused, NEW, patient="new").words
+    assert "The request is entered" in ann.fill(refused, NEW, phone=FORM["phone"]).words
     assert "sent" not in json.loads(stored(team, ann))
     assert ann.get(address(refused)).typed(NEW)["name"] == [""]
 
@@ -89,12 +89,12 @@ def test_head_of_a_phone_entry_keeps_the_refused_form(ann, refused):
 
 def test_refused_forms_of_several_tabs_are_all_shown_again(ann, refused):
     search = ann.fill(ann.get(SEARCH), SEARCH, contact="")
-    second = ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": "", "message": "zentinelsecondtab"})
+    second = ann.fill(ann.get(NEW), NEW, **{**FORM, "phone": "", "email": "", "message": "zentinelsecondtab"})
     assert was_refused(search) and was_refused(second)
     assert ann.get(address(refused)).typed(NEW)["message"] == [FORM["message"]]
     assert ann.get(address(second)).typed(NEW)["message"] == ["zentinelsecondtab"]
     for _ in range(sent_forms.MAX_ENTRIES):
-        ann.fill(ann.get(NEW), NEW, **{**FORM, "patient": ""})
+        ann.fill(ann.get(NEW), NEW, **{**FORM, "phone": "", "email": ""})
     assert EXPIRED_NOTICE in ann.get(address(refused)).words
 
 

@@ -46,8 +46,8 @@ class Page:
 
     @property
     def words(self) -> str:
-        """The text of main, with single spaces."""
-        return " ".join(self.main.get_text(" ").split())
+        """The text of main, with single spaces and none before a full stop or comma."""
+        return re.sub(r" ([.,:;])(?= |$)", r"\1", " ".join(self.main.get_text(" ").split()))
 
     @property
     def heading(self) -> str:
