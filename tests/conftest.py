@@ -109,11 +109,14 @@ def key_day() -> date:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Path:
+def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Iterator[Path]:
+    """Key files shared by all tests; one that runs the worker's jobs rotates keys and takes ``own_keys``."""
     folder = tmp_path_factory.mktemp("keys")
     for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
         create_ring(folder, purpose, key_day)
-    return folder
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    yield folder
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before, "a test changed the shared key files"
 
 
 @pytest.fixture(scope="session")

@@ -200,9 +200,9 @@ def ended(process):
 
 
 @pytest.fixture
-def pending_mail(make_mail_site, mail_server):
+def pending_mail(make_mail_site, mail_server, own_keys):
     """A clinic with three requests and six mails, dated by the clock of the processes that tests start."""
-    mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=process_time), process_time)
+    mail_site = MailSite(make_mail_site(mail_server.port, CLOCK=process_time, KEYS_DIR=own_keys), process_time)
     for _ in range(3):
         mail_site.request_call(ROSA)
     return mail_site

@@ -174,7 +174,7 @@ def test_shuffle_after_the_preview_refuses_the_release(commands, policy):
     lay(generate(300))
     seen = service.preview(policy, NOVEMBER)
     with db.engines[None].begin() as connection:
-        connection.execute(text("INSERT INTO shuffled_batch (batch) VALUES ('another')"))
+        connection.execute(text("INSERT INTO shuffled_batch VALUES ('another', 0, 50, 'accepted')"))
     lay(generate(50, seed=2))
     with pytest.raises(RefusedError, match="look again"):
         service.create(seen, NOVEMBER, "command")

@@ -143,7 +143,7 @@ class TestCreation:
         page = rita.get("/staff/releases")
         store_responses(100, seed=2)
         with team.app.app_context():
-            db.session.execute(text("INSERT INTO shuffled_batch (batch) VALUES ('another')"))
+            db.session.execute(text("INSERT INTO shuffled_batch VALUES ('another', 0, 50, 'accepted')"))
             db.session.commit()
         page = press(rita, page, **YES)
         assert was_refused(page) and "Nothing was made" in page.words and "600 rows would go in" in page.words
