@@ -396,7 +396,7 @@ def test_summary_tells_minors_about_help_without_permission(site, lang, permissi
     ("lang", "words"),
     [("en", "The consultation is free for new patients."), ("es", "La consulta es gratis para pacientes nuevos.")],
 )
-def test_summary_promises_a_free_consultation_to_new_patients_only(site, lang, words):
+def test_summary_promises_free_consultation_to_new_patients_only(site, lang, words):
     visitor = Visitor(site)
     visitor.get(f"/?lang={lang}")
     visitor.walk()
