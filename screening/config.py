@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import limits
-from email_validator import EmailNotValidError, validate_email
 
+from screening.email_address import normalize_email
 from screening.questionnaires.loader import LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,8 +120,8 @@ def _listener(text: str) -> tuple[str, int] | None:
 
 def _address(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False).normalized if text else ""
-    except EmailNotValidError:
+        return normalize_email(text) if text else ""
+    except ValueError:
         raise ValueError("takes one e-mail address such as team@clinic.example") from None
 
 

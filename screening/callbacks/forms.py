@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from babel.dates import get_day_names
-from email_validator import EmailNotValidError, validate_email
 from flask_babel import get_locale, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import (
@@ -28,6 +27,7 @@ from screening.callbacks.business_hours import (
 )
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.phone_field import PhoneField
+from screening.email_address import normalize_email
 from screening.web.form_fields import MaxLength, select_choices
 from screening.web.typed_text import identifier, lines, single_line
 
@@ -215,8 +215,8 @@ class ConsultationForm(FlaskForm):
 
 def _address(text: str) -> str:
     try:
-        return validate_email(text, check_deliverability=False).normalized
-    except EmailNotValidError:
+        return normalize_email(text)
+    except ValueError:
         raise ValidationError(EMAIL) from None
 
 

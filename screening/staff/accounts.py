@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from email_validator import EmailNotValidError, validate_email
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from sqlalchemy import func, select
 
 from screening import audit
+from screening.email_address import normalize_email
 from screening.extensions import db
 from screening.staff import lockout, passwords, roles, sessions, two_factor
 from screening.staff.models import Account, Role
@@ -57,8 +57,8 @@ def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Accou
     """Create an account; return it and its temporary password. Raises AccountError."""
     _check_roles(names)
     try:
-        address = validate_email(identifier(email), check_deliverability=False).normalized.lower()
-    except EmailNotValidError:
+        address = normalize_email(identifier(email)).lower()
+    except ValueError:
         raise AccountError(PROBLEMS["email"]) from None
     name = single_line(name)
     if not name:
