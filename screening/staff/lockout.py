@@ -48,12 +48,16 @@ def begin_attempt(account: Account, now: int) -> Attempt | None:
 
 
 def refund_attempt(account: Account, attempt: Attempt) -> None:
-    """Remove a successful attempt from the count. Other attempts stay counted, and so do their lockouts."""
+    """Remove a successful attempt from the count, never below zero: the count may have been reset meanwhile.
+
+    Other attempts stay counted, and so do their lockouts.
+    """
+    left = case((Account.failures > 0, Account.failures - 1), else_=0)
     until = case((Account.locked_until == attempt.locked_until, 0), else_=Account.locked_until)
     db.session.execute(
         update(Account)
         .where(Account.id == account.id)
-        .values(failures=Account.failures - 1, locked_until=until)
+        .values(failures=left, locked_until=until)
         .execution_options(synchronize_session=False)
     )
 
