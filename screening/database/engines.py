@@ -1,5 +1,7 @@
 """Database engines: two SQLite files in ``instance/`` by default, or one PostgreSQL database."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,14 @@ def _postgresql(url: str) -> str:
     if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
         raise SettingsError("SCREENING_DATABASE_URL must start with postgresql:// or sqlite:///")
     return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+@event.listens_for(Engine, "do_connect")
+def _create_private_file(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+    """Create a missing SQLite file with mode 0600, whatever the umask; SQLite's files beside it get the same."""
+    if dialect.name == "sqlite" and arguments[0] != ":memory:":
+        with suppress(OSError):  # SQLite then reports it
+            os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT, 0o600))
 
 
 @event.listens_for(Engine, "connect")

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import namedtuple
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, text, update
@@ -182,6 +183,13 @@ def test_each_faulty_key_file_is_reported(installation, folder):
     assert found["The key file draft.toml is missing"].endswith("flask keys init")
     assert found["Others on this machine can read the key file forms.toml"].endswith(f"chmod 600 {keys}/forms.toml")
     assert "second copy" in found["The key file staff.toml is damaged"]
+
+
+def test_database_file_that_others_can_read_is_reported(installation):
+    url = installation.config["SETTINGS"]["DATABASE_URL"]
+    pending = Path(url.removeprefix("sqlite:///").removesuffix(".sqlite") + "-pending.sqlite")
+    pending.chmod(0o644)
+    only(findings(installation), Severity.NOW, f"database file {pending.name}", f"chmod 600 {pending}")
 
 
 def test_keys_over_a_year_old_are_reported_except_callback(installation):

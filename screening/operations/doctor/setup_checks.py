@@ -154,6 +154,15 @@ def disk(given: CheckInputs) -> Iterator[Finding]:
             yield Finding(Severity.NOW, what, lazy_gettext("Make room for %(needed)s MB", needed=needed >> 20))
 
 
+def database_files(given: CheckInputs) -> Iterator[Finding]:
+    """Check that the SQLite files are readable by their owner only."""
+    for main in sqlite_files(given.settings["DATABASE_URL"]):
+        for file in sorted(main.parent.glob(f"{main.name}*")):
+            if file.name in (main.name, f"{main.name}-wal", f"{main.name}-shm") and file.stat().st_mode & 0o077:
+                what = lazy_gettext("Others on this machine can read the database file %(file)s", file=file.name)
+                yield Finding(Severity.NOW, what, lazy_gettext("Close it to them:"), f"chmod 600 {file}")
+
+
 def _today(given: CheckInputs) -> date:
     return datetime.fromtimestamp(given.now, UTC).date()
 
@@ -168,4 +177,5 @@ CHECKS: tuple[Check, ...] = (
     determination,
     mail_settings,
     disk,
+    database_files,
 )
