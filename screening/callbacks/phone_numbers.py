@@ -28,7 +28,7 @@ OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45])?(\d{10})")
 """Prefixes that Mexico abolished in 2019 and 2020; ``+52 1`` is another."""
 
 MEXICAN = re.compile(r"\(?\d\d\b|(?:33|55|56|81)\d{8}$")
-"""Written as in Mexico, not as in North America: a first group of two digits, or an area code of two digits ungrouped."""
+"""Written as in Mexico: a first group of two digits, or ten digits ungrouped with an area code of two digits."""
 
 ANOTHER_COUNTRY = "+52 55 1234 5678"
 """An invented number that shows how to write one with its country code."""

@@ -48,7 +48,7 @@ def frame_of(walk: Walk | None) -> PageFrame:
 
 
 def init_app(app: Flask) -> None:
-    """Add the variable ``site`` to every template of an application, and the filters for opening hours and their last period."""
+    """Add the variable ``site`` to every template of an application, and the filters for opening hours."""
     app.context_processor(lambda: {"site": _current_frame()})
     app.add_template_filter(opening_hours)
     app.add_template_filter(with_period)
