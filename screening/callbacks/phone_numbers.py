@@ -27,8 +27,8 @@ NORTH_AMERICAN = re.compile(r"(?!.11)[2-9]\d\d[2-9]\d{6}")
 OLD_MEXICAN_PREFIX = re.compile(r"(?:01|04[45])?(\d{10})")
 """Prefixes that Mexico abolished in 2019 and 2020; ``+52 1`` is another."""
 
-PAIRED = re.compile(r"\(?\d\d\b")
-"""A first group of two digits: the notation of many in Mexico, and of none in North America."""
+MEXICAN = re.compile(r"\(?\d\d\b|(?:33|55|56|81)\d{8}$")
+"""Written as in Mexico: a first group of two digits, or ten digits ungrouped with an area code of two digits."""
 
 ANOTHER_COUNTRY = "+52 55 1234 5678"
 """An invented number that shows how to write one with its country code."""
@@ -80,7 +80,7 @@ def read(text: str, country: str, language: str, agreed: str = "") -> str:
     local = {code: _local(number, extension, where) for code, where in LOCAL_NUMBERS.items() if where != country}
     if agreed and agreed in {reading.number for reading in (home, *local.values()) if reading is not None}:
         return agreed
-    if home is not None and home.known and not PAIRED.match(number):
+    if home is not None and home.known and not MEXICAN.match(number):
         return home.number
     readings = tuple(reading for reading in (local.get(language), home) if reading is not None)
     if not readings:

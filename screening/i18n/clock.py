@@ -16,3 +16,8 @@ def format_clock(moment: datetime | time, length: Literal["short", "medium"] = "
     regional = get_locale()
     pattern = regional.time_formats[length].pattern
     return format_time(moment, pattern, locale=Locale(regional.language))
+
+
+def with_period(text: str) -> str:
+    """Return a text with a period at its end: its own, as in ``p. m.``, or one more."""
+    return text if text.endswith(".") else f"{text}."

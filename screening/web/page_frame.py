@@ -12,7 +12,7 @@ from screening import current
 from screening.clinic import Clinic
 from screening.draft import Draft, current_draft
 from screening.i18n import locale
-from screening.i18n.clock import format_clock
+from screening.i18n.clock import format_clock, with_period
 from screening.questionnaires.scoring import Help, help_level
 from screening.walk import Walk, current_walk
 from screening.web.crisis import Crisis
@@ -48,9 +48,10 @@ def frame_of(walk: Walk | None) -> PageFrame:
 
 
 def init_app(app: Flask) -> None:
-    """Add the variable ``site`` to every template of an application, and a filter for opening hours."""
+    """Add the variable ``site`` to every template of an application, and the filters for opening hours."""
     app.context_processor(lambda: {"site": _current_frame()})
     app.add_template_filter(opening_hours)
+    app.add_template_filter(with_period)
 
 
 def _current_frame() -> PageFrame:

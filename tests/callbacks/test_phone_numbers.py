@@ -104,6 +104,8 @@ def test_mexican_number_loses_its_old_one(typed, language):
     [
         ("55 1234 5678", ["+525512345678", "+15512345678"]),
         ("(55) 12 34 56 78", ["+525512345678", "+15512345678"]),
+        ("5512345678", ["+525512345678", "+15512345678"]),
+        ("5612345678 ext. 7", ["+525612345678;ext=7", "+15612345678;ext=7"]),
         ("81 1234 5678", ["+528112345678"]),
         ("8112345678", ["+528112345678"]),
         ("044 55 1234 5678", ["+525512345678"]),
@@ -117,7 +119,7 @@ def test_mexican_local_number_in_spanish_asks_for_country(typed, numbers):
             assert read(typed, "US", language, agreed=number) == number, "a change of the language forgets no answer"
 
 
-@pytest.mark.parametrize("typed", ["(720) 555-0144", "720-555-0144", "7205550144", "+1 55 1234 5678"])
+@pytest.mark.parametrize("typed", ["(720) 555-0144", "720-555-0144", "7205550144", "(551) 234-5678", "+1 55 1234 5678"])
 def test_number_of_the_clinics_country_asks_for_nothing(typed):
     assert read(typed, "US", "es").startswith("+1")
 

@@ -36,6 +36,7 @@ WORDS = {
         r"terapia de conversación": "psicoterapia",
         r"enséñ\w+": "muéstrele",
         r"salir de (aquí|prisa)": "salir rápido",
+        "«[^»]*»": "“ ”",
         r"ordenador|móvil|vosotros|vuestr\w+|pulsar?|pinchar?": "Spanish as used in the United States",
         r"tú|tu|tus|te|ti|contigo|puedes|quieres|tienes|eres|estás|debes|vos|tenés|podés|querés|sos": "usted",
     },
@@ -134,6 +135,7 @@ def test_texts_use_the_terms_of_the_language(lang):
         ("es", "Nadie ve sus respuestas en vivo."),
         ("es", "Está en una cookie cerrada."),
         ("es", "Aquí puedes parar."),
+        ("es", "No entendimos «eso»."),
     ],
 )
 def test_search_for_terms_finds_an_unwanted_word(lang, text):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pytest
 
+from screening import clinic
 from tests.support.axe import assert_accessible
 from tests.support.browser import ARGUMENTS, CHROMIUM, VIEW, BrowserVisitor
-from tests.support.clock import process_time
+from tests.support.clock import SHIFTED_TIME, machine_time, process_time
+from tests.support.live_server import LiveServer
 from tests.support.remote_site import RemoteSite
 from tests.support.staff_client import PASSWORD, totp
 from tests.support.visitor import Visitor
@@ -159,13 +162,17 @@ def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_s
     context.close()
 
 
-@pytest.mark.parametrize("lang", ["en", "es"])
-def test_folded_form_is_under_2000_pixels_tall_on_a_phone(browser_visitor, lang):
-    patient = browser_visitor(java_script_enabled=False)
-    page = patient.open(f"/consultation?lang={lang}")
-    assert page.locator("#ask details").count() == page.locator("#ask details:not([open])").count() == 3
-    height = page.locator("html").bounding_box()["height"]
-    assert page.locator(".app-footer").is_visible() and 1000 < height < 2000
+@pytest.mark.parametrize(("hour", "closed"), [(12, False), (22, True)], ids=["open", "closed"])
+def test_folded_form_is_under_2000_pixels_tall_on_a_phone(browser_visitor, tmp_path, hour, closed):
+    moment = datetime(2026, 9, 29, hour, tzinfo=clinic.load(clinic.DEMO).time_zone).timestamp()
+    shift = {"PYTHONPATH": str(SHIFTED_TIME), "TEST_TIME_SHIFT": str(moment - machine_time())}
+    with LiveServer(tmp_path, **shift) as server:
+        for lang, longest in (("en", "Wednesday, September 30"), ("es", "miércoles 30 de septiembre")):
+            page = browser_visitor(server.address, java_script_enabled=False).open(f"/consultation?lang={lang}")
+            assert page.locator("#ask details").count() == page.locator("#ask details:not([open])").count() == 3
+            assert longest in page.locator("main").inner_text() and page.locator(".app-closed").count() == closed
+            height = page.locator("html").bounding_box()["height"]
+            assert page.locator(".app-footer").is_visible() and 1000 < height < 2000, lang
 
 
 def test_questions_appear_with_the_contact_they_depend_on(browser_visitor):

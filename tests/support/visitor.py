@@ -181,6 +181,7 @@ def check_page(page: Page, staff: bool = False) -> None:
     assert soup.html.get("lang") in ("en", "es")
     assert len(soup.find_all("h1")) == 1, "one h1"
     assert len(soup.find_all("main")) == 1, "one main"
+    assert "m.." not in soup.get_text(), "a sentence that ends in “p. m.” has one period"
     assert soup.title is not None and not REVEALING.search(page.title), f"title reveals an answer: {page.title}"
     ids = [str(tag["id"]) for tag in soup.find_all(id=True)]
     assert len(ids) == len(set(ids)), f"duplicate ids: {sorted(i for i in ids if ids.count(i) > 1)}"

@@ -17,6 +17,8 @@ from tests.support.visitor import Visitor
 NUMBER = "1-800-273-8255".replace("-", "\N{NON-BREAKING HYPHEN}")
 """The videophone number as it stands within a sentence: no line break in it."""
 
+CHILDHELP = "800-422-4453".replace("-", "\N{NON-BREAKING HYPHEN}")
+
 
 @pytest.mark.parametrize("locale", ["en", "es"])
 def test_crisis_files_hold_the_current_hotline_numbers(locale):
@@ -30,6 +32,7 @@ def test_crisis_files_hold_the_current_hotline_numbers(locale):
     assert "HOLA" not in everything, "Crisis Text Line's own notices say AYUDA"
     assert found.sign_language.href == "tel:+18002738255" and NUMBER in found.in_short
     assert found.childhelp.href == "tel:+18004224453" and "Childhelp" in found.childhelp.note
+    assert found.childhelp.label.endswith(f" {CHILDHELP}")
     assert "press 3" not in everything.lower() and "marque 3" not in everything.lower()
 
 
@@ -59,6 +62,7 @@ def test_crisis_fallback_has_the_numbers_of_the_files():
     for name in ("call", "text", "danger", "sign_language", "childhelp"):
         assert getattr(FALLBACK, name).href.partition("?")[0] == getattr(load(("en",))["en"], name).href, name
     assert "AYUDA" in FALLBACK.text_line.note and NUMBER in FALLBACK.in_short
+    assert FALLBACK.childhelp.label == CHILDHELP
 
 
 def shown_help(soup: BeautifulSoup, locale: str) -> bool:

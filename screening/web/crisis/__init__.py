@@ -60,7 +60,9 @@ FALLBACK = Crisis(
         "1-800-273-8255", "tel:+18002738255", "988 in American Sign Language, by videophone. Lengua de señas (ASL)."
     ),
     childhelp=ContactOption(
-        "800-422-4453", "tel:+18004224453", "Home not safe? Childhelp hotline. ¿Su casa no es segura? Línea Childhelp."
+        "800\N{NON-BREAKING HYPHEN}422\N{NON-BREAKING HYPHEN}4453",
+        "tel:+18004224453",
+        "Home not safe? Childhelp hotline. ¿Su casa no es segura? Línea Childhelp.",
     ),
     danger=ContactOption("911", "tel:911", "In danger right now? ¿Está en peligro ahora mismo?"),
     relay="Relay / retransmisión: 711.",
