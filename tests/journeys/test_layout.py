@@ -47,8 +47,9 @@ SMALL_TARGETS = """() => {
 """Return the links, buttons and choices outside of running text that are lower or narrower than 44 px."""
 
 OVERLAPS = """() => {
+    const UNSEEN = ".nhsuk-skip-link, .nhsuk-radios, .nhsuk-checkboxes, .nhsuk-u-visually-hidden";
     const boxes = [...document.querySelectorAll("a[href], button, summary, h1, h2, h3, label, p, figure")]
-        .filter((part) => part.getClientRects().length && !part.closest(".nhsuk-skip-link, .nhsuk-radios, .nhsuk-checkboxes"))
+        .filter((part) => part.getClientRects().length && !part.closest(UNSEEN))
         .map((part) => [part, part.getBoundingClientRect()]);
     const found = [];
     for (const [one, a] of boxes) for (const [two, b] of boxes) {
