@@ -454,7 +454,7 @@ def test_patient_data_is_absent_from_outbox_logs_and_staff_mail(mail_site, mail_
     visitor.walk(hopelessness="3")
     visitor.disagree()
     mail_server.refused[ROSA.email] = f"550 {ROSA.email} is unknown"
-    request_call(visitor, **FORM, reach_by="email", share="yes")
+    request_call(visitor, **{**FORM, "reach_by": "email"}, share="yes")
     mail_site.deliver()
     with mail_site.app.app_context():
         rows = str(db.session.execute(text("SELECT * FROM outbox_mail")).all())
