@@ -25,7 +25,7 @@ NOTICES = {
     "many": lazy_gettext("Many requests came from your network. What you typed is still here. Try again in an hour."),
     "minute": lazy_gettext("Many forms came from your network. What you typed is still here. Try again in a minute."),
     "withdrawn": lazy_gettext(
-        "Your request is canceled. We erased what you sent and what we noted. Nobody will call you because of it."
+        "Your request is canceled. We erased what you sent and what we noted. We will not call you about it."
     ),
     "away": lazy_gettext(
         "Your request may not have reached us. What you typed is still here. Send it again, it counts only once. "

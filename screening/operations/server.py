@@ -46,7 +46,7 @@ def parse_address(text: str, default_host: str) -> tuple[str, int]:
     host, port = found["six"] or found["host"] or default_host, int(found["port"])
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # UnicodeError: a label of over 63 characters
         raise SettingsError(f"{host} is no address of this machine") from None
     addresses.sort(key=lambda found: found[0] != socket.AF_INET)
     return str(addresses[0][4][0]), port

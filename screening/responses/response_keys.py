@@ -77,8 +77,8 @@ def rotate_when_due(folder: Path, now: int) -> None:
 def ripe_keys(keyring: Keyring, now: int) -> list[str]:
     """Return the ids of the keys whose responses may be shuffled, and which this ring holds."""
     with db.engines[PENDING_BIND].connect() as connection:
-        ripe = connection.execute(select(PendingKey.id).where(_is_ripe(now))).scalars()
-        return [key_id for key_id in ripe if key_id in keyring.derive_all(RESPONSES, KEY_LABEL)]
+        ripe = select(PendingKey.id).where(_is_ripe(now), PendingKey.id.in_(_ids(keyring)))
+        return list(connection.execute(ripe).scalars())
 
 
 def retired_keys(now: int) -> list[str]:

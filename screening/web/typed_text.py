@@ -17,7 +17,9 @@ JOINED = "[\u0600-\u1fff\u2070-\U0010ffff]"
 
 STRAY_JOINERS = re.compile(f"(?<!{JOINED})[\u200c\u200d]|[\u200c\u200d](?!{JOINED})")
 JOINERS = re.compile("[\u200c\u200d]")
-DASHES = re.compile("[\u058a\u05be\u1806\u2010-\u2015\u2043\u2212\u30fc]")
+DASHES = re.compile("[\u058a\u05be\u1806\u2010-\u2015\u2043\u2212]|(?<=[0-9])\u30fc(?=[0-9])")
+"""Typographic dashes, and the long vowel mark of Japanese where it stands between digits; elsewhere it is a letter."""
+
 VISIBLE = frozenset("LNPS")
 """Major categories of Unicode with a shape of their own: letters, numbers, punctuation, symbols."""
 

@@ -45,6 +45,12 @@ def test_malformed_address_is_refused_with_examples(text):
         server.parse_address(text, "127.0.0.1")
 
 
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64])
+def test_host_that_cannot_be_found_is_refused(host):
+    with pytest.raises(SettingsError, match="is no address of this machine"):
+        server.parse_address(f"{host}:8000", "127.0.0.1")
+
+
 @given(st.integers(1, 2**16 - 1))
 def test_address_round_trips_through_its_url(port):
     for host in ("127.0.0.1", "::1"):

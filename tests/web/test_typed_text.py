@@ -84,6 +84,7 @@ def test_joiner_between_latin_letters_is_removed(stray):
     ("typed", "meant"),
     [
         ("３０３－５５５ー０１４４", "303-555-0144"),
+        ("メール@example.org", "メール@example.org"),
         ("303‑555–0144", "303-555-0144"),
         ("303−555—0144", "303-555-0144"),
         ("ｒｏｓａ＠ｅｘａｍｐｌｅ．ｏｒｇ", "rosa@example.org"),
