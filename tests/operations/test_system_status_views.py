@@ -31,7 +31,7 @@ def test_every_staff_page_links_administrators_to_findings(admin):
 def test_findings_are_shown_in_both_languages(admin):
     admin.get("/staff/you")
     admin.get("/staff/you?lang=es")
-    assert line(admin.get("/staff/you")).get_text() == "1 asunto necesita a alguien"
+    assert line(admin.get("/staff/you")).get_text() == "1 asunto necesita atención"
     assert "El proceso de fondo no da señales" in admin.get("/staff/system").words
 
 
