@@ -44,6 +44,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     assert "Traceback" not in running.log.read_text() and "panicked" not in running.log.read_text()
 
 
+def test_limit_of_128_tasks_would_break_the_server(tmp_path, report):
+    """The control: the tests of this module run under the limits of the shipped unit, which counts threads."""
+    tight = LiveServer(tmp_path, "--workers", "2")
+    with ControlGroup(128, 2**30) as group, tight.in_group(group), SlowClients(tight, 300, MISSING_FORM, addresses=20):
+        exchange(tight, b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    found = "failed to spawn thread" in tight.log.read_text()
+    report(f"128 tasks, 300 slow forms: {'a thread could not be started' if found else 'nothing happened'}")
+    assert found
+
+
 class OtherVisitors:
     """Other visitors during an attack: the times of their requests, in seconds."""
 
