@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
@@ -17,6 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from screening import audit
 from screening.callbacks import notifications, public_key, reference_code, workflow
 from screening.callbacks.business_hours import Calendar, due_at, first_preferred_time
+from screening.callbacks.call_words import call_words
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
 from screening.callbacks.workflow import Progress
@@ -31,9 +32,14 @@ class GoneError(LookupError):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The parts of a request that its patient may see. ``due_at`` is in seconds since 1970, UTC."""
+    """The parts of a request that its patient may see. ``due_at`` is in seconds since 1970, UTC.
+
+    ``words``: the two words that the clinic says first on the phone, in ``language``.
+    """
 
     reference: str
+    words: str
+    language: str
     due_at: int
     progress: Progress
 
@@ -69,7 +75,7 @@ def submit(
     )
     request.digest, request.entered_by, request.progress = _digest(secret, details), by, Progress()
     request.rank = 1
-    _fill(request, details, urgent)
+    _fill(request, reference, details, urgent)
     db.session.add(request)
     db.session.add(audit.event("request.entered" if by else "request.received", now, by or audit.VISITOR, id_))
     if mails:
@@ -112,7 +118,7 @@ def change(
     due_before, request.due_at = request.due_at, due_at_after_change(request.due_at, details, calendar, now)
     request.changed_at, request.digest, request.index_key_id = int(now), _digest(secret, details), None
     with db.session.no_autoflush:  # the query for the public key must not flush an incomplete change
-        _fill(request, details, urgent)
+        _fill(request, reference, details, urgent)
     flush()
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
@@ -171,7 +177,8 @@ def _digest(secret: str, details: ContactDetails) -> str:
     return hmac.new(secret.encode(), repr(details).encode(), hashlib.sha256).hexdigest()
 
 
-def _fill(request: CallbackRequest, details: ContactDetails, urgent: bool) -> None:
+def _fill(request: CallbackRequest, reference: str, details: ContactDetails, urgent: bool) -> None:
+    details = replace(details, words=call_words(reference, details.language))
     request.ciphertext, request.key_id = public_key.encrypt(request.id, details.stored())
     request.language = details.language
     if details.answers is not None:
@@ -192,7 +199,8 @@ def find_by_reference(reference: str) -> CallbackRequest:
 
 
 def _receipt(reference: str, request: CallbackRequest) -> Receipt:
-    return Receipt(reference, request.due_at, request.progress)
+    words = call_words(reference, request.language)
+    return Receipt(reference, words, request.language, request.due_at, request.progress)
 
 
 def _moment(now: float) -> datetime:

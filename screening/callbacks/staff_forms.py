@@ -28,7 +28,7 @@ PICK_OUTCOME = lazy_gettext("Pick what happened on the call")
 WRITE_NOTE = lazy_gettext("Write the note first")
 PICK_COLLEAGUE = lazy_gettext("Pick who takes over the request")
 ENTER_DAY = lazy_gettext("Enter a day such as 2026-12-24")
-ENTER_CONTACT = lazy_gettext("Enter a phone number or an email address")
+ENTER_CONTACT = lazy_gettext("Type a name, a part of a phone number, an email address or a reference")
 
 
 class StaffCallbackForm(StaffForm):
@@ -85,9 +85,9 @@ class HandOverForm(StaffCallbackForm):
 
 
 class SearchForm(StaffCallbackForm):
-    """A phone number or e-mail address to search for."""
+    """What to search requests for. The field is in the head of every page."""
 
-    contact = StringField(filters=[identifier], validators=[MaxLength(MAX_EMAIL)])
+    contact = StringField(id="find", filters=[identifier], validators=[MaxLength(MAX_EMAIL)])
 
     def validate_contact(self, field: Field) -> None:
         """Require a value."""

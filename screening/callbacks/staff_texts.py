@@ -27,7 +27,7 @@ EVENTS = {
     "request.erased": lazy_gettext("Request erased for the patient"),
     "requests.listed": lazy_gettext("List of requests opened"),
     "request.withdrawn": lazy_gettext("Request canceled and erased"),
-    "requests.searched": lazy_gettext("Requests searched by number or email"),
+    "requests.searched": lazy_gettext("Requests searched"),
     "closed_day.added": lazy_gettext("Closed day added"),
     "closed_day.removed": lazy_gettext("Closed day removed"),
 }

@@ -5,6 +5,7 @@ from flask_babel import lazy_gettext
 
 from screening import audit, current
 from screening.callbacks import (  # noqa: F401  imported for their routes
+    arrival_views,
     clinic_calendar,
     closed_day_views,
     notifications,

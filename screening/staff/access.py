@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, abort, current_app, redirect, request, url_for
@@ -62,6 +63,17 @@ def recently_authenticated(view: View) -> View:
 def allow_during_step(step: str, fresh: bool = False) -> Callable[[View], View]:
     """Open a view to accounts whose next sign-in step this is, and to all that are signed in."""
     return _declare(Requirement(step=step, fresh=fresh))
+
+
+def not_by_person(view: View) -> View:
+    """Let a view's requests, which a script makes, not count as activity: the session's idle time goes on."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        sessions.current_session().untouched = True
+        return view(*args, **kwargs)
+
+    return answer  # type: ignore[return-value]
 
 
 def public(view: View) -> View:

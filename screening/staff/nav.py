@@ -44,15 +44,16 @@ def entries_for(account: Account) -> list[Entry]:
 
 
 class NavContext:
-    """The account's name and navigation, for the page frame. Never raises, because error pages have the same frame."""
+    """The account's name, roles and navigation, for the page frame. Never raises, because error pages have the same frame."""
 
     def __init__(self) -> None:
         self.name = ""
+        self.roles: frozenset[str] = frozenset()
         self.nav: list[Entry] = []
         try:
             account = account_or_none()
             if account is not None:
-                self.nav, self.name = entries_for(account), account.name
+                self.nav, self.name, self.roles = entries_for(account), account.name, account.role_names
         except Exception as error:  # without database or session the frame shows no account
             log.error("the account cannot be read for the page frame: %s", type(error).__name__)
 

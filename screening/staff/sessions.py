@@ -45,7 +45,7 @@ class Session(SecureCookieSession):
     """A browser's session. ``id``: the value of its cookie, None before a password was accepted.
 
     ``fresh``: it began in this request, for ``account_id``. ``ended``: the request's cookie is no longer valid.
-    ``unknown``: the database was unavailable.
+    ``unknown``: the database was unavailable. ``untouched``: this request is no activity of a person.
     """
 
     def __init__(self, values: Any = (), id_: str | None = None, began: int = 0, seen: int = 0) -> None:
@@ -54,7 +54,7 @@ class Session(SecureCookieSession):
         self.began = began
         self.seen = seen
         self.account_id = ""
-        self.fresh = self.ended = self.unknown = False
+        self.fresh = self.ended = self.unknown = self.untouched = False
 
 
 class StaffSessions(SessionInterface):
@@ -130,7 +130,7 @@ class StaffSessions(SessionInterface):
         now = int(self.clock())
         try:
             db.session.rollback()
-            if session.modified or now - session.seen >= TOUCH_SECONDS:
+            if session.modified or (now - session.seen >= TOUCH_SECONDS and not session.untouched):
                 # unmodified data is left out: a concurrent request may have changed it
                 changed = {"data": json.dumps(dict(session))} if session.modified else {}
                 db.session.execute(

@@ -90,6 +90,7 @@ const manifest = {};
 const files = {
   ...Object.fromEntries(await Promise.all(Object.entries(sheets).map(async ([name, sheet]) => [name, await css(sheet)]))),
   "visitor.js": readFileSync(join(source, "visitor.js")),
+  "staff.js": readFileSync(join(source, "staff.js")),
   "icon.svg": readFileSync(join(source, "icon.svg")),
 };
 for (const [name, bytes] of Object.entries(files)) {

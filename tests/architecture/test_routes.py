@@ -64,12 +64,14 @@ ON_CALLBACKS = """
 /callbacks/<id_>/note POST
 /callbacks/<id_>/put-back POST
 /callbacks/<id_>/reopen POST
+/callbacks/arrivals GET
 /callbacks/closed-days GET POST
 /callbacks/closed-days/<day>/remove POST
 /callbacks/new GET POST
 /callbacks/next GET
 /callbacks/print GET
-/callbacks/search GET POST
+/callbacks/search GET
+/callbacks/search POST
 /callbacks/today GET
 """
 """The call-back pages; all are for the role ``callbacks``."""

@@ -284,19 +284,6 @@ class TestDuplicates:
         assert len(open_request(ann, "Rosa One").main.select("#same ~ ul li")) == 1
         assert len(open_request(ann, "Rosa Three").main.select("#same ~ ul li")) == 1
 
-    @pytest.mark.parametrize("typed", [PHONE, "+13035550144", "zentinelapatient@EXAMPLE.org"])
-    def test_contact_search_leaves_no_contact_in_url_or_audit_log(self, team, ann, request_call, typed):
-        request_call(Visitor(team.site))
-        page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=typed)
-        assert "1 request found" in page.words and NAME in page.words
-        assert list(page.response.request.args) == ["sent"]
-        assert set(events(team, "requests.searched")[0][2]) == {"found"}, "the found ids, not the search text"
-        assert_absent([typed], page.response.request.url, json.dumps(events(team)))
-        page = ann.send(page, "/staff/callbacks/search", contact="303 555 0100")
-        assert "0 requests found" in page.words
-        page = ann.send(page, "/staff/callbacks/search", contact=" ")
-        assert was_refused(page) and "Enter a phone number or an email address" in page.words
-
     @pytest.mark.each_database
     def test_search_after_change_finds_only_the_new_number(self, team, ann, request_call, clock):
         visitor = Visitor(team.site)
@@ -307,10 +294,10 @@ class TestDuplicates:
         clock.forward(5)
         visitor.fill(page, "/consultation/sent")
         found = {
-            number: ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=number).words
+            number: ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=number).heading
             for number in ("303 555 0144", "303 555 0166")
         }
-        assert "0 requests" in found["303 555 0144"] and "1 request" in found["303 555 0166"]
+        assert found == {"303 555 0144": "0 requests found", "303 555 0166": NAME}
         assert "Request changed by the patient" in open_request(ann).words
 
     @pytest.mark.each_database

@@ -142,7 +142,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/closed-days", "December 24, 2026", day="2026-12-24")
     tab.send("/remove", "None yet")
     tab.open("/staff/callbacks/search")
-    tab.send("/search", "Enter a phone number")
+    tab.send("/search", "Type a name")
     tab.send("/search", "2 requests found", contact=PHONE)
     with tab.page.expect_navigation():
         tab.page.locator("main li a", has_text=NAME).click()
