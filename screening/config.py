@@ -62,6 +62,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+RETRY_OUTCOMES = ("busy", "no_answer", "voicemail", "wrong_number", "email_sent")
+"""Outcomes of a call or an e-mail after which the next call waits (``callbacks.workflow.EFFECTS``)."""
+
+
+def _retry_minutes(text: str) -> dict[str, int]:
+    given = dict(part.partition("=")[::2] for part in _names(text))
+    if set(given) != set(RETRY_OUTCOMES) or not all(minutes.isdecimal() for minutes in given.values()):
+        raise ValueError(f"takes minutes for each of {', '.join(RETRY_OUTCOMES)}, such as busy=30,no_answer=180,…")
+    return {outcome: int(minutes) for outcome, minutes in given.items()}
+
+
 def _at_least(floor: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         count = _count(text)
@@ -206,6 +217,14 @@ SETTINGS = (
         _at_least(MIN_AUDIT_DAYS),
         f"days for which audit events are stored; at least {MIN_AUDIT_DAYS}",
     ),
+    Setting(
+        "RETRY_MINUTES",
+        "busy=30,no_answer=180,voicemail=1440,wrong_number=1440,email_sent=4320",
+        _retry_minutes,
+        "minutes until a patient may be called again, by the outcome of the last call or e-mail",
+    ),
+    Setting("MAX_ATTEMPTS", "4", _at_least(1), "calls without success after which staff are offered other ways"),
+    Setting("DUE_SOON_MINUTES", "60", _count, "minutes before the due time at which staff get a mail; 0: none"),
     Setting("RATE_LIMIT_FORMS", "120 per minute", _limit, "forms that one client address may send"),
     Setting("RATE_LIMIT_REQUESTS", "20 per hour", _limit, "call-back requests that one client address may send"),
     Setting("RATE_LIMIT_LOOKUPS", "30 per hour", _limit, "references that one client address may look up"),
@@ -236,6 +255,7 @@ SETTINGS = (
     Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that contains only the password"),
     Setting("MAIL_FROM", "", _address, "sender address of mails"),
     Setting("MAIL_TO_STAFF", "", _address, "address of the staff, who are notified of new requests"),
+    Setting("MAIL_TO_LEAD", "", _address, "address for mails about overdue requests; empty: `SCREENING_MAIL_TO_STAFF`"),
     Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "format of the log: `text` or `json`"),
     Setting(
         "METRICS_ADDRESS",

@@ -68,7 +68,7 @@ def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime
     """Return the closing time of the first open day after the day of ``asked_at``. In UTC. Raises NeverOpenError."""
     today = asked_at.astimezone(calendar.zone).date()
     for day, _, closes in _open_days(calendar, today + timedelta(days=1)):
-        end = _moment(calendar, day, closes)
+        end = clinic_moment(calendar, day, closes)
         if end:
             return end
     raise NeverOpenError("the clinic has no open day")
@@ -76,15 +76,30 @@ def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime
 
 def first_preferred_time(calendar: Calendar, asked_at: datetime, preferred: PreferredTimes) -> datetime:
     """Return the end of the first preferred time that ends after ``asked_at``. In UTC. Raises NeverOpenError."""
-    today = asked_at.astimezone(calendar.zone).date()
-    for day, opens, closes in _open_days(calendar, today):
-        if preferred.days and day.weekday() not in preferred.days:
-            continue
-        for starts, ends in _chosen_hours(opens, closes, preferred):
-            end = _moment(calendar, day, ends)
-            if end and end > asked_at and _moment(calendar, day, starts):
-                return end
-    raise NeverOpenError("the clinic is never open at the times that were chosen")
+    return next(_preferred_hours(calendar, asked_at, preferred))[1]
+
+
+def next_call_time(calendar: Calendar, earliest: datetime, preferred: PreferredTimes = PreferredTimes()) -> datetime:
+    """Return the first moment from ``earliest`` on (aware) that is within opening hours and preferred. In UTC.
+
+    Where the clinic is never open at the preferred times, any open time is. Raises NeverOpenError.
+    """
+    try:
+        return max(earliest.astimezone(UTC), next(_preferred_hours(calendar, earliest, preferred))[0])
+    except NeverOpenError:
+        if not preferred:
+            raise
+        return next_call_time(calendar, earliest)
+
+
+def clinic_moment(calendar: Calendar, day: date, clock: time) -> datetime | None:
+    """Return a local time of the clinic in UTC; None if the change to daylight saving time skips it.
+
+    Of a local time that occurs twice, when daylight saving time ends, return the first.
+    """
+    local = datetime.combine(day, clock, calendar.zone)
+    moment = local.astimezone(UTC)
+    return moment if moment.astimezone(calendar.zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:
@@ -115,6 +130,23 @@ def parts_within(hours: tuple[time, time]) -> tuple[tuple[PartOfDay, time, time]
     return tuple((part, starts, ends) for part, starts, ends in cut if starts < ends)
 
 
+def _preferred_hours(
+    calendar: Calendar, after: datetime, preferred: PreferredTimes
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield start and end (UTC) of the preferred open times that end after a moment. Raises NeverOpenError at the end.
+
+    A change to daylight saving time may skip one of the two local times; then that one is not yielded.
+    """
+    for day, opens, closes in _open_days(calendar, after.astimezone(calendar.zone).date()):
+        if preferred.days and day.weekday() not in preferred.days:
+            continue
+        for starts, ends in _chosen_hours(opens, closes, preferred):
+            start, end = clinic_moment(calendar, day, starts), clinic_moment(calendar, day, ends)
+            if start and end and end > after:
+                yield start, end
+    raise NeverOpenError("the clinic is never open at the times that were chosen")
+
+
 def _chosen_hours(opens: time, closes: time, preferred: PreferredTimes) -> Iterator[tuple[time, time]]:
     if not preferred.parts:
         yield opens, closes
@@ -130,13 +162,3 @@ def _open_days(calendar: Calendar, first: date) -> Iterator[tuple[date, time, ti
         hours = calendar.hours(day)
         if hours:
             yield day, *hours
-
-
-def _moment(calendar: Calendar, day: date, clock: time) -> datetime | None:
-    """Return a local time of the clinic in UTC; None if the change to daylight saving time skips it.
-
-    Of a local time that occurs twice, when daylight saving time ends, return the first.
-    """
-    local = datetime.combine(day, clock, calendar.zone)
-    moment = local.astimezone(UTC)
-    return moment if moment.astimezone(calendar.zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None

@@ -86,6 +86,7 @@ def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.roles", account, before=before, after=_listed(names))
+    _follow_up(by)
 
 
 def reset(by: Actor, account: Account) -> str:
@@ -110,6 +111,7 @@ def disable(by: Actor, account: Account) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.disabled", account)
+    _follow_up(by)
 
 
 def enable(by: Actor, account: Account) -> None:
@@ -125,6 +127,11 @@ def change_password(by: Actor, account: Account, password: str) -> None:
     account.password, account.must_change_password = passwords.hash_password(password), False
     sessions.end_all(account)
     by.note("account.password_changed", account)
+
+
+def _follow_up(by: Actor) -> None:
+    for follow_up in roles.AFTER_LOSS.values():
+        follow_up(by.actor, by.now)
 
 
 def _check_roles(names: Collection[str]) -> None:

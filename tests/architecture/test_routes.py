@@ -64,11 +64,12 @@ ON_CALLBACKS = """
 /callbacks/<id_>/note POST
 /callbacks/<id_>/put-back POST
 /callbacks/<id_>/reopen POST
+/callbacks/<id_>/undo POST
 /callbacks/arrivals GET
 /callbacks/closed-days GET POST
 /callbacks/closed-days/<day>/remove POST
 /callbacks/new GET POST
-/callbacks/next GET
+/callbacks/next POST
 /callbacks/print GET
 /callbacks/search GET
 /callbacks/search POST

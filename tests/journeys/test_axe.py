@@ -157,7 +157,7 @@ def callback_pages(visitor, lang: str):
     visitor.follow("a[accesskey=n]")
     yield "request"
     visitor.open("/staff/callbacks?owner=me")
-    visitor.follow(".app-queue__name a >> nth=0")
+    visitor.follow(".app-worklist__name a >> nth=0")
     visitor.follow("main button[name=outcome] >> nth=1")
     assert visitor.page.evaluate("document.activeElement.id") == "notice"
     yield "called"

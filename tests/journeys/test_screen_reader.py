@@ -38,7 +38,7 @@ UNNAMED = re.compile(
 
 WITHOUT_PAGE = {
     "": {"health.healthz", "health.readyz", "information.brand", "security_txt.show"},
-    "/staff": {"authentication.home", "dashboard.following", "releases.download"},
+    "/staff": {"authentication.home", "releases.download"},
 }
 """Addresses that answer with a file, a redirect or a status."""
 

@@ -10,7 +10,7 @@ from typing import Any
 from screening.config import ROOT
 from tests.support.clock import SHIFT, SHIFTED_TIME
 
-TEST_TIMEOUT = 60
+TEST_TIMEOUT = 600
 """Timeout in seconds for a process that never ends, so that its test fails; no result depends on it."""
 
 
