@@ -65,7 +65,9 @@ def read_ring(folder: Path, purpose: str) -> Ring:
     except FileNotFoundError:
         raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
     except PermissionError:
-        raise SettingsError(f"key file {path.name} belongs to another user: chown it to the site's user") from None
+        raise SettingsError(
+            f"key file {path.name} cannot be read: chown it to the site's user, and run chmod 600 on it"
+        ) from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, SettingsError):
             raise
