@@ -284,10 +284,10 @@ def _value(setting: Setting, text: str) -> Any:
 
 def _file(path: Path) -> dict[str, str]:
     """Return the settings file's values as texts by upper-case name; lists are joined with commas."""
-    if not path.exists():
-        return {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path.name}: {error}") from error
     return {name.upper(): _text(value) for name, value in table.items()}
