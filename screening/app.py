@@ -137,7 +137,7 @@ def _middleware(app: Flask, settings: Mapping[str, Any]) -> list[Middleware]:
         lambda inner: ProxyFix(inner, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else inner,
         lambda inner: assets.files(inner, headers),
         lambda inner: request_buffering.RequestBuffering(inner, MAX_BODY_BYTES, refusals, unreadable),
-        lambda inner: load_shedding.ConcurrencyLimiter(inner, refusals, _never_shed(app)),
+        lambda inner: load_shedding.ConcurrencyLimiter(inner, refusals, _never_shed(app), load_shedding.places_apart()),
         lambda inner: (
             DispatcherMiddleware(inner, {"/staff": app.extensions["staff"].wsgi_app})
             if "staff" in app.extensions
@@ -171,6 +171,7 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     app.jinja_env.globals["form_token"] = lambda: draft.current_draft().form_token
 
     engines.init_app(app, settings["DATABASE_URL"], serving)
+    app.extensions["watch_capped_mail"] = lambda: None
     app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
     app.register_blueprint(screener)
     app.register_blueprint(patient_callbacks)

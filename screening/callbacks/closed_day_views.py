@@ -3,6 +3,7 @@
 from datetime import date
 
 from flask import redirect, render_template, request, url_for
+from sqlalchemy import delete
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
@@ -41,10 +42,8 @@ def closed_days() -> AnyResponse | str:
 @staff_callbacks.post("/closed-days/<day>/remove")
 @require_role(CALLBACKS)
 def remove_closed_day(day: str) -> AnyResponse:
-    """Remove a closed day."""
-    found = db.session.get(ClosedDay, day)
-    if found is not None:
-        db.session.delete(found)
+    """Remove a closed day. Idempotent."""
+    if db.session.scalar(delete(ClosedDay).where(ClosedDay.day == day).returning(ClosedDay.day)):
         db.session.add(audit.event("closed_day.removed", current.now(), current_account().id, day))
         db.session.commit()
     return redirect(url_for("staff_callbacks.closed_days"), 303)
