@@ -360,7 +360,7 @@ def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, START + 16 * MINUTE) == [], "a lease counts as a sign of life, too"
 
 
-def test_worker_that_never_ran_is_reported_on_a_site_of_15_minutes(installation):
+def test_worker_that_never_ran_is_reported_after_15_minutes(installation):
     change(installation, delete(WorkerJob))
     assert findings(installation, START + MINUTE) == [], "a worker starts beside a new site"
     only(findings(installation, START + 16 * MINUTE), Severity.NOW, "worker was not seen", "nothing is deleted")
