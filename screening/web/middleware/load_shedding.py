@@ -33,7 +33,7 @@ HASHES_PASSWORDS = (("POST", "/staff/sign-in"), ("POST", "/staff/password"))
 
 MAX_SIGN_INS = 8
 """Posts of passwords a process answers at once, apart from ``MAX_CONCURRENT``, so that visitors never wait for them.
-More than hash or wait for it (``passwords.HASHING``): the others are told at once to wait."""
+More than hash or wait for it (``passwords.HASHING``): the others are refused at once."""
 
 RETRY_SECONDS = 5
 """``Retry-After`` of a refusal: the queue is empty a second or two after a burst."""
