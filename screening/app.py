@@ -112,14 +112,13 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
         smtp.check_settings(settings)
         settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # the worker receives no forms
     content = _read_content(settings)
-    is_limiting = rate_limits.is_answering(settings["RATE_LIMIT_STORAGE_URL"])
     if "visitor" in settings["SERVE"]:
         app = _visitor_app(settings, content, clock, serving)
     else:
         app = _empty_app(settings, content, clock)
     for problem in crisis.problems(content.crises, date.fromtimestamp(clock())):
         app.logger.warning(problem)
-    if not is_limiting:
+    if not rate_limits.is_answering(settings["RATE_LIMIT_STORAGE_URL"]):
         app.logger.warning("SCREENING_RATE_LIMIT_STORAGE_URL does not answer: until it does, nothing is limited")
     if "staff" in settings["SERVE"]:
         app.extensions["staff"] = _staff_app(settings, content, clock, serving)
@@ -137,7 +136,7 @@ def _middleware(app: Flask, settings: Mapping[str, Any]) -> list[Middleware]:
         lambda inner: ProxyFix(inner, x_for=proxies, x_proto=proxies, x_host=proxies) if proxies else inner,
         lambda inner: assets.files(inner, headers),
         lambda inner: request_buffering.RequestBuffering(inner, MAX_BODY_BYTES, refusals, unreadable),
-        lambda inner: load_shedding.ConcurrencyLimiter(inner, refusals, _never_shed(app)),
+        lambda inner: load_shedding.ConcurrencyLimiter(inner, refusals, _never_shed(app), load_shedding.places_apart()),
         lambda inner: (
             DispatcherMiddleware(inner, {"/staff": app.extensions["staff"].wsgi_app})
             if "staff" in app.extensions
@@ -171,6 +170,7 @@ def _visitor_app(settings: dict[str, Any], content: Content, clock: Any, serving
     app.jinja_env.globals["form_token"] = lambda: draft.current_draft().form_token
 
     engines.init_app(app, settings["DATABASE_URL"], serving)
+    app.extensions["watch_capped_mail"] = lambda: None
     app.extensions["question_forms"] = forms.forms_for(app.extensions["questionnaire"])
     app.register_blueprint(screener)
     app.register_blueprint(patient_callbacks)

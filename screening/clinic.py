@@ -11,6 +11,7 @@ from datetime import date, time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from screening.config import SettingsError
+from screening.public_holidays import public_holidays
 
 DEMO = Path(__file__).with_name("clinic-demo.toml")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -73,6 +75,8 @@ class Clinic:
     time_zone: ZoneInfo
     hours: tuple[Hours | None, ...]
     holidays: frozenset[date]
+    """Days without calls although their weekday has hours."""
+
     accent: Accent
     neutral_site: str
     privacy_notice: str
@@ -115,20 +119,13 @@ class Clinic:
 
 def load(path: Path) -> Clinic:
     """Read the clinic file, or the demo clinic's if it does not exist. Raises SettingsError naming file and field."""
-    path = path if path.exists() else DEMO
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return load(DEMO)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path.name}: {error}") from error
     return _Reader(path.name, table).clinic()
-
-
-def demo_fields(clinic: Clinic) -> list[str]:
-    """Return the fields in which a clinic is still the demo clinic, of those that patients act on."""
-    demo = load(DEMO)
-    return [
-        field for field in ("name", "phone", "address", "mail_name") if getattr(clinic, field) == getattr(demo, field)
-    ]
 
 
 class _Reader:
@@ -136,7 +133,7 @@ class _Reader:
 
     FIELDS = (
         *("demo", "name", "phone", "address", "country", "time_zone"),
-        *("hours", "holidays", "accent", "neutral_site", "mail_name"),
+        *("hours", "holidays", "closed_on", "open_on", "accent", "neutral_site", "mail_name"),
         *("privacy_notice", "nondiscrimination_notice", "language_help_notice"),
         *("security_contact", "security_policy"),
     )
@@ -184,6 +181,8 @@ class _Reader:
         value = self.table.get(field)
         if not isinstance(value, str) or not value.strip():
             raise self.fail(field, "is missing, or not a text")
+        if any(category(letter) in ("Cc", "Zl", "Zp") for letter in value.strip()):  # it would end a header of a mail
+            raise self.fail(field, "must be one line, without line breaks and control characters")
         return value.strip()
 
     def phone(self, country: str) -> tuple[str, str]:
@@ -224,9 +223,19 @@ class _Reader:
     def holidays(self) -> frozenset[date]:
         value = self.table.get("holidays", [])
         try:
-            return frozenset(date.fromisoformat(text) for text in value)
+            named = public_holidays(value) if isinstance(value, str) else self.dates("holidays")
+        except ValueError:
+            raise self.fail("holidays", 'must be a country such as "US", or a list of dates') from None
+        closed, opened = self.dates("closed_on"), self.dates("open_on")
+        for day in sorted(closed & opened):
+            raise self.fail("open_on", f"names {day}, which closed_on names, too")
+        return (named | closed) - opened
+
+    def dates(self, field: str) -> frozenset[date]:
+        try:
+            return frozenset(date.fromisoformat(text) for text in self.table.get(field, []))
         except (TypeError, ValueError):
-            raise self.fail("holidays", 'must be a list of dates such as "2026-12-25"') from None
+            raise self.fail(field, 'must be a list of dates such as "2026-12-25"') from None
 
     def accent(self) -> Accent:
         table = self.table.get("accent")

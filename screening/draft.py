@@ -99,6 +99,15 @@ class Draft(SecureCookieSession):
         self["shared"] = shared
 
     @property
+    def forgotten_at(self) -> int:
+        """When a call-back request was forgotten in this browser: forms opened before no longer lead to it."""
+        return int(self.get("forgotten_at", 0))
+
+    @forgotten_at.setter
+    def forgotten_at(self, now: int) -> None:
+        self["forgotten_at"] = now
+
+    @property
     def form_token(self) -> str:
         """The random token of this draft's forms, created when the first form is shown."""
         if "form_token" not in self:

@@ -19,3 +19,9 @@ def format_duration(seconds: int) -> str:
         if seconds >= least and seconds % length == 0:
             return format_unit(seconds // length, f"duration-{name}", "long", locale=get_locale())
     return format_unit(seconds // MINUTE_SECONDS, "duration-minute", "long", locale=get_locale())
+
+
+def format_wait(seconds: int) -> str:
+    """Return a time to wait: seconds below a minute, else minutes, rounded up: ``5 seconds``, ``3 minutes``."""
+    count, name = (seconds, "second") if seconds < MINUTE_SECONDS else (-(-seconds // MINUTE_SECONDS), "minute")
+    return format_unit(count, f"duration-{name}", "long", locale=get_locale())

@@ -13,3 +13,9 @@ def normalize_email(text: str) -> str:
     if "=?" in address:
         raise ValueError("an encoded word is no address")
     return address
+
+
+def mailbox(address: str) -> str:
+    """Return an address without what most providers ignore: letter case, and a tag such as ``+news``."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}".casefold()

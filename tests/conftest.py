@@ -202,6 +202,7 @@ def make_site(keys: Path, clock: Clock, database_url: str) -> Iterator[Callable[
             "DATABASE_URL": database_url,
             "CLINIC_FILE": ROOT / "no-clinic.toml",
             "RATE_LIMIT_FORMS": "100000 per minute",
+            "RATE_LIMIT_SIGN_INS": "100000 per minute",
         }
         made.append(create_app(defaults | settings))
         return made[-1]

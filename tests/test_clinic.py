@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -17,13 +18,22 @@ SOURCE = DEMO.read_text(encoding="utf-8")
 MISTAKES = {
     "unknown field": ("demo = true", "demo = true\nfax = 1", r"fax: is not a field"),
     "no name": ('name = "Demo Spine and Pain Clinic"', "", r"name: is missing"),
+    "name of two lines": ('"Demo Spine and', '"Demo\\nSpine and', r"clinic\.toml: name: must be one line"),
+    "address of two lines": ('"1 Example Street, ', '"1 Example Street\\n', r"clinic\.toml: address: must be one line"),
+    "header in a name": ('mail_name = "Demo', 'mail_name = "Demo\\r\\nBcc: a', r"clinic\.toml: mail_name: must be one line"),
+    "separator": ('mail_name = "Demo', 'mail_name = "Demo\\u2028', r"clinic\.toml: mail_name: must be one line"),
     "phone": ('phone = "+1 303 555 0100"', 'phone = "call us"', r"phone: must be a phone number"),
     "country": ('country = "US"', 'country = "USA"', r"country: must be a two-letter"),
     "time zone": ("America/Denver", "Mars/Olympus", r"time_zone: must be a name such as"),
     "hours": ('monday = ["08:00", "17:00"]', 'monday = ["17:00", "08:00"]', r"hours\.monday: must open before"),
     "hours text": ('monday = ["08:00", "17:00"]', 'monday = "morning"', r"hours\.monday: must be two times"),
     "day": ('monday = ["08', 'moonday = ["08', r"hours\.moonday: is not one of monday"),
-    "holiday": ('"2026-11-26"', '"Thanksgiving"', r"holidays: must be a list of dates"),
+    "holiday": ('holidays = "US"', 'holidays = ["Thanksgiving"]', r'holidays: must be a country such as "US", or a list'),
+    "country of holidays": ('holidays = "US"', 'holidays = "Mars"', r'holidays: must be a country such as "US", or a list'),
+    "holidays as number": ('holidays = "US"', "holidays = 5", r'holidays: must be a country such as "US", or a list'),
+    "closed day": ("closed_on = []", 'closed_on = "2026-12-24"', r"closed_on: must be a list of dates such as"),
+    "open day": ("open_on = []", 'open_on = ["Friday"]', r"open_on: must be a list of dates such as"),
+    "open and closed": ("closed_on = []\nopen_on = []", 'closed_on = ["2026-12-24"]\nopen_on = ["2026-12-24"]', r"open_on: names 2026-12-24, which closed_on names"),
     "site": ("https://www.weather.gov/", "http://www.weather.gov/", r"neutral_site: must be an address"),
     "policy breaker": ("https://www.weather.gov/", "https://a.example/; script-src *", r"neutral_site: must be an address"),
     "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a color"),
@@ -75,6 +85,28 @@ def test_pages_show_clinic_name_phone_and_accent_color(make_site, tmp_path):
     for token in ("tint", "pale", "mid"):
         assert len(re.findall(rf"--{token}:#[0-9a-f]{{6}};", brand.text)) == 2, "by day and by night"
         assert f"--{token}:{mixed('#5a2a6b', '#ffffff', SHADES[token])};" in brand.text
+
+
+@pytest.fixture
+def load_with(tmp_path):
+    """Return a function that loads the demo clinic's file with other holidays."""
+
+    def load_with(holidays, closed_on="[]", open_on="[]"):
+        file = tmp_path / "clinic.toml"
+        lines = f"holidays = {holidays}\nclosed_on = {closed_on}\nopen_on = {open_on}\n"
+        file.write_text(SOURCE.replace('holidays = "US"\nclosed_on = []\nopen_on = []\n', lines))
+        return load(file)
+
+    return load_with
+
+
+def test_own_days_are_closed_or_open_beside_the_holidays(load_with):
+    public = load_with('"US"').holidays
+    assert date(2026, 11, 26) in public and date(2026, 11, 27) not in public and date(2027, 7, 5) in public
+    own = load_with('"US"', '["2026-11-27"]', '["2026-11-11", "2026-10-12"]').holidays
+    assert own == (public | {date(2026, 11, 27)}) - {date(2026, 11, 11), date(2026, 10, 12)}
+    assert load_with('["2026-11-26"]', '["2026-12-24"]').holidays == {date(2026, 11, 26), date(2026, 12, 24)}
+    assert load_with("[]").holidays == frozenset()
 
 
 colors = st.integers(0, 0xFFFFFF).map("#{:06x}".format)

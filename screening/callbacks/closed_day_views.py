@@ -1,8 +1,9 @@
 """The page of closed days: days without calls, in addition to the holidays of the clinic file."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from flask import redirect, render_template, request, url_for
+from sqlalchemy import delete
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
@@ -14,6 +15,9 @@ from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
+
+SHOWN = timedelta(days=366)
+"""How far ahead the holidays of the clinic file are listed."""
 
 
 @staff_callbacks.route("/closed-days", methods=["GET", "POST"])
@@ -30,21 +34,20 @@ def closed_days() -> AnyResponse | str:
             db.session.add(audit.event("closed_day.added", current.now(), current_account().id, day))
             db.session.commit()
         return redirect(url_for("staff_callbacks.closed_days"), 303)
+    today = current.today()
     return render_template(
         "callbacks/staff/closed_days.html",
         form=form,
         added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
-        fixed=sorted(current.clinic().holidays),
+        fixed=[day for day in sorted(current.clinic().holidays) if today <= day < today + SHOWN],
     )
 
 
 @staff_callbacks.post("/closed-days/<day>/remove")
 @require_role(CALLBACKS)
 def remove_closed_day(day: str) -> AnyResponse:
-    """Remove a closed day."""
-    found = db.session.get(ClosedDay, day)
-    if found is not None:
-        db.session.delete(found)
+    """Remove a closed day. Idempotent."""
+    if db.session.scalar(delete(ClosedDay).where(ClosedDay.day == day).returning(ClosedDay.day)):
         db.session.add(audit.event("closed_day.removed", current.now(), current_account().id, day))
         db.session.commit()
     return redirect(url_for("staff_callbacks.closed_days"), 303)

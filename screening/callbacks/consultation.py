@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,7 @@ class Consultation:
     """A form being filled in.
 
     ``summary``: the summary that may be shared with it; None while questions are open, and for patients under 18.
+    ``lost_change``: it was to change a request that this browser no longer holds, so it is a new one.
     """
 
     walk: Walk
@@ -37,6 +38,7 @@ class Consultation:
     state: FormState
     form: ConsultationForm
     summary: Summary | None
+    lost_change: bool = False
 
     @classmethod
     def of(
@@ -54,7 +56,10 @@ class Consultation:
         if fields is None:
             form.minor.data = _is_minor(walk)
         summary = None if form.minor.data or _is_minor(walk) else shareable_summary(walk)
-        return cls(walk, clinic, opening, state, form, summary)
+        lost_change = bool(state.replaces) and not state.is_held_by(walk.draft)
+        if lost_change:
+            state = replace(state, replaces="")
+        return cls(walk, clinic, opening, state, form, summary, lost_change)
 
     @property
     def shares_summary(self) -> bool:
@@ -94,8 +99,8 @@ class Consultation:
         return self.replaced_due_at is not None and self.replaced_due_at < self.walk.now
 
 
-def form_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
-    """Return the form's page. ``notice`` is one of ``NOTICES``."""
+def form_page(consultation: Consultation, keyring: Keyring, notice: str | None = None, wait: int = 0) -> str:
+    """Return the form's page. ``notice`` and ``wait``: see ``notice_text``."""
     consultation.form.website.data = ""
     calendar, now = consultation.opening.calendar, consultation.walk.now
     return render_template(
@@ -106,12 +111,12 @@ def form_page(consultation: Consultation, keyring: Keyring, notice: str | None =
         by=due_at(calendar, datetime.fromtimestamp(now, UTC)) if consultation.opening.certain else None,
         closed_now=is_closed(calendar, now),
         summary=consultation.summary,
-        notice=notice_text(notice, consultation.clinic),
+        notice=notice_text(notice, consultation.clinic, wait),
     )
 
 
-def review_page(consultation: Consultation, keyring: Keyring, notice: str | None = None) -> str:
-    """Return the page that shows what a valid form will send. ``notice`` is one of ``NOTICES``."""
+def review_page(consultation: Consultation, keyring: Keyring, notice: str | None = None, wait: int = 0) -> str:
+    """Return the page that shows what a valid form will send. ``notice`` and ``wait``: see ``notice_text``."""
     details, country = consultation.details, consultation.clinic.country
     return render_template(
         "callbacks/review.html",
@@ -123,7 +128,7 @@ def review_page(consultation: Consultation, keyring: Keyring, notice: str | None
         form_state=consultation.state.encrypted(keyring),
         by=consultation.due_if_sent,
         late=consultation.replaced_is_overdue,
-        notice=notice_text(notice, consultation.clinic),
+        notice=notice_text(notice, consultation.clinic, wait),
     )
 
 

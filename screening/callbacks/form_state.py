@@ -2,7 +2,7 @@
 
 The cookie lets every page of the form be fetched again. It is bound to the draft, limited to the form's path, and
 invalid 30 minutes after the last POST. A form that does not fit into a cookie, or a browser without cookies, has the
-hidden fields only.
+hidden fields only. They are no key: a form that comes without the draft it was opened with is a new request.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from werkzeug.datastructures import MultiDict
 from screening.callbacks.patient_service import fresh_secret
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import DRAFT, Keyring
-from screening.draft import FORM_SECONDS, SKEW_SECONDS
+from screening.draft import EXTENDED_SECONDS, FORM_SECONDS, SKEW_SECONDS, Draft
 
 ASSOCIATED_DATA = b"consultation form"
 MAX_FIELD = 1000
 """Characters of the hidden field. A longer value is truncated, so that it cannot be decrypted."""
+
+STATE_SECONDS = EXTENDED_SECONDS
+"""Seconds for which the hidden field is valid: as long as any draft lasts."""
 
 PADDING_STEP, MAX_BYTES = 256, 2900
 """The compressed form is padded to a multiple of the first and at most to the second. Browsers store 4,096 bytes of a
@@ -37,24 +40,33 @@ Typed = Mapping[str, "str | list[str]"]
 
 @dataclass(frozen=True)
 class FormState:
-    """``secret``: random, one a form. ``opened``: seconds since 1970. ``replaces``: reference to change, or empty."""
+    """``secret``: random, one a form. ``opened``: seconds since 1970. ``replaces``: reference to change, or empty.
+
+    ``draft_id``: the draft that the form was opened with. Only that draft may see or change what was sent with it.
+    """
 
     secret: str
     opened: int
     replaces: str = ""
+    draft_id: str = ""
 
     @classmethod
-    def fresh(cls, now: int, replaces: str = "") -> FormState:
+    def fresh(cls, now: int, draft_id: str, replaces: str = "") -> FormState:
         """Return the state of a form that is opened now."""
-        return cls(fresh_secret(), now, replaces)
+        return cls(fresh_secret(), now, replaces, draft_id)
 
     @classmethod
-    def read(cls, keyring: Keyring, field: str, now: int) -> FormState:
-        """Return the state in a form's hidden field; that of a new form if it cannot be decrypted."""
+    def read(cls, keyring: Keyring, field: str, now: int, draft_id: str) -> FormState:
+        """Return the state in a form's hidden field; that of a new form if it cannot be decrypted, or has expired."""
         try:
-            return cls(**json.loads(keyring.decrypt(DRAFT, field[:MAX_FIELD], ASSOCIATED_DATA)))
+            state = cls(**json.loads(keyring.decrypt(DRAFT, field[:MAX_FIELD], ASSOCIATED_DATA)))
         except DecryptionError:
-            return cls.fresh(now)
+            return cls.fresh(now, draft_id)
+        return state if now - state.opened < STATE_SECONDS else cls.fresh(now, draft_id)
+
+    def is_held_by(self, draft: Draft) -> bool:
+        """Return whether the form was opened with this draft, which has not forgotten its request since."""
+        return self.draft_id == draft.response_id and self.opened >= draft.forgotten_at
 
     def encrypted(self, keyring: Keyring) -> str:
         """Return the value of the form's hidden field."""

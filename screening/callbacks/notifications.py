@@ -3,7 +3,7 @@
 They contain no name and no health information. The request is decrypted at delivery; withdrawn requests get no mail.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,22 +28,25 @@ REMINDERS = {1: DUE_SOON, 2: OVERDUE}
 
 STAFF_TEMPLATES = {REQUEST_WAITING: "waiting", DUE_SOON: "due_soon", OVERDUE: "overdue"}
 
+MayMail = Callable[[str], bool]
+"""Counts a mail to an address and returns whether it may be queued, so that no mailbox is flooded."""
+
 STATUS_PAGE, STAFF_PAGE = "/consultation/status", "/callbacks/"
 
 
-def queue_received(id_: str, details: ContactDetails, now: float) -> None:
+def queue_received(id_: str, details: ContactDetails, now: float, may_mail: MayMail) -> None:
     """Add the mails about a new request to the database session."""
     outbox.enqueue(REQUEST_WAITING, id_, now)
-    if details.write_to:
+    if details.write_to and may_mail(details.write_to):
         outbox.enqueue(CONFIRMED, id_, now)
 
 
-def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float) -> None:
+def queue_changed(id_: str, details: ContactDetails, moved: bool, now: float, may_mail: MayMail) -> None:
     """Add the mail about a changed request. ``moved``: it states a new due time.
 
     Otherwise it confirms the due time again: the address may be new, and the old one cannot be read here to compare.
     """
-    if details.write_to:
+    if details.write_to and may_mail(details.write_to):
         outbox.enqueue(PROMISED if moved else CONFIRMED, id_, now)
 
 

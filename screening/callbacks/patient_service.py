@@ -20,6 +20,7 @@ from screening.callbacks.business_hours import Calendar, due_at, first_preferred
 from screening.callbacks.call_words import call_words
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackAttempt, CallbackContact, CallbackNote, CallbackRequest
+from screening.callbacks.notifications import MayMail
 from screening.callbacks.workflow import Outcome, Progress
 from screening.extensions import db
 
@@ -28,6 +29,10 @@ MAX_RETRIES = 20
 
 class GoneError(LookupError):
     """There is no such request, or it was withdrawn and erased."""
+
+
+class KnownError(Exception):
+    """The request was sent before, from a browser that the sender cannot be known to be."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,29 @@ def submit(
     urgent: bool,
     by: str | None = None,
     *,
+    held: bool = True,
     mails: bool,
+    may_mail: MayMail = bool,
 ) -> Receipt:
     """Store a request. Retrying is idempotent; the same form with other contents changes the request.
 
     ``urgent``: the shared summary calls for urgent help, so the request is called first. ``by``: the account that
-    entered it for a caller. ``mails``: queue mails about it; False on a site without a mail server. Raises NoKeyError,
-    SQLAlchemyError, NeverOpenError, and NotAllowedError if the patient was reached meanwhile.
+    entered it for a caller. ``held``: the sender holds the draft that the form was opened with. Else what was sent with
+    the form before stays as it is, and hidden: the same again raises KnownError, other contents are another request.
+    ``mails``: queue mails about it; False on a site without a mail server. ``may_mail``: whether one may go to this
+    address; every one by default. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError if the
+    patient was reached meanwhile.
     """
     id_, reference = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
     request = db.session.get(CallbackRequest, id_)
+    if request is not None and request.digest is not None and not held:
+        digest = _digest(secret, details)
+        if request.digest == digest:
+            raise KnownError("this request was sent before")
+        other = hashlib.sha256(digest.encode()).hexdigest()[:32]
+        return submit(other, details, calendar, now, urgent, by, held=held, mails=mails, may_mail=may_mail)
     if request is not None:
-        return change(reference, details, calendar, now, urgent, secret, by, mails=mails)
+        return change(reference, details, calendar, now, urgent, secret, by, mails=mails, may_mail=may_mail)
     due = due_at(calendar, _moment(now), details.preferred_times)
     request = CallbackRequest(
         id=id_, reference=reference_code.fingerprint(reference), asked_at=int(now), due_at=_whole(due)
@@ -80,11 +96,13 @@ def submit(
     db.session.add(request)
     db.session.add(audit.event("request.entered" if by else "request.received", now, by or audit.VISITOR, id_))
     if mails:
-        notifications.queue_received(id_, details, now)
+        notifications.queue_received(id_, details, now, may_mail)
     try:
         db.session.commit()
     except IntegrityError:  # the same form, sent at the same time
         db.session.rollback()
+        if not held:
+            raise KnownError("this request was sent before") from None
         return get_receipt(reference)
     return _receipt(reference, request)
 
@@ -104,13 +122,14 @@ def change(
     by: str | None = None,
     *,
     mails: bool,
+    may_mail: MayMail = bool,
 ) -> Receipt:
     """Replace a request's contact details. Idempotent for the same details with the form's same ``secret``.
 
     The due time is that of ``due_at_after_change``. A summary shared before stays, and with it the urgency, unless a
-    new one is shared; of a patient under 18, the urgency alone stays. ``mails`` as in ``submit``. Raises GoneError,
-    NoKeyError, SQLAlchemyError, and NotAllowedError if the patient was reached meanwhile, or the request was changed
-    concurrently.
+    new one is shared; of a patient under 18, the urgency alone stays. ``mails``, ``may_mail``: as in ``submit``.
+    Raises GoneError, NoKeyError, SQLAlchemyError, and NotAllowedError if the patient was reached meanwhile, or the
+    request was changed concurrently.
     """
     request = find_by_reference(reference)
     if request.digest == _digest(secret, details):
@@ -126,7 +145,7 @@ def change(
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
     if mails:
-        notifications.queue_changed(request.id, details, request.due_at != due_before, now)
+        notifications.queue_changed(request.id, details, request.due_at != due_before, now, may_mail)
     db.session.commit()
     return _receipt(reference, request)
 

@@ -32,15 +32,16 @@ from screening.callbacks.patient_blueprint import (
     patient_callbacks,
     roll_back,
 )
-from screening.callbacks.patient_service import GoneError, Receipt
+from screening.callbacks.patient_service import GoneError, KnownError, Receipt
 from screening.callbacks.public_key import NoKeyError
 from screening.callbacks.status_views import find_again, find_page, typed_reference
 from screening.callbacks.summary_sharing import withdraw_response
 from screening.callbacks.workflow import NotAllowedError
+from screening.email_address import mailbox
 from screening.i18n import locale
 from screening.questionnaires.scoring import Help
 from screening.walk import Walk, current_walk
-from screening.web import errors, rate_limits
+from screening.web import rate_limits
 from screening.web.compression import with_compression
 from screening.web.form_token import WITHOUT_COOKIE
 
@@ -55,7 +56,7 @@ def consultation() -> AnyResponse:
     stored = _stored(walk)
     notice = request.args.get("notice")
     if stored is None:
-        entry = _entry(walk, FormState.fresh(walk.now), None)
+        entry = _entry(walk, FormState.fresh(walk.now, walk.draft.response_id), None)
         notice = "cleared" if walk.draft.form_stored else notice
     else:
         entry = _entry(walk, stored.state, stored.fields)
@@ -102,8 +103,9 @@ def send() -> AnyResponse:
         return _show(entry, REVIEW, notice="again")
     if not entry.opening.certain:  # before the rate limit, so that retries during an outage do not count
         return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
-    if not rate_limits.allow("requests", current.settings()["RATE_LIMIT_REQUESTS"]):
-        return make_response(review_page(entry, keyring, "many"), TOO_MANY)
+    wait = rate_limits.wait_for("requests", current.settings()["RATE_LIMIT_REQUESTS"])
+    if wait:
+        return make_response(review_page(entry, keyring, "many", wait), TOO_MANY, {"Retry-After": str(wait)})
     if entry.shares_summary and withdraw_response(keyring, entry.walk.draft) is responses.StoreResult.UNAVAILABLE:
         return make_response(review_page(entry, keyring, "response-away"), UNAVAILABLE)
     try:
@@ -111,9 +113,13 @@ def send() -> AnyResponse:
     except (SQLAlchemyError, NoKeyError) as error:
         roll_back(error)
         return make_response(review_page(entry, keyring, "away"), UNAVAILABLE)
+    except KnownError:
+        entry.walk.draft.end_form()
+        return redirect(url_for(STATUS, notice="known"), 303)
     except (GoneError, NotAllowedError) as error:
         forget_request(entry.walk.draft)
-        renewed = replace(entry, state=FormState.fresh(entry.walk.now - MIN_FORM_SECONDS))
+        fresh = FormState.fresh(entry.walk.now - MIN_FORM_SECONDS, entry.walk.draft.response_id)
+        renewed = replace(entry, state=fresh)
         return _show(renewed, FORM, notice="gone" if isinstance(error, GoneError) else "closed")
     return _confirm(entry, receipt)
 
@@ -146,22 +152,23 @@ def stale_form(error: CSRFError) -> AnyResponse:
 @patient_callbacks.errorhandler(TooManyRequests)
 def too_many(error: TooManyRequests) -> AnyResponse:
     """Show a rate-limited form again with what was typed."""
-    response = _rate_limited_page(error)
-    response.headers["Retry-After"] = str(errors.RETRY_SECONDS)
+    wait = int(error.retry_after)  # type: ignore[arg-type]
+    response = _rate_limited_page(error, wait)
+    response.headers["Retry-After"] = str(wait)
     return response
 
 
-def _rate_limited_page(error: HTTPException) -> AnyResponse:
+def _rate_limited_page(error: HTTPException, wait: int) -> AnyResponse:
     if request.endpoint == "patient_callbacks.find":
-        return make_response(find_page(current_walk(), "minute", typed_reference(request.form)), TOO_MANY)
+        return make_response(find_page(current_walk(), "forms", typed_reference(request.form), wait=wait), TOO_MANY)
     if request.endpoint not in WITHOUT_COOKIE:
         answer_error: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
         return answer_error(error)
     entry, keyring = _sent(), current.keyring()
     if request.endpoint == "patient_callbacks.send" and entry.form.validate() and not entry.lacks_summary:
-        return make_response(review_page(entry, keyring, "minute"), TOO_MANY)
+        return make_response(review_page(entry, keyring, "forms", wait), TOO_MANY)
     entry.form.process(request.form)
-    return make_response(form_page(entry, keyring, "minute"), TOO_MANY)
+    return make_response(form_page(entry, keyring, "forms", wait), TOO_MANY)
 
 
 def _entry(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> Consultation:
@@ -171,8 +178,8 @@ def _entry(walk: Walk, state: FormState, fields: MultiDict[str, Any] | None) -> 
 
 def _sent() -> Consultation:
     """Return the form with the data of this request."""
-    walk = current_walk()
-    return _entry(walk, FormState.read(current.keyring(), request.form.get("form_state", ""), walk.now), request.form)
+    walk, field = current_walk(), request.form.get("form_state", "")
+    return _entry(walk, FormState.read(current.keyring(), field, walk.now, walk.draft.response_id), request.form)
 
 
 def _stored(walk: Walk) -> StoredForm | None:
@@ -182,7 +189,7 @@ def _stored(walk: Walk) -> StoredForm | None:
 
 def _refused(entry: Consultation) -> AnyResponse | None:
     """Return a redirect to the form with its errors; None for a valid form."""
-    if entry.form.website.data:
+    if entry.form.website.data or entry.lost_change:
         return _show(entry, FORM, notice="again")
     if not entry.form.validate():
         return _show(entry, FORM, checked=True)
@@ -195,6 +202,8 @@ def _refused(entry: Consultation) -> AnyResponse | None:
 def _show(entry: Consultation, endpoint: str, notice: str | None = None, checked: bool = False) -> AnyResponse:
     """Return a redirect to the form or its review; or the page itself if no cookie can hold the form."""
     walk, keyring = entry.walk, current.keyring()
+    if entry.lost_change:
+        endpoint, notice = FORM, "change-lost"
     response = redirect(url_for(endpoint, notice=notice), 303)
     form = StoredForm(entry.state, entry.form.typed(), checked, walk.now)
     if not walk.draft.new and form_cookie.store(response, form, keyring, walk.draft, current.settings()["HTTPS"]):
@@ -210,8 +219,21 @@ def _store(entry: Consultation) -> Receipt:
     urgent = details.answers is not None and entry.summary is not None and entry.summary.help is Help.URGENT
     mails = bool(current.settings()["MAIL_HOST"])
     if state.replaces:
-        return patient_service.change(state.replaces, details, calendar, now, urgent, state.secret, mails=mails)
-    return patient_service.submit(state.secret, details, calendar, now, urgent, mails=mails)
+        return patient_service.change(
+            state.replaces, details, calendar, now, urgent, state.secret, mails=mails, may_mail=_is_within_cap
+        )
+    held = state.is_held_by(entry.walk.draft)
+    return patient_service.submit(
+        state.secret, details, calendar, now, urgent, held=held, mails=mails, may_mail=_is_within_cap
+    )
+
+
+def _is_within_cap(address: str) -> bool:
+    """Count a mail to an address, and return whether it may be sent today."""
+    allowed = rate_limits.allows_subject("mails", current.settings()["RATE_LIMIT_MAILS"], mailbox(address))
+    if not allowed:
+        current_app.extensions["watch_capped_mail"]()
+    return allowed
 
 
 def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:

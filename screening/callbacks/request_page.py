@@ -106,8 +106,10 @@ def refused(id_: str, error: Exception) -> AnyResponse:
 def hand_form(found: CallbackRequest, typed: MultiDict[str, str] | None) -> HandOverForm:
     """Return the form that hands a request over, with the colleagues it may go to."""
     form = HandOverForm(formdata=typed)
-    whom: dict[str, str | LazyString] = dict(display_names.active_names(CALLBACKS))
-    if found.owner == current_account().id:
+    me, colleagues = current_account().id, display_names.active_names(CALLBACKS)
+    whom: dict[str, str | LazyString] = {"": lazy_gettext("Choose")}
+    whom |= {id_: name for id_, name in dict(colleagues).items() if id_ != me}
+    if found.owner == me:
         whom[NEXT_SHIFT] = lazy_gettext("Whoever comes next")
     form.to.choices = select_choices(whom)
     return form

@@ -47,6 +47,15 @@ def claim(id_: str) -> AnyResponse:
     return _step(id_, workflow.claim, "request.claimed", "claimed")
 
 
+@staff_callbacks.post("/<id_>/take-over")
+@require_role(CALLBACKS)
+def take_over(id_: str) -> AnyResponse:
+    """Take a colleague's request over."""
+    me = current_account().id
+    reassign = lambda progress: workflow.reassign(progress, me)  # noqa: E731
+    return _transition(found_request(id_), HandOverForm().version, reassign, "request.reassigned", "claimed", to=me)
+
+
 @staff_callbacks.post("/<id_>/put-back")
 @require_role(CALLBACKS)
 def put_back(id_: str) -> AnyResponse:
@@ -87,7 +96,7 @@ def hand(id_: str) -> AnyResponse:
 @staff_callbacks.post("/<id_>/call")
 @require_role(CALLBACKS)
 def call(id_: str) -> AnyResponse:
-    """Record the outcome of a call or an e-mail. This claims an unclaimed request."""
+    """Record the outcome of a call or an e-mail. This claims the request, or takes it over from a colleague."""
     found, form, now = found_request(id_), CallForm(), current.now()
     calendar = clinic_calendar.current_calendar(current.clinic())
     outcome = form.read(calendar, now)
@@ -99,6 +108,8 @@ def call(id_: str) -> AnyResponse:
     try:
         if found.owner is None:
             db.session.add(audit.event("request.claimed", now, me, id_))
+        elif found.owner != me:
+            db.session.add(audit.event("request.reassigned", now, me, id_, to=me))
         if form.note.data:
             staff_service.add_note(found, form.note.data, me, now)
         next_at = attempts.next_call_at(outcome, now, calendar, preferred, waits)

@@ -99,7 +99,7 @@ class HandOverForm(StaffCallbackForm):
 
     def validate_to(self, field: Field) -> None:
         """Require one of the choices."""
-        if field.data not in values(field):
+        if field.data not in values(field) - {""}:
             raise ValidationError(PICK_COLLEAGUE)
 
 

@@ -24,7 +24,7 @@ from screening.callbacks.patient_blueprint import (
 )
 from screening.callbacks.patient_service import GoneError
 from screening.callbacks.workflow import NotAllowedError, State, patient_may_change
-from screening.draft import current_draft
+from screening.durations import format_wait
 from screening.walk import Walk, current_walk
 from screening.web import rate_limits
 from screening.web.form_fields import TOO_LONG
@@ -40,9 +40,10 @@ ERRORS = {
     "mistyped": lazy_gettext(
         "Check the reference for a typing mistake. It has 14 letters and digits, such as K7M4-2QXPA-9RTWC"
     ),
-    "many-lookups": lazy_gettext("Many references were tried from your network. Try again in an hour, or call us"),
 }
 """Errors of the reference field. A URL holds only the name."""
+
+MANY_LOOKUPS = lazy_gettext("Many references were tried from your network. Try again in %(wait)s, or call us")
 
 STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
     State.NEW: lambda attempts: (gettext("We have your request."), ""),
@@ -87,8 +88,10 @@ def status() -> AnyResponse | str:
 def find() -> AnyResponse:
     """Look a reference up and store it in the draft, so that it never becomes part of a URL."""
     walk, typed = current_walk(), typed_reference(request.form)
-    if not rate_limits.allow("lookups", current.settings()["RATE_LIMIT_LOOKUPS"]):
-        return make_response(find_page(walk, "many-lookups", typed), TOO_MANY)
+    wait = rate_limits.wait_for("lookups", current.settings()["RATE_LIMIT_LOOKUPS"])
+    if wait:
+        error = MANY_LOOKUPS % {"wait": format_wait(wait)}
+        return make_response(find_page(walk, None, typed, str(error)), TOO_MANY, {"Retry-After": str(wait)})
     try:
         receipt = patient_service.get_receipt(reference_code.parse(typed))
     except reference_code.BadReferenceError:
@@ -116,7 +119,7 @@ def change() -> AnyResponse:
     walk = current_walk()
     response = redirect(url_for(FORM), 303)
     if "request" in walk.draft:
-        state = FormState.fresh(walk.now, replaces=walk.draft["request"]["reference"])
+        state = FormState.fresh(walk.now, walk.draft.response_id, walk.draft["request"]["reference"])
         form, secure = StoredForm(state, {}, checked=False, at=walk.now), current.settings()["HTTPS"]
         form_cookie.store(response, form, current.keyring(), walk.draft, secure)
     return response
@@ -143,7 +146,9 @@ def withdraw() -> AnyResponse:
 @patient_callbacks.post("/status/forget")
 def forget() -> AnyResponse:
     """Delete the reference from this browser. The request stays."""
-    forget_request(current_draft())
+    walk = current_walk()
+    walk.draft.forgotten_at = walk.now
+    forget_request(walk.draft)
     return redirect(url_for(STATUS), 303)
 
 
@@ -160,8 +165,9 @@ def find_again(walk: Walk, typed: str, name: str) -> AnyResponse:
     return redirect(url_for(STATUS, notice=name), 303)
 
 
-def find_page(walk: Walk, name: str | None, typed: str | None = None, error: str | None = None) -> str:
-    """Return the page that asks for a reference. ``name`` is one of ``ERRORS`` or of ``NOTICES``."""
+def find_page(walk: Walk, name: str | None, typed: str | None = None, error: str | None = None, wait: int = 0) -> str:
+    """Return the page that asks for a reference. ``name``: one of ``ERRORS``, or as ``wait`` in ``notice_text``."""
     typed = walk.draft.get("sought", "") if typed is None else typed
     error = str(ERRORS[name]) if name in ERRORS else error
-    return render_template("callbacks/find.html", typed=typed, notice=notice_text(name, current.clinic()), error=error)
+    notice = notice_text(name, current.clinic(), wait)
+    return render_template("callbacks/find.html", typed=typed, notice=notice, error=error)

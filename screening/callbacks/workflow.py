@@ -94,6 +94,7 @@ class Action(Enum):
     """Actions of staff on a request."""
 
     CLAIM = "claim"
+    TAKE_OVER = "take_over"
     CALL = "call"
     CLOSE = "close"
     PUT_BACK = "put_back"
@@ -108,7 +109,8 @@ def allowed(progress: Progress, me: str) -> frozenset[str]:
     mine, unclaimed = progress.owner == me, progress.owner is None
     rules = {
         Action.CLAIM: progress.state in OPEN_STATES and unclaimed,
-        Action.CALL: progress.state in OPEN_STATES and (mine or unclaimed),
+        Action.TAKE_OVER: progress.state in OPEN_STATES and not mine and not unclaimed,
+        Action.CALL: progress.state in OPEN_STATES,
         Action.CLOSE: progress.state in OPEN_STATES and mine,
         Action.PUT_BACK: progress.state in OPEN_STATES and mine,
         Action.HAND_OVER: progress.state in OPEN_STATES,
@@ -150,13 +152,11 @@ def put_back(progress: Progress, by: str) -> Progress:
 def record(
     progress: Progress, by: str, outcome: Outcome, next_at: int | None, voicemail_allowed: bool = False
 ) -> Progress:
-    """Record the outcome of a call or an e-mail; this claims an unclaimed request. ``next_at``: see ``Effect``.
+    """Record the outcome of a call or an e-mail; this claims the request, or takes it over. ``next_at``: see ``Effect``.
 
     Raises NotAllowedError, also for a forbidden voicemail.
     """
     _require_open(progress)
-    if progress.owner not in (None, by):
-        raise NotAllowedError("taken")
     if outcome is Outcome.VOICEMAIL and not voicemail_allowed:
         raise NotAllowedError("voicemail")
     effect = EFFECTS[outcome]

@@ -35,7 +35,7 @@ STATE = "see that it runs, that its disk has room, that this user may write to i
 
 
 def line_of(error: Exception) -> str:
-    """Return the line of an error; of one that nobody expects its type and place, to be reported."""
+    """Return the line of an error; of an unexpected one its type and place, to be reported."""
     if isinstance(error, EXPECTED):
         return str(error)
     if isinstance(error, SQLAlchemyError) and (found := _database_line(error)):

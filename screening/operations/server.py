@@ -34,6 +34,9 @@ ADDRESS = re.compile(r"(?:(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[\w.-]+)):)?(?
 ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 """Signals that end server and worker."""
 
+TERMINAL_SECONDS = 2
+"""Seconds between two looks at the terminal that the site was started in."""
+
 PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl(2): the signal that a process receives when its parent ends."""
 
@@ -89,15 +92,19 @@ def run(server: list[str]) -> NoReturn:
 def run_with_worker(server: list[str]) -> int:
     """Run the server and a worker until a signal comes or one of them ends, then end both; return the exit status.
 
-    A second signal kills them. If this process is killed, the kernel ends them. Each is a process group of its own, so
-    that no process of a killed server remains.
+    So does a closed terminal: its SIGHUP may reach ``make`` alone, which only waits. A second signal kills them. If
+    this process is killed, the kernel ends them. Each is a process group of its own, so that no process of a killed
+    server remains.
     """
     watched = {signal.SIGCHLD, *ENDING}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     children = [_start(server), _start([sys.executable, "-m", "flask", "worker"])]
-    came = signal.SIGCHLD
+    came, in_terminal = signal.SIGCHLD, _has_terminal()
     while came not in ENDING and all(child.poll() is None for child in children):
-        came = signal.Signals(signal.sigwait(watched))
+        if received := signal.sigtimedwait(watched, TERMINAL_SECONDS):
+            came = signal.Signals(received.si_signo)
+        elif in_terminal and not _has_terminal():
+            came = signal.SIGHUP
     for child in children:
         child.terminate()
     while any(child.poll() is None for child in children):
@@ -105,6 +112,15 @@ def run_with_worker(server: list[str]) -> int:
             _kill(children)
     _kill(children)
     return 0 if came in ENDING else 1
+
+
+def _has_terminal() -> bool:
+    """Return whether this process has a controlling terminal, which is open."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _start(words: list[str]) -> subprocess.Popen[bytes]:

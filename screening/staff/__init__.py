@@ -1,19 +1,23 @@
 """The staff application under ``/staff``. Default deny: every view declares who may open it."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, abort, request
+from flask import Flask, abort, current_app, request
 from flask_babel import format_date, lazy_gettext
 from flask_security import Security, SQLAlchemyUserDatastore
 from flask_wtf.csrf import CSRFError
-from werkzeug.wrappers import Response
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
+from werkzeug.wrappers import Response as AnyResponse
 
 from screening.clinic import Clinic
 from screening.crypto.keyring import STAFF, Keyring
+from screening.database.conflicts import is_conflict
 from screening.extensions import csrf, db
 from screening.staff import (
     access,
@@ -55,6 +59,8 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     origin.init_app(app)
     csrf.init_app(app)
     app.register_error_handler(CSRFError, _send_back_without_token)
+    app.register_error_handler(StaleDataError, _send_back_conflict)
+    app.register_error_handler(IntegrityError, _send_back_conflict)
     _refuse_nulls(app)
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
@@ -67,10 +73,19 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         app.register_blueprint(blueprint)
 
 
-def _send_back_without_token(error: CSRFError) -> Response:
+def _send_back_without_token(error: CSRFError) -> AnyResponse:
     """Show the form again with a new token: the session was renewed, or had expired, since the page was opened."""
     wanted = access.safe_next_url(request.form.get("next", ""))
     return sent_forms.send_back(reason=sent_forms.STALE_FORM, next=wanted)
+
+
+def _send_back_conflict(error: Exception) -> AnyResponse:
+    """Show the form again: what it changes was changed or added by a concurrent request. Nothing was saved."""
+    if not is_conflict(error):
+        error_page: Callable[[Exception], AnyResponse] = current_app.extensions["error_page"]
+        return error_page(error)
+    db.session.rollback()
+    return sent_forms.send_back(reason=sent_forms.CONFLICT)
 
 
 def _refuse_nulls(app: Flask) -> None:

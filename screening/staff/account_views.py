@@ -57,7 +57,8 @@ def show(account_id: str) -> str:
     if result is not None:
         return render_template("staff/handover.html", account=account, password=result["password"])
     sent = sent_forms.find("accounts.roles")
-    form = RolesForm(formdata=sent.fields if sent else None, roles=sorted(account.role_names))
+    typed = sent.fields if sent and sent.reason != sent_forms.CONFLICT else None
+    form = RolesForm(formdata=typed, roles=sorted(account.role_names))
     if sent is not None:
         sent.show_errors(form, PROBLEMS)
     return render_template(

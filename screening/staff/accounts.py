@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm.exc import StaleDataError
 
 from screening import audit
 from screening.email_address import normalize_email
@@ -74,18 +75,20 @@ def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Accou
 
 
 def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
-    """Replace an account's roles, and end its sessions. Raises AccountError."""
+    """Replace an account's roles, and end its sessions. Raises AccountError, and StaleDataError for a conflict."""
     _check_roles(names)
     if set(names) == account.role_names:
         return
-    before = _listed(account.role_names)
+    before = account.role_names
     _lock_accounts()
-    account.roles = []
-    db.session.flush()  # without it, new rows are inserted before old ones are deleted, against the unique index
+    deleted = db.session.scalars(delete(Role).where(Role.account_id == account.id).returning(Role.name))
+    if frozenset(deleted) != before:
+        raise StaleDataError("the roles were changed concurrently")
+    db.session.expire(account, ["roles"])
     account.roles = _as_rows(names)
     _check_admin_left(by)
     sessions.end_all(account)
-    by.note("account.roles", account, before=before, after=_listed(names))
+    by.note("account.roles", account, before=_listed(before), after=_listed(names))
     _follow_up(by)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from enum import Enum
 
+from sqlalchemy import update
+
 from screening import audit
 from screening.extensions import db
 from screening.staff import lockout, passwords
@@ -23,32 +25,49 @@ CodeProof = Callable[[SecondFactor, Account, str, int], AuthResult]
 
 
 def find_account(email: str, password: str, now: int) -> Account | None:
-    """Return the account of an e-mail address and password.
+    """Return the account of an e-mail address and password. Raises BusyError.
 
-    None for a wrong password and for an account that is locked, disabled or missing, after about the same time, so
-    that the response does not disclose which accounts exist.
+    None for a wrong password and for an account that is locked, disabled or missing, after the same work, so that the
+    response time does not disclose which accounts exist.
     """
     account = Account.with_email(email)
-    if account is None or not account.active:
-        passwords.verify_dummy(_checkable(password))
-        return None
-    return account if check_password(account, password, now) is AuthResult.OK else None
+    if account is not None and account.active:
+        return account if check_password(account, password, now) is AuthResult.OK else None
+    db.session.rollback()
+    with passwords.hashing():
+        passwords.verify("", password)
+    return None
 
 
 def check_password(account: Account, password: str, now: int) -> AuthResult:
-    """Check an account's password. The attempt is committed before the slow hashing, which must hold no lock."""
-    attempt = lockout.begin_attempt(account, now)
-    db.session.commit()
+    """Check an account's password. Raises BusyError, and the attempt is then not counted.
+
+    The attempt is committed before the slow hashing, which must hold neither a lock nor a connection.
+    """
+    db.session.rollback()
+    with passwords.hashing():
+        attempt, stored = lockout.begin_attempt(account, now), account.password
+        db.session.commit()
+        found = passwords.verify(stored if attempt else "", password)
     if attempt is None:
-        passwords.verify_dummy(_checkable(password))
         return AuthResult.LOCKED_OUT
-    if not account.verify_and_update_password(_checkable(password)):
+    if found is None:
         _record_failure(account, attempt, now)
         db.session.commit()
         return AuthResult.INVALID
+    if found != stored:
+        _replace_hash(account, stored, found)
     lockout.refund_attempt(account, attempt)
     db.session.commit()
     return AuthResult.OK
+
+
+def is_password(account: Account, password: str) -> bool:
+    """Return whether a password is the account's. For its owner only: no attempt is counted. Raises BusyError."""
+    stored = account.password
+    db.session.rollback()
+    with passwords.hashing():
+        return passwords.verify(stored, password) is not None
 
 
 def check_code(second_factor: SecondFactor, account: Account, code: str, now: int) -> AuthResult:
@@ -78,6 +97,13 @@ def _check(account: Account, is_valid: Callable[[], bool], now: int) -> AuthResu
     return AuthResult.OK if valid else AuthResult.INVALID
 
 
+def _replace_hash(account: Account, stored: str, found: str) -> None:
+    """Store a right password's new hash, unless the password was changed meanwhile."""
+    db.session.execute(
+        update(Account).where(Account.id == account.id, Account.password == stored).values(password=found)
+    )
+
+
 def _record_failure(account: Account, attempt: lockout.Attempt, now: int) -> None:
     db.session.add(audit.event("account.sign_in_refused", now, audit.UNKNOWN_ACTOR, account.id))
     if attempt.locked_until:
@@ -86,8 +112,3 @@ def _record_failure(account: Account, attempt: lockout.Attempt, now: int) -> Non
                 "account.locked", now, audit.UNKNOWN_ACTOR, account.id, minutes=str((attempt.locked_until - now) // 60)
             )
         )
-
-
-def _checkable(password: str) -> str:
-    """Return the password; or an empty one, which no account has, in place of one that no account can have."""
-    return "" if len(password) > passwords.MAX_LENGTH or "\0" in password else password

@@ -1,12 +1,13 @@
 """Sign-in, its further steps, sign-out, and the page of one's own account."""
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from flask_security.utils import login_user
 from werkzeug.wrappers import Response
 
 from screening import current
+from screening.durations import format_wait
 from screening.extensions import db
 from screening.staff import access, accounts, authentication, form_recovery, nav, passwords, sent_forms, sessions
 from screening.staff.access import PASSWORD, SECOND_FACTOR, SET_UP
@@ -15,6 +16,7 @@ from screening.staff.current_account import account_or_none, current_account
 from screening.staff.forms import CodeForm, PasswordForm, SignInForm
 from screening.staff.models import Account
 from screening.staff.two_factor import SecondFactor
+from screening.web import rate_limits
 
 authentication_views = Blueprint("authentication", __name__)
 
@@ -23,6 +25,10 @@ REFUSED = lazy_gettext(
     "there is a wait of one minute, then longer, up to an hour"
 )
 """The same for every cause, so that it does not disclose which accounts exist."""
+
+BUSY = lazy_gettext("Many people are signing in just now. Your password was not checked. Try again in %(wait)s")
+MANY = lazy_gettext("Many sign-ins came from your network. Your password was not checked. Try again in %(wait)s")
+"""Why a sign-in must wait. The page keeps the email."""
 
 AUTH_ERRORS: dict[AuthResult, LazyString] = {
     AuthResult.INVALID: lazy_gettext("That is not right, or it was used before"),
@@ -58,18 +64,29 @@ def show() -> str | Response:
     form, wanted = sent_forms.fill(SignInForm, ERRORS), access.safe_next_url(request.values.get("next", ""))
     if request.method == "POST":
         if form.validate():
-            account = authentication.find_account(form.email.data, form.password.data, current.now())
+            wait = rate_limits.wait_for("sign-ins", current.settings()["RATE_LIMIT_SIGN_INS"])
+            if wait:
+                return _ask_to_wait(form, wanted, MANY, 429, wait)
+            try:
+                account = authentication.find_account(form.email.data, form.password.data, current.now())
+            except passwords.BusyError:
+                return _ask_to_wait(form, wanted, BUSY, 503, passwords.RETRY_SECONDS)
             if account is not None:
                 return _accept_password(account, wanted)
             form.password.errors = [REFUSED]
         return sent_forms.send_back(form, ERRORS, next=wanted)
-    return render_template(
-        "staff/sign_in.html",
-        form=form,
-        next=wanted,
-        ended=sessions.current_session().ended,
-        lost="lost" in request.args,
-    )
+    return _sign_in_page(form, wanted)
+
+
+def _sign_in_page(form: SignInForm, wanted: str | None) -> str:
+    ended, lost = sessions.current_session().ended, "lost" in request.args
+    return render_template("staff/sign_in.html", form=form, next=wanted, ended=ended, lost=lost)
+
+
+def _ask_to_wait(form: SignInForm, wanted: str | None, reason: LazyString, status: int, seconds: int) -> Response:
+    """Return the page with the email as typed. Not a redirect, so that a flood of them stores no forms."""
+    form.password.errors = [reason % {"wait": format_wait(seconds)}]
+    return make_response(_sign_in_page(form, wanted), status, {"Retry-After": str(seconds)})
 
 
 @authentication_views.route("/second-factor", methods=["GET", "POST"], endpoint="second_factor")
@@ -185,7 +202,7 @@ def _is_acceptable(form: PasswordForm, account: Account) -> bool:
     problem = passwords.password_problem(form.password.data, account.email, account.name, clinic)
     if problem is not None:
         form.password.errors = [problem]
-    elif account.verify_and_update_password(form.password.data):
+    elif authentication.is_password(account, form.password.data):
         form.password.errors = [ERRORS["same"]]
     elif form.again.data != form.password.data:
         form.again.errors = [ERRORS["differs"]]

@@ -25,7 +25,7 @@ class StaffForm(FlaskForm):
 class SignInForm(StaffForm):
     """E-mail address and password."""
 
-    email = EmailField(filters=[identifier], validators=[DataRequired(lazy_gettext("Enter your work email"))])
+    email = EmailField(filters=[single_line], validators=[DataRequired(lazy_gettext("Enter your work email"))])
     password = PasswordField(validators=[InputRequired(lazy_gettext("Enter your password"))])
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from screening.extensions import db
-from screening.web.typed_text import identifier
+from screening.web.typed_text import identifier, single_line
 
 
 class Role(db.Model, RoleMixin):  # type: ignore[name-defined]
@@ -78,9 +78,16 @@ class Account(db.Model, UserMixin):  # type: ignore[name-defined]
 
     @classmethod
     def with_email(cls, email: str) -> Account | None:
-        """Return the account of an e-mail address, in any case, if there is one."""
-        account: Account | None = db.session.scalar(select(cls).where(cls.email == identifier(email).lower()))
-        return account
+        """Return the account of an e-mail address, in any case, if there is one.
+
+        An address is stored in its normal form (NFKC), or as an earlier version did: an account of exactly what was
+        typed comes first.
+        """
+        typed, normal = single_line(email).lower(), identifier(email).lower()
+        found = {
+            account.email: account for account in db.session.scalars(select(cls).where(cls.email.in_((typed, normal))))
+        }
+        return found.get(typed) or found.get(normal)
 
     @classmethod
     def in_session(cls, uniquifier: str) -> Account | None:

@@ -38,8 +38,14 @@ STALE_FORM = "stale_form"
 SIGNED_OUT = "signed_out"
 """The reason of a form that was sent after the session ended."""
 
+CONFLICT = "conflict"
+"""The reason of a form that changes what another request changed at the same time."""
+
 NOTICES = {
     STALE_FORM: ERROR_TEXTS["csrf"].text,
+    CONFLICT: lazy_gettext(
+        "Someone else changed this at the same moment, so yours was not saved. See how it is now, then try again."
+    ),
     SIGNED_OUT: lazy_gettext("You were signed out before this was saved. Your words are here: press the button again."),
 }
 NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")

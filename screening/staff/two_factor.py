@@ -14,6 +14,7 @@ from qrcode.main import QRCode
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF, Keyring
 from screening.staff.models import Account
+from screening.web.typed_text import ascii_digits
 
 METHOD = "authenticator"
 """Flask-Security's name of the method."""
@@ -64,7 +65,7 @@ class SecondFactor:
         return self.keyring.encrypt(STAFF, self._codes.generate_totp_secret().encode(), _associated_data(account))
 
     def verify_code(self, account: Account, code: str, secret: str | None = None) -> bool:
-        """Return whether a code is valid and unused, and mark it as used.
+        """Return whether a code, with spaces and in digits of any script, is valid and unused, and mark it as used.
 
         ``secret``: the encrypted secret if it is not the account's yet.
         """
@@ -72,12 +73,12 @@ class SecondFactor:
             plain = self._decrypted(account, secret or account.tf_totp_secret or "")
         except DecryptionError:
             return False
-        return self._codes.verify_totp(code.strip(), plain, account, window=PERIOD_SECONDS)
+        return self._codes.verify_totp(ascii_digits(code), plain, account, window=PERIOD_SECONDS)
 
     def verify_recovery_code(self, account: Account, code: str) -> bool:
         """Return whether a recovery code is one of the account's, and delete it."""
         util = self.security.mf_recovery_codes_util
-        plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", code.lower())))
+        plain = "-".join(re.findall("[0-9a-f]{4}", re.sub(r"[\s-]", "", ascii_digits(code).lower())))
         return util.check_recovery_code(account, plain) and util.delete_recovery_code(account, plain)
 
     def enroll(self, account: Account, secret: str) -> list[str]:

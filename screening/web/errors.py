@@ -78,7 +78,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
             page = last_resort
         response = make_response(page, code)
         if code in (429, 503):
-            response.headers["Retry-After"] = str(RETRY_SECONDS)
+            response.headers["Retry-After"] = str(getattr(error, "retry_after", None) or RETRY_SECONDS)
         if code == 405 and isinstance(error, HTTPException):
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response

@@ -1,4 +1,4 @@
-"""Rate limits for forms by client network, which is stored as a keyed hash only; the key changes daily.
+"""Rate limits by client network or other subject, stored as a keyed hash only; the key changes daily.
 
 Counted by the library ``limits``. While a shared store is unavailable, also at the start, nothing is limited and no
 request waits for it.
@@ -7,6 +7,7 @@ request waits for it.
 import hashlib
 import hmac
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -14,15 +15,17 @@ from functools import lru_cache
 from typing import Any
 
 import limits
-from flask import Flask, abort, current_app, request
+from flask import Flask, current_app, request
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+from werkzeug.exceptions import TooManyRequests
 
 from screening import current
 from screening.config import SettingsError
 from screening.crypto.keyring import FORMS, Keyring
 from screening.durations import DAY_SECONDS
+from screening.web.client_network import client_network, client_site
 from screening.web.rate_limit_storage import RateLimitStorage
 from screening.web.repeated_line import RepeatedLine
 
@@ -39,6 +42,9 @@ SHARED_SECONDS = 0.25
 
 RECONNECT_SECONDS = 10
 """Seconds after a failure of the shared store in which a process does not use it."""
+
+SITE_FACTOR = 4
+"""How much more the networks of one site may do together: the /64 of an IPv6 /48."""
 
 
 class Storage:
@@ -58,22 +64,28 @@ class Storage:
         self._limiter = FixedWindowRateLimiter(
             RateLimitStorage(clock) if address == IN_MEMORY else shared_storage(address)
         )
-        self._stopwatch = stopwatch
+        self._clock, self._stopwatch = clock, stopwatch
         self._skip_until = 0.0
         self._repeats = RepeatedLine()
 
-    def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
-        """Count once, and return whether that is within the rates."""
+    def wait_for(self, rates: list[limits.RateLimitItem], *whose: str) -> int:
+        """Count once; return 0 if that is within the rates, else the seconds until the next is, at least 1."""
         if self._stopwatch() < self._skip_until:
-            return True
+            return 0
         try:
-            return all(self._limiter.hit(rate, *whose) for rate in rates)
+            full = next((rate for rate in rates if not self._limiter.hit(rate, *whose)), None)
+            return 0 if full is None else self._seconds_left(full, *whose)
         except Exception as error:  # a form is not refused because a counter fails
             now = self._stopwatch()
             self._skip_until = now + RECONNECT_SECONDS
             if line := self._repeats.thinned(f"the limits cannot be counted: {type(error).__name__}", now):
                 log.error(line)
-            return True
+            return 0
+
+    def _seconds_left(self, rate: limits.RateLimitItem, *whose: str) -> int:
+        """Return the seconds until a window ends, at most its length: clocks may differ."""
+        left = math.ceil(self._limiter.get_window_stats(rate, *whose).reset_time - self._clock())
+        return min(max(left, 1), rate.get_expiry())
 
 
 def shared_storage(address: str) -> limits.storage.Storage:
@@ -106,21 +118,34 @@ def _short_timeouts() -> dict[str, Any]:
     return {"socket_timeout": SHARED_SECONDS, "socket_connect_timeout": SHARED_SECONDS, "retry": Retry(NoBackoff(), 0)}
 
 
-def client_network(purpose: str = FORMS) -> str:
-    """Return a hash of the client's network that is valid for a day, keyed by the key of a purpose."""
-    key = _key_of(current.keyring(), purpose, current.now() // DAY_SECONDS)
-    return hmac.new(key, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()[:32]
-
-
 @lru_cache(4)
 def _key_of(keyring: Keyring, purpose: str, day: int) -> bytes:
     return keyring.derive(purpose, f"limits {day}")
 
 
-def allow(what: str, rate: str) -> bool:
-    """Return whether this client's network may do ``what`` once more at this rate (for example ``20 per hour``)."""
-    allowed: Callable[[str, list[limits.RateLimitItem]], bool] = current_app.extensions["limit"]
-    return allowed(what, limits.parse_many(rate))
+def wait_for(what: str, rate: str) -> int:
+    """Count ``what`` for this client's network (``rate``: for example ``20 per hour``).
+
+    Return 0 if it may do so, else the seconds after which it may.
+    """
+    count: Callable[..., int] = current_app.extensions["limit"]
+    narrow, wide = _parsed(rate)
+    network, site = client_network(request.remote_addr or ""), client_site(request.remote_addr or "")
+    wait = count(narrow, what, network)
+    return count(wide, f"{what} of a site", site) if not wait and site != network else wait
+
+
+@lru_cache(8)
+def _parsed(rate: str) -> tuple[list[limits.RateLimitItem], list[limits.RateLimitItem]]:
+    """Return the rates of a network, and those of its site."""
+    narrow = limits.parse_many(rate)
+    return narrow, [type(each)(each.amount * SITE_FACTOR, each.multiples) for each in narrow]
+
+
+def allows_subject(what: str, rate: str, subject: str) -> bool:
+    """Count ``what`` for a subject other than the client's network; return whether it is within the rate."""
+    count: Callable[..., int] = current_app.extensions["limit"]
+    return not count(_parsed(rate)[0], what, subject)
 
 
 def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: str = FORMS) -> None:
@@ -130,14 +155,15 @@ def init_app(app: Flask, limit: str, storage: str, exempt: str = "", purpose: st
     GETs are never limited. Raises SettingsError for a storage that cannot be used.
     """
     counted = Storage(storage, app.extensions["clock"])
-    rates = limits.parse_many(limit)
 
     @app.before_request
     def check_limit() -> None:
-        if request.method == "POST" and request.endpoint != exempt and not allowed("forms", rates):
-            abort(429)
+        wait = request.method == "POST" and request.endpoint != exempt and wait_for("forms", limit)
+        if wait:
+            raise TooManyRequests(retry_after=wait)
 
-    def allowed(what: str, among: list[limits.RateLimitItem]) -> bool:
-        return counted.allows(among, what, client_network(purpose))
+    def count(rates: list[limits.RateLimitItem], what: str, subject: str) -> int:
+        key = _key_of(current.keyring(), purpose, current.now() // DAY_SECONDS)
+        return counted.wait_for(rates, what, hmac.new(key, subject.encode(), hashlib.sha256).hexdigest()[:32])
 
-    app.extensions["limit"] = allowed
+    app.extensions["limit"] = count

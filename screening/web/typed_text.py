@@ -42,6 +42,11 @@ def identifier(text: str | None) -> str:
     return single_line(DASHES.sub("-", unicodedata.normalize("NFKC", JOINERS.sub("", text or ""))))
 
 
+def ascii_digits(text: str) -> str:
+    """Return a text with the decimal digits of every script as 0 to 9."""
+    return "".join(str(unicodedata.decimal(c, c)) for c in text)
+
+
 def _clean(text: str) -> str:
     """Return a text with spaces for all white space, without controls, surrogates and invisible characters."""
     spaced = "".join(

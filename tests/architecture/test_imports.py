@@ -55,6 +55,7 @@ def test_pure_module_imports_only_models_and_standard_library(file: Path) -> Non
             names,
             "screening.questionnaires",
             "screening.crypto",
+            "screening.web.client_network",
             "screening.web.typed_text",
             *THIRD_PARTY.get(file.name, ()),
         )

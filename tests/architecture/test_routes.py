@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from screening.crypto.keyring import DRAFT
 from tests.support.sample_patient import FORM
 from tests.support.visitor import Visitor
@@ -64,6 +66,7 @@ ON_CALLBACKS = """
 /callbacks/<id_>/note POST
 /callbacks/<id_>/put-back POST
 /callbacks/<id_>/reopen POST
+/callbacks/<id_>/take-over POST
 /callbacks/<id_>/undo POST
 /callbacks/arrivals GET
 /callbacks/closed-days GET POST
@@ -133,7 +136,7 @@ def test_post_without_token_changes_no_draft(site, request_call):
     before = answers(visitor), visitor.get("/consultation/status").words
     fields = {"sadness": "3", "consent": "yes", "reference": "2222-22222-22222", **FORM}
     for address in set(posts(site)) - {"/leave"}:
-        for sent in (fields, {**fields, "csrf_token": "x" + token[1:]}):
+        for sent in (fields, {**fields, "csrf_token": token[::-1]}):
             assert visitor.post(address, sent).status == 200, address
             assert answers(visitor) == before[0], address
     assert visitor.get("/consultation/status").words == before[1]
@@ -147,9 +150,11 @@ def answers(visitor):
     return json.loads(visitor.site.extensions["keyring"].decrypt(DRAFT, cookie, b"draft"))["answers"]
 
 
-def test_leave_is_refused_from_another_site(visitor):
+@pytest.mark.parametrize("origin", [{}, {"Origin": "null"}], ids=["no origin", "sandboxed frame"])
+def test_leave_is_refused_from_another_site(visitor, origin):
     visitor.walk()
-    response = visitor.client.post("/leave", base_url=visitor.base, headers={"Sec-Fetch-Site": "cross-site"})
+    headers = {"Sec-Fetch-Site": "cross-site", **origin}
+    response = visitor.client.post("/leave", base_url=visitor.base, headers=headers)
     assert response.status_code == 400
     assert visitor.get("/check/review").address == "/check/review", "nothing was deleted"
 

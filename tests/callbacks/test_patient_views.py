@@ -544,12 +544,15 @@ class TestSpamProtection:
         clock.forward(10)
         page = visitor.fill(page, "/consultation/sent")
         assert page.status == 429 and NAME in page.words and len(stored(site)) == 2
+        wait = int(page.response.headers["Retry-After"])
+        assert wait < 60 * 60 and f"Try again in {-(-wait // 60)} minutes" in page.words
 
     def test_form_rate_limit_returns_429_and_preserves_fields(self, make_site):
         visitor = Visitor(make_site(RATE_LIMIT_FORMS="1 per minute"))
         review(visitor)
         page = review(visitor)
         assert page.status == 429 and page.typed("/consultation/review")["name"] == [NAME]
+        assert "Try again in 1 minute" in page.words and page.response.headers["Retry-After"] == "60"
 
 
 class TestStatus:
@@ -582,7 +585,8 @@ class TestStatus:
     def test_lookup_rate_limit_returns_429(self, make_site):
         site = make_site(RATE_LIMIT_LOOKUPS="2 per hour")
         pages = [self.find_request(site, "2222-22222-22222")[1] for _ in range(3)]
-        assert [page.status for page in pages] == [200, 200, 429]
+        assert [page.status for page in pages] == [200, 200, 429] and "Try again in 60 minutes" in pages[-1].words
+        assert pages[-1].response.headers["Retry-After"] == "3600"
 
     @pytest.mark.each_database
     def test_withdrawal_deletes_details_and_reference(self, make_site, request_call, stored):
@@ -718,15 +722,15 @@ class TestRequestChange:
         [(_, details)] = stored(site)
         assert details.phone == "+13035550188"
 
-    def test_expired_draft_during_change_updates_a_single_request(self, visitor, site, clock, request_call, stored):
+    def test_expired_draft_during_change_becomes_a_new_request(self, visitor, site, clock, request_call, stored):
         request_call(visitor)
         page = self.changing(visitor)
         clock.forward(3 * 60 * 60)
         page = visitor.fill(page, "/consultation/sent")
-        assert page.address == "/consultation/review" and "press the button again" in page.words
-        visitor.fill(page, "/consultation/sent")
-        [(_, details)] = stored(site)
-        assert details.phone == "+13035550188"
+        assert page.address == "/consultation" and "no longer know which request it changes" in page.words
+        assert page.typed("/consultation/review")["phone"] == ["303 555 0188"] and len(stored(site)) == 1
+        visitor.fill(visitor.fill(page, "/consultation/review"), "/consultation/sent")
+        assert [details.phone for _, details in stored(site)] == [ROSA.phone, "+13035550188"]
 
     def test_forgotten_reference_cancels_the_change_in_progress(self, visitor, site, clock, request_call, stored):
         other = reference_on(request_call(Visitor(site), name="Another Person"))
@@ -766,11 +770,9 @@ class TestRequestChange:
         page = review(visitor, share="yes")
         clock.forward(10)
         visitor.fill(page, "/consultation/sent")
-        clock.forward(3 * 60 * 60)
-        page = visitor.fill(page, "/consultation/sent")
-        page = visitor.fill(page, "/consultation/review")
-        visitor.fill(page, "/consultation/sent")
+        visitor.fill(page, "/consultation/sent", share=[], phone="303 555 0188")
         [(request, details)] = stored(site)
+        assert details.phone == "+13035550188"
         assert request.rank == 0 and details.answers is not None
 
     @pytest.mark.usefixtures("monday_noon")

@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT
 from screening.web import crisis
+from screening.web.client_network import client_network, client_site
 from tests.support.nginx import Nginx
 from tests.support.ports import HeldPort
 
@@ -70,6 +71,44 @@ def start_nginx(tmp_path):
             return running.enter_context(Nginx(tmp_path / "nginx", ports, ports)), [node for node in nodes if node]
 
         yield start
+
+
+PROBE = """
+server {{
+    listen 127.0.0.1:{port};
+    set_real_ip_from 127.0.0.1;
+    real_ip_header X-Forged;
+    location / {{ return 200 "$screening_network $screening_site"; }}
+}}
+"""
+"""A server that takes the client's address from a header, and answers with what the shipped maps make of it."""
+
+
+def addresses_around_zeros():
+    """Yield addresses with a zero or not in each of the eight groups, and neighbors of theirs."""
+    for bits in range(256):
+        groups = [0xAB0 + n if bits >> n & 1 else 0 for n in range(8)]
+        yield ":".join(f"{group:x}" for group in groups)
+    yield from ("::ffff:192.0.2.1", "::ffff:192.0.2.2", "192.0.2.1", "192.0.2.2", "::ffff:0:1", "2001:db8::1", "::1")
+    yield from (f"2001:db8:{n}:{m}::{k}" for n in (1, 2) for m in (0, 1) for k in (0, 1))
+
+
+def test_nginx_counts_the_same_networks_as_the_site(tmp_path):
+    """An address for an address: the maps and the module tell the same ones apart."""
+    with ExitStack() as running:
+        probe, nodes = (running.enter_context(HeldPort()).number for _ in range(2))
+        nginx = Nginx(tmp_path / "nginx", [nodes], [nodes])
+        (nginx.folder / "conf.d" / "probe.conf").write_text(PROBE.format(port=probe))
+        running.enter_context(nginx)
+        connection = http.client.HTTPConnection("127.0.0.1", probe, timeout=60)
+        found = {}
+        for address in addresses_around_zeros():
+            connection.request("GET", "/", headers={"X-Forged": address})
+            found[address] = connection.getresponse().read().decode().split(" ")
+        connection.close()
+    for of_nginx, of_site in ((0, client_network), (1, client_site)):
+        pairs = {(seen[of_nginx], of_site(address)) for address, seen in found.items()}
+        assert len(pairs) == len({key for key, _ in pairs}) == len({network for _, network in pairs}) > 10
 
 
 def is_help_page(answer):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from limits.storage import RedisStorage
 from sqlalchemy import delete, select, text, update
 
 from screening import audit, clinic
@@ -181,6 +182,13 @@ def test_https_without_a_trusted_proxy_is_reported(installation):
     assert findings(installation, **PUBLIC) == []
 
 
+def test_rate_limit_storage_that_is_away_is_reported(installation, monkeypatch):
+    away = {"RATE_LIMIT_STORAGE_URL": "redis://127.0.0.1:9"}
+    only(findings(installation, **away), Severity.NOW, "does not answer", "SCREENING_RATE_LIMIT_STORAGE_URL")
+    monkeypatch.setattr(RedisStorage, "check", lambda self: True)
+    assert findings(installation, **away) == []
+
+
 @pytest.mark.parametrize("name", ["SITE_URL", "STAFF_URL"])
 def test_plain_http_links_of_a_secure_site_are_reported(installation, name):
     wrong = PUBLIC | {name: "http://check.clinic.example"}
@@ -206,6 +214,25 @@ def test_renamed_demo_clinic_is_reported_by_each_field(installation, folder):
     file, own = folder / "clinic.toml", (folder / "clinic.toml").read_text()
     file.write_text(clinic.DEMO.read_text().replace("demo = true", "demo = false").replace("Demo Spine", "Our Spine"))
     only(findings(installation), Severity.NOW, "phone, address, mail_name", "Put in your own", str(file))
+    file.write_text(own)
+    assert findings(installation) == []
+
+
+def test_holidays_that_end_within_two_months_are_reported(installation, folder):
+    file, own = folder / "clinic.toml", (folder / "clinic.toml").read_text()
+    for day, count in ((days_before(-60), 1), (days_before(-61), 0)):
+        file.write_text(own.replace('holidays = "US"', f'holidays = ["{day}"]'))
+        found = findings(installation)
+        assert len(found) == count, found
+    file.write_text(own.replace('holidays = "US"', f'holidays = ["{days_before(-60)}"]'))
+    only(
+        findings(installation),
+        Severity.SOON,
+        f"last holiday in the clinic file is {days_before(-60)}",
+        'holidays = "US"',
+    )
+    file.write_text(own.replace('holidays = "US"', "holidays = []"))
+    assert findings(installation) == [], "a clinic that is open on every holiday"
     file.write_text(own)
     assert findings(installation) == []
 
@@ -333,7 +360,7 @@ def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, START + 16 * MINUTE) == [], "a lease counts as a sign of life, too"
 
 
-def test_worker_that_never_ran_is_reported_on_a_site_of_15_minutes(installation):
+def test_worker_that_never_ran_is_reported_after_15_minutes(installation):
     change(installation, delete(WorkerJob))
     assert findings(installation, START + MINUTE) == [], "a worker starts beside a new site"
     only(findings(installation, START + 16 * MINUTE), Severity.NOW, "worker was not seen", "nothing is deleted")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import os
+import pty
 import signal
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -83,7 +87,7 @@ def test_serve_prints_one_line_when_the_port_is_in_use(tmp_path):
 class Site:
     """``flask serve --with-worker`` on SQLite, in a session of its own."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, command: tuple[str, ...] = (), terminal: int | None = None) -> None:
         self.port, self.log = port, folder / "log"
         environment = processes.environment(
             SCREENING_KEYS_DIR=str(folder / "keys"), SCREENING_DATABASE_URL=f"sqlite:///{folder}/site.sqlite"
@@ -91,14 +95,16 @@ class Site:
         self._flask = [sys.executable, "-m", "flask"]
         for words in (("keys", "init"), ("db", "upgrade"), ("keys", "publish")):
             subprocess.run([*self._flask, *words], cwd=ROOT, env=environment, check=True, capture_output=True)
+        self.command = command or (*self._flask, "serve", "--with-worker", "--workers", "1", str(port))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*self._flask, "serve", "--with-worker", "--workers", "1", str(port)],
+                self.command,
                 cwd=ROOT,
                 env=environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=None if terminal is None else partial(fcntl.ioctl, terminal, termios.TIOCSCTTY, 0),
             )
 
     def healthz(self) -> int:
@@ -162,6 +168,25 @@ def served(tmp_path: Path) -> Iterator[Site]:
 def test_signal_ends_server_and_worker(served, how):
     served.process.send_signal(how)
     assert served.process.wait(TEST_TIMEOUT) == 0 and served.ended()
+
+
+def test_closed_terminal_ends_what_make_started(tmp_path):
+    """The kernel tells only the leader of the terminal's session, which may be make."""
+    outer, inner = pty.openpty()
+    makefile = tmp_path / "Makefile"
+    with HeldPort() as held:
+        words = f"{sys.executable} -m flask serve --with-worker --workers 1 {held.number}"
+        makefile.write_text(f"run:\n\t@exec {words}\n")
+        site = Site(tmp_path, held.number, ("make", "-f", str(makefile)), terminal=inner)
+        os.close(inner)
+        try:
+            assert site.healthz() == 200
+            os.close(outer)
+            assert site.process.wait(TEST_TIMEOUT) != 0 and site.ended()
+        finally:
+            for pid in site.pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def test_killed_supervisor_leaves_no_process(served):

@@ -42,6 +42,7 @@ class LiveServer:
             "SCREENING_DATABASE_URL": self.database,
             "SCREENING_CLINIC_FILE": str(folder / "none.toml"),
             "SCREENING_RATE_LIMIT_FORMS": "100000 per minute",
+            "SCREENING_RATE_LIMIT_SIGN_INS": "100000 per minute",
             **settings,
         }
         self._before_start: Callable[[], None] | None = None

@@ -22,6 +22,7 @@ CLASSIFIERS = {"MIT License": "MIT", "Apache Software License": "Apache-2.0", "I
 # Packages whose metadata says only "BSD": the license according to the text they ship.
 BSD = {
     **dict.fromkeys(("flask-sqlalchemy", "flask-wtf", "itsdangerous", "jinja2", "libpass", "wtforms"), "BSD-3-Clause"),
+    "python-dateutil": "Apache-2.0 AND BSD-3-Clause",
     "qrcode": "BSD-3-Clause AND MIT",
 }
 # Packages for other systems and versions of Python, which are not installed where this runs. Read from their wheels.

@@ -78,9 +78,7 @@ class ReportingTickets(SimpleQueue):
 def taken(monkeypatch) -> Queue[int]:
     """Each ticket taken, as the size of its kind."""
     taken: Queue[int] = Queue()
-    monkeypatch.setattr(
-        "screening.web.middleware.load_shedding.claim_queue", lambda count: ReportingTickets(taken, count)
-    )
+    monkeypatch.setattr("screening.web.bulkhead.permits", lambda count: ReportingTickets(taken, count))
     return taken
 
 
@@ -160,7 +158,7 @@ def test_refusal_needs_no_new_thread(monkeypatch, caplog):
 @pytest.fixture
 def full(make_site, monkeypatch):
     """The site with no free slot and a full queue."""
-    monkeypatch.setattr("screening.web.middleware.load_shedding.claim_queue", lambda count: SimpleQueue())
+    monkeypatch.setattr("screening.web.bulkhead.permits", lambda count: SimpleQueue())
     return make_site()
 
 
@@ -232,7 +230,7 @@ def echo(environ, start_response):
 
 
 def test_slow_form_bodies_are_limited_per_address_and_in_total(blocking_app):
-    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=3, most_an_address=2)
+    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=3, most_a_network=2)
     with ThreadPoolExecutor(4) as pool:
         slow = [pool.submit(send, bodies, blocking_app, address) for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2")]
         assert [blocking_app.entered.get(timeout=TEST_TIMEOUT) for _ in slow]
@@ -245,7 +243,7 @@ def test_slow_form_bodies_are_limited_per_address_and_in_total(blocking_app):
 
 
 def test_slow_body_from_an_address_does_not_block_another(blocking_app):
-    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=9, most_an_address=1)
+    bodies = RequestBuffering(echo, 100, refusal_app, refusal_app, most=9, most_a_network=1)
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(send, bodies, blocking_app, "192.0.2.1")
         blocking_app.entered.get(timeout=TEST_TIMEOUT)

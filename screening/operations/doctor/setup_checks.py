@@ -18,10 +18,16 @@ from screening.operations.doctor.finding import Check, CheckInputs, Finding, Sev
 from screening.questionnaires import loader
 from screening.questionnaires.table_reader import DefinitionError
 from screening.screener import ketamine
-from screening.web import crisis
+from screening.web import crisis, rate_limits
 
 DETERMINATION_VALIDITY = timedelta(days=3 * 365)
 """The site's own limit: HHS sets none for an expert determination, but mentions "time-limited certifications"."""
+
+DEMO_FIELDS = ("name", "phone", "address", "mail_name")
+"""Fields of the clinic file that patients act on."""
+
+HOLIDAYS_AHEAD = timedelta(days=61)
+"""For how long from today holidays must be known: requests are promised at most days ahead, and files change slowly."""
 
 MIN_FREE_BYTES = 1024**3
 """Bytes. In addition, a purge needs as much room as the largest SQLite file."""
@@ -99,10 +105,24 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
         else:
             step = lazy_gettext("Copy the file and put in your own clinic:")
             yield Finding(Severity.NOTE, what, step, f"cp -n screening/clinic-demo.toml {path}")
-    left = [] if found.demo else clinic.demo_fields(found)
-    if left:
+    left = [field for field in DEMO_FIELDS if getattr(found, field) == getattr(clinic.load(clinic.DEMO), field)]
+    if left and not found.demo:
         what = lazy_gettext("The clinic file still has the demo clinic’s %(fields)s", fields=", ".join(left))
         yield Finding(Severity.NOW, what, lazy_gettext("Put in your own, and start again:"), str(path))
+
+
+def holidays(given: CheckInputs) -> Iterator[Finding]:
+    """Check that the clinic file names holidays of the next two months and later; one without holidays has its way."""
+    try:
+        known = clinic.load(given.settings["CLINIC_FILE"]).holidays
+    except SettingsError:  # reported by the check ``clinic_file``
+        return
+    if known and max(known) < _today(given) + HOLIDAYS_AHEAD:
+        what = lazy_gettext(
+            "The last holiday in the clinic file is %(day)s: due times after it may be wrong", day=max(known)
+        )
+        step = lazy_gettext("Add the next ones, or take those of a country, and start again:")
+        yield Finding(Severity.SOON, what, step, 'holidays = "US"')
 
 
 def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
@@ -137,7 +157,11 @@ def https_addresses(given: CheckInputs) -> Iterator[Finding]:
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
-    """Check that rate limits of a public site are counted across processes."""
+    """Check that rate limits of a public site are counted across processes, by a storage that answers."""
+    if not rate_limits.is_answering(given.settings["RATE_LIMIT_STORAGE_URL"]):
+        what = lazy_gettext("The storage of the rate limits does not answer: nothing is limited")
+        step = lazy_gettext("Start it, or fix its address:")
+        yield Finding(Severity.NOW, what, step, "SCREENING_RATE_LIMIT_STORAGE_URL")
     if config_checks.is_public(given.settings) and given.settings["RATE_LIMIT_STORAGE_URL"].startswith("memory:"):
         yield Finding(
             Severity.NOTE,
@@ -206,6 +230,7 @@ CHECKS: tuple[Check, ...] = (
     crisis_files,
     ketamine_file,
     clinic_file,
+    holidays,
     setting_conflicts,
     https_addresses,
     rate_limit_storage,

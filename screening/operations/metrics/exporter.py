@@ -36,6 +36,7 @@ def start(app: Flask) -> None:
     multiprocess.MultiProcessCollector(registry)
     registry.register(gauges.Gauges(app))
     app.extensions["refusals"].watch = requests.SHED_REQUESTS.inc
+    app.extensions["watch_capped_mail"] = requests.CAPPED_MAILS.inc
     app.wsgi_app = requests.with_request_metrics(app.wsgi_app, requests.LabelResolver(app))  # type: ignore[method-assign]
     _serve(make_wsgi_app(registry), *address)
 

@@ -26,6 +26,8 @@ REQUEST_SECONDS = Histogram(
 SHED_REQUESTS = Counter("screening_refused", "Requests refused because too many came at once")
 """Without labels: the path of a refused request could reveal how far a walk had come."""
 
+CAPPED_MAILS = Counter("screening_mails_capped", "Mails to patients left out because one address had enough for a day")
+
 
 @dataclass(frozen=True)
 class Labels:

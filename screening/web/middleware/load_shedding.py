@@ -8,9 +8,11 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
+
+from screening.web.bulkhead import Bulkhead
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,13 @@ MAX_QUEUED = 32
 
 MAX_WAIT_SECONDS = 2.0
 """Seconds a request waits at most. Reached when requests are slow, not when there are many."""
+
+HASHES_PASSWORDS = (("POST", "/staff/sign-in"), ("POST", "/staff/password"))
+"""Method and path of requests that hash a password, which anyone may send."""
+
+MAX_SIGN_INS = 8
+"""Posts of passwords a process answers at once, apart from ``MAX_CONCURRENT``, so that visitors never wait for them.
+More than hash or wait for it (``passwords.HASHING``): the others are refused at once."""
 
 RETRY_SECONDS = 5
 """``Retry-After`` of a refusal: the queue is empty a second or two after a burst."""
@@ -91,51 +100,35 @@ class ConcurrencyLimiter:
         application: Application,
         refuse: Application,
         open_to_all: Collection[tuple[str, str]],
+        apart: Mapping[tuple[str, str], Bulkhead] = MappingProxyType({}),
         at_once: int = MAX_CONCURRENT,
         waiting: int = MAX_QUEUED,
         longest_wait: float = MAX_WAIT_SECONDS,
     ) -> None:
-        """``open_to_all``: method and path of requests that are never refused. ``longest_wait``: in seconds."""
+        """``open_to_all``: method and path of requests that are never refused. ``longest_wait``: in seconds.
+
+        ``apart``: requests that take the places of a bulkhead of their own.
+        """
         self._application, self._refuse, self._open_to_all = application, refuse, frozenset(open_to_all)
-        self._running, self._queued = claim_queue(at_once), claim_queue(waiting)
-        self._longest_wait = longest_wait
+        self._shared, self._apart = Bulkhead(at_once, waiting, longest_wait), apart
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Pass a request on, at once or after a wait in the queue, or refuse it."""
-        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) in self._open_to_all:
+        kind = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if kind in self._open_to_all:
             return self._application(environ, start_response)
-        if not (_acquire(self._running) or self._wait()):
+        places = self._apart.get(kind, self._shared)
+        if not places.enter():
             return self._refuse(environ, start_response)
         try:
             return self._application(environ, start_response)
         finally:
-            self._running.put(None)
-
-    def _wait(self) -> bool:
-        """Wait in the queue, if it has room; return whether the request was admitted."""
-        if not _acquire(self._queued):
-            return False
-        try:
-            return _acquire(self._running, self._longest_wait)
-        finally:
-            self._queued.put(None)
+            places.leave()
 
 
-def claim_queue(count: int) -> SimpleQueue[None]:
-    """Return a semaphore of ``count`` permits: a queue implemented in C, which takes a microsecond a request."""
-    queue: SimpleQueue[None] = SimpleQueue()
-    for _ in range(count):
-        queue.put(None)
-    return queue
-
-
-def _acquire(queue: SimpleQueue[None], seconds: float = 0) -> bool:
-    """Acquire a permit within ``seconds``; return whether there was one."""
-    try:
-        queue.get(seconds > 0, seconds)
-    except Empty:
-        return False
-    return True
+def places_apart() -> dict[tuple[str, str], Bulkhead]:
+    """Return the places of the requests that hash a password, which share them."""
+    return dict.fromkeys(HASHES_PASSWORDS, Bulkhead(MAX_SIGN_INS, MAX_QUEUED, MAX_WAIT_SECONDS))
 
 
 def _ignore() -> None:
