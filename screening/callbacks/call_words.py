@@ -1,7 +1,7 @@
 """Two words by which a patient knows that the clinic calls: derived from the reference, in the request's language.
 
-The reference is the key: only the patient holds it, and the database stores a hash of it. So the words are the same after
-every key rotation, and a page that shows the reference can show them. Staff read them in the encrypted request.
+The reference is the key: only the patient holds it, and the database stores a hash of it. So the words stay the same
+after a key rotation, and a page that shows the reference can show them. Staff read them in the encrypted request.
 """
 
 import hmac

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
-from screening.callbacks import attempts, clinic_calendar, contact_index, staff_service, workflow
+from screening.callbacks import appointments, attempts, clinic_calendar, contact_index, staff_service, workflow
 from screening.callbacks.business_hours import PreferredTimes
 from screening.callbacks.contact_details import ContactDetails, group_digits
 from screening.callbacks.models import HANDOVER, CallbackRequest
@@ -80,6 +80,7 @@ def request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = No
         failed=failed,
         outcomes=OUTCOME_LABELS,
         last=last,
+        appointment=appointments.agreed(found),
         undoable=attempts.undoable(found, last, me, now, calendar),
         called="called" in request.args.getlist("done"),
         next_times={

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import redirect, request, url_for
+from flask import abort, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
-from screening.callbacks import attempts, clinic_calendar, patient_service, staff_service, workflow
+from screening.callbacks import appointments, attempts, clinic_calendar, patient_service, staff_service, workflow
 from screening.callbacks.attempts import Result
 from screening.callbacks.models import HANDOVER, NOTE, CallbackRequest
 from screening.callbacks.public_key import NoKeyError
@@ -38,6 +38,17 @@ def show(id_: str) -> str:
     """One request, with its notes, history and duplicates."""
     done = DONE.get(request.args.get("done", ""))
     return request_page(found_request(id_), sent_forms.find(), notice=done)
+
+
+@staff_callbacks.get("/<id_>/appointment.ics")
+@require_role(CALLBACKS)
+def appointment_file(id_: str) -> AnyResponse:
+    """The calendar file of the agreed time."""
+    found = found_request(id_)
+    appointment = appointments.agreed(found)
+    if appointment is None:
+        abort(404)
+    return appointments.file_response(found, appointment, current.now())
 
 
 @staff_callbacks.post("/<id_>/claim")

@@ -1,6 +1,6 @@
 """The search in the head of every staff page. What is typed becomes part of no URL, log or audit event."""
 
-from flask import redirect, render_template, request, url_for
+from flask import redirect, render_template, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -36,7 +36,7 @@ def search() -> AnyResponse:
     except SQLAlchemyError:
         db.session.rollback()
         return sent_forms.send_back(reason="away")
-    if len(found.ids) == 1 and not found.partial:
+    if len(found.ids) == 1 and not (found.cut or found.partial):
         return redirect(url_for("staff_callbacks.show", id_=found.ids[0]), 303)
     page, typed = url_for("staff_callbacks.found"), form.contact.data
     return sent_forms.send_result(

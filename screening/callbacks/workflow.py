@@ -152,7 +152,7 @@ def put_back(progress: Progress, by: str) -> Progress:
 def record(
     progress: Progress, by: str, outcome: Outcome, next_at: int | None, voicemail_allowed: bool = False
 ) -> Progress:
-    """Record the outcome of a call or an e-mail; this claims the request, or takes it over. ``next_at``: see ``Effect``.
+    """Record the outcome of a call or an e-mail; this claims it, or takes it over. ``next_at``: see ``Effect``.
 
     Raises NotAllowedError, also for a forbidden voicemail.
     """

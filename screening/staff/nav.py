@@ -44,7 +44,7 @@ def entries_for(account: Account) -> list[Entry]:
 
 
 class NavContext:
-    """The account's name, roles and navigation, for the page frame. Never raises, because error pages have the same frame."""
+    """Name, roles and navigation of the account, for the page frame. Never raises: error pages have the same frame."""
 
     def __init__(self) -> None:
         self.name = ""

@@ -28,6 +28,7 @@ ADDRESSES = """
 /consultation/sent POST
 /consultation/status GET
 /consultation/status POST
+/consultation/status/appointment.ics GET
 /consultation/status/change POST
 /consultation/status/forget POST
 /consultation/status/withdraw POST
@@ -58,6 +59,7 @@ ON_RELEASES = """
 ON_CALLBACKS = """
 /callbacks GET
 /callbacks/<id_> GET
+/callbacks/<id_>/appointment.ics GET
 /callbacks/<id_>/call POST
 /callbacks/<id_>/claim POST
 /callbacks/<id_>/close POST

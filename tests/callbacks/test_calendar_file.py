@@ -10,6 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screening.callbacks.calendar_file import LINE_BYTES, calendar_file
+from tests.support.absence import assert_absent
+from tests.support.queue_pages import open_request, press
+from tests.support.sample_patient import SECRETS
+from tests.support.visitor import Visitor
 
 DENVER = ZoneInfo("America/Denver")
 
@@ -53,3 +57,51 @@ def test_every_line_is_folded_and_reads_back(title, starts):
     assert start.timestamp() == starts
     if "\\" not in title:
         assert unescaped(fields["SUMMARY"]) == title
+
+
+NOON_THERE = datetime(2026, 12, 1, 12, tzinfo=DENVER)
+
+
+@pytest.mark.usefixtures("monday_noon")
+@pytest.mark.parametrize(
+    ("outcome", "fields", "title"),
+    [
+        ("spoke_booked", {"visit_day": "2026-12-01", "visit_time": "12:00"}, "Appointment"),
+        ("spoke_again", {"again_day": "2026-12-01", "again_time": "12:00"}, "Phone call"),
+    ],
+)
+def test_agreed_time_is_a_file_for_patient_and_staff(team, ann, request_call, outcome, fields, title):
+    visitor = Visitor(team.site)
+    request_call(visitor)
+    page = press(ann, open_request(ann), "call", outcome=outcome, **fields)
+    status = visitor.get("/consultation/status")
+    assert title in status.words and "Tue, Dec 1, 12:00" in status.words
+    [link] = status.main.select("a[download]")
+    files = [visitor.client.get(link["href"]), ann.client.get(f"{page.address}/appointment.ics")]
+    for file in files:
+        read = fields_of(file.data)
+        assert file.mimetype == "text/calendar" and "attachment" in file.headers["Content-Disposition"]
+        assert (read["SUMMARY"], read["DTSTART"]) == (title, NOON_THERE.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ"))
+        assert_absent([*SECRETS, "Demo Spine and Pain"], file.data)
+    first, second = (fields_of(file.data)["UID"] for file in files)
+    assert first == second, "patient and staff have the same appointment"
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_without_an_agreed_time_there_is_no_file(team, ann, request_call):
+    visitor = Visitor(team.site)
+    request_call(visitor)
+    page = press(ann, open_request(ann), "call", outcome="no_answer")
+    assert visitor.get("/consultation/status").main.select("a[download]") == []
+    assert visitor.client.get("/consultation/status/appointment.ics").location == "/consultation/status"
+    assert Visitor(team.site).client.get("/consultation/status/appointment.ics").status_code == 303
+    assert ann.get(f"{page.address}/appointment.ics").status == 404
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_reopened_request_has_no_agreed_time(team, ann, request_call):
+    visitor = Visitor(team.site)
+    request_call(visitor)
+    page = press(ann, open_request(ann), "call", outcome="spoke_booked", visit_day="2026-12-01", visit_time="12:00")
+    press(ann, page, "reopen")
+    assert visitor.get("/consultation/status").main.select("a[download]") == []

@@ -26,14 +26,18 @@ from tests.support.visitor import Visitor
 SENTINELS = ("zentinelmaple", "zentinellantern")
 SAID = " ".join(SENTINELS)
 
-MEANINGS = (
-    "arma bala barra beaver bicho blade bomb bone bolsa breast bridge bullet burro caca cajeta cerda cerdo chile cliff "
-    "cock coffin coger concha conejo cow cuerno cuchillo culo death doctor donkey drug elefante elephant gun gusano "
-    "hippo hospital huevo knife leche mango monkey muerte nabo needle nude nut pain paja pantera papaya pastilla pato "
-    "pepino perra perro pico pig pill pinga pito polla puente puta rabo rope soga sapo snake teta torre tower train "
-    "tren vaca vena veneno whale zorra zorro"
-).split()
-"""Words that are rude, insults, bodies, weapons or heights somewhere English or Spanish is spoken; ``mango`` is not."""
+MEANINGS = {
+    *("arma", "bala", "barra", "beaver", "bicho", "blade", "bomb", "bone", "bolsa"),
+    *("breast", "bridge", "bullet", "burro", "caca", "cajeta", "cerda", "cerdo", "chile"),
+    *("cliff", "cock", "coffin", "coger", "concha", "conejo", "cow", "cuerno", "cuchillo"),
+    *("culo", "death", "doctor", "donkey", "drug", "elefante", "elephant", "gun", "gusano"),
+    *("hippo", "hospital", "huevo", "knife", "leche", "monkey", "muerte", "nabo", "needle"),
+    *("nude", "nut", "pain", "paja", "pantera", "papaya", "pastilla", "pato", "pepino"),
+    *("perra", "perro", "pico", "pig", "pill", "pinga", "pito", "polla", "puente"),
+    *("puta", "rabo", "rope", "soga", "sapo", "snake", "teta", "torre", "tower"),
+    *("train", "tren", "vaca", "vena", "veneno", "whale", "zorra", "zorro"),
+}
+"""Words that are rude, insults, bodies, weapons or heights somewhere English or Spanish is spoken."""
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_word_list_has_seven_bits_of_short_plain_words(language):
     words = WORDS[language]
     assert len(words) == len(set(words)) == 128
     assert all(5 <= len(word) <= 9 and word.isalpha() and word.islower() for word in words)
-    assert not set(words) & set(MEANINGS) - {"mango"}
+    assert not set(words) & MEANINGS
 
 
 @pytest.mark.parametrize("language", sorted(WORDS))

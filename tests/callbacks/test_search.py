@@ -22,6 +22,7 @@ from tests.support.sample_patient import FORM, NAME, PHONE, ROSA, reference_on
 from tests.support.staff_client import was_refused
 from tests.support.visitor import Visitor
 
+DAY = 24 * 3600
 SEARCH = "/staff/callbacks/search"
 
 
@@ -36,8 +37,10 @@ def found_on(page):
 
 @pytest.mark.parametrize(
     "typed",
-    ["rosa", "ROSÁ ruiz", "ruiz zent", "0144", "555-0144", "(303) 555", "+1 303 555 0144", "1-303-555-0144"]
-    + ["zentinelapatient@", "APATIENT@example.org", "rosazentin"],
+    (
+        *("rosa", "ROSÁ ruiz", "ruiz zent", "rosazentin", "zentinelapatient@", "APATIENT@example.org"),
+        *("0144", "555-0144", "(303) 555", "+1 303 555 0144", "1-303-555-0144"),
+    ),
 )
 def test_text_matches_name_part_of_number_or_email(typed):
     assert matcher(typed)(replace(ROSA, name="Rosa Ruíz Zentinelarosa"))
@@ -72,12 +75,14 @@ def test_several_matches_are_listed_for_ten_minutes(team, ann, request_call, clo
     for name in ("Rosa One", "Rosa Two"):
         request_call(Visitor(team.site), name=name)
     page = search(ann, "rosa")
-    assert page.heading == "2 requests found" and set(found_on(page)) == {"Rosa One", "Rosa Two"} and PHONE in page.words
-    address = page.response.request.full_path
-    assert found_on(ann.get(f"/staff{address}")) == found_on(page), "the page can be opened again"
+    assert (
+        page.heading == "2 requests found" and set(found_on(page)) == {"Rosa One", "Rosa Two"} and PHONE in page.words
+    )
+    address = page.response.request.url.removeprefix(ann.base)
+    assert found_on(ann.get(address)) == found_on(page), "the page can be opened again"
     assert page.soup.find(id="find")["value"] == "rosa"
     clock.forward(RESULT_SECONDS)
-    page = ann.get(f"/staff{address}")
+    page = ann.get(address)
     assert found_on(page) == [] and "no longer available" in page.words
 
 
@@ -161,4 +166,54 @@ def test_caller_who_rings_back_takes_two_presses(team, ann, request_call):
     press(ann, open_request(ann), "claim")
     page = search(ann, "0144")  # the first press: Find
     page = press(ann, page, "call", outcome="spoke")  # the second: the outcome
-    assert "The call is noted" in page.words and page.heading == NAME
+    assert "Done. Spoke, done." in page.words and page.heading == NAME
+
+
+def test_caller_of_a_colleagues_request_takes_two_presses(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
+    press(ann, open_request(ann), "claim")
+    page = search(ben, "0144")  # the first press: Find
+    assert "With Ann. An outcome that you press takes it over." in page.words
+    page = press(ben, page, "call", outcome="no_answer")  # the second: the outcome
+    assert "With Ben" in page.words
+    assert [event.detail for event in team.events("request.reassigned")] == [{"to": team.id_of(ben)}]
+
+
+def test_colleagues_request_is_taken_over_by_one_button(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
+    press(ann, open_request(ann), "claim")
+    page = press(ben, open_request(ben), "take-over")
+    assert "You have this request now" in page.words and "With Ben" in page.words
+    assert page.main.find("form", action=f"{page.address}/take-over") is None
+
+
+def test_hand_over_has_no_preselected_name(team, ann, ben, request_call):
+    request_call(Visitor(team.site))
+    page = press(ann, open_request(ann), "claim")
+    options = {option["value"]: option.get_text() for option in page.main.select("#to option")}
+    assert next(iter(options)) == "" and team.id_of(ben) in options and team.id_of(ann) not in options
+    page = press(ann, page, "hand")
+    assert was_refused(page) and "Pick who takes over the request" in page.words
+
+
+def test_request_reads_in_the_order_of_a_call(team, ann, request_call):
+    urgent = Visitor(team.site)
+    urgent.walk(hopelessness="3")
+    urgent.disagree()
+    request_call(urgent, share="yes", assistance="ASL interpreter")
+    words = open_request(ann).words
+    order = ("Offer 988", "zentinelmessage", NAME, "Say: “", "NO VOICEMAIL", "ASL interpreter", PHONE, "We spoke")
+    places = [words.index(shown) for shown in order]
+    assert places == sorted(places), order
+    assert words.index("We spoke") < words.index("Details") < words.index("History")
+
+
+def test_lists_and_print_mark_voicemail_and_interpreter(team, clock, request_call):
+    request_call(Visitor(team.site), assistance="ASL interpreter")
+    clock.forward(4 * DAY)
+    ann = team.sign_in("ann", "callbacks")
+    for page in ("/staff/callbacks", "/staff/callbacks/print"):
+        tags = [tag.get_text() for tag in ann.get(page).main.select(".app-tag--stop, .app-tag--help")]
+        assert tags == ["NO VOICEMAIL", "Interpreter or relay"], page
+    rows = ann.get("/staff/callbacks/print").main.select("tbody tr")
+    assert len(rows) == 1 and rows[0].find_all("td")[-1].get_text() == "", "a row a patient, with room to write"

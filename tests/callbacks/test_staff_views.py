@@ -69,7 +69,7 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, request_call):
 def test_voicemail_without_permission_is_refused(team, ann, request_call):
     request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
-    assert "Do not leave one" in page.words
+    assert "NO VOICEMAIL" in page.words
     assert page.main.find("button", value="voicemail") is None and page.main.find("button", value="no_answer")
     page = press(ann, page, "call", outcome="voicemail", note="typed words")
     assert was_refused(page) and "did not allow a voicemail" in page.words

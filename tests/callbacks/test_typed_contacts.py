@@ -6,7 +6,7 @@ import pytest
 
 from screening.web.typed_text import identifier
 from tests.support.queue_pages import names_in, open_request, press
-from tests.support.sample_patient import FORM, reference_on
+from tests.support.sample_patient import FORM, NAME, reference_on
 from tests.support.staff_client import was_refused
 from tests.support.visitor import Visitor
 
