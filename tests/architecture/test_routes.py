@@ -71,6 +71,7 @@ ON_CALLBACKS = """
 /callbacks/next POST
 /callbacks/print GET
 /callbacks/search GET POST
+/callbacks/selected POST
 /callbacks/today GET
 """
 """The call-back pages; all are for the role ``callbacks``."""
