@@ -9,12 +9,12 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import limits
 
+from screening.config_values import determination, retry_minutes
 from screening.email_address import normalize_email
 from screening.questionnaires.loader import LIBRARY
 
@@ -67,17 +67,6 @@ def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("takes a whole number from 0")
     return int(text)
-
-
-RETRY_OUTCOMES = ("busy", "no_answer", "voicemail", "wrong_number", "email_sent")
-"""Outcomes of a call or an e-mail after which the next call waits (``callbacks.workflow.EFFECTS``)."""
-
-
-def _retry_minutes(text: str) -> dict[str, int]:
-    given = dict(part.partition("=")[::2] for part in _names(text))
-    if set(given) != set(RETRY_OUTCOMES) or not all(minutes.isdecimal() for minutes in given.values()):
-        raise ValueError(f"takes minutes for each of {', '.join(RETRY_OUTCOMES)}, such as busy=30,no_answer=180,…")
-    return {outcome: int(minutes) for outcome, minutes in given.items()}
 
 
 def _at_least(floor: int) -> Callable[[str], int]:
@@ -150,27 +139,6 @@ def _origin(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Determination:
-    """An expert determination (45 CFR 164.514(b)(1)), which allows releases to state months: its date and expert."""
-
-    day: date
-    by: str
-
-
-def _determination(text: str) -> Determination | None:
-    if not text:
-        return None
-    day, _, by = text.partition(" ")
-    try:
-        found = Determination(date.fromisoformat(day), by.strip())
-    except ValueError:
-        found = None
-    if found is None or not found.by:
-        raise ValueError("takes a date and the expert's name, such as 2026-10-01 Name of the expert")
-    return found
-
-
-@dataclass(frozen=True)
 class Setting:
     """One setting. ``parse`` converts its text to a value; its ValueError says which values are valid."""
 
@@ -214,7 +182,7 @@ SETTINGS = (
     Setting(
         "EXPERT_DETERMINATION",
         "",
-        _determination,
+        determination,
         "date and expert of a determination that releases may state months; without one they state years",
     ),
     Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days for which a closed call-back request is stored"),
@@ -227,7 +195,7 @@ SETTINGS = (
     Setting(
         "RETRY_MINUTES",
         "busy=30,no_answer=180,voicemail=1440,wrong_number=1440,email_sent=4320",
-        _retry_minutes,
+        retry_minutes,
         "minutes until a patient may be called again, by the outcome of the last call or e-mail",
     ),
     Setting("MAX_ATTEMPTS", "4", _at_least(1), "calls without success after which staff are offered other ways"),

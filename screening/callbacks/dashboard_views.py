@@ -72,7 +72,7 @@ def show() -> str:
 @dashboard_views.post("/next")
 @require_role(CALLBACKS)
 def following() -> Response:
-    """Lease the most urgent request that is ready and that nobody else works on, and redirect to it."""
+    """Lease the most urgent request that is ready and that no colleague has, and redirect to it."""
     found = next_request.lease_next(current_account().id, current.now())
     address = url_for("staff_callbacks.show", id_=found) if found else url_for("dashboard.show", done="nothing")
     return redirect(address, 303)

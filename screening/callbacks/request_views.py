@@ -12,7 +12,7 @@ from screening.callbacks import appointments, attempts, clinic_calendar, patient
 from screening.callbacks.attempts import Result
 from screening.callbacks.models import HANDOVER, NOTE, CallbackRequest
 from screening.callbacks.public_key import NoKeyError
-from screening.callbacks.request_page import call_preference, found_request, hand_form, refused, request_page
+from screening.callbacks.request_page_views import call_preference, found_request, hand_form, refused, request_page
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import CALL_ERRORS, NEXT_SHIFT, CallForm, HandOverForm, NoteForm
 from screening.callbacks.staff_texts import DONE

@@ -78,6 +78,7 @@ ON_CALLBACKS = """
 /callbacks/print GET
 /callbacks/search GET
 /callbacks/search POST
+/callbacks/selected POST
 /callbacks/today GET
 """
 """The call-back pages; all are for the role ``callbacks``."""

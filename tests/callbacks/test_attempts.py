@@ -194,7 +194,7 @@ def test_attempts_hold_nothing_personal_and_end_with_the_request(team, ann, requ
 
 
 @pytest.mark.usefixtures("monday_noon")
-def test_changed_request_keeps_waiting_except_after_a_wrong_number(team, ann, request_call, clock):
+def test_changed_request_waits_on_except_after_a_wrong_number(team, ann, request_call, clock):
     visitor = Visitor(team.site)
     reference = reference_code.parse(reference_on(request_call(visitor)))
     page = press(ann, open_request(ann), "call", outcome="no_answer")

@@ -8,7 +8,7 @@ import pytest
 
 from screening.callbacks import workflow
 from screening.callbacks.workflow import EFFECTS, OPEN_STATES, NotAllowedError, Outcome, Progress, State
-from screening.config import RETRY_OUTCOMES
+from screening.config_values import RETRY_OUTCOMES
 
 ANN, BEN = "ann", "ben"
 LATER = 1_800_000_000

@@ -61,7 +61,7 @@ def test_unsaved_note_is_restored_to_its_own_field(team, ann, clock):
     page = sign_in_again(ann, page, clock)
     assert page.address == own and NOTICE in page.words
     assert page.typed(f"{own}/call")["note"] == ["zentinelnotetext said"] and page.typed(f"{own}/note")["note"] == [""]
-    assert "Reached" in ann.fill(page, f"{own}/call", outcome="spoke").words
+    assert "Closed" in ann.fill(page, f"{own}/call", outcome="spoke").words
 
 
 def test_unsaved_form_is_hidden_from_another_account(team, ann, clock):
