@@ -54,10 +54,18 @@ class Accent:
 
 @dataclass(frozen=True)
 class Hours:
-    """A day's business hours, in the clinic's time zone."""
+    """A day's business hours, in the clinic's time zone. ``pause``: start and end of a lunch break, if any."""
 
     opens: time
     closes: time
+    pause: tuple[time, time] | None = None
+
+    @property
+    def ranges(self) -> tuple[tuple[time, time], ...]:
+        """The one or two times from opening to closing."""
+        if self.pause is None:
+            return ((self.opens, self.closes),)
+        return (self.opens, self.pause[0]), (self.pause[1], self.closes)
 
 
 @dataclass(frozen=True)
@@ -206,12 +214,16 @@ class _Reader:
 
     def day(self, day: str, value: object) -> Hours:
         try:
-            opens, closes = (time.fromisoformat(text) for text in value)  # type: ignore[attr-defined]
+            opens, *pause, closes = (time.fromisoformat(text) for text in value)  # type: ignore[attr-defined]
         except (TypeError, ValueError):
-            raise self.fail(f"hours.{day}", 'must be two times such as ["08:00", "17:00"]') from None
-        if not opens < closes:
-            raise self.fail(f"hours.{day}", "must open before it closes")
-        return Hours(opens, closes)
+            pause = [time()]
+        if len(pause) not in (0, 2):
+            problem = 'must be two times such as ["08:00", "17:00"], or four, ["08:00", "12:00", "13:00", "17:00"]'
+            raise self.fail(f"hours.{day}", problem)
+        times = [opens, *pause, closes]
+        if any(first.tzinfo for first in times) or not all(first < then for first, then in pairwise(times)):
+            raise self.fail(f"hours.{day}", "must open before it closes, and each time be later than the one before")
+        return Hours(opens, closes, (pause[0], pause[1]) if pause else None)
 
     def holidays(self) -> frozenset[date]:
         value = self.table.get("holidays", [])

@@ -22,6 +22,9 @@ MISTAKES = {
     "time zone": ("America/Denver", "Mars/Olympus", r"time_zone: must be a name such as"),
     "hours": ('monday = ["08:00", "17:00"]', 'monday = ["17:00", "08:00"]', r"hours\.monday: must open before"),
     "hours text": ('monday = ["08:00", "17:00"]', 'monday = "morning"', r"hours\.monday: must be two times"),
+    "three times": ('monday = ["08:00", ', 'monday = ["08:00", "12:00", ', r"hours\.monday: must be two .*, or four, "),
+    "break": ('monday = ["08:00", ', 'monday = ["08:00", "13:00", "12:00", ', r"hours\.monday: must open before .* later"),
+    "zone in hours": ('monday = ["08:00", ', 'monday = ["08:00+02:00", ', r"hours\.monday: must open before"),
     "day": ('monday = ["08', 'moonday = ["08', r"hours\.moonday: is not one of monday"),
     "holiday": ('"2026-11-26"', '"Thanksgiving"', r"holidays: must be a list of dates"),
     "site": ("https://www.weather.gov/", "http://www.weather.gov/", r"neutral_site: must be an address"),
@@ -123,6 +126,16 @@ def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
     words = visitor.get("/about?lang=es").words.replace("\u202f", " ")
     assert "De lunes a viernes, de 8:00 a. m. a 5:00 p. m. Llámenos" in words, "one period ends hour and sentence"
+
+
+def test_footer_states_the_hours_around_a_lunch_break(make_site, tmp_path):
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace('friday = ["08:00", "17:00"]', 'friday = ["08:00", "12:00", "13:30", "15:00"]'))
+    visitor = Visitor(make_site(CLINIC_FILE=file))
+    words = visitor.get("/about").words.replace("\u202f", " ").replace("\xa0", " ")
+    assert "5:00 PM; Friday, 8:00 AM to 12:00 PM and 1:30 PM to 3:00 PM. " in words
+    words = visitor.get("/about?lang=es").words.replace("\u202f", " ").replace("\xa0", " ")
+    assert "viernes, de 8:00 a. m. a 12:00 p. m. y de 1:30 p. m. a 3:00 p. m. Ll" in words
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])

@@ -19,4 +19,5 @@ def current_calendar(clinic: Clinic) -> Calendar:
 def regular_calendar(clinic: Clinic, closed: frozenset[date] = frozenset()) -> Calendar:
     """Return the calendar of the clinic file, with further closed days."""
     week = tuple((hours.opens, hours.closes) if hours else None for hours in clinic.hours)
-    return Calendar(week, clinic.holidays | closed, clinic.time_zone)
+    breaks = tuple(hours.pause if hours else None for hours in clinic.hours)
+    return Calendar(week, clinic.holidays | closed, clinic.time_zone, breaks)
