@@ -80,7 +80,9 @@ class Clinic:
     country: str
     time_zone: ZoneInfo
     hours: tuple[Hours | None, ...]
-    holidays: frozenset[date]
+    holidays: tuple[tuple[date, str], ...]
+    """Date and name of each holiday; the name is empty if the file gives none."""
+
     accent: Accent
     neutral_site: str
     privacy_notice: str
@@ -106,6 +108,11 @@ class Clinic:
         """Return the origin (scheme and host) of the neutral site, for the content security policy."""
         parts = urlsplit(self.neutral_site)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def holiday_dates(self) -> frozenset[date]:
+        """Return the dates of the holidays."""
+        return frozenset(day for day, _ in self.holidays)
 
     @property
     def week(self) -> tuple[tuple[int, int, Hours], ...]:
@@ -225,12 +232,14 @@ class _Reader:
             raise self.fail(f"hours.{day}", "must open before it closes, and each time be later than the one before")
         return Hours(opens, closes, (pause[0], pause[1]) if pause else None)
 
-    def holidays(self) -> frozenset[date]:
+    def holidays(self) -> tuple[tuple[date, str], ...]:
         value = self.table.get("holidays", [])
         try:
-            return frozenset(date.fromisoformat(text) for text in value)
-        except (TypeError, ValueError):
-            raise self.fail("holidays", 'must be a list of dates such as "2026-12-25"') from None
+            found = [text.strip().partition(" ") for text in value]
+            return tuple(sorted((date.fromisoformat(day), name.strip()) for day, _, name in found))
+        except (AttributeError, TypeError, ValueError):
+            problem = 'must be a list of dates such as "2026-12-25", or "2026-12-25 Christmas Day"'
+            raise self.fail("holidays", problem) from None
 
     def accent(self) -> Accent:
         table = self.table.get("accent")

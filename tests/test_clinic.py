@@ -26,7 +26,7 @@ MISTAKES = {
     "break": ('monday = ["08:00", ', 'monday = ["08:00", "13:00", "12:00", ', r"hours\.monday: must open before .* later"),
     "zone in hours": ('monday = ["08:00", ', 'monday = ["08:00+02:00", ', r"hours\.monday: must open before"),
     "day": ('monday = ["08', 'moonday = ["08', r"hours\.moonday: is not one of monday"),
-    "holiday": ('"2026-11-26"', '"Thanksgiving"', r"holidays: must be a list of dates"),
+    "holiday": ('"2026-11-26 Thanksgiving Day"', '"Thanksgiving"', r"holidays: must be a list of dates"),
     "site": ("https://www.weather.gov/", "http://www.weather.gov/", r"neutral_site: must be an address"),
     "policy breaker": ("https://www.weather.gov/", "https://a.example/; script-src *", r"neutral_site: must be an address"),
     "colour": ('day = "#0e525c"', 'day = "teal"', r"accent\.day: must be a color"),

@@ -108,6 +108,16 @@ def is_open(calendar: Calendar, now: datetime) -> bool:
     return any(opens <= local.time() < closes for opens, closes in calendar.ranges(local.date()))
 
 
+def next_change(calendar: Calendar, now: datetime) -> datetime:
+    """Return when the clinic next opens or closes. In UTC. Raises NeverOpenError."""
+    for day, _, _ in _open_days(calendar, now.astimezone(calendar.zone).date()):
+        for clock in (clock for opens_closes in calendar.ranges(day) for clock in opens_closes):
+            moment = _moment(calendar, day, clock)
+            if moment and moment > now:
+                return moment
+    raise NeverOpenError("the clinic has no open day")
+
+
 def matches_preference(calendar: Calendar, now: datetime, preferred: PreferredTimes) -> bool:
     """Return whether ``now`` is on a preferred day and in a preferred part of the day; true without a preference."""
     local = now.astimezone(calendar.zone)

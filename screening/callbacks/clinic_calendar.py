@@ -20,4 +20,4 @@ def regular_calendar(clinic: Clinic, closed: frozenset[date] = frozenset()) -> C
     """Return the calendar of the clinic file, with further closed days."""
     week = tuple((hours.opens, hours.closes) if hours else None for hours in clinic.hours)
     breaks = tuple(hours.pause if hours else None for hours in clinic.hours)
-    return Calendar(week, clinic.holidays | closed, clinic.time_zone, breaks)
+    return Calendar(week, clinic.holiday_dates | closed, clinic.time_zone, breaks)

@@ -1,11 +1,13 @@
 """The page of closed days: days without calls, in addition to the holidays of the clinic file."""
 
 from datetime import date
+from functools import partial
 
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
+from screening.callbacks import clinic_calendar
 from screening.callbacks.models import ClosedDay
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import ClosedDayForm
@@ -20,7 +22,8 @@ from screening.staff.roles import CALLBACKS
 @require_role(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """List closed days, and add one. The due times of existing requests do not change."""
-    form = sent_forms.fill(ClosedDayForm)
+    calendar = clinic_calendar.current_calendar(current.clinic())
+    form = sent_forms.fill(partial(ClosedDayForm, current.today(), calendar))
     if request.method == "POST":
         if not form.validate():
             return sent_forms.send_back(form)
@@ -34,7 +37,8 @@ def closed_days() -> AnyResponse | str:
         "callbacks/staff/closed_days.html",
         form=form,
         added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
-        fixed=sorted(current.clinic().holidays),
+        holidays=current.clinic().holidays,
+        today=current.today(),
     )
 
 

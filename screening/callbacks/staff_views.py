@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext
 from screening import audit, current
 from screening.callbacks import (  # noqa: F401  imported for their routes
     clinic_calendar,
+    clinic_views,
     closed_day_views,
     notifications,
     phone_entry_views,
@@ -33,6 +34,7 @@ def init_app(app: Flask) -> None:
     )
     display_names.ACTION_LABELS.update(EVENTS)
     notifications.init_app(app)
+    clinic_views.init_app(app)
 
 
 @staff_callbacks.get("")

@@ -18,6 +18,7 @@ from screening.callbacks.business_hours import (
     end_of_next_business_day,
     first_preferred_time,
     is_open,
+    next_change,
     parts_within,
 )
 
@@ -249,3 +250,16 @@ def test_part_of_day_that_is_all_lunch_break_is_never_offered():
 def test_clinic_is_open_only_within_its_ranges(question):
     calendar, now, _ = question
     assert is_open(calendar, now) == _open_at(calendar, now)
+
+
+@given(questions(by_day))
+def test_clinic_keeps_its_state_until_the_next_change(question):
+    calendar, now, _ = question
+    try:
+        change = next_change(calendar, now)
+    except NeverOpenError:
+        assert not any(calendar.week)
+        return
+    before = change - timedelta(microseconds=1)
+    assert now < change
+    assert is_open(calendar, now) == is_open(calendar, before) != is_open(calendar, change)
