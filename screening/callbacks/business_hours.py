@@ -133,6 +133,17 @@ def business_days_overdue(calendar: Calendar, due: datetime, now: datetime) -> i
     return sum(calendar.hours(day) is not None for day in days)
 
 
+def open_seconds(calendar: Calendar, start: datetime, end: datetime) -> int:
+    """Return for how many seconds the clinic was open between two moments."""
+    first, last = start.astimezone(calendar.zone).date(), end.astimezone(calendar.zone).date()
+    total = 0.0
+    for day in (first + timedelta(days=ahead) for ahead in range((last - first).days + 1)):
+        for pair in calendar.ranges(day):
+            opens, closes = (datetime.combine(day, clock, calendar.zone).timestamp() for clock in pair)
+            total += max(0.0, min(closes, end.timestamp()) - max(opens, start.timestamp()))
+    return int(total)
+
+
 def parts_within(*ranges: tuple[time, time]) -> tuple[tuple[PartOfDay, time, time], ...]:
     """Return the parts of the day that overlap these open times, each with start and end of the overlap."""
     found = []

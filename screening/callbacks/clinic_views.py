@@ -1,4 +1,4 @@
-"""The page of the clinic: what visitors are told about it, and whether mail, notices and crisis help are in order."""
+"""The page of the clinic: what visitors read about it, and whether mail, notices and crisis help are in order."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -12,7 +12,6 @@ from screening.callbacks import clinic_calendar
 from screening.callbacks.business_hours import Calendar, NeverOpenError, due_at, is_open, next_change
 from screening.callbacks.forms import day_names
 from screening.clinic import Clinic
-from screening.durations import HOUR_SECONDS
 from screening.i18n.locale import locale_names
 from screening.mail import queries
 from screening.staff import nav
@@ -24,9 +23,6 @@ from screening.web.crisis import STALE_DAYS, Crisis
 clinic_views = Blueprint("clinic", __name__)
 
 HOLIDAYS_SHOWN = timedelta(days=366)
-
-MAIL_LATE_SECONDS = HOUR_SECONDS
-"""Seconds after which a mail that still waits is a problem; the doctor's limit, too."""
 
 NOTICES: dict[str, LazyString] = {
     "privacy_notice": lazy_gettext("Notice of privacy practices"),
@@ -47,11 +43,11 @@ class Now:
 
 @dataclass(frozen=True)
 class Mail:
-    """The state of the outbox: failed mails, waiting ones, and whether one waits for too long. None: no mail server."""
+    """The numbers of mails: failed, waiting, and of both those that are stuck."""
 
     failed: int
     waiting: int
-    late: bool
+    stuck: int
 
 
 def init_app(app: Flask) -> None:
@@ -63,7 +59,7 @@ def init_app(app: Flask) -> None:
 @clinic_views.get("/clinic")
 @require_role(CALLBACKS, ADMIN)
 def show() -> str:
-    """What visitors are told about the clinic. For reading: only closed days are entered on the site."""
+    """What visitors read about the clinic. For reading: only closed days are entered on the site."""
     clinic, now = current.clinic(), current.now()
     calendar = clinic_calendar.current_calendar(clinic)
     crises: dict[str, Crisis] = current_app.extensions["crisis"]
@@ -99,11 +95,11 @@ def upcoming_holidays(clinic: Clinic, today: date) -> list[tuple[date, str]]:
 
 
 def _mail(now: int) -> Mail | None:
+    """Return the state of the outbox; None without a mail server."""
     if not current.settings()["MAIL_HOST"]:
         return None
-    counts, oldest = queries.counts(), queries.oldest_pending()
-    failed, waiting = counts.values()
-    return Mail(failed, waiting, oldest is not None and oldest < now - MAIL_LATE_SECONDS)
+    failed, waiting = queries.counts().values()
+    return Mail(failed, waiting, queries.count_stuck(now))
 
 
 def _is_current(crisis: Crisis, today: date) -> bool:
