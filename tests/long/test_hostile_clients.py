@@ -8,12 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
-import selectors
 import socket
 import time
-from collections import Counter
 from collections.abc import Iterator
-from threading import Event, Thread
 
 import pytest
 
@@ -22,6 +19,7 @@ from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
 from tests.support.cgroups import ControlGroup, limits_of_the_web_unit
 from tests.support.live_server import LiveServer
+from tests.support.slow_clients import FORM, HOST, MISSING_FORM, POST, SlowClients
 
 JOURNEYS = 4
 """Number of visitors. Each sends 24 requests, each on a new connection, as new visitors do."""
@@ -31,10 +29,6 @@ SLOWEST = 2.0
 
 MAX_GROWTH = 60.0
 """Maximum growth of both workers in MB under an attack of 300 connections."""
-
-HOST = b"Host: localhost\r\n"
-FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\n"
-POST = b"POST /check/sadness HTTP/1.1\r\n" + FORM
 
 
 @pytest.fixture(scope="module")
@@ -52,81 +46,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 def test_limit_of_128_tasks_would_break_the_server(tmp_path, report):
     """The control: the tests of this module run under the limits of the shipped unit, which counts threads."""
-    begin, trickle = SLOW_ATTACKS["a form that never comes"]
     tight = LiveServer(tmp_path, "--workers", "2")
-    with ControlGroup(128, 2**30) as group, tight.in_group(group), Slow(tight, 300, begin, trickle, addresses=20):
+    with ControlGroup(128, 2**30) as group, tight.in_group(group), SlowClients(tight, 300, MISSING_FORM, addresses=20):
         exchange(tight, b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     found = "failed to spawn thread" in tight.log.read_text()
     report(f"128 tasks, 300 slow forms: {'a thread could not be started' if found else 'nothing happened'}")
     assert found
-
-
-class Slow:
-    """Connections that send a start and then little or nothing; closed ones are reopened."""
-
-    def __init__(
-        self, server: LiveServer, count: int, begin: bytes, trickle: bytes = b"", addresses: int = 1, reads: bool = True
-    ) -> None:
-        self.target = ("127.0.0.1", server.port)
-        self.count, self.begin, self.trickle, self.reads = count, begin, trickle, reads
-        self.sources = [f"127.0.0.{2 + n}" for n in range(addresses)]
-        self.answers: Counter[str] = Counter()
-        self.opened = 0
-        self._waits = selectors.DefaultSelector()
-        self._all_open, self._over = Event(), Event()
-        self._thread = Thread(target=self._attack)
-
-    def __enter__(self) -> Slow:
-        self._thread.start()
-        assert self._all_open.wait(60)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._over.set()
-        self._thread.join()
-        for key in list(self._waits.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
-        self._waits.close()
-
-    def _attack(self) -> None:
-        for _ in range(self.count):
-            self._open()
-        self._all_open.set()
-        while not self._over.wait(0 if self.reads else 0.3):
-            for key, _ in self._waits.select(0.3) if self.reads else ():
-                self._hear(key.fileobj)  # type: ignore[arg-type]
-            if self.trickle:
-                for key in list(self._waits.get_map().values()):
-                    with contextlib.suppress(OSError):
-                        key.fileobj.send(self.trickle)  # type: ignore[union-attr]
-
-    def _open(self) -> None:
-        one = socket.socket()
-        if not self.reads:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        one.bind((self.sources[self.opened % len(self.sources)], 0))
-        one.setblocking(False)
-        one.connect_ex(self.target)
-        self.opened += 1
-        self._waits.register(one, selectors.EVENT_READ)
-        if self.begin:
-            one.setblocking(True)
-            one.settimeout(5)
-            with contextlib.suppress(OSError):
-                one.sendall(self.begin)
-        one.setblocking(False)
-
-    def _hear(self, one: socket.socket) -> None:
-        try:
-            heard = one.recv(65536)
-        except OSError:
-            heard = b""
-        if heard.startswith(b"HTTP"):
-            self.answers[heard[9:12].decode()] += 1
-        if not heard:
-            self._waits.unregister(one)
-            one.close()
-            self._open()
 
 
 class OtherVisitors:
@@ -171,7 +96,7 @@ SLOW_ATTACKS = {
     "silence": (b"", b""),
     "headers a byte at a time": (b"GET / HTTP/1.1\r\n" + HOST + b"X-Slow: ", b"a"),
     "a form a byte at a time": (POST + b"Content-Length: 60000\r\n\r\nsadness=", b"1"),
-    "a form that never comes": (POST + b"Content-Length: 60000\r\n\r\n", b""),
+    "a form that never comes": (MISSING_FORM, b""),
     "chunks without end": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
     "answers that nobody reads": ((b"GET /static/%s HTTP/1.1\r\n" % SHEET + HOST + b"\r\n") * 400, b""),
 }
@@ -182,7 +107,7 @@ def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
     begin, trickle = SLOW_ATTACKS[attack]
     reads = attack != "answers that nobody reads"
     baseline, before = OtherVisitors(server), megabytes(server.process.pid)
-    with Slow(server, 300, begin, trickle, reads=reads) as slow:
+    with SlowClients(server, 300, begin, trickle, reads=reads) as slow:
         under_attack, during = OtherVisitors(server), megabytes(server.process.pid)
     report(
         f"{attack}: 300 connections, {slow.opened - 300} reopened, answers {dict(slow.answers)}; "
@@ -194,7 +119,7 @@ def test_slow_connections_do_not_slow_other_visitors(server, report, attack):
 
 
 def test_excess_silent_connections_only_delay_visitors(server, report):
-    with Slow(server, 2500, b"GET / HTTP/1.1\r\n") as slow:
+    with SlowClients(server, 2500, b"GET / HTTP/1.1\r\n") as slow:
         under_attack = OtherVisitors(server)
     slowest = under_attack.times[-1]
     report(
@@ -207,7 +132,7 @@ def test_excess_silent_connections_only_delay_visitors(server, report):
 def test_slow_forms_leave_pages_and_crisis_help_available(server, report):
     """They can prevent others from sending forms; a proxy in front avoids this, because it buffers request bodies."""
     begin, trickle = SLOW_ATTACKS["a form that never comes"]
-    with Slow(server, 400, begin, trickle, addresses=20) as slow:
+    with SlowClients(server, 400, begin, trickle, addresses=20) as slow:
         times = []
         for path in (b"/check/sadness", b"/help-now", b"/healthz", b"/") * 10:
             connection = Connection(server.port)

@@ -1,4 +1,7 @@
-"""Ten times the capacity: most requests are refused at once, the others are served, and crisis help always is."""
+"""Ten times the capacity: most requests are refused at once, the others are served, and crisis help always is.
+
+The server runs under the shipped unit's limits on tasks and memory.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ import pytest
 from screening.config import ROOT
 from tests.bench.journeys import megabytes
 from tests.bench.load import Connection, journey
+from tests.support.cgroups import ControlGroup, limits_of_the_web_unit
 from tests.support.live_server import LiveServer
+from tests.support.slow_clients import MISSING_FORM, SlowClients
 
 OVERLOAD_FACTOR = 10
 MIN_OVERLOAD_FACTOR = 5
@@ -39,8 +44,14 @@ MAX_RECOVERY_SECONDS = 5.0
 
 
 @pytest.fixture
-def server(tmp_path) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path, "--workers", str(WORKERS)) as running:
+def group() -> Iterator[ControlGroup]:
+    with ControlGroup(*limits_of_the_web_unit()) as made:
+        yield made
+
+
+@pytest.fixture
+def server(tmp_path, group) -> Iterator[LiveServer]:
+    with LiveServer(tmp_path, "--workers", str(WORKERS)).in_group(group) as running:
         yield running
 
 
@@ -109,7 +120,7 @@ class HelpSeeker:
         return status, page, time.perf_counter() - began
 
 
-def test_load_shedding_preserves_crisis_help_under_overload(server, report):
+def test_load_shedding_preserves_crisis_help_under_overload(server, group, report):
     walker = Connection(server.port)
     with contextlib.closing(walker.socket):
         journey(walker, "site")
@@ -141,6 +152,8 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
         f"{before:.0f} MB before, {max(help_seeker.memory):.0f} at most, {after:.0f} after; as usual after {recovered:.1f} s"
     )
 
+    report("at most {} tasks and {} MB".format(*peak_use(group)))
+
     assert set().union(*(result["times"] for result in overloaded)) == {"200", "503"}
     assert sent_count / SECONDS > MIN_OVERLOAD_FACTOR * capacity, "the senders were too slow for an overload"
     assert len(served) + len(refused) >= sent_count - SENDERS * CONNECTIONS, "every request is answered"
@@ -154,6 +167,34 @@ def test_load_shedding_preserves_crisis_help_under_overload(server, report):
     assert max(*help_seeker.memory[half:], after) - max(help_seeker.memory[:half]) < MAX_LATE_GROWTH
     assert recovered < MAX_RECOVERY_SECONDS
     assert processes_that_logged(server) == WORKERS
+    assert_within_limits(server, group)
+
+
+def test_overload_with_slow_clients_stays_within_the_limits(server, group, report):
+    """The most threads: every request that may wait does, beside every form that may be read."""
+    with SlowClients(server, CONNECTIONS, MISSING_FORM, addresses=20), HelpSeeker(server) as help_seeker:
+        overloaded = overload(server, OVERLOAD_FACTOR * 100, SECONDS, CONNECTIONS, "")
+    report(
+        f"{CONNECTIONS} slow forms, and {sum(result['sent'] for result in overloaded) / SECONDS:.0f} requests a second: "
+        "at most {} tasks and {} MB; crisis help".format(*peak_use(group))
+        + f" asked {len(help_seeker.times)} times"
+    )
+    assert set().union(*(result["times"] for result in overloaded)) <= {"303", "503"}
+    assert [failure for failure in help_seeker.failed if "/help-now" in failure or "/healthz" in failure] == []
+    assert_within_limits(server, group)
+
+
+def peak_use(group: ControlGroup) -> tuple[int, int]:
+    """Return the most tasks at once, and the most memory in MB."""
+    tasks, memory = group.peak()
+    return tasks, memory >> 20
+
+
+def assert_within_limits(server: LiveServer, group: ControlGroup) -> None:
+    """Fail if the server could not start a thread, or came near the limits."""
+    assert server.process.poll() is None and "panicked" not in server.log.read_text()
+    tasks, memory = group.peak()
+    assert tasks < limits_of_the_web_unit()[0] and memory < limits_of_the_web_unit()[1]
 
 
 def processes_that_logged(server: LiveServer) -> int:

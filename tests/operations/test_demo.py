@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections import Counter
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -12,7 +14,7 @@ from sqlalchemy import func, select, text
 from screening.app import create_app
 from screening.callbacks.models import CallbackRequest
 from screening.clinic import DEMO
-from screening.config import SettingsError
+from screening.config import ROOT, SettingsError
 from screening.extensions import db
 from screening.operations import demo
 from screening.releases.models import Release
@@ -91,3 +93,38 @@ def test_demo_refuses_a_real_clinic(make_site, own_clinic):
         demo.fill(site)
     with site.app_context():
         assert db.session.execute(text("SELECT count(*) FROM staff_account")).scalar_one() == 0
+
+
+def make_demo(folder: Path, address: str) -> None:
+    """Run ``make demo`` with a stand-in for ``flask``, which writes a file of its command's name to the key folder."""
+    done = subprocess.run(
+        [
+            "make",
+            "--file",
+            ROOT / "Makefile",
+            "--old-file=.venv/run.done",
+            f"BIN={folder}",
+            "demo",
+            f"ADDRESS={address}",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_demo_leaves_the_demo_on_another_port_alone(tmp_path):
+    flask = tmp_path / "flask"
+    flask.write_text(
+        '#!/bin/sh\n[ "$2" = --check ] || { mkdir -p "$SCREENING_KEYS_DIR"; : >"$SCREENING_KEYS_DIR/$1"; }\n'
+    )
+    flask.chmod(0o755)
+    make_demo(tmp_path, "127.0.0.1:8000")
+    running = tmp_path / "instance" / "demo" / "8000" / "keys"
+    assert {file.name for file in running.iterdir()} == {"keys", "db", "demo", "serve"}
+    (running / "running").touch()
+    make_demo(tmp_path, "[::1]:9000")
+    assert (tmp_path / "instance" / "demo" / "9000" / "keys" / "serve").exists() and (running / "running").exists()
+    make_demo(tmp_path, "8000")
+    assert not (running / "running").exists(), "the control: a demo on the same port is made anew"

@@ -25,6 +25,9 @@ AS_ROOT = "sh as-root"
 SERVER_PAGES = [DOCS / f"{name}.md" for name in ("install", "upgrade", "backup")]
 """The pages of such commands, in the order in which they are run on one server (tests/long/test_installation.py)."""
 
+CONTAINER_PAGE = DOCS / "container.md"
+"""The page whose commands for root are run in containers (tests/long/test_container.py)."""
+
 COPIED_PATHS = ("screening", "templates", "static/dist", "wsgi.py")
 
 
