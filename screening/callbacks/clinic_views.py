@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 from flask import Blueprint, Flask, current_app, render_template
 from flask_babel import lazy_gettext
@@ -12,6 +13,7 @@ from screening.callbacks import clinic_calendar
 from screening.callbacks.business_hours import Calendar, NeverOpenError, due_at, is_open, next_change
 from screening.callbacks.forms import day_names
 from screening.clinic import Clinic
+from screening.config import ROOT
 from screening.i18n.locale import locale_names
 from screening.mail import queries
 from screening.staff import nav
@@ -66,7 +68,7 @@ def show() -> str:
     return render_template(
         "callbacks/staff/clinic.html",
         clinic=clinic,
-        file=current.settings()["CLINIC_FILE"],
+        file=_from_root(current.settings()["CLINIC_FILE"]),
         state=state_at(calendar, now),
         days=[(name, clinic.hours[day]) for day, name in day_names().items()],
         holidays=upcoming_holidays(clinic, current.today()),
@@ -92,6 +94,11 @@ def state_at(calendar: Calendar, now: float) -> Now:
 def upcoming_holidays(clinic: Clinic, today: date) -> list[tuple[date, str]]:
     """Return date and name of the holidays of the next year, from today on."""
     return [(day, name) for day, name in clinic.holidays if today <= day <= today + HOLIDAYS_SHOWN]
+
+
+def _from_root(file: Path) -> Path:
+    """Return a path as seen from the project's folder, if it is inside."""
+    return file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
 
 
 def _mail(now: int) -> Mail | None:
