@@ -5,6 +5,7 @@ import os
 import sys
 
 from screening.app import create_app
+from screening.cli import error_line
 from screening.cli.commands_app import create_commands_app
 from screening.config import SettingsError
 from screening.operations.metrics import exporter
@@ -12,6 +13,7 @@ from screening.questionnaires.table_reader import DefinitionError
 
 try:
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        sys.excepthook = error_line.excepthook
         app = create_commands_app()
     else:
         app = create_app()

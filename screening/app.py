@@ -112,12 +112,15 @@ def create_app(overrides: Mapping[str, Any] | None = None, serving: bool = True)
         smtp.check_settings(settings)
         settings["RATE_LIMIT_STORAGE_URL"] = "memory://"  # the worker receives no forms
     content = _read_content(settings)
+    is_limiting = rate_limits.is_answering(settings["RATE_LIMIT_STORAGE_URL"])
     if "visitor" in settings["SERVE"]:
         app = _visitor_app(settings, content, clock, serving)
     else:
         app = _empty_app(settings, content, clock)
     for problem in crisis.problems(content.crises, date.fromtimestamp(clock())):
         app.logger.warning(problem)
+    if not is_limiting:
+        app.logger.warning("SCREENING_RATE_LIMIT_STORAGE_URL does not answer: until it does, nothing is limited")
     if "staff" in settings["SERVE"]:
         app.extensions["staff"] = _staff_app(settings, content, clock, serving)
     for wrap in reversed(_middleware(app, settings)):

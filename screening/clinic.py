@@ -138,6 +138,14 @@ def load(path: Path) -> Clinic:
     return _Reader(path.name, table).clinic()
 
 
+def demo_fields(clinic: Clinic) -> list[str]:
+    """Return the fields in which a clinic is still the demo clinic, of those that patients act on."""
+    demo = load(DEMO)
+    return [
+        field for field in ("name", "phone", "address", "mail_name") if getattr(clinic, field) == getattr(demo, field)
+    ]
+
+
 class _Reader:
     """Parses one clinic file; one method per kind of field."""
 

@@ -49,6 +49,13 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    names = _names(text.lower())
+    if not names or not all(re.fullmatch(r"\.?[\w.-]+(:\d+)?|\[?[0-9a-f:]+\]?", name) for name in names):
+        raise ValueError("takes host names such as check.clinic.example, without https:// and path")
+    return names
+
+
 def _flag(text: str) -> bool:
     try:
         return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
@@ -168,7 +175,7 @@ SETTINGS = (
     Setting(
         "ALLOWED_HOSTS",
         "localhost,127.0.0.1",
-        _names,
+        _hosts,
         "host names the site answers to; `.example.org` includes subdomains",
     ),
     Setting("TRUSTED_PROXY_COUNT", "0", _count, "number of your reverse proxies in front, which set `X-Forwarded-*`"),
@@ -282,10 +289,10 @@ def _value(setting: Setting, text: str) -> Any:
 
 def _file(path: Path) -> dict[str, str]:
     """Return the settings file's values as texts by upper-case name; lists are joined with commas."""
-    if not path.exists():
-        return {}
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{path.name}: {error}") from error
     return {name.upper(): _text(value) for name, value in table.items()}

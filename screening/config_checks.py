@@ -3,6 +3,7 @@
 A rule is a function of all settings that raises SettingsError with one line that says what to change.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -18,7 +19,6 @@ from screening.crypto.keyring import PURPOSES
 from screening.database import timeouts
 from screening.database.engines import bind_urls, sqlite_files
 from screening.mail import smtp
-from screening.web import rate_limits
 
 Settings = Mapping[str, Any]
 Rule = Callable[[Settings], None]
@@ -88,22 +88,6 @@ def second_factor(settings: Settings) -> None:
         )
 
 
-def limit_storage(settings: Settings) -> None:
-    """The storage of rate limits must answer. If it fails later, requests are not limited."""
-    address = settings["RATE_LIMIT_STORAGE_URL"]
-    if address == rate_limits.IN_MEMORY:
-        return
-    storage = rate_limits.shared_storage(address)
-    try:
-        answers = storage.check()
-    except Exception:  # any exception of the storage's client; its message may contain the password
-        answers = False
-    if not answers:
-        raise SettingsError(
-            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or use memory://"
-        )
-
-
 def metrics(settings: Settings) -> None:
     """Metrics must not be reachable from the public network. A host name instead of an IP address is accepted."""
     host, _ = settings["METRICS_ADDRESS"] or ("", 0)
@@ -121,19 +105,11 @@ def metrics(settings: Settings) -> None:
 def key_files(settings: Settings) -> None:
     """Existing key files must be valid and readable by their owner only. Missing ones are reported when used."""
     for purpose in (purpose for surface in settings["SERVE"] for purpose in PURPOSES[surface]):
-        if ring_file(settings["KEYS_DIR"], purpose).exists():
+        if os.access(ring_file(settings["KEYS_DIR"], purpose), os.F_OK):
             read_ring(settings["KEYS_DIR"], purpose)
 
 
-RULES: tuple[Rule, ...] = (
-    secure_cookies,
-    demo_clinic,
-    demo_database,
-    second_factor,
-    limit_storage,
-    metrics,
-    smtp.check_settings,
-)
+RULES: tuple[Rule, ...] = (secure_cookies, demo_clinic, demo_database, second_factor, metrics, smtp.check_settings)
 
 
 def _public_names(settings: Settings) -> list[str]:
@@ -148,7 +124,7 @@ def _shows_demo(settings: Settings) -> bool:
 
 
 def _is_demos(url: str) -> bool:
-    if not all(file.exists() for file in sqlite_files(url)):
+    if not all(os.access(file, os.F_OK) for file in sqlite_files(url)):
         return False  # connecting would create them
     bound = bind_urls(url)
     engine = create_engine(bound["SQLALCHEMY_DATABASE_URI"], **bound["SQLALCHEMY_ENGINE_OPTIONS"])

@@ -121,11 +121,20 @@ def keys(tmp_path_factory: pytest.TempPathFactory, key_day: date) -> Iterator[Pa
 
 @pytest.fixture(scope="session")
 def own_clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clinic file without the demo flag and with a privacy notice, as a public site requires."""
+    """A clinic file with nothing of the demo clinic and with a privacy notice, as a public site requires."""
     file = tmp_path_factory.mktemp("clinic") / "clinic.toml"
-    text = DEMO.read_text(encoding="utf-8").replace("demo = true", "demo = false")
-    notice = 'privacy_notice = "https://www.clinic.example/privacy-practices"'
-    file.write_text(text.replace('privacy_notice = ""', notice), encoding="utf-8")
+    text = DEMO.read_text(encoding="utf-8")
+    for old, new in (
+        ("demo = true", "demo = false"),
+        ('privacy_notice = ""', 'privacy_notice = "https://www.clinic.example/privacy-practices"'),
+        ('name = "Demo Spine and Pain Clinic"', 'name = "Spine and Pain Clinic of the Tests"'),
+        ('mail_name = "Demo Clinic"', 'mail_name = "Clinic of the Tests"'),
+        ("+1 303 555 0100", "+1 303 555 0177"),
+        ("1 Example Street", "7 Example Street"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    file.write_text(text, encoding="utf-8")
     return file
 
 

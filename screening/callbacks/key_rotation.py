@@ -106,8 +106,13 @@ def rotate_when_due(folder: Path, now: float, go_on: Continue = lambda: True) ->
 
 
 def is_overdue(now: float) -> bool:
-    """Return whether a private key exists that should have been destroyed more than a day ago."""
-    first = db.session.scalar(select(func.min(func.coalesce(CallbackKey.published_at, 0))))
+    """Return whether a private key exists that should have been destroyed more than a day ago.
+
+    A key that no row uses and that is about to be destroyed is not overdue, so a late rotation settles it.
+    """
+    in_time = CallbackKey.empty_since >= now - EMPTY_KEY_SECONDS - 2 * HOUR_SECONDS  # the worker looks hourly
+    pending = func.coalesce(in_time, False)
+    first = db.session.scalar(select(func.min(func.coalesce(CallbackKey.published_at, 0))).where(~pending))
     return first is not None and first < now - ROTATION_SECONDS - DAY_SECONDS
 
 

@@ -1,6 +1,5 @@
-"""Base classes of commands, which print expected errors as one line on stderr, without a traceback."""
+"""Base classes of commands, which print errors as one line on stderr, without a traceback."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +7,27 @@ import click
 from flask.cli import AppGroup
 
 from screening import current
+from screening.cli import error_line
 from screening.config import SettingsError
 from screening.crypto.keyring import PURPOSES
-from screening.questionnaires.table_reader import DefinitionError
 
 
 class _ErrorsInOneLine:
-    """Prints an expected error to stderr and exits with 1; ``refusals`` adds exception types of the command."""
+    """Prints an error to stderr and exits with 1; ``refusals`` are exception types whose message is the line."""
 
     def __init__(self, *arguments: Any, refusals: tuple[type[Exception], ...] = (), **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.refusals: tuple[type[Exception], ...] = (SettingsError, DefinitionError, *refusals)
+        self.refusals = refusals
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)  # type: ignore[misc]
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
         except self.refusals as error:
-            click.echo(str(error), err=True)
-            sys.exit(1)
+            error_line.fail(str(error))
+        except Exception as error:
+            error_line.fail(error_line.line_of(error))
 
 
 class Group(_ErrorsInOneLine, AppGroup):

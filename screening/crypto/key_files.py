@@ -65,7 +65,9 @@ def read_ring(folder: Path, purpose: str) -> Ring:
     except FileNotFoundError:
         raise SettingsError(f"key file {path.name} is missing: run flask keys init") from None
     except PermissionError:
-        raise SettingsError(f"key file {path.name} belongs to another user: chown it to the site's user") from None
+        raise SettingsError(
+            f"key file {path.name} cannot be read: chown it to the site's user, and run chmod 600 on it"
+        ) from None
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         if isinstance(error, SettingsError):
             raise
@@ -86,11 +88,15 @@ def write_ring(folder: Path, purpose: str, ring: Ring) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = ring_file(folder, purpose)
     fresh = path.with_suffix(f".{secrets.token_hex(4)}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write("\n".join(lines) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:  # such as a full disk
+        fresh.unlink(missing_ok=True)
+        raise
     sync_folder(folder)
 
 

@@ -15,6 +15,7 @@ from screening.extensions import db
 from screening.operations.jobs import JOBS, Job
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.web import errors
+from screening.web.repeated_line import RepeatedLine
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,14 @@ class Worker:
     def __init__(self, app: Flask, signals: Signals, jobs: Sequence[Job] = JOBS) -> None:
         self._app, self._signals, self._jobs = app, signals, jobs
         self._holder, self._held_at = secrets.token_hex(16), NEVER
+        self._repeats, self._retries = RepeatedLine(), True
 
     def work(self, once: bool = False) -> bool:
-        """Run due jobs in rounds until a signal comes, or ``once``; return whether this worker holds the lease."""
+        """Run due jobs in rounds until a signal comes, or ``once``; return whether this worker holds the lease.
+
+        ``once``: raises SQLAlchemyError when the database fails.
+        """
+        self._retries = not once
         while True:
             active = self._may_go_on()
             if active:
@@ -83,7 +89,7 @@ class Worker:
             job.run(self._may_go_on)
             ran = WorkerJob(name=job.name, ran_at=now, failed_at=None)
         except Exception as error:  # a failing job must not stop the others
-            log.error("the job %s failed: %s", job.name, errors.origin_of(error))
+            self._log(f"the job {job.name} failed: {errors.origin_of(error)}")
             db.session.rollback()
             ran = WorkerJob(name=job.name, failed_at=now)
         db.session.merge(ran)
@@ -111,8 +117,14 @@ class Worker:
             try:
                 return step()
             except SQLAlchemyError as error:
-                log.error("the worker cannot reach its database: %s", type(error).__name__)
+                if not self._retries:
+                    raise
+                self._log(f"the worker cannot reach its database: {type(error).__name__}")
                 return None
+
+    def _log(self, line: str) -> None:
+        if thinned := self._repeats.thinned(line, self._now()):
+            log.error(thinned)
 
     def _now(self) -> int:
         return int(self._app.extensions["clock"]())

@@ -38,8 +38,9 @@ ACTIVE = PendingKey.replaced_at.is_(None)
 def publish(keyring: Keyring, now: int) -> str:
     """Publish the active key of this ring, so that new responses are encrypted to it; return its id.
 
-    Idempotent. Raises StaleKeysError.
+    Also store which published keys this ring holds. Idempotent. Raises StaleKeysError.
     """
+    _note_held(keyring)
     key_id = keyring.active_id(RESPONSES)
     with db.engines[PENDING_BIND].begin() as connection:
         published = connection.execute(select(PendingKey.id, PendingKey.published_at).where(ACTIVE)).first()
@@ -64,9 +65,7 @@ def active_key(connection: Connection) -> tuple[str, bytes] | None:
 def rotate_when_due(folder: Path, now: int) -> None:
     """Make and publish a new key if the active one is a day old. Idempotent. Raises SettingsError."""
     with locked(folder):
-        keyring = Keyring(folder, (RESPONSES,))
-        _note_held(keyring)
-        publish(keyring, now)  # a run that was interrupted leaves a new key unpublished
+        publish(Keyring(folder, (RESPONSES,)), now)  # a run that was interrupted leaves a new key unpublished
         with db.engines[PENDING_BIND].connect() as connection:
             since = connection.execute(select(PendingKey.published_at).where(ACTIVE)).scalar_one()
         if not 0 <= now - since < ACTIVE_SECONDS:

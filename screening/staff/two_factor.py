@@ -32,7 +32,7 @@ class Codes(Totp):
     """
 
     def __init__(self, clock: Callable[[], float], issuer: str) -> None:
-        self._totp = TOTP.using(issuer=issuer, now=clock)
+        self._totp = TOTP.using(issuer=issuer.replace(":", " "), now=clock)  # ":" ends an issuer in the app's address
 
     def generate_totp_secret(self) -> str:
         """Return a new secret, not encrypted."""

@@ -1,6 +1,7 @@
 """Rate limits for forms by client network, which is stored as a keyed hash only; the key changes daily.
 
-Counted by the library ``limits``. While a shared store is unavailable, nothing is limited and no request waits for it.
+Counted by the library ``limits``. While a shared store is unavailable, also at the start, nothing is limited and no
+request waits for it.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from screening.config import SettingsError
 from screening.crypto.keyring import FORMS, Keyring
 from screening.durations import DAY_SECONDS
 from screening.web.rate_limit_storage import RateLimitStorage
+from screening.web.repeated_line import RepeatedLine
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +60,7 @@ class Storage:
         )
         self._stopwatch = stopwatch
         self._skip_until = 0.0
+        self._repeats = RepeatedLine()
 
     def allows(self, rates: list[limits.RateLimitItem], *whose: str) -> bool:
         """Count once, and return whether that is within the rates."""
@@ -66,8 +69,10 @@ class Storage:
         try:
             return all(self._limiter.hit(rate, *whose) for rate in rates)
         except Exception as error:  # a form is not refused because a counter fails
-            self._skip_until = self._stopwatch() + RECONNECT_SECONDS
-            log.error("the limits cannot be counted: %s", type(error).__name__)
+            now = self._stopwatch()
+            self._skip_until = now + RECONNECT_SECONDS
+            if line := self._repeats.thinned(f"the limits cannot be counted: {type(error).__name__}", now):
+                log.error(line)
             return True
 
 
@@ -80,6 +85,17 @@ def shared_storage(address: str) -> limits.storage.Storage:
         return storage_from_string(address, **_short_timeouts() if shared else {})  # type: ignore[return-value]
     except (ConfigurationError, ValueError) as error:
         raise SettingsError(f"SCREENING_RATE_LIMIT_STORAGE_URL: {error}") from error
+
+
+def is_answering(address: str) -> bool:
+    """Return whether the storage answers. Raises SettingsError for an address that cannot be used."""
+    if address == IN_MEMORY:
+        return True
+    storage = shared_storage(address)
+    try:
+        return storage.check()
+    except Exception:  # any exception of the storage's client; its message may contain the password
+        return False
 
 
 def _short_timeouts() -> dict[str, Any]:

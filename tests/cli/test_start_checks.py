@@ -15,8 +15,10 @@ from screening.config import ROOT, SettingsError
 from screening.extensions import db
 from screening.operations import demo
 from screening.operations.doctor import CheckInputs, Severity, examine
+from tests.support.absence import assert_absent
 from tests.support.clock import START
 from tests.support.databases import close
+from tests.support.visitor import Visitor
 
 NAMES = ("localhost", "check.clinic.example")
 ALL_INTERFACES = ("0.0.0.0", 9109)  # noqa: S104 (nothing listens there)
@@ -69,10 +71,6 @@ def test_complete_public_configuration_starts(make_site, public):
             "use an address that cannot, such as 127.0.0.1:9109",
         ),
         ({"MAIL_HOST": "127.0.0.1"}, "SCREENING_SITE_URL is missing: with SCREENING_MAIL_HOST it must be set"),
-        (
-            {"RATE_LIMIT_STORAGE_URL": "redis://:zentinela@127.0.0.1:9"},
-            "SCREENING_RATE_LIMIT_STORAGE_URL names a storage that does not answer: start it, or use memory://",
-        ),
     ],
 )
 def test_conflicting_settings_of_a_public_site_refuse_startup(make_site, public, settings, line):
@@ -91,9 +89,15 @@ def test_real_clinic_requires_two_factor_only_for_staff(make_site, own_clinic):
     make_site(STAFF_SECOND_FACTOR=False, CLINIC_FILE=own_clinic, SERVE=("visitor",))
 
 
-def test_silent_rate_limit_storage_refuses_startup(make_site, silent):
-    with pytest.raises(SettingsError, match="names a storage that does not answer"):
-        make_site(RATE_LIMIT_STORAGE_URL=f"redis://{silent}")
+@pytest.mark.parametrize("away", ["silent", "refused"])
+def test_start_without_rate_limit_storage_serves_and_warns(make_site, public, silent, caplog, away):
+    server = silent if away == "silent" else "127.0.0.1:9"
+    url = f"redis://:zentinelpassword@{server}"
+    visitor = Visitor(make_site(**public, RATE_LIMIT_STORAGE_URL=url, RATE_LIMIT_FORMS="1 per hour"), https=True)
+    warning = "SCREENING_RATE_LIMIT_STORAGE_URL does not answer: until it does, nothing is limited"
+    assert [record.getMessage() for record in caplog.records].count(warning) == 1
+    assert visitor.answer("sadness", "1").status == 200 and visitor.answer("sleep", "1").status == 200
+    assert_absent(["zentinelpassword"], caplog.text)
 
 
 def test_readable_key_file_is_reported_with_the_other_problems(make_site, public, keys, tmp_path):
@@ -166,7 +170,6 @@ def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path
         "KEYS_DIR": tmp_path / "keys",
         "CLINIC_FILE": tmp_path / "none.toml",
         "DATABASE_URL": f"sqlite:///{tmp_path}/site.sqlite",
-        "RATE_LIMIT_STORAGE_URL": "redis://127.0.0.1:9",
         "STAFF_SECOND_FACTOR": "false",
     }
     for setting, value in settings.items():
@@ -183,7 +186,7 @@ def test_all_problems_are_reported_and_repair_commands_run(monkeypatch, tmp_path
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(ROOT / "wsgi.py"))
     lines = str(stopped.value).splitlines()
-    assert len(lines) == 4 and all(line.startswith("The site cannot start: SCREENING_") for line in lines)
+    assert len(lines) == 3 and all(line.startswith("The site cannot start: SCREENING_") for line in lines)
     problems = [line.removeprefix("The site cannot start: ") for line in lines]
     found = [line.split("\t")[1] for line in invoke("doctor").stdout.splitlines()]
     for problem in problems:

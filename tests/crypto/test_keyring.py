@@ -114,5 +114,5 @@ def test_key_added_after_start_is_loaded_on_first_use(tmp_path):
 def test_key_file_of_another_user_is_not_called_damaged(tmp_path, monkeypatch):
     create_ring(tmp_path, DRAFT, TODAY)
     monkeypatch.setattr(Path, "read_text", Mock(side_effect=PermissionError))
-    with pytest.raises(SettingsError, match=r"draft\.toml belongs to another user: chown it"):
+    with pytest.raises(SettingsError, match=r"draft\.toml cannot be read: chown it"):
         read_ring(tmp_path, DRAFT)

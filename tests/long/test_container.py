@@ -1,115 +1,114 @@
-"""The steps of the container file, executed on this machine in a folder that stands for ``/app``.
+"""The boxes of docs/container.md as they are written, in podman: built, started, broken, upgraded.
 
-No container engine is needed: a step copies files of the build context, or is a command that is run in that folder.
-Then the site is started by the file's own command and asked for a page.
+The images of the registries are stand-ins made of Debian's packages (``tests.support.container_engine``).
 """
 
 from __future__ import annotations
 
-import http.client
-import os
+import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from screening.config import ROOT
-from tests.support.containerfile import build_context, command, copies, steps
+from tests.support.container_engine import ContainerEngine
+from tests.support.handbook import AS_ROOT, CONTAINER_PAGE, blocks, check_output
 from tests.support.ports import HeldPort
 
+NAME, ADMIN = "check.weir.test", "first@clinic.example.org"
 
-class Container:
-    """A folder in which the steps are executed, and the container's command afterwards."""
+SITE = "screening"
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        python = str(Path(sys.base_prefix) / "bin")
-        own = {name: text for name, text in os.environ.items() if name in ("HOME", "LANG") or name.startswith("PIP_")}
-        self.environment = {**own, "PATH": f"{python}:/usr/bin:/bin"}
+UNTIL_THE_ACCOUNT, BACKUP_AND_UPGRADE = slice(-3), slice(-3, None)
 
-    def build(self) -> None:
-        """Execute every step, in order."""
-        seen, copied = list(build_context(ROOT)), copies()
-        for name, rest in steps():
-            if name == "ENV":
-                self.environment = dict(pair.split("=", 1) for pair in rest.split()) | self.environment
-            elif name == "WORKDIR":
-                assert rest == "/app"
-                self.folder.mkdir()
-            elif name == "COPY":
-                self.copy(seen, *next(copied))
-            elif name == "RUN":
-                self.run("/bin/sh", "-euc", rest)
+KILL_THE_SERVER = """
+podman exec {site} sh -c 'read -r first rest </proc/1/task/1/children; kill -9 $first'
+until [ "$(podman inspect {site} --format '{{{{.RestartCount}}}}')" -ge 1 ]; do :; done
+"""
 
-    def copy(self, seen: list[str], source: str, target: str) -> None:
-        """Copy a file, to a folder if the target ends with a slash; or the contents of a folder to another."""
-        files = [file for file in seen if file == source or file.startswith(f"{source}/")]
-        assert files, f"nothing to copy as {source}"
-        for file in files:
-            inside = Path(file).relative_to(source) if file != source else Path(Path(file).name)
-            to = self.folder / target / inside
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, to)
-
-    def run(self, *words: str) -> str:
-        """Run a command in the folder; return its output."""
-        done = subprocess.run(words, cwd=self.folder, env=self.environment, capture_output=True, text=True)
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
-        return done.stdout
-
-    def files(self) -> dict[str, int]:
-        """Return every file outside ``instance/`` with its modification time."""
-        found = (file for file in self.folder.rglob("*") if file.is_file())
-        paths = {str(file.relative_to(self.folder)): file.stat().st_mtime_ns for file in found}
-        return {path: at for path, at in paths.items() if not path.startswith("instance/")}
+FETCH = "curl --silent --fail --retry 120 --retry-delay 2 --retry-all-errors --header 'Host: {name}' {url}{path}"
 
 
 @pytest.fixture
-def container(tmp_path):
-    return Container(tmp_path / "app")
+def engine(tmp_path: Path) -> Iterator[ContainerEngine]:
+    with ContainerEngine(tmp_path / "engine") as made:
+        yield made
 
 
-def test_container_build_serves_the_site(container, report, tmp_path):
-    container.build()
-    before = container.files()
-    report(f"built: {len(before)} files, {sum((container.folder / f).stat().st_size for f in before) >> 20} MB")
-    flask = str(container.folder / ".venv" / "bin" / "flask")
-    for words in (("keys", "init"), ("db", "upgrade"), ("keys", "publish")):
-        container.run(flask, *words)
-    held = HeldPort()
-    port = held.number
-    words = [*command()[:-1], f"127.0.0.1:{port}"]
-    assert words[:2] == [".venv/bin/flask", "serve"]
-    with (tmp_path / "log").open("w") as log:
-        running = subprocess.Popen(words, cwd=container.folder, env=container.environment, stdout=log, stderr=log)
-    try:
-        page = fetch(port, running)
-        assert b"tel:988" in page and b"Demo Spine and Pain Clinic" in page
-        ready = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        ready.request("GET", "/readyz")
-        assert ready.getresponse().read() == b"database ok\nkeys ok\nmigrations ok\n"
-        ready.close()
-    finally:
-        running.terminate()
-        running.wait(30)
-        held.release()
-    assert container.files() == before, "only instance/ is written to"
-    report("served its start page; wrote to instance/ only")
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the files of this checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tmp_path / "site" / name)
+    return tmp_path / "site"
 
 
-def fetch(port: int, running: subprocess.Popen) -> bytes:
-    """Return the start page, as soon as the server accepts connections."""
-    while True:
-        assert running.poll() is None, "the server ended"
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-            connection.request("GET", "/")
-            answer = connection.getresponse()
-            assert answer.status == 200
-            return answer.read()
-        except ConnectionRefusedError:
-            continue
-        finally:
-            connection.close()
+class Site:
+    """The page's boxes, run in one checkout on a port of this machine."""
+
+    def __init__(self, engine: ContainerEngine, checkout: Path, port: int) -> None:
+        self.engine, self.checkout, self.port = engine, checkout, port
+        boxes = [block for block in blocks(CONTAINER_PAGE) if block.fence in (AS_ROOT, "text")]
+        self.boxes = [box for box in boxes if "apt-get" not in box.text]
+
+    def follow(self, part: slice) -> None:
+        """Run the boxes of a part of the page, and check the output that they show."""
+        printed = ""
+        for box in self.boxes[part]:
+            if box.fence == AS_ROOT:
+                printed = self.run(f"exec 2>&1\n{box.text}")
+            else:
+                check_output(CONTAINER_PAGE, box.text, printed)
+
+    def run(self, script: str) -> str:
+        """Run a script with other values for the page's names, and one worker process."""
+        names = {"site": NAME, "admin": ADMIN, "PORT": str(self.port), "WORKERS": "1"}
+        script = re.sub(r"^(site|admin)=.*$", "", script, flags=re.MULTILINE)
+        return self.engine.run(script.replace(":8001/", f":{self.port}/"), at=self.checkout, **names)
+
+    def fetch(self, path: str) -> str:
+        """Return a page, as soon as the site answers."""
+        return self.run(FETCH.format(name=NAME, url=f"http://127.0.0.1:{self.port}", path=path))
+
+    def in_container(self, words: str) -> str:
+        """Run a command in the site's container; return its output."""
+        return self.run(f"podman exec {SITE} {words}")
+
+
+def test_handbook_runs_and_upgrades_the_site_in_containers(engine, checkout, report):
+    with HeldPort() as held:
+        number = held.number
+    site = Site(engine, checkout, number)
+    site.follow(UNTIL_THE_ACCOUNT)
+    report("built and started; the first account was made")
+    assert "Python 3.13" in site.in_container(".venv/bin/python --version")
+    assert "Clinic by the Weir" in site.fetch("/")
+
+    assert site.in_container("id -u").strip() == "10001"
+    assert site.run(f"podman inspect {SITE} --format '{{{{.EffectiveCaps}}}}'").strip() == "[]"
+    assert "Read-only file system" in engine.attempt(f"podman exec {SITE} touch /app/x").stderr
+    assert site.run("podman run --rm --network=none screening ls -A instance").split() == [".gitignore"]
+    site.run(f"podman healthcheck run {SITE}")
+    processes = site.run(f"podman top {SITE} args").splitlines()
+    assert sum("granian" in line for line in processes) == 2, "the server and its one worker process"
+    assert site.in_container(".venv/bin/flask nginx error-page").startswith("<!DOCTYPE html>")
+
+    site.run(KILL_THE_SERVER.format(site=SITE))
+    assert "Clinic by the Weir" in site.fetch("/")
+    report("started again after its server was killed")
+
+    site.follow(BACKUP_AND_UPGRADE)
+    assert site.in_container(f".venv/bin/flask staff reset {ADMIN}"), "the account is still there"
+    report("upgraded")
+    site.run(f"podman stop --time 60 {SITE}")
+    assert site.run(f"podman inspect {SITE} --format '{{{{.State.ExitCode}}}}'").strip() == "0"
+    report("stopped in order")

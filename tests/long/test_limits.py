@@ -49,6 +49,17 @@ def test_nodes_share_rate_limits_without_storing_addresses(nodes, store, report)
     report(f"two nodes, one count: {FEW} forms pass, the next are refused at both; the store holds {sorted(held)}")
 
 
+def test_start_without_the_store_takes_limits_up_when_it_comes(make_site, store):
+    store.kill()
+    site = make_site(RATE_LIMIT_FORMS=f"{FEW} per hour", RATE_LIMIT_STORAGE_URL=store.url)
+    assert [send(site) for _ in range(2 * FEW)] == [303] * 2 * FEW
+    store.start()
+    late = time.monotonic() + 3 * RECONNECT_SECONDS
+    while send(site) == 303:
+        assert time.monotonic() < late, "limits apply"
+    assert sorted(store.holds().values()) == [str(FEW + 1)]
+
+
 @pytest.mark.parametrize("how", ["killed", "halted"])
 def test_unavailable_rate_limit_storage_refuses_no_form(nodes, store, how, report):
     while send(nodes[0]) == 303:

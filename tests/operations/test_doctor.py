@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import namedtuple
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, select, text, update
 
-from screening import audit
+from screening import audit, clinic
+from screening.callbacks import key_rotation
 from screening.callbacks.models import CallbackKey
 from screening.cli.commands_app import create_commands_app
 from screening.config import ROOT, Determination
-from screening.crypto.key_files import create_ring
-from screening.crypto.keyring import PURPOSES
+from screening.crypto.keyring import PURPOSES, RESPONSES, Keyring
 from screening.extensions import db
-from screening.mail.models import FAILED, PENDING, OutboxMail
+from screening.mail.models import FAILED, PENDING, SENT, OutboxMail
 from screening.operations import doctor
 from screening.operations.doctor import CheckInputs, Severity
 from screening.operations.doctor.setup_checks import MIN_FREE_BYTES
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.questionnaires.loader import LIBRARY
+from screening.responses import response_keys
 from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse, ShuffledBatch
 from screening.screener import ketamine
 from screening.staff.models import Account
@@ -34,19 +37,40 @@ from tests.support.databases import close
 from tests.support.processes import flask
 from tests.support.staff_client import Team
 
+PUBLIC = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True, "TRUSTED_PROXY_COUNT": 1}
+"""Settings of a public site behind a proxy."""
+
 DAY = 24 * 60 * 60
 MINUTE = 60
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch, own_clinic, key_day):
+def folder(tmp_path, monkeypatch, own_clinic, keys):
     """The files of a clinic of its own."""
     shutil.copy(own_clinic, tmp_path / "clinic.toml")
-    for purpose in (purpose for surface in PURPOSES.values() for purpose in surface):
-        create_ring(tmp_path / "keys", purpose, key_day)
+    shutil.copytree(keys, tmp_path / "keys")
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, 10**12))
     return tmp_path
+
+
+@pytest.fixture
+def owned_by_another(monkeypatch):
+    """Return a context manager in which a file has another owner, as if its owner had been changed."""
+
+    @contextmanager
+    def owned(file):
+        real = Path.stat
+
+        def stat(path, **options):
+            status = real(path, **options)
+            return os.stat_result([*status[:4], status.st_uid + 1, *status[5:10]]) if path == file else status
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "stat", stat)
+            yield
+
+    return owned
 
 
 @pytest.fixture
@@ -61,11 +85,26 @@ def installation(make_site, folder, fresh_content_files):
     return site.extensions["staff"]
 
 
+MAIL = {
+    "MAIL_HOST": "mail.example",
+    "MAIL_FROM": "site@check.clinic.example",
+    "MAIL_TO_STAFF": "staff@clinic.example",
+    "SITE_URL": "http://localhost:8000",
+}
+
+
 def findings(app, now=START, **settings):
     """Return the findings that need action, as severity, problem and fix."""
     with app.test_request_context():
         found = doctor.examine(CheckInputs(app.config["SETTINGS"] | settings, now))
         return [(f.severity, str(f.what), f.fix) for f in found if f.needs_action]
+
+
+def notes_of(app):
+    """Return problem and fix of the findings that need no action."""
+    with app.test_request_context():
+        found = doctor.examine(CheckInputs(app.config["SETTINGS"], START))
+        return [(str(f.what), f.fix) for f in found if not f.needs_action]
 
 
 def change(app, *statements):
@@ -124,18 +163,63 @@ def test_expert_determination_is_valid_for_three_years(installation):
 def test_demo_clinic_stops_only_a_public_site(installation):
     demo = ROOT / "screening" / "clinic-demo.toml"
     assert findings(installation, CLINIC_FILE=demo) == []
-    public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
-    only(findings(installation, CLINIC_FILE=demo, **public), Severity.NOW, "does not start", "the demo clinic is shown")
-    assert findings(installation, **public) == []
+    only(findings(installation, CLINIC_FILE=demo, **PUBLIC), Severity.NOW, "does not start", "the demo clinic is shown")
+    assert findings(installation, **PUBLIC) == []
 
 
 def test_public_site_without_privacy_notice_is_reported(installation, folder):
     file = folder / "clinic.toml"
     file.write_text(re.sub("^privacy_notice = .*$", 'privacy_notice = ""', file.read_text(), flags=re.MULTILINE))
-    public = {"ALLOWED_HOSTS": ("localhost", "check.clinic.example"), "HTTPS": True}
-    only(findings(installation, **public), Severity.SOON, "notice of privacy practices", "privacy_notice")
-    assert findings(installation, **public, SERVE=("staff",)) == [], "visitors are served elsewhere"
+    only(findings(installation, **PUBLIC), Severity.SOON, "notice of privacy practices", "privacy_notice")
+    assert findings(installation, **PUBLIC, SERVE=("staff",)) == [], "visitors are served elsewhere"
     assert findings(installation) == [], "not yet public"
+
+
+def test_https_without_a_trusted_proxy_is_reported(installation):
+    found = findings(installation, **PUBLIC | {"TRUSTED_PROXY_COUNT": 0})
+    only(found, Severity.NOW, "each form is refused", "SCREENING_TRUSTED_PROXY_COUNT=1")
+    assert findings(installation, **PUBLIC) == []
+
+
+@pytest.mark.parametrize("name", ["SITE_URL", "STAFF_URL"])
+def test_plain_http_links_of_a_secure_site_are_reported(installation, name):
+    wrong = PUBLIC | {name: "http://check.clinic.example"}
+    only(findings(installation, **wrong), Severity.SOON, f"SCREENING_{name} begins", "=https://check.clinic.example")
+    assert findings(installation, **PUBLIC | {name: "https://check.clinic.example"}) == []
+    assert findings(installation, **{name: "http://localhost:8000"}) == [], "a site without https"
+
+
+def test_mail_links_to_an_unknown_host_are_reported(installation):
+    wrong = PUBLIC | {"SITE_URL": "https://www.clinic.example"}
+    found = findings(installation, **wrong)
+    only(
+        found,
+        Severity.NOW,
+        "does not answer",
+        "SCREENING_ALLOWED_HOSTS=localhost,check.clinic.example,www.clinic.example",
+    )
+    assert findings(installation, **wrong, SERVE=("staff",)) == [], "visitors are served elsewhere"
+    assert findings(installation, **wrong | {"ALLOWED_HOSTS": ("localhost", ".clinic.example")}) == []
+
+
+def test_renamed_demo_clinic_is_reported_by_each_field(installation, folder):
+    file, own = folder / "clinic.toml", (folder / "clinic.toml").read_text()
+    file.write_text(clinic.DEMO.read_text().replace("demo = true", "demo = false").replace("Demo Spine", "Our Spine"))
+    only(findings(installation), Severity.NOW, "phone, address, mail_name", "Put in your own", str(file))
+    file.write_text(own)
+    assert findings(installation) == []
+
+
+def test_advice_never_overwrites_a_clinic_file(installation, folder):
+    file = folder / "clinic.toml"
+    notes = [fix for what, fix in notes_of(installation) if what == "The demo clinic is shown"]
+    assert notes == []
+    file.write_text(clinic.DEMO.read_text())
+    (fix,) = [fix for what, fix in notes_of(installation) if what == "The demo clinic is shown"]
+    assert fix == f"Put in your own clinic, with demo = false: {file}"
+    file.unlink()
+    (fix,) = [fix for what, fix in notes_of(installation) if what == "The demo clinic is shown"]
+    assert fix.endswith(f": cp -n screening/clinic-demo.toml {file}")
 
 
 def test_crisis_numbers_unchecked_for_a_year_are_reported(installation):
@@ -185,6 +269,37 @@ def test_each_faulty_key_file_is_reported(installation, folder):
     assert "second copy" in found["The key file staff.toml is damaged"]
 
 
+def test_key_file_of_another_owner_is_reported(installation, folder, owned_by_another):
+    keys = folder / "keys"
+    with owned_by_another(keys / "forms.toml"):
+        found = findings(installation)
+    only(found, Severity.NOW, "forms.toml belongs to another user", f"chown --reference={keys} {keys}/forms.toml")
+    assert findings(installation) == []
+
+
+def test_key_file_closed_to_its_owner_is_reported(installation, folder):
+    file = folder / "keys" / "forms.toml"
+    file.chmod(0o000)
+    only(findings(installation), Severity.NOW, "owner of the file forms.toml cannot read", f"chmod 600 {file}")
+    file.chmod(0o600)
+    assert findings(installation) == []
+
+
+def test_closed_folder_of_keys_is_the_only_finding_of_keys(installation, folder, monkeypatch):
+    access, keys = os.access, folder / "keys"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: access(path, mode) and (mode == os.F_OK or path != keys))
+        only(findings(installation), Severity.NOW, f"cannot read the folder {keys}", f"chown -R USER {keys}")
+    assert findings(installation) == []
+
+
+def test_database_file_of_another_owner_is_reported(installation, owned_by_another):
+    file = Path(installation.config["SETTINGS"]["DATABASE_URL"].removeprefix("sqlite:///"))
+    with owned_by_another(file):
+        only(findings(installation), Severity.NOW, f"{file.name} belongs to another user", "chown --reference")
+    assert findings(installation) == []
+
+
 def test_database_file_that_others_can_read_is_reported(installation):
     url = installation.config["SETTINGS"]["DATABASE_URL"]
     pending = Path(url.removeprefix("sqlite:///").removesuffix(".sqlite") + "-pending.sqlite")
@@ -218,14 +333,29 @@ def test_silent_worker_is_reported_after_15_minutes(installation):
     assert findings(installation, START + 16 * MINUTE) == [], "a lease counts as a sign of life, too"
 
 
-def test_worker_that_never_ran_is_reported(installation):
+def test_worker_that_never_ran_is_reported_on_a_site_of_15_minutes(installation):
     change(installation, delete(WorkerJob))
-    only(findings(installation), Severity.NOW, "worker was not seen")
+    assert findings(installation, START + MINUTE) == [], "a worker starts beside a new site"
+    only(findings(installation, START + 16 * MINUTE), Severity.NOW, "worker was not seen", "nothing is deleted")
 
 
-def test_failed_job_is_reported(installation):
-    change(installation, update(WorkerJob).where(WorkerJob.name == "rotate").values(failed_at=int(START)))
+def test_silent_worker_delays_mail_only_where_mail_is_sent(installation):
+    later, mailing = START + 16 * MINUTE, MAIL
+    only(findings(installation, later, **mailing), Severity.NOW, "not seen for 15 minutes: no mail goes out")
+    only(findings(installation, later), Severity.NOW, "not seen for 15 minutes: nothing is deleted")
+
+
+def test_failed_job_is_reported_until_it_succeeds(installation):
+    job = update(WorkerJob).where(WorkerJob.name == "rotate")
+    change(installation, job.values(failed_at=int(START)))
     only(findings(installation), Severity.SOON, "job rotate failed", "log")
+    change(installation, job.values(failed_at=None))
+    assert findings(installation) == []
+
+
+def test_failed_job_of_another_version_is_not_reported(installation):
+    change(installation, WorkerJob.__table__.insert().values(name="formerjob", failed_at=int(START)))
+    assert findings(installation) == [], "no run of this version would end the finding"
 
 
 @pytest.mark.parametrize(("name", "words"), [("shuffle", "not mixed"), ("purge", "not deleted")])
@@ -260,8 +390,17 @@ def test_missed_backup_is_reported_after_an_earlier_backup(installation, action)
 
 @pytest.mark.each_database
 def test_overdue_key_rotation_is_reported(installation):
-    change(installation, update(CallbackKey).values(published_at=int(START) - 9 * DAY))
+    old = update(CallbackKey).values(published_at=int(START) - 9 * DAY)
+    change(installation, old)
     only(findings(installation), Severity.NOW, "lives for over a week", "flask keys rotate callback")
+    settings = installation.config["SETTINGS"]
+    with installation.app_context():
+        done = key_rotation.rotate(settings["KEYS_DIR"], START)
+    assert done.waits_until == START + key_rotation.EMPTY_KEY_SECONDS, "the old key is destroyed a day later"
+    assert findings(installation) == [], "the command that the finding names was run"
+    later = START + key_rotation.EMPTY_KEY_SECONDS + 3 * 60 * MINUTE
+    change(installation, update(WorkerJob).values(ran_at=int(later)))
+    only(findings(installation, later), Severity.NOW, "lives for over a week", "flask keys rotate callback")
 
 
 def test_missing_callback_key_is_reported(installation):
@@ -284,6 +423,9 @@ def test_missing_response_key_is_reported(installation):
 def test_response_key_that_the_worker_lacks_is_reported(installation):
     change_keys(installation, update(PendingKey).values(held=False))
     only(findings(installation), Severity.NOW, "The worker lacks a key", "flask responses discard-unreadable")
+    with installation.app_context():
+        response_keys.publish(Keyring(installation.config["SETTINGS"]["KEYS_DIR"], (RESPONSES,)), int(START))
+    assert findings(installation) == [], "the key file is back"
 
 
 def test_batch_held_apart_is_reported_until_decided(installation):
@@ -303,22 +445,41 @@ def mail(state, posted_at):
 @pytest.mark.each_database
 def test_failed_mail_is_reported(installation):
     change(installation, mail(FAILED, int(START)))
-    only(findings(installation), Severity.NOW, "given up: 1", "/staff/mail")
+    only(findings(installation, **MAIL), Severity.NOW, "given up: 1", "/staff/mail")
+    assert findings(installation) == [], "no mail is set up"
+    change(installation, update(OutboxMail).values(state=SENT))
+    assert findings(installation, **MAIL) == []
 
 
 @pytest.mark.each_database
 def test_mail_waiting_over_an_hour_is_reported(installation):
     change(installation, mail(PENDING, int(START)))
     beat = update(WorkerJob).values(ran_at=int(START) + 61 * MINUTE)
-    assert findings(installation) == []
+    assert findings(installation, **MAIL) == []
     change(installation, beat)
-    only(findings(installation, START + 61 * MINUTE), Severity.SOON, "over an hour", "/staff/mail")
+    only(findings(installation, START + 61 * MINUTE, **MAIL), Severity.SOON, "over an hour", "/staff/mail")
+    assert findings(installation, START + 61 * MINUTE) == [], "no mail is set up"
 
 
 @pytest.mark.each_database
 def test_missing_administrator_account_is_reported(installation):
     change(installation, update(Account).values(active=False))
     only(findings(installation), Severity.NOW, "No account can look after", "flask staff add")
+
+
+@pytest.mark.each_database
+def test_missing_column_is_reported_until_it_is_there(installation):
+    change(installation, text("ALTER TABLE worker_job RENAME COLUMN failed_at TO former"))
+    only(findings(installation), Severity.NOW, "lacks", "worker_job.failed_at", "flask db upgrade")
+    change(installation, text("ALTER TABLE worker_job RENAME COLUMN former TO failed_at"))
+    assert findings(installation) == []
+
+
+def test_missing_table_of_pending_responses_is_reported(installation):
+    change_keys(installation, text("ALTER TABLE pending_response RENAME TO former"))
+    only(findings(installation), Severity.NOW, "pending_response.id_hash", "flask db upgrade")
+    change_keys(installation, text("ALTER TABLE former RENAME TO pending_response"))
+    assert findings(installation) == []
 
 
 @pytest.mark.each_database

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
+from screening.callbacks.models import CallbackKey
 from screening.extensions import db
 from screening.operations import system_status_views
 from tests.support.absence import assert_absent
+from tests.support.clock import START
 
 pytestmark = pytest.mark.usefixtures("fresh_content_files")
+
+
+@pytest.fixture
+def silent_worker(team):
+    """A site of 16 minutes whose worker never ran, which is its one finding."""
+    with team.app.app_context():
+        db.session.execute(update(CallbackKey).values(published_at=int(START) - 16 * 60))
+        db.session.commit()
 
 
 def line(page):
@@ -18,7 +28,7 @@ def line(page):
 
 
 @pytest.mark.each_database
-def test_every_staff_page_links_administrators_to_findings(admin):
+def test_every_staff_page_links_administrators_to_findings(silent_worker, admin):
     for address in ("/staff/you", "/staff/accounts", "/staff/audit", "/staff/nowhere"):
         found = line(admin.get(address))
         assert found.get_text() == "1 thing needs attention" and found["href"] == "/staff/system"
@@ -28,7 +38,7 @@ def test_every_staff_page_links_administrators_to_findings(admin):
     assert "2 things need attention" not in page.text
 
 
-def test_findings_are_shown_in_both_languages(admin):
+def test_findings_are_shown_in_both_languages(silent_worker, admin):
     admin.get("/staff/you")
     admin.get("/staff/you?lang=es")
     assert line(admin.get("/staff/you")).get_text() == "1 asunto necesita atención"

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from screening.cli.commands_app import create_commands_app
 from screening.durations import DAY_SECONDS, HOUR_SECONDS
@@ -15,6 +16,7 @@ from screening.operations import jobs
 from screening.operations.jobs import EACH_ROUND, Job
 from screening.operations.worker import LEASE_SECONDS, POLL_SECONDS, RETRY_SECONDS, Worker
 from screening.responses.models import ShuffledResponse
+from screening.web.repeated_line import THINNED_SECONDS
 from tests.support.absence import assert_absent
 from tests.support.clock import process_time
 from tests.support.databases import close
@@ -90,6 +92,26 @@ def test_failed_job_preserves_the_time_of_its_last_run(make_worker, clock, site)
     with site.extensions["staff"].app_context():
         row = db.session.execute(text("SELECT ran_at, failed_at FROM worker_job")).one()
     assert tuple(row) == (first, second)
+
+
+def test_error_that_repeats_each_round_is_logged_once(make_worker, clock, site, caplog):
+    with site.extensions["staff"].app_context():
+        db.session.execute(text("ALTER TABLE worker_lease RENAME TO former"))
+        db.session.commit()
+    rounds = THINNED_SECONDS // POLL_SECONDS
+    make_worker(rounds=rounds).work()
+    lines = [record.getMessage() for record in caplog.records]
+    once = "the worker cannot reach its database: OperationalError"
+    assert lines == [once, f"{once} (repeated {rounds - 1} times)"]
+
+
+@pytest.mark.each_database
+def test_single_run_without_its_database_raises(make_worker, site):
+    with site.extensions["staff"].app_context():
+        db.session.execute(text("ALTER TABLE worker_lease RENAME TO former"))
+        db.session.commit()
+    with pytest.raises(SQLAlchemyError):
+        make_worker().work(once=True)
 
 
 def test_clock_set_back_does_not_stop_jobs(make_worker, clock):

@@ -9,6 +9,7 @@ import pytest
 
 from screening.config import SettingsError
 from screening.web.rate_limits import RECONNECT_SECONDS, Storage
+from screening.web.repeated_line import THINNED_SECONDS
 from tests.support.clock import Clock
 
 ONCE_AN_HOUR = limits.parse_many("1 per hour")
@@ -44,6 +45,10 @@ def test_silent_rate_limit_storage_times_out_only_once(silent, scheme, caplog):
     assert storage.allows(ONCE_AN_HOUR, "forms", "visitor") and connections_to(silent) == 0
     stopwatch.forward(0.1)
     assert storage.allows(ONCE_AN_HOUR, "forms", "visitor") and connections_to(silent) == 1
+    assert len(caplog.records) == 1, "the line repeats"
+    stopwatch.forward(THINNED_SECONDS)
+    assert storage.allows(ONCE_AN_HOUR, "forms", "visitor")
+    assert caplog.records[-1].getMessage() == "the limits cannot be counted: TimeoutError (repeated 1 times)"
 
 
 def test_unreachable_rate_limit_storage_allows_all_requests(silent):

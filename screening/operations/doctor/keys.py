@@ -1,6 +1,6 @@
 """Checks of the key files."""
 
-import stat
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext
 from screening.config import SettingsError
 from screening.crypto.key_files import read_ring, ring_file
 from screening.crypto.keyring import CALLBACK, PURPOSES, RESPONSES, SEARCH
+from screening.operations.doctor import file_access
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 
 MAX_KEY_AGE = timedelta(days=366)
@@ -20,17 +21,20 @@ ROTATED = (CALLBACK, RESPONSES)
 
 
 def key_files(given: CheckInputs) -> Iterator[Finding]:
-    """Check that each key file this machine needs exists, is readable by its owner only, and is valid."""
-    for purpose in key_purposes(given):
+    """Check that each key file this machine needs exists, is the folder's owner's alone, and is valid."""
+    closed = list(file_access.unreadable_folder(given.settings["KEYS_DIR"]))
+    yield from closed
+    for purpose in () if closed else key_purposes(given):
         file = ring_file(given.settings["KEYS_DIR"], purpose)
         if not file.exists():
             what = lazy_gettext("The key file %(file)s is missing", file=file.name)
             step = lazy_gettext("Copy it from another machine, or where there is none make it:")
             yield Finding(Severity.NOW, what, step, "flask keys init")
-        elif _is_open(file):
-            what = lazy_gettext("Others on this machine can read the key file %(file)s", file=file.name)
-            yield Finding(Severity.NOW, what, lazy_gettext("Close it to them:"), f"chmod 600 {file}")
-        elif not _is_valid(given.settings["KEYS_DIR"], purpose):
+            continue
+        what = lazy_gettext("Others on this machine can read the key file %(file)s", file=file.name)
+        found = list(file_access.wrong_access(file, what))
+        yield from found
+        if not found and not _is_valid(given.settings["KEYS_DIR"], purpose):
             what = lazy_gettext("The key file %(file)s is damaged", file=file.name)
             yield Finding(Severity.NOW, what, lazy_gettext("Bring it back from its second copy"))
 
@@ -54,12 +58,9 @@ def key_purposes(given: CheckInputs) -> list[str]:
     """Return the key purposes of the applications this machine serves, and of the worker if its key file is here."""
     purposes = [purpose for surface in given.settings["SERVE"] for purpose in PURPOSES[surface]]
     if given.serves_staff:
-        purposes += [each for each in PURPOSES["worker"] if ring_file(given.settings["KEYS_DIR"], each).exists()]
+        folder = given.settings["KEYS_DIR"]
+        purposes += [each for each in PURPOSES["worker"] if os.access(ring_file(folder, each), os.F_OK)]
     return purposes
-
-
-def _is_open(file: Path) -> bool:
-    return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
 def _is_valid(folder: Path, purpose: str) -> bool:

@@ -19,6 +19,7 @@ from screening.mail import queries
 from screening.mail.models import FAILED
 from screening.operations import backup, migration_state
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
+from screening.operations.jobs import JOBS
 from screening.operations.models import WorkerJob, WorkerLease
 from screening.operations.worker import LEASE_SECONDS
 from screening.responses import held_batches
@@ -37,10 +38,11 @@ ROTATION_OVERDUE_SECONDS = 2 * DAY_SECONDS
 
 
 def database(given: CheckInputs) -> Iterator[Finding]:
-    """Check that the database can be reached and is at the newest migration; if so, run ``DATABASE_CHECKS``."""
+    """Check that the database can be reached and has the newest schema; if so, run ``DATABASE_CHECKS``."""
     missing = [file for file in sqlite_files(given.settings["DATABASE_URL"]) if not file.exists()]
     try:
         newest = not missing and migration_state.is_current()
+        lacking = migration_state.missing_columns() if newest else []
     except SQLAlchemyError as error:
         kind = type(error).__name__
         what = lazy_gettext("The database cannot be reached (%(kind)s)", kind=kind)
@@ -51,22 +53,30 @@ def database(given: CheckInputs) -> Iterator[Finding]:
         what = lazy_gettext("The database is not as this version of the site needs it")
         yield Finding(Severity.NOW, what, lazy_gettext("Bring it up to date:"), "flask db upgrade")
         return
+    if lacking:
+        what = lazy_gettext(
+            "The database lacks what this version of the site needs: %(columns)s", columns=", ".join(lacking)
+        )
+        step = lazy_gettext("Bring it up to date. If that changes nothing, restore a backup into a new database:")
+        yield Finding(Severity.NOW, what, step, "flask db upgrade")
+        return
     for check in DATABASE_CHECKS:
         yield from check(given)
 
 
 def worker(given: CheckInputs) -> Iterator[Finding]:
-    """Check that a worker is running."""
+    """Check that a worker is running, except on a site set up just now, whose first public key is as new."""
     seen = worker_last_ran(given.now)
-    if seen is None or given.now - seen > WORKER_SILENT_SECONDS:
-        yield Finding(
-            Severity.NOW,
-            lazy_gettext(
-                "The worker was not seen for %(minutes)s minutes: no mail goes out", minutes=WORKER_SILENT_SECONDS // 60
-            ),
-            lazy_gettext("Start it, and let your service manager keep it running:"),
-            "flask worker",
-        )
+    since = db.session.scalar(select(func.min(CallbackKey.published_at))) if seen is None else seen
+    if since is None or given.now - since <= WORKER_SILENT_SECONDS:  # no key: reported by ``public_key_published``
+        return
+    minutes = WORKER_SILENT_SECONDS // 60
+    if given.settings["MAIL_HOST"]:
+        what = lazy_gettext("The worker was not seen for %(minutes)s minutes: no mail goes out", minutes=minutes)
+    else:
+        what = lazy_gettext("The worker was not seen for %(minutes)s minutes: nothing is deleted", minutes=minutes)
+    step = lazy_gettext("Start it, and let your service manager keep it running:")
+    yield Finding(Severity.NOW, what, step, "flask worker")
 
 
 def worker_last_ran(now: float) -> int | None:
@@ -78,7 +88,8 @@ def worker_last_ran(now: float) -> int | None:
 
 def jobs(given: CheckInputs) -> Iterator[Finding]:
     """Check that no job of the worker failed or is late."""
-    rows = {job.name: job for job in db.session.scalars(select(WorkerJob).order_by(WorkerJob.name))}
+    known = WorkerJob.name.in_([job.name for job in JOBS])  # a job of another version is never run again
+    rows = {job.name: job for job in db.session.scalars(select(WorkerJob).where(known).order_by(WorkerJob.name))}
     for job in rows.values():
         if job.failed_at is not None:
             what = lazy_gettext("The worker’s job %(name)s failed when it last ran", name=job.name)
@@ -130,7 +141,9 @@ def held_responses(given: CheckInputs) -> Iterator[Finding]:
 
 
 def mail(given: CheckInputs) -> Iterator[Finding]:
-    """Check that no mail failed or is late."""
+    """Check that no mail failed or is late, where mail is sent."""
+    if not given.settings["MAIL_HOST"]:
+        return
     failed = queries.counts()[FAILED]
     step = lazy_gettext("See why, and try again, at")
     if failed:

@@ -4,13 +4,16 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask_babel import lazy_gettext
+from werkzeug.sansio.utils import host_is_trusted
 
 from screening import clinic, config_checks
 from screening.config import ROOT, SettingsError
 from screening.database.engines import sqlite_files
 from screening.mail import smtp
+from screening.operations.doctor import file_access
 from screening.operations.doctor.finding import Check, CheckInputs, Finding, Severity
 from screening.questionnaires import loader
 from screening.questionnaires.table_reader import DefinitionError
@@ -75,7 +78,7 @@ def _languages(given: CheckInputs) -> tuple[str, ...]:
 
 
 def clinic_file(given: CheckInputs) -> Iterator[Finding]:
-    """Check that the clinic file is valid, not the demo clinic's, and names a notice of privacy practices if public."""
+    """Check that the clinic file is valid, has nothing of the demo clinic, and names a privacy notice if public."""
     path: Path = given.settings["CLINIC_FILE"]
     try:
         found = clinic.load(path)
@@ -91,8 +94,15 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
         )
     if found.demo and not public:
         what = lazy_gettext("The demo clinic is shown")
-        step = lazy_gettext("Copy the file and put in your own clinic:")
-        yield Finding(Severity.NOTE, what, step, f"cp screening/clinic-demo.toml {path}")
+        if path.exists():
+            yield Finding(Severity.NOTE, what, lazy_gettext("Put in your own clinic, with demo = false:"), str(path))
+        else:
+            step = lazy_gettext("Copy the file and put in your own clinic:")
+            yield Finding(Severity.NOTE, what, step, f"cp -n screening/clinic-demo.toml {path}")
+    left = [] if found.demo else clinic.demo_fields(found)
+    if left:
+        what = lazy_gettext("The clinic file still has the demo clinic’s %(fields)s", fields=", ".join(left))
+        yield Finding(Severity.NOW, what, lazy_gettext("Put in your own, and start again:"), str(path))
 
 
 def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
@@ -100,6 +110,30 @@ def setting_conflicts(given: CheckInputs) -> Iterator[Finding]:
     for problem in config_checks.problems(given.settings):
         what = lazy_gettext("The site does not start like this: %(problem)s", problem=problem)
         yield Finding(Severity.NOW, what, lazy_gettext("Fix the setting, and start again"))
+
+
+def https_addresses(given: CheckInputs) -> Iterator[Finding]:
+    """Check that a site over https trusts the proxy that says so, and that its links begin with https."""
+    settings = given.settings
+    if settings["HTTPS"] and not settings["TRUSTED_PROXY_COUNT"]:
+        yield Finding(
+            Severity.NOW,
+            lazy_gettext("The site is served over https, but no proxy is trusted: each form is refused"),
+            lazy_gettext("Set the number of your reverse proxies, and start again:"),
+            "SCREENING_TRUSTED_PROXY_COUNT=1",
+        )
+    for name in ("SITE_URL", "STAFF_URL"):
+        if settings["HTTPS"] and settings[name].startswith("http:"):
+            what = lazy_gettext("SCREENING_%(name)s begins with http, but the site is served over https", name=name)
+            step = lazy_gettext("Fix the setting, and start again:")
+            yield Finding(Severity.SOON, what, step, f"SCREENING_{name}={settings[name].replace('http', 'https', 1)}")
+    host = urlsplit(settings["SITE_URL"]).netloc
+    if host and "visitor" in settings["SERVE"] and not host_is_trusted(host, settings["ALLOWED_HOSTS"]):
+        what = lazy_gettext("Mails link to %(host)s, but the site does not answer to that name", host=host)
+        step = lazy_gettext("Add the name, and start again:")
+        yield Finding(
+            Severity.NOW, what, step, f"SCREENING_ALLOWED_HOSTS={','.join((*settings['ALLOWED_HOSTS'], host))}"
+        )
 
 
 def rate_limit_storage(given: CheckInputs) -> Iterator[Finding]:
@@ -155,12 +189,12 @@ def disk(given: CheckInputs) -> Iterator[Finding]:
 
 
 def database_files(given: CheckInputs) -> Iterator[Finding]:
-    """Check that the SQLite files are readable by their owner only."""
+    """Check that the SQLite files belong to the owner of their folder, and that only the owner can read them."""
     for main in sqlite_files(given.settings["DATABASE_URL"]):
         for file in sorted(main.parent.glob(f"{main.name}*")):
-            if file.name in (main.name, f"{main.name}-wal", f"{main.name}-shm") and file.stat().st_mode & 0o077:
+            if file.name in (main.name, f"{main.name}-wal", f"{main.name}-shm"):
                 what = lazy_gettext("Others on this machine can read the database file %(file)s", file=file.name)
-                yield Finding(Severity.NOW, what, lazy_gettext("Close it to them:"), f"chmod 600 {file}")
+                yield from file_access.wrong_access(file, what)
 
 
 def _today(given: CheckInputs) -> date:
@@ -173,6 +207,7 @@ CHECKS: tuple[Check, ...] = (
     ketamine_file,
     clinic_file,
     setting_conflicts,
+    https_addresses,
     rate_limit_storage,
     determination,
     mail_settings,

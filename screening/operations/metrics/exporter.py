@@ -19,12 +19,15 @@ METRICS_DIR = ROOT / "instance" / "metrics"
 def start(app: Flask) -> None:
     """Count the requests of this process and serve the metrics at ``METRICS_ADDRESS``, if set.
 
-    ``app`` is the outer application. Raises SettingsError when the address cannot be bound.
+    ``app`` is the outer application. Raises SettingsError when the address cannot be bound, or the folder not written.
     """
     address = app.config["SETTINGS"]["METRICS_ADDRESS"]
     if address is None:
         return
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder())  # prometheus_client reads it on import
+    try:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder())  # prometheus_client reads it on import
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: {error.strerror}: metrics need a folder that they can write") from error
     from prometheus_client import CollectorRegistry, make_wsgi_app, multiprocess
 
     from screening.operations.metrics import gauges, requests
