@@ -221,12 +221,7 @@ SETTINGS = (
         str,
         "storage of the rate limits; `memory://` counts in each process separately",
     ),
-    Setting(
-        "STAFF_SECOND_FACTOR",
-        "true",
-        _flag,
-        "whether staff need an authenticator app to sign in; false only for a demo",
-    ),
+    Setting("STAFF_SECOND_FACTOR", "true", _flag, "whether staff need an authenticator app; false only for a demo"),
     Setting("STAFF_IDLE_MINUTES", "15", _within(5, 60, "minutes"), "minutes without a click that end a staff session"),
     Setting("SITE_URL", "", _origin, "URL of the site, for links in mails: `https://check.clinic.example`"),
     Setting("STAFF_URL", "", _origin, "URL of the staff pages; empty: `/staff` under `SCREENING_SITE_URL`"),

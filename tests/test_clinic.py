@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.clinic import DEMO, SHADES, contrast, load, luminance, mixed
+from screening.clinic import DEMO, SHADES, load
+from screening.colors import contrast, luminance, mixed
 from screening.config import SettingsError
 from tests.support.visitor import Visitor
 
