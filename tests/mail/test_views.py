@@ -125,7 +125,7 @@ def test_mail_page_is_translated_to_spanish(mail_site, ann):
 
 
 @pytest.mark.usefixtures("monday_noon")
-def test_address_that_the_server_cannot_take_shows_on_the_request(start_mail_server, make_mail_site, clock):
+def test_address_the_server_cannot_take_shows_on_the_request(start_mail_server, make_mail_site, clock):
     server = start_mail_server(enable_SMTPUTF8=False)
     mail_site = MailSite(make_mail_site(server.port), clock)
     ann = Team(mail_site.site).sign_in("ann", "callbacks")
