@@ -146,7 +146,7 @@ def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin,
     visitor = browser_visitor(address, storage_state=state)
     for path, part in (
         ("/staff/system", "table"),
-        ("/staff/you", "aside a"),
+        ("/staff/you", "h1"),
         ("/staff/clinic", "#crisis"),
         ("/staff/figures", "#ended"),
         ("/staff/audit", "table"),
