@@ -59,10 +59,11 @@ def show() -> str:
         all_of=ALL_OF,
         most=staff_service.COUNT_LIMIT,
         lines={line.request.id: line for line in list_lines.lines(rows, calendar, me, now)},
-        failed=queries.counts()["failed"],
+        sends_mail=bool(current.settings()["MAIL_HOST"]),
+        stuck=queries.count_stuck(now),
         mails=[
             (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
-            for mail in queries.failed(dashboard.MAX_ROWS)
+            for mail in queries.stuck(now, dashboard.MAX_ROWS)
         ],
         now=now,
         notice=_nothing_ready(me) if request.args.get("done") == "nothing" else None,

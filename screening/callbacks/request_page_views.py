@@ -20,6 +20,7 @@ from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED
 from screening.callbacks.workflow import NotAllowedError, Outcome
 from screening.durations import format_duration
 from screening.extensions import db
+from screening.mail import queries
 from screening.questionnaires.scoring import Help, Summary, score
 from screening.staff import display_names, sent_forms
 from screening.staff.current_account import current_account
@@ -91,6 +92,7 @@ def request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = No
         viewer=(names.get(viewer.actor, ""), format_duration(max(60, (now - viewer.at) // 60 * 60)))
         if viewer
         else None,
+        unsent=[queries.reason(mail) for mail in queries.failed_about(found.id)],
         stopped=bool(last and last.outcome == Outcome.STOP.value),
     )
 

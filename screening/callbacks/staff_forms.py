@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from typing import Any
 
 from flask_babel import lazy_gettext
 from wtforms import DateField, Field, HiddenField, SelectField, StringField, TextAreaField, ValidationError
@@ -26,6 +27,8 @@ CALL_ERRORS = {"outcome": PICK_OUTCOME, "again": PICK_CALL_TIME, "visit": PICK_V
 WRITE_NOTE = lazy_gettext("Write the note first")
 PICK_COLLEAGUE = lazy_gettext("Pick who takes over the request")
 ENTER_DAY = lazy_gettext("Enter a day such as 2026-12-24")
+DAY_OVER = lazy_gettext("This day is over. Enter a day from today on")
+CLOSED_ANYWAY = lazy_gettext("The clinic is closed on this day anyway")
 ENTER_CONTACT = lazy_gettext("Type a name, a part of a phone number, an email address or a reference")
 
 
@@ -115,12 +118,20 @@ class SearchForm(StaffCallbackForm):
 
 
 class ClosedDayForm(StaffCallbackForm):
-    """A day without calls."""
+    """A day without calls. ``today`` is the date at the clinic, ``calendar`` its hours and closed days so far."""
 
     day = DateField()
 
+    def __init__(self, today: date, calendar: Calendar, **options: Any) -> None:
+        self.today, self.calendar = today, calendar
+        super().__init__(**options)
+
     def validate_day(self, field: Field) -> None:
-        """Require a valid date."""
+        """Require a date from today on, on which the clinic would be open."""
         field.errors = []
         if field.data is None:
             raise ValidationError(ENTER_DAY)
+        if field.data < self.today:
+            raise ValidationError(DAY_OVER)
+        if self.calendar.hours(field.data) is None:
+            raise ValidationError(CLOSED_ANYWAY)

@@ -11,7 +11,9 @@ from screening.callbacks import (  # noqa: F401  imported for their routes
     arrival_views,
     bulk_views,
     clinic_calendar,
+    clinic_views,
     closed_day_views,
+    figure_views,
     list_lines,
     notifications,
     phone_entry_views,
@@ -21,7 +23,7 @@ from screening.callbacks import (  # noqa: F401  imported for their routes
 )
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_service import Filter
-from screening.callbacks.staff_texts import EVENTS, REFUSED_SHORT, SELECTED_PROBLEMS, TABS
+from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED_SHORT, SELECTED_PROBLEMS, TABS
 from screening.extensions import db
 from screening.i18n import locale
 from screening.staff import display_names, form_recovery, nav, roles, sent_forms
@@ -38,7 +40,12 @@ def init_app(app: Flask) -> None:
         app, *(f"staff_callbacks.{form}" for form in ("call", "note", "hand", "search", "enter", "closed_days"))
     )
     display_names.ACTION_LABELS.update(EVENTS)
+    display_names.DETAIL_VALUES.update(
+        outcome=OUTCOME_LABELS, reason=OUTCOME_LABELS, tab={**TABS, "today": lazy_gettext("Today")}
+    )
     notifications.init_app(app)
+    clinic_views.init_app(app)
+    figure_views.init_app(app)
     roles.AFTER_LOSS[CALLBACKS] = _put_back_orphans
 
 

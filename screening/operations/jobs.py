@@ -66,6 +66,6 @@ JOBS = (
     Job("remind", MINUTE_SECONDS, _remind),
     Job("put back", MINUTE_SECONDS, _put_back),
     Job("shuffle", HOUR_SECONDS, _shuffle),
-    Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.now())),
+    Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.clinic(), current.now())),
     Job("rotate", HOUR_SECONDS, _rotate_key),
 )

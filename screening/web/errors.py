@@ -72,7 +72,7 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
         )
         try:
             again = _page_of_form(app) if code == 429 else None
-            page = render_template(template, words=words, again=again, request_id=request_id.made())
+            page = render_template(template, words=words, code=code, again=again, request_id=request_id.made())
         except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
             page = last_resort

@@ -107,27 +107,22 @@ def test_claim_of_a_stale_version_raises_not_allowed(team, ann, request_call):
     assert events(team, "request.claimed") == []
 
 
-def test_call_on_colleagues_request_is_refused_until_handover(team, ann, ben, request_call):
+def test_taken_over_request_can_be_put_back(team, ann, ben, request_call):
     request_call(Visitor(team.site))
     press(ann, open_request(ann), "claim")
-    page = open_request(ben)
-    assert page.main.find("form", action=f"{page.address}/call") is None
-    fields = {**page.typed(f"{page.address}/hand"), "outcome": "spoke"}
-    refused = ben.post(f"{page.address}/call", fields)
-    assert was_refused(refused) and "A colleague has this request" in refused.words
-    page = press(ben, page, "hand", to=team.id_of(ben))
-    assert "With Ben." in page.words and "The request is handed over" in page.words
+    page = press(ben, open_request(ben), "take-over")
+    assert "With Ben." in page.words and "You have this request now" in page.words
     page = press(ben, page, "put-back")
     assert "With nobody yet." in page.words
 
 
 @pytest.mark.parametrize("to", ["", "nobody"])
-def test_handover_to_ineligible_account_is_refused(team, ann, request_call, to):
+def test_handover_to_ineligible_account_is_refused(team, ann, ben, request_call, to):
     outsider = team.add("eve", "responses")
     request_call(Visitor(team.site))
     page = open_request(ann)
     offered = [o["value"] for o in page.main.select("#to option")]
-    assert team.id_of(ann) in offered and team.id_of(outsider) not in offered
+    assert team.id_of(ben) in offered and team.id_of(outsider) not in offered
     page = press(ann, page, "hand", to=to or team.id_of(outsider))
     assert was_refused(page) and "Pick who takes over the request" in page.words
 
@@ -470,7 +465,7 @@ def test_form_error_and_list_views_are_audited(team, ann, request_call):
 def test_takeover_conflict_preserves_the_typed_call_note(team, ann, ben, request_call):
     request_call(Visitor(team.site))
     page = press(ann, open_request(ann), "claim")
-    press(ben, open_request(ben), "hand", to=team.id_of(ben))
+    press(ben, open_request(ben), "take-over")
     page = press(ann, page, "call", outcome="spoke", note="what we said")
     assert was_refused(page) and "what we said" in page.main.find("textarea").get_text()
 

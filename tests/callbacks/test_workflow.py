@@ -81,7 +81,6 @@ def test_every_state_is_reachable_and_only_withdrawn_is_final():
         (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, BEN), "taken"),
         (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, ANN), "yours"),
         (Progress(), lambda p: workflow.close(p, ANN), "unclaimed"),
-        (Progress(State.CLAIMED, BEN), lambda p: workflow.record(p, ANN, Outcome.BUSY, LATER), "taken"),
         (Progress(State.CLOSED, ANN), lambda p: workflow.record(p, ANN, Outcome.BUSY, LATER), "closed"),
         (Progress(State.CLOSED, ANN), lambda p: workflow.claim(p, ANN), "closed"),
         (Progress(State.WITHDRAWN), lambda p: workflow.reopen(p, ANN), "withdrawn"),

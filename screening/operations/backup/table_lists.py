@@ -10,6 +10,8 @@ from screening.callbacks.models import (
     CallbackNote,
     CallbackRequest,
     ClosedDay,
+    FigureBlock,
+    WeeklyCount,
 )
 from screening.extensions import db
 from screening.mail.models import OutboxMail
@@ -21,6 +23,7 @@ from screening.staff.models import Account, Role, StaffSession
 BACKED_UP = (
     *(Account, Role, AuditEvent),
     *(CallbackKey, CallbackRequest, CallbackContact, CallbackAttempt, CallbackNote, ClosedDay, OutboxMail),
+    *(WeeklyCount, FigureBlock),
     *(ShuffledBatch, ShuffledResponse, HeldResponse, Release, ReleaseFile, ReleaseChunk),
 )
 """Models whose rows are in a backup."""
