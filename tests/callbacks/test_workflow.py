@@ -55,7 +55,7 @@ def test_every_six_step_sequence_preserves_invariants():
         if what in ("close", "put_back"):
             assert before.owner == who, "only the owner may act"
         if what == "record":
-            assert before.owner in (None, who) and after.owner == who, "an outcome claims an unclaimed request"
+            assert after.owner == who, "an outcome claims a request, or takes it over"
         if what == "claim":
             assert before.owner is None and after.owner == who, "a claim needs an unclaimed request"
         if what == "reopen":

@@ -37,8 +37,17 @@ UNNAMED = re.compile(
 """A control, a picture or a group without a name."""
 
 WITHOUT_PAGE = {
-    "": {"health.healthz", "health.readyz", "information.brand", "security_txt.show"},
-    "/staff": {"authentication.home", "figures.download", "releases.download"},
+    "": {
+        "health.healthz",
+        "health.readyz",
+        "information.brand",
+        "security_txt.show",
+        "patient_callbacks.appointment_file",
+    },
+    "/staff": {
+        *("authentication.home", "figures.download", "releases.download"),
+        *("staff_callbacks.appointment_file", "staff_callbacks.arrivals"),
+    },
 }
 """Addresses that answer with a file, a redirect or a status."""
 
@@ -243,6 +252,7 @@ def request_pages(team, lang, request_call):
     yield "request-called", page
     page = press(ann, page, "call", outcome="spoke")
     yield "request-closed", page
+    request_call(patient)
     page = ann.get("/staff/callbacks/search")
     yield "search", page
     yield "search-found", ann.send(page, "/staff/callbacks/search", contact=PHONE)
