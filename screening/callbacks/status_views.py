@@ -93,7 +93,9 @@ def appointment_file() -> AnyResponse:
     try:
         found = patient_service.find_by_reference(walk.draft.get("request", {}).get("reference", ""))
         appointment = appointments.agreed(found)
-    except (GoneError, SQLAlchemyError) as error:
+    except GoneError:
+        appointment = None
+    except SQLAlchemyError as error:
         roll_back(error)
         appointment = None
     if appointment is None:
