@@ -95,18 +95,17 @@ def _path_if_any(text: str) -> Path | None:
     return _path(text) if text else None
 
 
-def _port(text: str) -> int:
-    port = _count(text)
-    if not 0 < port <= MAX_PORT:
-        raise ValueError(f"takes a port from 1 to {MAX_PORT}")
-    return port
+def _within(low: int, high: int, unit: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        count = _count(text)
+        if not low <= count <= high:
+            raise ValueError(f"takes {unit} from {low} to {high}")
+        return count
+
+    return parse
 
 
-def _seconds(text: str) -> int:
-    seconds = _count(text)
-    if not 0 < seconds <= MAX_TIMEOUT:
-        raise ValueError(f"takes seconds from 1 to {MAX_TIMEOUT}")
-    return seconds
+_port = _within(1, MAX_PORT, "a port")
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -224,12 +223,8 @@ SETTINGS = (
         str,
         "storage of the rate limits; `memory://` counts in each process separately",
     ),
-    Setting(
-        "STAFF_SECOND_FACTOR",
-        "true",
-        _flag,
-        "whether staff need an authenticator app to sign in; false only for a demo",
-    ),
+    Setting("STAFF_SECOND_FACTOR", "true", _flag, "whether staff need an authenticator app; false only for a demo"),
+    Setting("STAFF_IDLE_MINUTES", "15", _within(5, 60, "minutes"), "minutes without a click that end a staff session"),
     Setting("SITE_URL", "", _origin, "URL of the site, for links in mails: `https://check.clinic.example`"),
     Setting("STAFF_URL", "", _origin, "URL of the staff pages; empty: `/staff` under `SCREENING_SITE_URL`"),
     Setting("MAIL_HOST", "", str, "host name of the mail server; empty: no mail is sent"),
@@ -252,7 +247,12 @@ SETTINGS = (
         _listener,
         "address and port of the Prometheus metrics, such as `127.0.0.1:9109`; empty: no metrics",
     ),
-    Setting("MAIL_TIMEOUT", "20", _seconds, "timeout of each answer of the mail server, in seconds"),
+    Setting(
+        "MAIL_TIMEOUT",
+        "20",
+        _within(1, MAX_TIMEOUT, "seconds"),
+        "timeout of each answer of the mail server, in seconds",
+    ),
 )
 
 

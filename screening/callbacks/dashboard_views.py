@@ -53,10 +53,11 @@ def show() -> str:
         most=staff_service.COUNT_LIMIT,
         handed_over=staff_service.last_handover([row.request.id for section in found for row in section.rows]),
         fits_now=lambda details: dashboard.preferred_now(calendar, now, details),
-        failed=queries.counts()["failed"],
+        sends_mail=bool(current.settings()["MAIL_HOST"]),
+        stuck=queries.count_stuck(now),
         mails=[
             (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
-            for mail in queries.failed(dashboard.MAX_ROWS)
+            for mail in queries.stuck(now, dashboard.MAX_ROWS)
         ],
         names=display_names.account_names(),
         me=me,

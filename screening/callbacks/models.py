@@ -1,8 +1,8 @@
 """Tables of call-back requests. Workflow columns are plain text, everything personal is encrypted."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.callbacks.workflow import Progress, State
@@ -123,6 +123,27 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
     kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     key_id: Mapped[str] = mapped_column(String(8))
+
+
+class WeeklyCount(db.Model):  # type: ignore[name-defined]
+    """A count of deleted requests of one week (its Monday), until the week's block is published (``FigureBlock``)."""
+
+    __tablename__ = "callback_weekly_count"
+
+    week: Mapped[str] = mapped_column(String(10), primary_key=True)
+    language: Mapped[str] = mapped_column(String(8), primary_key=True)
+    figure: Mapped[str] = mapped_column(String(12), primary_key=True)
+    value: Mapped[str] = mapped_column(String(24), primary_key=True)
+    count: Mapped[int]
+
+
+class FigureBlock(db.Model):  # type: ignore[name-defined]
+    """The published figures of four weeks, from the Monday ``start``: ``figures.publish``. Small counts are missing."""
+
+    __tablename__ = "callback_figures"
+
+    start: Mapped[str] = mapped_column(String(10), primary_key=True)
+    tables: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class ClosedDay(db.Model):  # type: ignore[name-defined]

@@ -29,6 +29,7 @@ from screening.callbacks.staff_forms import (
 from screening.callbacks.staff_texts import DONE, EVENTS, REFUSED
 from screening.callbacks.workflow import Attempt, NotAllowedError, Progress
 from screening.extensions import db
+from screening.mail import queries
 from screening.questionnaires.scoring import Help, Summary, score
 from screening.staff import display_names, sent_forms
 from screening.staff.access import require_role
@@ -238,6 +239,7 @@ def _request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = N
         notice=REFUSED[sent.reason] if sent is not None and failed else notice,
         failed=failed,
         outcomes=OUTCOMES,
+        unsent=[queries.reason(mail) for mail in queries.failed_about(found.id)],
         stopped=any(event.detail.get("reason") == DO_NOT_CALL for event in past),
     )
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 from flask_babel import lazy_gettext
 from wtforms import DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField, ValidationError
 
+from screening.callbacks.business_hours import Calendar
 from screening.callbacks.forms import MAX_EMAIL, MAX_MESSAGE, values
 from screening.callbacks.workflow import Attempt
 from screening.staff.forms import StaffForm
@@ -28,6 +32,8 @@ PICK_OUTCOME = lazy_gettext("Pick what happened on the call")
 WRITE_NOTE = lazy_gettext("Write the note first")
 PICK_COLLEAGUE = lazy_gettext("Pick who takes over the request")
 ENTER_DAY = lazy_gettext("Enter a day such as 2026-12-24")
+DAY_OVER = lazy_gettext("This day is over. Enter a day from today on")
+CLOSED_ANYWAY = lazy_gettext("The clinic is closed on this day anyway")
 ENTER_CONTACT = lazy_gettext("Enter a phone number or an email address")
 
 
@@ -96,12 +102,20 @@ class SearchForm(StaffCallbackForm):
 
 
 class ClosedDayForm(StaffCallbackForm):
-    """A day without calls."""
+    """A day without calls. ``today`` is the date at the clinic, ``calendar`` its hours and closed days so far."""
 
     day = DateField()
 
+    def __init__(self, today: date, calendar: Calendar, **options: Any) -> None:
+        self.today, self.calendar = today, calendar
+        super().__init__(**options)
+
     def validate_day(self, field: Field) -> None:
-        """Require a valid date."""
+        """Require a date from today on, on which the clinic would be open."""
         field.errors = []
         if field.data is None:
             raise ValidationError(ENTER_DAY)
+        if field.data < self.today:
+            raise ValidationError(DAY_OVER)
+        if self.calendar.hours(field.data) is None:
+            raise ValidationError(CLOSED_ANYWAY)

@@ -6,7 +6,9 @@ from flask_babel import lazy_gettext
 from screening import audit, current
 from screening.callbacks import (  # noqa: F401  imported for their routes
     clinic_calendar,
+    clinic_views,
     closed_day_views,
+    figure_views,
     notifications,
     phone_entry_views,
     request_views,
@@ -14,6 +16,7 @@ from screening.callbacks import (  # noqa: F401  imported for their routes
     staff_service,
 )
 from screening.callbacks.staff_blueprint import days_overdue, due_today, staff_callbacks
+from screening.callbacks.staff_forms import OUTCOMES
 from screening.callbacks.staff_service import Filter
 from screening.callbacks.staff_texts import EVENTS, TABS
 from screening.extensions import db
@@ -32,7 +35,10 @@ def init_app(app: Flask) -> None:
         app, *(f"staff_callbacks.{form}" for form in ("call", "note", "hand", "search", "enter", "closed_days"))
     )
     display_names.ACTION_LABELS.update(EVENTS)
+    display_names.DETAIL_VALUES.update(outcome=OUTCOMES, reason=OUTCOMES, tab={**TABS, "today": lazy_gettext("Today")})
     notifications.init_app(app)
+    clinic_views.init_app(app)
+    figure_views.init_app(app)
 
 
 @staff_callbacks.get("")

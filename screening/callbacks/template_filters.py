@@ -43,6 +43,7 @@ def init_app(app: Flask, clinic: Clinic, settings: Mapping[str, Any], clock: Cal
     zone, retention = clinic.time_zone, settings["CLOSED_REQUEST_RETENTION_DAYS"] * DAY_SECONDS
     app.add_template_filter(partial(by_when, zone=zone), "by_when")
     app.add_template_filter(lambda moment: day_and_time(moment, zone, clock()), "day_and_time")
+    app.add_template_filter(format_clock, "clock")
     for template_filter in (language_name, preferred_times, state_label):
         app.add_template_filter(template_filter)
     app.add_template_global(lambda: format_duration(retention), "closed_request_retention")

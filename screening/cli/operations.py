@@ -40,7 +40,7 @@ def purge(dry_run: bool) -> None:
     """Delete expired records and scrub freed database pages; print counts. The worker does this daily."""
     from screening.operations import purge as purging  # slow to import: half a second
 
-    purged = purging.purge(current.settings(), current.now(), dry_run)
+    purged = purging.purge(current.settings(), current.clinic(), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
     if not purged.scrubbed and not dry_run:

@@ -1,6 +1,7 @@
 """A demo clinic: requests in every state, responses, a release, accounts. Numbers are fictional (555-0100 to -0199)."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,7 +12,15 @@ from flask import Flask
 from sqlalchemy import func, insert, select
 
 from screening import audit
-from screening.callbacks import clinic_calendar, patient_service, public_key, staff_service, workflow
+from screening.callbacks import (
+    clinic_calendar,
+    figure_store,
+    figures,
+    patient_service,
+    public_key,
+    staff_service,
+    workflow,
+)
 from screening.callbacks.business_hours import PartOfDay
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackRequest
@@ -36,6 +45,7 @@ from screening.staff.two_factor import SecondFactor
 REQUESTS = 40
 RESPONSES = 3000
 MONTHS = 18
+FIGURE_WEEKS = 24
 SEED = 555_0100
 RELEASE_AGE_SECONDS = 183 * DAY_SECONDS
 """Age of the demo's release; newer responses are left for the next one."""
@@ -79,6 +89,7 @@ def fill(site: Flask) -> list[Login]:
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         questionnaire: Questionnaire = staff.extensions["questionnaire"]
         _requests(dice, clinic, questionnaire, now, mails=bool(staff.config["SETTINGS"]["MAIL_HOST"]))
+        _figures(clinic, now)
         _responses(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
     return logins
@@ -111,6 +122,24 @@ def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: i
         secret = patient_service.fresh_secret()
         receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=mails)
         _advance(receipt.reference, course, dice.choice(team), asked)
+
+
+def _figures(clinic: Clinic, now: int) -> None:
+    """Store counts as of deleted requests, of the ``FIGURE_WEEKS`` before the last four."""
+    dice, counts = Random(SEED), Counter[figures.Count]()  # noqa: S311  # nosec B311  # made-up data, the same each time
+    this_week = figures.week_of(now, clinic_calendar.regular_calendar(clinic))
+    for ago in range(4, FIGURE_WEEKS + 4):
+        for language in dice.choices(("en", "es"), (3, 1), k=dice.randint(24, 38)):
+            wait = dice.choice(("soon", "soon", "same_day", "next_day", "later"))
+            values = (
+                "in_time" if wait != "later" else "late",
+                wait,
+                dice.choice(("spoke",) * 5 + ("no_answer",) * 4 + ("stop",)),
+            )
+            week = (this_week - ago * figures.WEEK).isoformat()
+            counts.update((week, language, *pair) for pair in zip(figures.FIGURES, values, strict=True))
+    figure_store.add(counts)
+    db.session.commit()
 
 
 def _courses() -> Iterator[tuple[str, ...]]:

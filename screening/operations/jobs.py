@@ -48,6 +48,6 @@ def _shuffle(go_on: Continue) -> object:
 JOBS = (
     Job("deliver", EACH_ROUND, _deliver),
     Job("shuffle", HOUR_SECONDS, _shuffle),
-    Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.now())),
+    Job("purge", DAY_SECONDS, lambda go_on: purge(current.settings(), current.clinic(), current.now())),
     Job("rotate", HOUR_SECONDS, _rotate_key),
 )

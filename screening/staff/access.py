@@ -120,6 +120,13 @@ def refuse() -> NoReturn:
     abort(403)
 
 
+def missing_roles(endpoint: str | None) -> frozenset[str]:
+    """Return the roles of which an account needs one for an endpoint, if the current account has none of them."""
+    requirement, account = requirement_of(current_app, endpoint), account_or_none()
+    roles = requirement.roles if requirement is not None else None
+    return roles if roles and account is not None and not roles & account.role_names else frozenset()
+
+
 def safe_next_url(text: str) -> str | None:
     """Return a URL path of the staff application unchanged; None for any other text (no open redirects)."""
     root = request.script_root

@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the navigation. ``place``: its position, in ascending order."""
+    """An entry of the navigation. ``place``: its position, in ascending order; ``landing``: as page after sign-in."""
 
     place: int
     endpoint: str
     label: LazyString
     roles: frozenset[str]
+    landing: int
 
     @property
     def href(self) -> str:
@@ -32,9 +33,16 @@ class Entry:
         return request.blueprint == self.endpoint.rpartition(".")[0]
 
 
-def add(app: Flask, endpoint: str, label: LazyString, *roles: str, place: int = 50) -> None:
-    """Add an entry for accounts that have one of ``roles``. An account's first entry is its page after sign-in."""
-    app.extensions.setdefault("staff_nav", []).append(Entry(place, endpoint, label, frozenset(roles)))
+def add(app: Flask, endpoint: str, label: LazyString, *roles: str, place: int = 50, landing: int | None = None) -> None:
+    """Add an entry for accounts that have one of ``roles``; ``landing`` is by default ``place``."""
+    entry = Entry(place, endpoint, label, frozenset(roles), place if landing is None else landing)
+    app.extensions.setdefault("staff_nav", []).append(entry)
+
+
+def landing_page(account: Account) -> str | None:
+    """Return the endpoint of an account's page after sign-in; None if it may open none of the navigation."""
+    first = min(entries_for(account), key=lambda entry: entry.landing, default=None)
+    return first.endpoint if first else None
 
 
 def entries_for(account: Account) -> list[Entry]:

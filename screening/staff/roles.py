@@ -18,6 +18,14 @@ MEANINGS: dict[str, LazyString] = {
 }
 """Every role, in the order of the form, with its description."""
 
+NAMES: dict[str, LazyString] = {
+    CALLBACKS: lazy_gettext("Call-backs"),
+    RESPONSES: lazy_gettext("Responses"),
+    ROWS: lazy_gettext("Rows"),
+    ADMIN: lazy_gettext("Admin"),
+}
+"""The name of every role."""
+
 SEPARATED = (ROWS, CALLBACKS)
 """Roles that no account may have together (``models.Role`` has an index for it): an account that sees patients' names
 must not see single responses in full detail."""

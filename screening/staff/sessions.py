@@ -16,13 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF, Keyring
 from screening.database.secure_delete import delete_where
+from screening.durations import MINUTE_SECONDS
 from screening.extensions import db
 from screening.staff.models import Account, StaffSession
 
 log = logging.getLogger(__name__)
-
-IDLE_SECONDS = 15 * 60
-"""Seconds without a request after which a session ends."""
 
 ABSOLUTE_SECONDS = 10 * 60 * 60
 """Seconds after the sign-in after which a session ends in any case."""
@@ -55,14 +53,19 @@ class Session(SecureCookieSession):
         self.seen = seen
         self.account_id = ""
         self.fresh = self.ended = self.unknown = False
+        self.idle_seconds = 0
 
 
 class StaffSessions(SessionInterface):
-    """The session interface of the staff application. ``clock`` returns seconds since 1970."""
+    """The session interface of the staff application. ``clock`` returns seconds since 1970.
 
-    def __init__(self, keyring: Keyring, clock: Callable[[], float]) -> None:
+    A session ends after ``idle_seconds`` without a request.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float], idle_seconds: int) -> None:
         self.keyring = keyring
         self.clock = clock
+        self.idle_seconds = idle_seconds
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """Return the session of the request's cookie, or an empty one."""
@@ -77,6 +80,7 @@ class StaffSessions(SessionInterface):
         if found is None:
             found = Session(began=now)
             found.ended = bool(value)
+        found.idle_seconds = self.idle_seconds
         return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -119,7 +123,7 @@ class StaffSessions(SessionInterface):
         ).one_or_none()
         if row is None:
             return None
-        if now >= min(row.seen + IDLE_SECONDS, row.began + ABSOLUTE_SECONDS) or row.seen > now + SKEW_SECONDS:
+        if now >= min(row.seen + self.idle_seconds, row.began + ABSOLUTE_SECONDS) or row.seen > now + SKEW_SECONDS:
             db.session.execute(delete(StaffSession).where(StaffSession.id == _hashed(id_)))
             db.session.commit()
             return None
@@ -172,15 +176,15 @@ def end_all(account: Account) -> None:
     db.session.execute(delete(StaffSession).where(StaffSession.account_id == account.id))
 
 
-def purge(now: float, dry_run: bool = False) -> int:
+def purge(now: float, dry_run: bool = False, *, idle_minutes: int) -> int:
     """Delete expired sessions, or count them; return how many. Commits. Raises SQLAlchemyError."""
-    return delete_where(StaffSession, or_(*_expired(int(now))), dry_run=dry_run)
+    return delete_where(StaffSession, or_(*_expired(int(now), idle_minutes * MINUTE_SECONDS)), dry_run=dry_run)
 
 
-def _expired(now: int) -> list[ColumnElement[bool]]:
+def _expired(now: int, idle_seconds: int) -> list[ColumnElement[bool]]:
     """Return the conditions of which an expired session meets at least one."""
     return [
-        StaffSession.seen <= now - IDLE_SECONDS,
+        StaffSession.seen <= now - idle_seconds,
         StaffSession.began <= now - ABSOLUTE_SECONDS,
         StaffSession.seen > now + SKEW_SECONDS,
     ]
@@ -188,7 +192,7 @@ def _expired(now: int) -> list[ColumnElement[bool]]:
 
 def _delete_old(session: Session, now: int) -> None:
     """Delete the row of this session, and all expired ones."""
-    conditions = _expired(now)
+    conditions = _expired(now, session.idle_seconds)
     if session.id is not None:
         conditions.append(StaffSession.id == _hashed(session.id))
     db.session.execute(delete(StaffSession).where(or_(*conditions)))

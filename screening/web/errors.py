@@ -74,8 +74,8 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
         wait = int(getattr(error, "retry_after", None) or RETRY_SECONDS)
         try:
             again = _page_of_form(app) if code == 429 else None
-            text = words.text % {"wait": format_wait(wait)}
-            page = render_template(template, title=words.title, text=text, again=again, request_id=request_id.made())
+            shown = {"title": words.title, "text": words.text % {"wait": format_wait(wait)}, "code": code}
+            page = render_template(template, **shown, again=again, request_id=request_id.made())
         except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
             page = last_resort

@@ -144,7 +144,13 @@ def admin(browser, demo):
 def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin, view, lang):
     address, state = admin
     visitor = browser_visitor(address, storage_state=state)
-    for path, part in (("/staff/system", "table"), ("/staff/you", "aside a")):
+    for path, part in (
+        ("/staff/system", "table"),
+        ("/staff/you", "h1"),
+        ("/staff/clinic", "#crisis"),
+        ("/staff/figures", "#ended"),
+        ("/staff/audit", "table"),
+    ):
         visitor.open(f"{path}?lang={lang}")
         assert visitor.page.locator(part).count() == 1
         assert_accessible(visitor.page, path, view)

@@ -198,6 +198,19 @@ def _callbacks() -> None:
         sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("key_id", sa.String(8), nullable=False),
     )
+    op.create_table(
+        "callback_weekly_count",
+        sa.Column("week", sa.String(10), primary_key=True),
+        sa.Column("language", sa.String(8), primary_key=True),
+        sa.Column("figure", sa.String(12), primary_key=True),
+        sa.Column("value", sa.String(24), primary_key=True),
+        sa.Column("count", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "callback_figures",
+        sa.Column("start", sa.String(10), primary_key=True),
+        sa.Column("tables", sa.JSON, nullable=False),
+    )
     op.create_table("callback_closed_day", sa.Column("day", sa.String(10), primary_key=True))
 
 
