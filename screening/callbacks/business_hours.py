@@ -83,7 +83,7 @@ def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime
     """Return the closing time of the first open day after the day of ``asked_at``. In UTC. Raises NeverOpenError."""
     today = asked_at.astimezone(calendar.zone).date()
     for day, _, closes in _open_days(calendar, today + timedelta(days=1)):
-        end = _moment(calendar, day, closes)
+        end = clinic_moment(calendar, day, closes)
         if end:
             return end
     raise NeverOpenError("the clinic has no open day")
@@ -91,15 +91,34 @@ def end_of_next_business_day(calendar: Calendar, asked_at: datetime) -> datetime
 
 def first_preferred_time(calendar: Calendar, asked_at: datetime, preferred: PreferredTimes) -> datetime:
     """Return the end of the first preferred time that ends after ``asked_at``. In UTC. Raises NeverOpenError."""
-    today = asked_at.astimezone(calendar.zone).date()
-    for day, _, _ in _open_days(calendar, today):
-        if preferred.days and day.weekday() not in preferred.days:
-            continue
-        for starts, ends in _chosen_hours(calendar.ranges(day), preferred):
-            end = _moment(calendar, day, ends)
-            if end and end > asked_at and _moment(calendar, day, starts):
-                return end
-    raise NeverOpenError("the clinic is never open at the times that were chosen")
+    return next(_preferred_hours(calendar, asked_at, preferred))[2]
+
+
+def next_call_time(calendar: Calendar, earliest: datetime, preferred: PreferredTimes = PreferredTimes()) -> datetime:
+    """Return the first moment from ``earliest`` on (aware) that is within opening hours and preferred. In UTC.
+
+    Where the clinic is never open at the preferred times, any open time is. Raises NeverOpenError.
+    """
+    try:
+        for day, start, end in _preferred_hours(calendar, earliest, preferred):
+            for opens, closes in calendar.ranges(day):
+                first, last = clinic_moment(calendar, day, opens), clinic_moment(calendar, day, closes)
+                if first and last and max(first, start, earliest) < min(last, end):
+                    return max(first, start, earliest.astimezone(UTC))
+    except NeverOpenError:
+        if not preferred:
+            raise
+    return next_call_time(calendar, earliest)
+
+
+def clinic_moment(calendar: Calendar, day: date, clock: time) -> datetime | None:
+    """Return a local time of the clinic in UTC; None if the change to daylight saving time skips it.
+
+    Of a local time that occurs twice, when daylight saving time ends, return the first.
+    """
+    local = datetime.combine(day, clock, calendar.zone)
+    moment = local.astimezone(UTC)
+    return moment if moment.astimezone(calendar.zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None
 
 
 def is_open(calendar: Calendar, now: datetime) -> bool:
@@ -112,7 +131,7 @@ def next_change(calendar: Calendar, now: datetime) -> datetime:
     """Return when the clinic next opens or closes. In UTC. Raises NeverOpenError."""
     for day, _, _ in _open_days(calendar, now.astimezone(calendar.zone).date()):
         for clock in (clock for opens_closes in calendar.ranges(day) for clock in opens_closes):
-            moment = _moment(calendar, day, clock)
+            moment = clinic_moment(calendar, day, clock)
             if moment and moment > now:
                 return moment
     raise NeverOpenError("the clinic has no open day")
@@ -154,6 +173,23 @@ def parts_within(*ranges: tuple[time, time]) -> tuple[tuple[PartOfDay, time, tim
     return tuple(found)
 
 
+def _preferred_hours(
+    calendar: Calendar, after: datetime, preferred: PreferredTimes
+) -> Iterator[tuple[date, datetime, datetime]]:
+    """Yield day, start and end (UTC) of preferred open times that end after a moment; at last raise NeverOpenError.
+
+    A change to daylight saving time may skip one of the two local times; then that one is not yielded.
+    """
+    for day, _, _ in _open_days(calendar, after.astimezone(calendar.zone).date()):
+        if preferred.days and day.weekday() not in preferred.days:
+            continue
+        for starts, ends in _chosen_hours(calendar.ranges(day), preferred):
+            start, end = clinic_moment(calendar, day, starts), clinic_moment(calendar, day, ends)
+            if start and end and end > after:
+                yield day, start, end
+    raise NeverOpenError("the clinic is never open at the times that were chosen")
+
+
 def _chosen_hours(ranges: tuple[tuple[time, time], ...], preferred: PreferredTimes) -> Iterator[tuple[time, time]]:
     if not preferred.parts:
         yield ranges[0][0], ranges[-1][1]
@@ -169,13 +205,3 @@ def _open_days(calendar: Calendar, first: date) -> Iterator[tuple[date, time, ti
         hours = calendar.hours(day)
         if hours:
             yield day, *hours
-
-
-def _moment(calendar: Calendar, day: date, clock: time) -> datetime | None:
-    """Return a local time of the clinic in UTC; None if the change to daylight saving time skips it.
-
-    Of a local time that occurs twice, when daylight saving time ends, return the first.
-    """
-    local = datetime.combine(day, clock, calendar.zone)
-    moment = local.astimezone(UTC)
-    return moment if moment.astimezone(calendar.zone).replace(tzinfo=None) == local.replace(tzinfo=None) else None

@@ -14,7 +14,7 @@ from flask_babel.speaklater import LazyString
 from screening import current
 from screening.callbacks import clinic_calendar, figure_store
 from screening.callbacks.figures import ANSWERED, ENDED, FIRST, TOTAL, WEEK, WEEKS
-from screening.callbacks.staff_forms import OUTCOMES
+from screening.callbacks.staff_texts import OUTCOME_LABELS
 from screening.i18n.locale import locale_names
 from screening.staff import nav
 from screening.staff.access import require_role
@@ -40,7 +40,7 @@ VALUES: dict[str, dict[str, LazyString]] = {
         "later": lazy_gettext("Later"),
         "none": lazy_gettext("No call"),
     },
-    ENDED: {**OUTCOMES, "withdrawn": lazy_gettext("Canceled by the patient"), "none": lazy_gettext("No call")},
+    ENDED: {**OUTCOME_LABELS, "withdrawn": lazy_gettext("Canceled by the patient"), "none": lazy_gettext("No call")},
 }
 """The texts of each figure's values; a value without one is shown by its code."""
 

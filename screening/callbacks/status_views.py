@@ -52,7 +52,7 @@ STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
         ngettext("We tried to reach you once.", "We tried to reach you %(num)s times.", attempts),
         gettext("We will try again, or you can call us."),
     ),
-    State.REACHED: lambda attempts: (gettext("We have talked with you about this request."), ""),
+    State.REACHED: lambda attempts: (gettext("We got back to you about this request."), ""),
     State.CLOSED: lambda attempts: (gettext("This request is closed."), ""),
     State.WITHDRAWN: lambda attempts: (gettext("This request is closed."), ""),
 }

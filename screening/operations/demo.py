@@ -2,9 +2,9 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select
 
 from screening import audit
 from screening.callbacks import (
+    attempts,
     clinic_calendar,
     figure_store,
     figures,
@@ -21,10 +22,11 @@ from screening.callbacks import (
     staff_service,
     workflow,
 )
-from screening.callbacks.business_hours import PartOfDay
+from screening.callbacks.attempts import Result
+from screening.callbacks.business_hours import Calendar, PartOfDay, PreferredTimes, next_call_time
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackRequest
-from screening.callbacks.workflow import Attempt
+from screening.callbacks.workflow import Outcome
 from screening.clinic import Clinic
 from screening.config import SettingsError
 from screening.crypto import keyring
@@ -88,7 +90,7 @@ def fill(site: Flask) -> list[Login]:
         logins = list(_team(staff.extensions["second_factor"], now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         questionnaire: Questionnaire = staff.extensions["questionnaire"]
-        _requests(dice, clinic, questionnaire, now, mails=bool(staff.config["SETTINGS"]["MAIL_HOST"]))
+        _requests(dice, clinic, questionnaire, now, staff.config["SETTINGS"])
         _figures(clinic, now)
         _responses(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
@@ -109,7 +111,9 @@ def _team(second_factor: SecondFactor, now: int) -> Iterator[Login]:
         yield Login(account.email, password, second_factor.format_secret(account, secret))
 
 
-def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, mails: bool) -> None:
+def _requests(
+    dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, settings: Mapping[str, Any]
+) -> None:
     """Store requests of the last days, each advanced some steps through the workflow."""
     team = [account.id for account in accounts.list_accounts() if "callbacks" in account.role_names]
     calendar = clinic_calendar.current_calendar(clinic)
@@ -120,8 +124,8 @@ def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: i
         details = _details(dice, questionnaire, number, answers=number % 5 == 0)
         urgent = bool(details.answers and details.answers["hopelessness"] == "3")
         secret = patient_service.fresh_secret()
-        receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=mails)
-        _advance(receipt.reference, course, dice.choice(team), asked)
+        receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=bool(settings["MAIL_HOST"]))
+        _advance(receipt.reference, course, dice.choice(team), asked, calendar, settings["RETRY_MINUTES"])
 
 
 def _figures(clinic: Clinic, now: int) -> None:
@@ -144,35 +148,30 @@ def _figures(clinic: Clinic, now: int) -> None:
 
 def _courses() -> Iterator[tuple[str, ...]]:
     """Yield sequences of transitions that lead to every state; early states more often, as on a working day."""
-    yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"))
-    yield from (("claim", "wrong_number"), ("claim", "reach"), ("claim", "reach", "close"), ("withdraw",), ())
+    yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"), ("busy",))
+    yield from (("claim", "wrong_number"), ("claim", "spoke_again"), ("claim", "spoke_booked"), ("withdraw",), ())
 
 
-def _advance(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
+def _advance(
+    reference: str, course: tuple[str, ...], who: str, asked: int, calendar: Calendar, waits: Mapping[str, int]
+) -> None:
     if course == ("withdraw",):
         patient_service.withdraw(reference, asked + DAY_SECONDS)
         return
-    steps: dict[str, tuple[str, Callable[[workflow.Progress], workflow.Progress]]] = {
-        "claim": ("request.claimed", lambda progress: workflow.claim(progress, who)),
-        "reach": ("request.reached", lambda progress: workflow.reach(progress, who)),
-        "close": ("request.closed", lambda progress: workflow.close(progress, who)),
-    }
     for number, step in enumerate(course, 1):
         request = patient_service.find_by_reference(reference)
         at = asked + number * DAY_SECONDS // 4
-        if step in steps:
-            action, transition = steps[step]
-            staff_service.transition(request, request.version, transition, action, who, at)
-        else:
-            how = Attempt(step)
+        if step == "claim":
+            claim = lambda progress: workflow.claim(progress, who)  # noqa: E731
+            staff_service.transition(request, request.version, claim, "request.claimed", who, at)
+            continue
+        outcome = Outcome(step)
+        if outcome in (Outcome.NO_ANSWER, Outcome.VOICEMAIL):
             staff_service.add_note(request, "Demo note: will try again", who, at)
-            staff_service.transition(
-                request, request.version, _attempt(who, how), "request.attempted", who, at, outcome=how.value
-            )
-
-
-def _attempt(who: str, how: Attempt) -> Callable[[workflow.Progress], workflow.Progress]:
-    return lambda progress: workflow.attempt(progress, who, how, voicemail_allowed=True)
+        next_at = attempts.next_call_at(outcome, at, calendar, PreferredTimes(), waits)
+        tomorrow = next_call_time(calendar, datetime.fromtimestamp(at + DAY_SECONDS, UTC))
+        result = Result(outcome, int(tomorrow.timestamp()), voicemail_allowed=True)
+        attempts.record(request, request.version, result, next_at, who, at)
 
 
 def _details(dice: Random, questionnaire: Questionnaire, number: int, answers: bool) -> ContactDetails:

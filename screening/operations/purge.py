@@ -14,7 +14,7 @@ from screening.extensions import db
 from screening.mail import retention as outbox_retention
 from screening.staff import sessions
 
-REQUESTS = ("callback_request", "callback_contact", "callback_note", "callback_weekly_count")
+REQUESTS = ("callback_request", "callback_contact", "callback_attempt", "callback_note", "callback_weekly_count")
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.roles", account, before=_listed(before), after=_listed(names))
+    _follow_up(by)
 
 
 def reset(by: Actor, account: Account) -> str:
@@ -124,6 +125,7 @@ def disable(by: Actor, account: Account) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.disabled", account)
+    _follow_up(by)
 
 
 def enable(by: Actor, account: Account) -> None:
@@ -153,6 +155,11 @@ def _name(name: str) -> str:
     if not name:
         raise AccountError(PROBLEMS["name"])
     return name
+
+
+def _follow_up(by: Actor) -> None:
+    for follow_up in roles.AFTER_LOSS.values():
+        follow_up(by.actor, by.now)
 
 
 def _check_roles(names: Collection[str]) -> None:

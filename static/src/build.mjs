@@ -39,7 +39,7 @@ const sheets = {
     templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callbacks/*"], on: "visitor.css",
   },
   "staff.css": {
-    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [cells, /^app-tag--/],
+    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [cells, /^app-(tag|notice|outcome)--/],
   },
 };
 

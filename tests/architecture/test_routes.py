@@ -66,12 +66,14 @@ ON_CALLBACKS = """
 /callbacks/<id_>/note POST
 /callbacks/<id_>/put-back POST
 /callbacks/<id_>/reopen POST
+/callbacks/<id_>/undo POST
 /callbacks/closed-days GET POST
 /callbacks/closed-days/<day>/remove POST
 /callbacks/new GET POST
-/callbacks/next GET
+/callbacks/next POST
 /callbacks/print GET
 /callbacks/search GET POST
+/callbacks/selected POST
 /callbacks/today GET
 """
 """The call-back pages; all are for the role ``callbacks``."""

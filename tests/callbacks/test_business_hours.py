@@ -18,6 +18,8 @@ from screening.callbacks.business_hours import (
     end_of_next_business_day,
     first_preferred_time,
     is_open,
+    matches_preference,
+    next_call_time,
     next_change,
     parts_within,
 )
@@ -263,3 +265,37 @@ def test_clinic_keeps_its_state_until_the_next_change(question):
     before = change - timedelta(microseconds=1)
     assert now < change
     assert is_open(calendar, now) == is_open(calendar, before) != is_open(calendar, change)
+
+
+@pytest.mark.parametrize(
+    ("earliest", "preferred", "at_"),
+    [
+        ("2026-11-23 10:00", PreferredTimes(), "2026-11-23 10:00"),
+        ("2026-11-23 16:59", PreferredTimes(), "2026-11-23 16:59"),
+        ("2026-11-23 17:00", PreferredTimes(), "2026-11-24 08:00"),
+        ("2026-11-25 18:00", PreferredTimes(), "2026-11-27 08:00"),
+        ("2026-11-23 13:00", PreferredTimes(frozenset(), frozenset({PartOfDay.MORNING})), "2026-11-24 08:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({3}), frozenset({PartOfDay.AFTERNOON})), "2026-12-03 15:00"),
+        ("2026-11-23 10:00", PreferredTimes(frozenset({6}), frozenset()), "2026-11-23 10:00"),
+        ("2027-03-12 18:00", PreferredTimes(), "2027-03-15 08:00"),
+    ],
+)
+def test_next_call_time_matches_hand_computed_examples(earliest, preferred, at_):
+    assert next_call_time(CLINIC, at(earliest), preferred) == at(at_)
+
+
+@given(questions(by_day))
+def test_next_call_time_is_the_first_open_and_preferred_moment(question):
+    """No quarter of an hour before it is open and preferred, unless no open time ever is."""
+    calendar, earliest, preferred = question
+    try:
+        found = next_call_time(calendar, earliest, preferred)
+    except NeverOpenError:
+        assert not any(calendar.week) or len(calendar.shut) > 0
+        return
+    assert found >= earliest and is_open(calendar, found)
+    fits = matches_preference(calendar, found, preferred)
+    step = timedelta(minutes=15)
+    for number in range(min(400, (found - earliest) // step)):
+        before = earliest.astimezone(UTC) + number * step
+        assert not (is_open(calendar, before) and (matches_preference(calendar, before, preferred) or not fits))

@@ -37,7 +37,7 @@ def page_of(team, query=""):
 def test_clinic_page_states_hours_holidays_and_notices(lunch_team):
     found = words(page_of(lunch_team))
     assert "Monday 8:00 AM – 12:00 PM, 1:00 PM – 5:00 PM" in found and "Saturday closed" in found
-    assert "Thanksgiving Day Thursday, November 26, 2026" in found and "New Year’s Day Friday, January 1, 2027" in found
+    assert "Thanksgiving Day Thursday, November 26, 2026" in found and "New Year's Day Friday, January 1, 2027" in found
     assert "(303) 555-0100" in found and "English, Español" in found
     assert "Notice of privacy practices Linked" in found
     assert "Nondiscrimination notice No link nondiscrimination_notice" in found

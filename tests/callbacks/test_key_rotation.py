@@ -486,11 +486,11 @@ class TestSeveralNodes:
 
     def test_rotation_is_transparent_to_staff_and_patients(self, site, folder, patients, clock, request_call):
         ann = Team(site).sign_in("ann", "callbacks")
-        names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
+        names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a")}
         rotate_keys(site, folder, clock())
         rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
         reference_shown = reference_on(request_call(Visitor(site), name="Dora"))
-        shown = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
+        shown = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a")}
         assert shown == names | {"Dora"}
         page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=PHONE)
         assert "4 requests found" in page.words

@@ -31,7 +31,7 @@ def two_requests(make_site, request_call, retention_settings):
     ann = team.sign_in("ann", "callbacks")
     for name in ("Open", "Closed"):
         request_call(Visitor(team.site), name=name)
-    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+    for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":

@@ -48,7 +48,7 @@ def test_request_is_claimed_called_closed_and_reopened(team, ann, request_call):
     assert "You have this request now" in page.words and "With Ann." in page.words
     page = press(ann, page, "call", outcome="voicemail", note=f"left it at noon, {NOTE}")
     assert "Tried once" in page.words and NOTE in page.words
-    page = press(ann, page, "call", outcome="spoke")
+    page = press(ann, page, "call", outcome="spoke_again", again_day="2027-03-02", again_time="09:00")
     assert "Reached" in page.words
     page = press(ann, page, "close")
     assert "Closed" in page.words
@@ -83,7 +83,11 @@ def test_concurrent_claim_gives_the_second_a_conflict(team, ann, ben, request_ca
     ann_page, ben_page = open_request(ann), open_request(ben)
     press(ann, ann_page, "claim")
     page = press(ben, ben_page, "claim")
-    assert was_refused(page) and "Someone else changed this request a moment ago" in page.words
+    assert (
+        was_refused(page)
+        and "This request changed a moment ago" in page.words
+        and "Last: Request taken, Ann" in page.words
+    )
     assert "With Ann." in page.words
     assert len(events(team, "request.claimed")) == 1
 
@@ -133,7 +137,7 @@ def test_stop_outcome_closes_the_request(team, ann, request_call):
     page = press(ann, open_request(ann), "claim")
     page = press(ann, page, "call", outcome="stop")
     assert "Closed" in page.words
-    assert events(team, "request.closed")[0][2] == {"reason": "stop"}
+    assert events(team, "request.closed")[0][2] == {"outcome": "stop"}
 
 
 @pytest.mark.parametrize("outcome", ["", "sang"])
@@ -166,8 +170,8 @@ class TestOrder:
         clock.forward(60)
         page = ann.sign_in("/staff/callbacks")
         assert names_in(page) == ["Late One", "Soon One", "Later One"]
-        row = page.main.select(".app-queue__row--over")
-        assert len(row) == 1 and "Overdue" in row[0].get_text() and "business day late" in row[0].get_text()
+        row = page.main.select(".app-worklist__over")
+        assert len(row) == 1 and "1 day late" in row[0].get_text()
         tab = next(link for link in page.main.select(".app-tabs a") if "Overdue" in link.get_text())
         assert tab.get_text(" ", strip=True) == "Overdue 1"
         assert names_in(ann.get(tab["href"])) == ["Late One"]
@@ -183,7 +187,7 @@ class TestOrder:
         urgent.disagree()
         request_call(urgent, name="Call First", share="yes")
         page = ann.get("/staff/callbacks")
-        assert names_in(page) == ["Call First", "First Come"] and "Call first today" in page.words
+        assert names_in(page) == ["Call First", "First Come"] and "Call first" in page.words
         page = open_request(ann, "Call First")
         assert "Nobody watched these answers live" in page.words and "Offer 988" in page.words
         assert page.main.find("svg", class_="app-freq")
@@ -217,7 +221,7 @@ class TestOrder:
         fill(team, 60)
         seen, page = [], ann.get("/staff/callbacks")
         for expected in (25, 25, 10):
-            rows = [link["href"] for link in page.main.select(".app-queue__name a")]
+            rows = [link["href"] for link in page.main.select(".app-worklist__name a")]
             assert len(rows) == expected
             seen += rows
             following = next((link for link in page.main.select(".app-pages a") if "Next" in link.get_text()), None)
@@ -227,11 +231,11 @@ class TestOrder:
     @pytest.mark.each_database
     def test_malformed_page_cursor_shows_the_first_page(self, team, ann):
         fill(team, 3)
-        first = [link["href"] for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")]
+        first = [link["href"] for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a")]
         for after in ("x", "1.2", "0.99999999999999.x", "1.1.1.1", ".."):
             page = ann.get(f"/staff/callbacks?after={after}")
             assert page.status == 200 and len(first) == 3
-            assert [link["href"] for link in page.main.select(".app-queue__name a")] == first, after
+            assert [link["href"] for link in page.main.select(".app-worklist__name a")] == first, after
         page = ann.get("/staff/callbacks?after=%00")
         assert (page.status, page.heading) == (400, "We did not understand that")
 
@@ -543,7 +547,7 @@ def test_malformed_address_is_refused_or_ignored(team):
         *("/staff/accounts/%00", "/staff/sign-in?next=%00"),
     )
     ignored = {
-        "/staff/callbacks?after=99999999999.2.x": ("Call-backs", "Sorted by the time we promised"),
+        "/staff/callbacks?after=99999999999.2.x": ("Call-backs", "Call first, then by the time we promised"),
         "/staff/callbacks?tab=closed&after=99999999999.x": ("Call-backs", "The last that ended comes first"),
         "/staff/audit?until=9999-12-31": ("Audit", "Who did what, newest first"),
     }

@@ -160,11 +160,12 @@ def callback_pages(visitor, lang: str):
     """Walk through the call-back pages, and record a call."""
     visitor.open(f"/staff/callbacks/today?lang={lang}")
     yield "today"
-    visitor.follow("a[accesskey=n]")
+    visitor.follow("form.app-next button")
     yield "request"
-    visitor.open("/staff/callbacks?owner=me")
-    visitor.follow(".app-queue__name a >> nth=0")
-    visitor.follow("main button[name=outcome] >> nth=1")
+    visitor.open("/staff/callbacks")
+    yield "queue"
+    visitor.follow(".app-worklist__name a >> nth=0")
+    visitor.follow("main button[value=no_answer]")
     assert visitor.page.evaluate("document.activeElement.id") == "notice"
     yield "called"
     visitor.open("/staff/callbacks/print")

@@ -153,7 +153,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/hand", "at most", handover="x" * 501)
     tab.send("/hand", "The request is handed over", to=team.id_of(ann), handover="Words")
     tab.send("/call", "at most", "button[value=no_answer]", note="x" * 501)
-    tab.send("/call", "The call is noted", "button[value=no_answer]", note="A call")
+    tab.send("/call", "No answer. Call again from", "button[value=no_answer]", note="A call")
     tab.send("/put-back", "The request is back in the queue")
     tab.send("/claim", "You have this request now")
     tab.send("/close", "The request is closed")

@@ -54,7 +54,7 @@ def records(team, request_call, clock):
     withdrawn = Visitor(team.site)
     for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", withdrawn)):
         request_call(visitor, name=name)
-    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+    for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":

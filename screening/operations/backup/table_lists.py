@@ -4,6 +4,7 @@ from sqlalchemy import Table
 
 from screening.audit import AuditEvent
 from screening.callbacks.models import (
+    CallbackAttempt,
     CallbackContact,
     CallbackKey,
     CallbackNote,
@@ -21,7 +22,7 @@ from screening.staff.models import Account, Role, StaffSession
 
 BACKED_UP = (
     *(Account, Role, AuditEvent),
-    *(CallbackKey, CallbackRequest, CallbackContact, CallbackNote, ClosedDay, OutboxMail),
+    *(CallbackKey, CallbackRequest, CallbackContact, CallbackAttempt, CallbackNote, ClosedDay, OutboxMail),
     *(WeeklyCount, FigureBlock),
     *(ShuffledBatch, ShuffledResponse, HeldResponse, Release, ReleaseFile, ReleaseChunk),
 )
