@@ -59,6 +59,7 @@ def same_secrets(monkeypatch):
     """Draw the same secrets in each run: the order of requests depends on them, and passwords are shown."""
     numbers = count()
     monkeypatch.setattr(patient_service, "fresh_secret", lambda: f"{next(numbers):032x}")
+    monkeypatch.setattr(patient_service, "call_words", lambda reference, language: "maple lantern")
     monkeypatch.setattr(passwords, "temporary_password", lambda: "maple-river-candle-stone-window")
 
 
