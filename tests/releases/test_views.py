@@ -447,8 +447,8 @@ def test_trends_page_shows_no_count_under_k(application, questionnaire, found):
     assert all(count >= K or count in rows_of_periods for count in counts)
     assert {cell for cell in cells if not cell[0].isdigit()} <= {"hidden", "–"}
     for bar in drawn.shares.bars:
-        shown = sum(count for code, count in bar.counts.items() if count and code in "0123")
-        assert {block.fill for block in bar.blocks} <= {0, 1, 2, 3, "rest", "hidden"}
+        shown = sum(count for code, count in bar.counts.items() if count and code in ("0", "1", "2", "3", "masked"))
+        assert {block.fill for block in bar.blocks} <= {0, 1, 2, 3, "rest", "hidden", "masked"}
         for block in bar.blocks:
             known = [count / generalized["rows"] for count in bar.counts.values() if count]
             assert block.share in known or block.share == pytest.approx(1 - shown / generalized["rows"])
@@ -471,6 +471,30 @@ def test_suppressed_counts_are_drawn_as_a_single_block(application, questionnair
     assert [(block.fill, round(block.share, 3)) for block in blocks] == [
         (1, 0.5), (2, 0.167), (3, 0.125), ("hidden", 0.208),
     ]  # fmt: skip
+
+
+def test_suppressed_rows_are_a_part_of_the_pain_bar(application, questionnaire):
+    cells = {"0": 500, "1": 200, "2": 140, "3": 100, "declined": 39, "masked": 21}
+    tables = {
+        "rows": 1000, "signs": {"pain": cells}, "noticed": {"0": 1000, "open": None},
+        "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
+    }  # fmt: skip
+    with application.test_request_context("/trends?lang=en"):
+        drawn = charts.build_charts(tables, questionnaire)
+        stated = {"rows": 1000, "periods": ["2026"], "k": {"asked": K}}
+        release = SimpleNamespace(id=1, number="R-0001", tables=tables)
+        page = render_template(
+            "releases/trends.html", everyone=[(release, stated)], first=release, second=None,
+            shown=[(release, stated, drawn)], mood=[],
+        )  # fmt: skip
+    assert [(block.fill, block.share) for block in drawn.shares.bars[0].blocks][-2:] == [
+        ("rest", 0.039), ("masked", 0.021),
+    ]  # fmt: skip
+    soup = BeautifulSoup(page, "html.parser")
+    chart = soup.select_one("svg[role=img]")
+    assert "not answered 4%, masked 2%" in chart.desc.get_text()
+    assert {"Not answered", "Masked"} <= {text.get_text() for text in chart.find_all("text")}
+    assert "Shares are rounded" in soup.select_one("main .app-aside").get_text()
 
 
 def test_sign_of_an_older_definition_is_labeled_by_its_id(application, questionnaire):
