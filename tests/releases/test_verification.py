@@ -44,10 +44,15 @@ def test_created_release_passes_verification_in_every_format(commands, policy, t
     assert verification.check_files(tmp_path / "R-0001-full.csv", policy.spec(), manifest) == []
 
 
-def test_release_by_month_passes_verification(commands, policy):
+def test_release_by_month_passes_verification(commands, policy, tmp_path: Path):
     by_month = replace(policy, determination=date(2026, 10, 1))
     release = made(by_month, 4000)
     assert '"period": "month"' in release.manifest
+    (tmp_path / "R-0001-manifest.json").write_text(release.manifest)
+    for name in exporters.NAMES:
+        file = tmp_path / exporters.download_name(release.number, name)
+        file.write_bytes(b"".join(downloads.open_file(release, name)[1]))
+        assert verification.check_files(file, release.spec) == [], name
     assert verification.check_release(release) == []
 
 

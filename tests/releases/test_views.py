@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 
 from screening.app import create_app
 from screening.extensions import db
-from screening.releases import chart_counts, charts, service
+from screening.releases import chart_counts, charts, service, verification
 from screening.releases.models import Release, ReleaseFile
 from screening.releases.row_format import RowFormat
 from screening.responses.models import ShuffledResponse
@@ -186,6 +186,16 @@ class TestCreation:
         page = press(rita, page, **YES)
         assert others and was_refused(page) and "Nothing was made" in page.words
         assert count(team, Release) == 1 and manifest(team)["rows"] == 500
+
+    def test_release_that_fails_the_check_says_so(self, team, rita, store_responses, monkeypatch):
+        store_responses(500)
+        page = rita.get("/staff/releases")
+        with monkeypatch.context() as patch:
+            patch.setattr(verification, "check_files", lambda *arguments: ["zentinelafinding"])
+            page = press(rita, page, **YES)
+        assert was_refused(page) and "did not pass the check" in page.words and "500 rows would go in" in page.words
+        assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
+        assert press(rita, page, **YES).address == "/staff/releases/1", "the control: without the fault it is created"
 
 
 class TestRefusals:

@@ -176,7 +176,8 @@ def allowed_dates(manifest: Manifest) -> list[str]:
         return []
     periods = at(manifest, "periods")
     dates = [at(manifest, "made"), *(periods if isinstance(periods, list) else ())]
-    return [day, *filter(text("|".join(PERIODS.values())), dates)]
+    stated = list(filter(text("|".join(PERIODS.values())), dates))
+    return [day, *stated, *pii_patterns.spelled(stated)]
 
 
 def hashes(manifest: Manifest) -> set[str]:
