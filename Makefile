@@ -27,6 +27,8 @@ help:
 run: .venv/run.done
 	@umask 077; $(BIN)/flask serve --check $(ADDRESS) && $(BIN)/flask keys init && $(BIN)/flask db upgrade && \
 	  $(BIN)/flask keys publish >/dev/null
+	@echo 'Staff sign in at /staff/ of the address below. To make the first account, type in another terminal:' >&2
+	@echo '  $(BIN)/flask staff add you@clinic.example --name "Your name" --role admin --role callbacks' >&2
 	@$(SERVE)
 
 demo: export SCREENING_KEYS_DIR = $(DEMO)/keys

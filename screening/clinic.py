@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from screening.colors import contrast, mixed
 from screening.config import SettingsError
 from screening.public_holidays import public_holidays
 
@@ -56,10 +57,18 @@ class Accent:
 
 @dataclass(frozen=True)
 class Hours:
-    """A day's business hours, in the clinic's time zone."""
+    """A day's business hours, in the clinic's time zone. ``pause``: start and end of a lunch break, if any."""
 
     opens: time
     closes: time
+    pause: tuple[time, time] | None = None
+
+    @property
+    def ranges(self) -> tuple[tuple[time, time], ...]:
+        """The one or two times from opening to closing."""
+        if self.pause is None:
+            return ((self.opens, self.closes),)
+        return (self.opens, self.pause[0]), (self.pause[1], self.closes)
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,8 @@ class Clinic:
     country: str
     time_zone: ZoneInfo
     hours: tuple[Hours | None, ...]
-    holidays: frozenset[date]
-    """Days without calls although their weekday has hours."""
+    holidays: tuple[tuple[date, str], ...]
+    """Days without calls although their weekday has hours, by date: date, and name or an empty text."""
 
     accent: Accent
     neutral_site: str
@@ -102,6 +111,11 @@ class Clinic:
         """Return the origin (scheme and host) of the neutral site, for the content security policy."""
         parts = urlsplit(self.neutral_site)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def holiday_dates(self) -> frozenset[date]:
+        """Return the dates of the holidays."""
+        return frozenset(day for day, _ in self.holidays)
 
     @property
     def week(self) -> tuple[tuple[int, int, Hours], ...]:
@@ -213,29 +227,35 @@ class _Reader:
 
     def day(self, day: str, value: object) -> Hours:
         try:
-            opens, closes = (time.fromisoformat(text) for text in value)  # type: ignore[attr-defined]
+            opens, *pause, closes = (time.fromisoformat(text) for text in value)  # type: ignore[attr-defined]
         except (TypeError, ValueError):
-            raise self.fail(f"hours.{day}", 'must be two times such as ["08:00", "17:00"]') from None
-        if not opens < closes:
-            raise self.fail(f"hours.{day}", "must open before it closes")
-        return Hours(opens, closes)
+            pause = [time()]
+        if len(pause) not in (0, 2):
+            problem = 'must be two times such as ["08:00", "17:00"], or four, ["08:00", "12:00", "13:00", "17:00"]'
+            raise self.fail(f"hours.{day}", problem)
+        times = [opens, *pause, closes]
+        if any(first.tzinfo for first in times) or not all(first < then for first, then in pairwise(times)):
+            raise self.fail(f"hours.{day}", "must open before it closes, and each time be later than the one before")
+        return Hours(opens, closes, (pause[0], pause[1]) if pause else None)
 
-    def holidays(self) -> frozenset[date]:
+    def holidays(self) -> tuple[tuple[date, str], ...]:
         value = self.table.get("holidays", [])
         try:
             named = public_holidays(value) if isinstance(value, str) else self.dates("holidays")
         except ValueError:
             raise self.fail("holidays", 'must be a country such as "US", or a list of dates') from None
         closed, opened = self.dates("closed_on"), self.dates("open_on")
-        for day in sorted(closed & opened):
+        for day in sorted(closed.keys() & opened.keys()):
             raise self.fail("open_on", f"names {day}, which closed_on names, too")
-        return (named | closed) - opened
+        return tuple(sorted((day, name) for day, name in {**named, **closed}.items() if day not in opened))
 
-    def dates(self, field: str) -> frozenset[date]:
+    def dates(self, field: str) -> dict[date, str]:
         try:
-            return frozenset(date.fromisoformat(text) for text in self.table.get(field, []))
-        except (TypeError, ValueError):
-            raise self.fail(field, 'must be a list of dates such as "2026-12-25"') from None
+            found = [text.strip().partition(" ") for text in self.table.get(field, [])]
+            return {date.fromisoformat(day): name.strip() for day, _, name in found}
+        except (AttributeError, TypeError, ValueError):
+            problem = 'must be a list of dates such as "2026-12-25", or "2026-12-25 Christmas Day"'
+            raise self.fail(field, problem) from None
 
     def accent(self) -> Accent:
         table = self.table.get("accent")
@@ -278,22 +298,3 @@ def _is_mailto(text: str) -> bool:
     with suppress(EmailNotValidError):
         return kind == "mailto" and validate_email(address, check_deliverability=False).ascii_email == address
     return False
-
-
-def mixed(color: str, ground: str, share: float) -> str:
-    """Return ``#rrggbb`` with this share of a color on a ground."""
-    parts = ((int(color[at : at + 2], 16), int(ground[at : at + 2], 16)) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(share * top + (1 - share) * below):02x}" for top, below in parts)
-
-
-def luminance(color: str) -> float:
-    """Return the relative luminance of ``#rrggbb``, 0 (black) to 1 (white), as WCAG 2.2 defines it."""
-    channels = [int(color[start:end], 16) / 255 for start, end in pairwise((1, 3, 5, 7))]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """Return the contrast ratio of two colors, 1 to 21, as WCAG 2.2 defines it."""
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)

@@ -9,12 +9,12 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import limits
 
+from screening.config_values import determination, retry_minutes
 from screening.email_address import normalize_email
 from screening.questionnaires.loader import LIBRARY
 
@@ -95,18 +95,17 @@ def _path_if_any(text: str) -> Path | None:
     return _path(text) if text else None
 
 
-def _port(text: str) -> int:
-    port = _count(text)
-    if not 0 < port <= MAX_PORT:
-        raise ValueError(f"takes a port from 1 to {MAX_PORT}")
-    return port
+def _within(low: int, high: int, unit: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        count = _count(text)
+        if not low <= count <= high:
+            raise ValueError(f"takes {unit} from {low} to {high}")
+        return count
+
+    return parse
 
 
-def _seconds(text: str) -> int:
-    seconds = _count(text)
-    if not 0 < seconds <= MAX_TIMEOUT:
-        raise ValueError(f"takes seconds from 1 to {MAX_TIMEOUT}")
-    return seconds
+_port = _within(1, MAX_PORT, "a port")
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -136,27 +135,6 @@ def _origin(text: str) -> str:
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~/-]*)?", text):
         raise ValueError("takes an address such as https://check.clinic.example")
     return text.rstrip("/")
-
-
-@dataclass(frozen=True)
-class Determination:
-    """An expert determination (45 CFR 164.514(b)(1)), which allows releases to state months: its date and expert."""
-
-    day: date
-    by: str
-
-
-def _determination(text: str) -> Determination | None:
-    if not text:
-        return None
-    day, _, by = text.partition(" ")
-    try:
-        found = Determination(date.fromisoformat(day), by.strip())
-    except ValueError:
-        found = None
-    if found is None or not found.by:
-        raise ValueError("takes a date and the expert's name, such as 2026-10-01 Name of the expert")
-    return found
 
 
 @dataclass(frozen=True)
@@ -203,7 +181,7 @@ SETTINGS = (
     Setting(
         "EXPERT_DETERMINATION",
         "",
-        _determination,
+        determination,
         "date and expert of a determination that releases may state months; without one they state years",
     ),
     Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days for which a closed call-back request is stored"),
@@ -213,6 +191,14 @@ SETTINGS = (
         _at_least(MIN_AUDIT_DAYS),
         f"days for which audit events are stored; at least {MIN_AUDIT_DAYS}",
     ),
+    Setting(
+        "RETRY_MINUTES",
+        "busy=30,no_answer=180,voicemail=1440,wrong_number=1440,email_sent=4320",
+        retry_minutes,
+        "minutes until a patient may be called again, by the outcome of the last call or e-mail",
+    ),
+    Setting("MAX_ATTEMPTS", "4", _at_least(1), "calls without success after which staff are offered other ways"),
+    Setting("DUE_SOON_MINUTES", "60", _count, "minutes before the due time at which staff get a mail; 0: none"),
     Setting("RATE_LIMIT_FORMS", "120 per minute", _limit, "forms that one client network may send"),
     Setting("RATE_LIMIT_REQUESTS", "10 per 5 minutes", _limit, "call-back requests that one client network may send"),
     Setting("RATE_LIMIT_LOOKUPS", "20 per 5 minutes", _limit, "references that one client network may look up"),
@@ -224,12 +210,8 @@ SETTINGS = (
         str,
         "storage of the rate limits; `memory://` counts in each process separately",
     ),
-    Setting(
-        "STAFF_SECOND_FACTOR",
-        "true",
-        _flag,
-        "whether staff need an authenticator app to sign in; false only for a demo",
-    ),
+    Setting("STAFF_SECOND_FACTOR", "true", _flag, "whether staff need an authenticator app; false only for a demo"),
+    Setting("STAFF_IDLE_MINUTES", "15", _within(5, 60, "minutes"), "minutes without a click that end a staff session"),
     Setting("SITE_URL", "", _origin, "URL of the site, for links in mails: `https://check.clinic.example`"),
     Setting("STAFF_URL", "", _origin, "URL of the staff pages; empty: `/staff` under `SCREENING_SITE_URL`"),
     Setting("MAIL_HOST", "", str, "host name of the mail server; empty: no mail is sent"),
@@ -245,6 +227,7 @@ SETTINGS = (
     Setting("MAIL_PASSWORD_FILE", "", _path_if_any, "file that contains only the password"),
     Setting("MAIL_FROM", "", _address, "sender address of mails"),
     Setting("MAIL_TO_STAFF", "", _address, "address of the staff, who are notified of new requests"),
+    Setting("MAIL_TO_LEAD", "", _address, "address for mails about overdue requests; empty: `SCREENING_MAIL_TO_STAFF`"),
     Setting("LOG_FORMAT", "text", _one_of(LOG_FORMATS), "format of the log: `text` or `json`"),
     Setting(
         "METRICS_ADDRESS",
@@ -252,7 +235,12 @@ SETTINGS = (
         _listener,
         "address and port of the Prometheus metrics, such as `127.0.0.1:9109`; empty: no metrics",
     ),
-    Setting("MAIL_TIMEOUT", "20", _seconds, "timeout of each answer of the mail server, in seconds"),
+    Setting(
+        "MAIL_TIMEOUT",
+        "20",
+        _within(1, MAX_TIMEOUT, "seconds"),
+        "timeout of each answer of the mail server, in seconds",
+    ),
 )
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from screening.clinic import DEMO, SHADES, contrast, load, luminance, mixed
+from screening.clinic import DEMO, SHADES, load
+from screening.colors import contrast, luminance, mixed
 from screening.config import SettingsError
 from tests.support.visitor import Visitor
 
@@ -27,6 +28,9 @@ MISTAKES = {
     "time zone": ("America/Denver", "Mars/Olympus", r"time_zone: must be a name such as"),
     "hours": ('monday = ["08:00", "17:00"]', 'monday = ["17:00", "08:00"]', r"hours\.monday: must open before"),
     "hours text": ('monday = ["08:00", "17:00"]', 'monday = "morning"', r"hours\.monday: must be two times"),
+    "three times": ('monday = ["08:00", ', 'monday = ["08:00", "12:00", ', r"hours\.monday: must be two .*, or four, "),
+    "break": ('monday = ["08:00", ', 'monday = ["08:00", "13:00", "12:00", ', r"hours\.monday: must open before .* later"),
+    "zone in hours": ('monday = ["08:00", ', 'monday = ["08:00+02:00", ', r"hours\.monday: must open before"),
     "day": ('monday = ["08', 'moonday = ["08', r"hours\.moonday: is not one of monday"),
     "holiday": ('holidays = "US"', 'holidays = ["Thanksgiving"]', r'holidays: must be a country such as "US", or a list'),
     "country of holidays": ('holidays = "US"', 'holidays = "Mars"', r'holidays: must be a country such as "US", or a list'),
@@ -101,12 +105,14 @@ def load_with(tmp_path):
 
 
 def test_own_days_are_closed_or_open_beside_the_holidays(load_with):
-    public = load_with('"US"').holidays
+    public = load_with('"US"').holiday_dates
     assert date(2026, 11, 26) in public and date(2026, 11, 27) not in public and date(2027, 7, 5) in public
-    own = load_with('"US"', '["2026-11-27"]', '["2026-11-11", "2026-10-12"]').holidays
+    own = load_with('"US"', '["2026-11-27"]', '["2026-11-11", "2026-10-12"]').holiday_dates
     assert own == (public | {date(2026, 11, 27)}) - {date(2026, 11, 11), date(2026, 10, 12)}
-    assert load_with('["2026-11-26"]', '["2026-12-24"]').holidays == {date(2026, 11, 26), date(2026, 12, 24)}
-    assert load_with("[]").holidays == frozenset()
+    assert load_with('["2026-11-26"]', '["2026-12-24"]').holiday_dates == {date(2026, 11, 26), date(2026, 12, 24)}
+    assert load_with("[]").holidays == ()
+    named = load_with('["2026-11-26"]', '["2026-12-24 Christmas Eve"]').holidays
+    assert named == ((date(2026, 11, 26), ""), (date(2026, 12, 24), "Christmas Eve"))
 
 
 colors = st.integers(0, 0xFFFFFF).map("#{:06x}".format)
@@ -155,6 +161,16 @@ def test_about_page_states_opening_hours_in_both_languages(visitor):
     assert "Monday to Friday, 8:00" in visitor.get("/about").words
     words = visitor.get("/about?lang=es").words.replace("\u202f", " ")
     assert "De lunes a viernes, de 8:00 a. m. a 5:00 p. m. Llámenos" in words, "one period ends hour and sentence"
+
+
+def test_footer_states_the_hours_around_a_lunch_break(make_site, tmp_path):
+    file = tmp_path / "clinic.toml"
+    file.write_text(SOURCE.replace('friday = ["08:00", "17:00"]', 'friday = ["08:00", "12:00", "13:30", "15:00"]'))
+    visitor = Visitor(make_site(CLINIC_FILE=file))
+    words = visitor.get("/about").words.replace("\u202f", " ").replace("\xa0", " ")
+    assert "5:00 PM; Friday, 8:00 AM to 12:00 PM and 1:30 PM to 3:00 PM. " in words
+    words = visitor.get("/about?lang=es").words.replace("\u202f", " ").replace("\xa0", " ")
+    assert "viernes, de 8:00 a. m. a 12:00 p. m. y de 1:30 p. m. a 3:00 p. m. Ll" in words
 
 
 @pytest.mark.parametrize(("one", "other", "ratio"), [("#000000", "#ffffff", 21), ("#777777", "#ffffff", 4.48)])

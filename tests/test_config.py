@@ -66,6 +66,7 @@ def test_configuration_page_lists_every_setting_and_default():
     described = {
         "DATABASE_URL": "two SQLite files in `instance/`",
         "STAFF_URL": "`/staff` under `SCREENING_SITE_URL`",
+        "MAIL_TO_LEAD": "`SCREENING_MAIL_TO_STAFF`",
         "MAIL_CA": "those the system trusts",
     }
     defaults = {setting.name: setting.default.removeprefix(f"{ROOT}/") for setting in SETTINGS}

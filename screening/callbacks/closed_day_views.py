@@ -1,12 +1,14 @@
 """The page of closed days: days without calls, in addition to the holidays of the clinic file."""
 
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 
 from flask import redirect, render_template, request, url_for
 from sqlalchemy import delete
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
+from screening.callbacks import clinic_calendar
 from screening.callbacks.models import ClosedDay
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_forms import ClosedDayForm
@@ -16,15 +18,14 @@ from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
 
-SHOWN = timedelta(days=366)
-"""How far ahead the holidays of the clinic file are listed."""
-
 
 @staff_callbacks.route("/closed-days", methods=["GET", "POST"])
 @require_role(CALLBACKS)
 def closed_days() -> AnyResponse | str:
     """List closed days, and add one. The due times of existing requests do not change."""
-    form = sent_forms.fill(ClosedDayForm)
+    calendar = clinic_calendar.current_calendar(current.clinic())
+    today = current.today()
+    form = sent_forms.fill(partial(ClosedDayForm, today, calendar))
     if request.method == "POST":
         if not form.validate():
             return sent_forms.send_back(form)
@@ -34,12 +35,12 @@ def closed_days() -> AnyResponse | str:
             db.session.add(audit.event("closed_day.added", current.now(), current_account().id, day))
             db.session.commit()
         return redirect(url_for("staff_callbacks.closed_days"), 303)
-    today = current.today()
     return render_template(
         "callbacks/staff/closed_days.html",
         form=form,
         added=[date.fromisoformat(row.day) for row in db.session.query(ClosedDay).order_by(ClosedDay.day)],
-        fixed=[day for day in sorted(current.clinic().holidays) if today <= day < today + SHOWN],
+        holidays=clinic_calendar.upcoming_holidays(current.clinic(), today),
+        today=today,
     )
 
 

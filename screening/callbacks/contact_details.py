@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import phonenumbers
@@ -38,6 +38,8 @@ class ContactDetails:
     news: bool
     answers: Mapping[str, str] | None = None
     version: int | None = None
+    words: str = field(default="", compare=False)
+    """The two words that staff say first on the phone. Set when the request is stored."""
 
     @property
     def preferred_times(self) -> PreferredTimes:
@@ -75,7 +77,7 @@ class ContactDetails:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> ContactDetails:
         """Return the details from decoded JSON. Missing optional fields are None. Raises TypeError and KeyError."""
-        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
+        known = {each.name: stored[each.name] for each in fields(cls) if each.name in stored}
         return cls(**{**known, "days": tuple(known["days"]), "parts": tuple(known["parts"])})
 
 

@@ -2,13 +2,16 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import aliased
 
 from screening.callbacks import public_key
 from screening.callbacks.contact_details import ContactDetails
-from screening.callbacks.models import CallbackContact, CallbackRequest
+from screening.callbacks.models import CallbackAttempt, CallbackContact, CallbackRequest
+from screening.callbacks.workflow import Outcome
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.extensions import db
@@ -61,6 +64,19 @@ def duplicates(request: CallbackRequest) -> list[CallbackRequest]:
             .limit(MAX_DUPLICATES)
         )
     )
+
+
+def asked_to_stop(ids: Iterable[str]) -> set[str]:
+    """Return which of these requests have a number or e-mail address of someone who asked us to stop earlier."""
+    own, other = aliased(CallbackContact), aliased(CallbackContact)
+    found = (
+        select(own.request_id)
+        .join(other, other.hash == own.hash)
+        .join(CallbackAttempt, CallbackAttempt.request_id == other.request_id)
+        .where(own.request_id.in_(ids), other.request_id != own.request_id)
+        .where(CallbackAttempt.outcome == Outcome.STOP.value)
+    )
+    return set(db.session.scalars(found))
 
 
 def _store_hashes(id_: str, unchanged: tuple[ColumnElement[bool], ...], key_id: str, hashes: list[str]) -> None:

@@ -1,13 +1,14 @@
 """The dashboard: today's requests, the way to the next one, and the printed call list."""
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from screening import audit, current
-from screening.callbacks import clinic_calendar, dashboard, staff_service
+from screening.callbacks import clinic_calendar, dashboard, list_lines, next_request, staff_service, template_filters
 from screening.callbacks.contact_details import group_digits
 from screening.extensions import db
+from screening.i18n.clock import with_period
 from screening.mail import queries, types
 from screening.staff import display_names, nav
 from screening.staff.access import require_role
@@ -20,13 +21,18 @@ SECTIONS = {
     "first": lazy_gettext("Call first"),
     "overdue": lazy_gettext("Overdue"),
     "today": lazy_gettext("Due today"),
+    "reached": lazy_gettext("Reached, call again"),
     "mine": lazy_gettext("Later, and with me"),
 }
 
-ALL_OF = {"first": {}, "overdue": {"tab": "overdue"}, "today": {}, "mine": {"owner": "me"}}
+ALL_OF = {
+    "first": {},
+    "overdue": {"tab": "overdue"},
+    "today": {},
+    "reached": {"tab": "reached"},
+    "mine": {"owner": "me"},
+}
 """Query of the queue page that lists the whole section."""
-
-NOTHING = lazy_gettext("Nothing else waits for you.")
 
 
 def init_app(app: Flask) -> None:
@@ -45,31 +51,30 @@ def show() -> str:
     db.session.commit()
     calendar = clinic_calendar.current_calendar(current.clinic())
     found = dashboard.sections(current.keyring(), calendar, me, now)
+    rows = [row for section in found for row in section.rows]
     return render_template(
         "callbacks/staff/today.html",
         sections=found,
         titles=SECTIONS,
         all_of=ALL_OF,
         most=staff_service.COUNT_LIMIT,
-        handed_over=staff_service.last_handover([row.request.id for section in found for row in section.rows]),
-        fits_now=lambda details: dashboard.preferred_now(calendar, now, details),
-        failed=queries.counts()["failed"],
+        lines={line.request.id: line for line in list_lines.lines(rows, calendar, me, now)},
+        sends_mail=bool(current.settings()["MAIL_HOST"]),
+        stuck=queries.count_stuck(now),
         mails=[
             (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
-            for mail in queries.failed(dashboard.MAX_ROWS)
+            for mail in queries.stuck(now, dashboard.MAX_ROWS)
         ],
-        names=display_names.account_names(),
-        me=me,
         now=now,
-        notice=NOTHING if request.args.get("done") == "nothing" else None,
+        notice=_nothing_ready(me) if request.args.get("done") == "nothing" else None,
     )
 
 
-@dashboard_views.get("/next")
+@dashboard_views.post("/next")
 @require_role(CALLBACKS)
 def following() -> Response:
-    """Redirect to the most urgent request that no colleague has claimed."""
-    found = dashboard.following(current_account().id, current.now(), request.args.get("after", "")[:32])
+    """Lease the most urgent request that is ready and that no colleague has, and redirect to it."""
+    found = next_request.lease_next(current_account().id, current.now())
     address = url_for("staff_callbacks.show", id_=found) if found else url_for("dashboard.show", done="nothing")
     return redirect(address, 303)
 
@@ -92,3 +97,12 @@ def call_list() -> str:
     )
     db.session.commit()
     return page
+
+
+def _nothing_ready(me: str) -> str:
+    """Return that nothing is ready, and when the next request will be."""
+    at = next_request.next_ready_at(me)
+    if at is None:
+        return gettext("Nothing else waits for you.")
+    when = template_filters.short_time(at, current.clinic().time_zone, current.now())
+    return with_period(gettext("All tried. The next one is ready at %(when)s", when=when))

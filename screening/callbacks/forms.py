@@ -106,7 +106,7 @@ class ConsultationForm(FlaskForm):
             SelectChoice(value=code, label=name, render_kw={"lang": code}) for code, name in languages
         ]
         self.days.choices = select_choices({str(day): name for day, name in day_names().items() if calendar.week[day]})
-        open_parts = {part for hours in calendar.week if hours for part, _, _ in parts_within(hours)}
+        open_parts = {part for day in range(7) for part, _, _ in parts_within(*calendar.weekly_ranges(day))}
         self.parts.choices = select_choices({part.value: PARTS[part] for part in PartOfDay if part in open_parts})
 
     @property

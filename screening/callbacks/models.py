@@ -1,8 +1,8 @@
 """Tables of call-back requests. Workflow columns are plain text, everything personal is encrypted."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from screening.callbacks.workflow import Progress, State
@@ -74,6 +74,16 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     state_group: Mapped[str] = mapped_column(String(12))
     owner: Mapped[str | None] = mapped_column(String(32))
     attempts: Mapped[int]
+    next_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When the patient may be called again, or for the first time; None: at any time."""
+
+    lease_owner: Mapped[str | None] = mapped_column(String(32))
+    lease_until: Mapped[int | None] = mapped_column(BigInteger)
+    """Until when "next request" offers the request to no one else. It lapses unless an outcome is recorded."""
+
+    reminded: Mapped[int] = mapped_column(server_default="0")
+    """Mails about its due time: 0 none, 1 that it is due soon, 2 that it is overdue."""
+
     entered_by: Mapped[str | None] = mapped_column(String(32))
     version: Mapped[int] = mapped_column()
 
@@ -81,21 +91,22 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     """Optimistic locking: the second of two concurrent changes raises StaleDataError."""
 
     __table_args__ = (
-        Index("callback_queue", "state_group", "rank", "due_at", "id"),
-        Index("callback_queue_of", "state_group", "owner", "rank", "due_at", "id"),
-        Index("callback_queue_in", "state_group", "language", "rank", "due_at", "id"),
+        Index("callback_queue", "state_group", "rank", "due_at", "asked_at", "id"),
+        Index("callback_queue_of", "state_group", "owner", "rank", "due_at", "asked_at", "id"),
+        Index("callback_queue_in", "state_group", "language", "rank", "due_at", "asked_at", "id"),
         Index("callback_ended", "state_group", "ended_at", "id"),
     )
 
     @property
     def progress(self) -> Progress:
         """The request's state in the workflow."""
-        return Progress(State(self.state), self.owner, self.attempts)
+        return Progress(State(self.state), self.owner, self.attempts, self.next_at)
 
     @progress.setter
     def progress(self, progress: Progress) -> None:
         self.state, self.state_group = progress.state.value, STATE_GROUPS[progress.state]
-        self.owner, self.attempts = progress.owner, progress.attempts
+        self.owner, self.attempts, self.next_at = progress.owner, progress.attempts, progress.next_at
+        self.lease_owner = self.lease_until = None
 
 
 class CallbackContact(db.Model):  # type: ignore[name-defined]
@@ -105,6 +116,35 @@ class CallbackContact(db.Model):  # type: ignore[name-defined]
 
     request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), primary_key=True)
     hash: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class CallbackAttempt(db.Model):  # type: ignore[name-defined]
+    """The outcome of one call or e-mail, and the request's position before it, to which it can be undone.
+
+    It is deleted with its request, and holds nothing personal.
+    """
+
+    __tablename__ = "callback_attempt"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("callback_request.id", ondelete="CASCADE"), index=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    by: Mapped[str] = mapped_column(String(32))
+    outcome: Mapped[str] = mapped_column(String(24))
+    """A value of ``workflow.Outcome``."""
+
+    next_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When to call again; of a booked visit, its time."""
+
+    state_before: Mapped[str] = mapped_column(String(12))
+    owner_before: Mapped[str | None] = mapped_column(String(32))
+    attempts_before: Mapped[int]
+    next_before: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def before(self) -> Progress:
+        """The request's position in the workflow before this outcome."""
+        return Progress(State(self.state_before), self.owner_before, self.attempts_before, self.next_before)
 
 
 NOTE, HANDOVER = "note", "handover"
@@ -123,6 +163,27 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
     kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     key_id: Mapped[str] = mapped_column(String(8))
+
+
+class WeeklyCount(db.Model):  # type: ignore[name-defined]
+    """A count of deleted requests of one week (its Monday), until the week's block is published (``FigureBlock``)."""
+
+    __tablename__ = "callback_weekly_count"
+
+    week: Mapped[str] = mapped_column(String(10), primary_key=True)
+    language: Mapped[str] = mapped_column(String(8), primary_key=True)
+    figure: Mapped[str] = mapped_column(String(12), primary_key=True)
+    value: Mapped[str] = mapped_column(String(24), primary_key=True)
+    count: Mapped[int]
+
+
+class FigureBlock(db.Model):  # type: ignore[name-defined]
+    """The published figures of four weeks, from the Monday ``start``: ``figures.publish``. Small counts are missing."""
+
+    __tablename__ = "callback_figures"
+
+    start: Mapped[str] = mapped_column(String(10), primary_key=True)
+    tables: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class ClosedDay(db.Model):  # type: ignore[name-defined]

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import delete, select
@@ -16,11 +16,12 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from screening import audit
 from screening.callbacks import notifications, public_key, reference_code, workflow
-from screening.callbacks.business_hours import Calendar, due_at, first_preferred_time
+from screening.callbacks.business_hours import Calendar, due_at, first_preferred_time, next_call_time
+from screening.callbacks.call_words import call_words
 from screening.callbacks.contact_details import ContactDetails
-from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
+from screening.callbacks.models import CallbackAttempt, CallbackContact, CallbackNote, CallbackRequest
 from screening.callbacks.notifications import MayMail
-from screening.callbacks.workflow import Progress
+from screening.callbacks.workflow import Outcome, Progress
 from screening.extensions import db
 
 MAX_RETRIES = 20
@@ -36,9 +37,14 @@ class KnownError(Exception):
 
 @dataclass(frozen=True)
 class Receipt:
-    """The parts of a request that its patient may see. ``due_at`` is in seconds since 1970, UTC."""
+    """The parts of a request that its patient may see. ``due_at`` is in seconds since 1970, UTC.
+
+    ``words``: the two words that the clinic says first on the phone, in ``language``.
+    """
 
     reference: str
+    words: str
+    language: str
     due_at: int
     progress: Progress
 
@@ -85,7 +91,8 @@ def submit(
     )
     request.digest, request.entered_by, request.progress = _digest(secret, details), by, Progress()
     request.rank = 1
-    _fill(request, details, urgent)
+    _fill(request, reference, details, urgent)
+    request.next_at = next_at_after_change(request, details, calendar, now)
     db.session.add(request)
     db.session.add(audit.event("request.entered" if by else "request.received", now, by or audit.VISITOR, id_))
     if mails:
@@ -131,7 +138,9 @@ def change(
     due_before, request.due_at = request.due_at, due_at_after_change(request.due_at, details, calendar, now)
     request.changed_at, request.digest, request.index_key_id = int(now), _digest(secret, details), None
     with db.session.no_autoflush:  # the query for the public key must not flush an incomplete change
-        _fill(request, details, urgent)
+        _fill(request, reference, details, urgent)
+        request.next_at = next_at_after_change(request, details, calendar, now)
+        request.reminded = 0 if request.due_at != due_before else request.reminded
     flush()
     db.session.execute(delete(CallbackContact).where(CallbackContact.request_id == request.id))
     db.session.add(audit.event("request.changed", now, by or audit.VISITOR, request.id))
@@ -146,6 +155,21 @@ def due_at_after_change(due_at: int, details: ContactDetails, calendar: Calendar
     if not details.preferred_times:
         return due_at
     return max(due_at, _whole(first_preferred_time(calendar, _moment(now), details.preferred_times)))
+
+
+def next_at_after_change(
+    request: CallbackRequest, details: ContactDetails, calendar: Calendar, now: float
+) -> int | None:
+    """Return when a new or changed request may be called: at a preferred time, unless it is to be called first.
+
+    The wait since the last call goes on, except after a wrong number.
+    """
+    outcomes = select(CallbackAttempt.outcome).where(CallbackAttempt.request_id == request.id)
+    latest = db.session.scalar(outcomes.order_by(CallbackAttempt.at.desc()).limit(1)) if request.attempts else None
+    waits_until = request.next_at if latest not in (None, Outcome.WRONG_NUMBER.value) else None
+    if request.rank == 0 or not details.preferred_times:
+        return waits_until
+    return _whole(next_call_time(calendar, _moment(max(now, waits_until or 0)), details.preferred_times))
 
 
 def withdraw(reference: str, now: float) -> None:
@@ -190,7 +214,8 @@ def _digest(secret: str, details: ContactDetails) -> str:
     return hmac.new(secret.encode(), repr(details).encode(), hashlib.sha256).hexdigest()
 
 
-def _fill(request: CallbackRequest, details: ContactDetails, urgent: bool) -> None:
+def _fill(request: CallbackRequest, reference: str, details: ContactDetails, urgent: bool) -> None:
+    details = replace(details, words=call_words(reference, details.language))
     request.ciphertext, request.key_id = public_key.encrypt(request.id, details.stored())
     request.language = details.language
     if details.answers is not None:
@@ -211,7 +236,8 @@ def find_by_reference(reference: str) -> CallbackRequest:
 
 
 def _receipt(reference: str, request: CallbackRequest) -> Receipt:
-    return Receipt(reference, request.due_at, request.progress)
+    words = call_words(reference, request.language)
+    return Receipt(reference, words, request.language, request.due_at, request.progress)
 
 
 def _moment(now: float) -> datetime:

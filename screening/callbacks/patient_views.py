@@ -244,6 +244,8 @@ def _confirm(entry: Consultation, receipt: Receipt) -> AnyResponse:
     walk.draft.pop("sought", None)
     walk.draft["request"] = {
         "reference": receipt.reference,
+        "words": receipt.words,
+        "language": receipt.language,
         "due_at": receipt.due_at,
         "reach_by": details.reach_by,
         "ending": details.call.partition(";")[0][-2:],

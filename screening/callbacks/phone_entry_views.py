@@ -51,7 +51,9 @@ def enter() -> AnyResponse | str:
         db.session.rollback()
         return make_response(_page(form, secret, "away"), UNAVAILABLE)
     page = url_for("staff_callbacks.enter")
-    return sent_forms.send_result(page, reference=receipt.reference, due_at=receipt.due_at)
+    return sent_forms.send_result(
+        page, reference=receipt.reference, words=receipt.words, language=receipt.language, due_at=receipt.due_at
+    )
 
 
 def _form_or_receipt() -> str:

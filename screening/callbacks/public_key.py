@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from screening.callbacks.models import CallbackKey
 from screening.crypto import DecryptionError, sealed_box
 from screening.crypto.keyring import CALLBACK, Keyring
+from screening.database.upsert import upsert
 from screening.extensions import db
 
 KEY_LABEL = "sealed box"
@@ -30,7 +31,8 @@ def publish(keyring: Keyring, now: float) -> str:
         keyring.refuse_stale(CALLBACK, published.id, published.published_at)
     public = _public(keyring, key_id)
     db.session.execute(update(CallbackKey).where(CallbackKey.id != key_id).values(active=False))
-    db.session.merge(CallbackKey(id=key_id, public=public, active=True, published_at=int(now), empty_since=None))
+    values = {"public": public, "active": True, "published_at": int(now), "empty_since": None}
+    db.session.execute(upsert(db.session.get_bind().dialect, CallbackKey, {"id": key_id}, values))
     db.session.commit()
     return key_id
 

@@ -1,41 +1,27 @@
-"""The page of one request, and its workflow transitions."""
+"""Transitions of one request: claim, record an outcome, undo it, close, hand over, erase."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from flask import abort, make_response, redirect, render_template, request, url_for
-from flask_babel import lazy_gettext
-from flask_babel.speaklater import LazyString
+from flask import abort, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import audit, current
-from screening.callbacks import clinic_calendar, contact_index, patient_service, staff_service, workflow
-from screening.callbacks.contact_details import ContactDetails, group_digits
+from screening.callbacks import appointments, attempts, clinic_calendar, patient_service, staff_service, workflow
+from screening.callbacks.attempts import Result
 from screening.callbacks.models import HANDOVER, NOTE, CallbackRequest
 from screening.callbacks.public_key import NoKeyError
-from screening.callbacks.staff_blueprint import UNAVAILABLE, days_overdue, due_today, staff_callbacks
-from screening.callbacks.staff_forms import (
-    DO_NOT_CALL,
-    NEXT_SHIFT,
-    OUTCOMES,
-    SPOKE_WITH_PATIENT,
-    CallForm,
-    HandOverForm,
-    NoteForm,
-)
-from screening.callbacks.staff_texts import DONE, EVENTS, REFUSED
-from screening.callbacks.workflow import Attempt, NotAllowedError, Progress
+from screening.callbacks.request_page_views import call_preference, found_request, hand_form, refused, request_page
+from screening.callbacks.staff_blueprint import staff_callbacks
+from screening.callbacks.staff_forms import CALL_ERRORS, NEXT_SHIFT, CallForm, HandOverForm, NoteForm
+from screening.callbacks.staff_texts import DONE
+from screening.callbacks.workflow import NotAllowedError, Progress
 from screening.extensions import db
-from screening.questionnaires.scoring import Help, Summary, score
-from screening.staff import display_names, sent_forms
+from screening.staff import sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
-from screening.staff.sent_forms import SentForm
-from screening.web.form_fields import select_choices
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,18 @@ class StepNote:
 def show(id_: str) -> str:
     """One request, with its notes, history and duplicates."""
     done = DONE.get(request.args.get("done", ""))
-    return _request_page(_found(id_), sent_forms.find(), notice=done)
+    return request_page(found_request(id_), sent_forms.find(), notice=done)
+
+
+@staff_callbacks.get("/<id_>/appointment.ics")
+@require_role(CALLBACKS)
+def appointment_file(id_: str) -> AnyResponse:
+    """The calendar file of the agreed time."""
+    found = found_request(id_)
+    appointment = appointments.agreed(found)
+    if appointment is None:
+        abort(404)
+    return appointments.file_response(found, appointment, current.now())
 
 
 @staff_callbacks.post("/<id_>/claim")
@@ -59,6 +56,15 @@ def show(id_: str) -> str:
 def claim(id_: str) -> AnyResponse:
     """Claim an unclaimed request."""
     return _step(id_, workflow.claim, "request.claimed", "claimed")
+
+
+@staff_callbacks.post("/<id_>/take-over")
+@require_role(CALLBACKS)
+def take_over(id_: str) -> AnyResponse:
+    """Take a colleague's request over."""
+    me = current_account().id
+    reassign = lambda progress: workflow.reassign(progress, me)  # noqa: E731
+    return _transition(found_request(id_), HandOverForm().version, reassign, "request.reassigned", "claimed", to=me)
 
 
 @staff_callbacks.post("/<id_>/put-back")
@@ -86,8 +92,8 @@ def reopen(id_: str) -> AnyResponse:
 @require_role(CALLBACKS)
 def hand(id_: str) -> AnyResponse:
     """Hand a request over to a colleague or the next shift, or take it over; with an optional note."""
-    found = _found(id_)
-    form, me = _hand_form(found, request.form), current_account().id
+    found = found_request(id_)
+    form, me = hand_form(found, request.form), current_account().id
     if not form.validate():
         return sent_forms.send_back(form)
     to, handover = form.to.data, StepNote(form.handover.data, HANDOVER)
@@ -101,28 +107,52 @@ def hand(id_: str) -> AnyResponse:
 @staff_callbacks.post("/<id_>/call")
 @require_role(CALLBACKS)
 def call(id_: str) -> AnyResponse:
-    """Record the outcome of a call. Calling about an unclaimed request claims it."""
-    found, form = _found(id_), CallForm()
-    details = staff_service.decrypt(current.keyring(), found)
-    voicemail = bool(details and details.voicemail)
-    form.offer(voicemail)
-    if not form.validate():
-        return sent_forms.send_back(form)
-    step, action, detail = _call_step(form.outcome.data, voicemail)
-    return _transition(found, form.version, step, action, "called", StepNote(form.note.data), called=True, **detail)
+    """Record the outcome of a call or an e-mail. This claims the request, or takes it over from a colleague."""
+    found, form, now = found_request(id_), CallForm(), current.now()
+    calendar = clinic_calendar.current_calendar(current.clinic())
+    outcome = form.read(calendar, now)
+    if outcome is None:
+        return sent_forms.send_back(form, CALL_ERRORS)
+    me, details = current_account().id, staff_service.decrypt(current.keyring(), found)
+    result = Result(outcome, form.agreed_at, bool(details and details.voicemail))
+    preferred, waits = call_preference(found, details), current.settings()["RETRY_MINUTES"]
+    try:
+        if found.owner is None:
+            db.session.add(audit.event("request.claimed", now, me, id_))
+        elif found.owner != me:
+            db.session.add(audit.event("request.reassigned", now, me, id_, to=me))
+        if form.note.data:
+            staff_service.add_note(found, form.note.data, me, now)
+        next_at = attempts.next_call_at(outcome, now, calendar, preferred, waits)
+        attempts.record(found, form.version, result, next_at, me, now)
+    except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
+        return refused(id_, error)
+    return redirect(url_for("staff_callbacks.show", id_=id_, done="called"), 303)
+
+
+@staff_callbacks.post("/<id_>/undo")
+@require_role(CALLBACKS)
+def undo(id_: str) -> AnyResponse:
+    """Undo the last outcome."""
+    calendar = clinic_calendar.current_calendar(current.clinic())
+    try:
+        attempts.undo(found_request(id_), HandOverForm().version, current_account().id, current.now(), calendar)
+    except (NotAllowedError, SQLAlchemyError) as error:
+        return refused(id_, error)
+    return redirect(url_for("staff_callbacks.show", id_=id_, done="undone"), 303)
 
 
 @staff_callbacks.post("/<id_>/note")
 @require_role(CALLBACKS)
 def note(id_: str) -> AnyResponse:
     """Add a note."""
-    found, form = _found(id_), NoteForm()
+    found, form = found_request(id_), NoteForm()
     if not form.validate():
         return sent_forms.send_back(form)
     try:
         staff_service.record_note(found, form.version, form.note.data, current_account().id, current.now())
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error)
+        return refused(id_, error)
     return redirect(url_for("staff_callbacks.show", id_=id_, done="noted"), 303)
 
 
@@ -130,20 +160,20 @@ def note(id_: str) -> AnyResponse:
 @require_role(CALLBACKS)
 def erase(id_: str) -> AnyResponse:
     """Withdraw and erase a request as the patient asked."""
-    found = _found(id_)
+    found = found_request(id_)
     try:
         if found.version != HandOverForm().version:
             raise NotAllowedError("changed")
         patient_service.erase(found, current.now(), current_account().id)
     except (NotAllowedError, SQLAlchemyError) as error:
-        return _refused(id_, error)
+        return refused(id_, error)
     return redirect(url_for("staff_callbacks.show", id_=id_, done="erased"), 303)
 
 
 def _step(id_: str, step: Callable[[Progress, str], Progress], action: str, done: str) -> AnyResponse:
     """Make a transition that needs no input but the current account."""
     me = current_account().id
-    return _transition(_found(id_), HandOverForm().version, lambda progress: step(progress, me), action, done)
+    return _transition(found_request(id_), HandOverForm().version, lambda progress: step(progress, me), action, done)
 
 
 def _transition(
@@ -153,112 +183,14 @@ def _transition(
     action: str,
     done: str,
     note: StepNote = StepNote(),
-    called: bool = False,
     **detail: str,
 ) -> AnyResponse:
     """Make a transition, store its note, and redirect to the request; on failure with the reason and what was typed."""
     me, id_, now = current_account().id, found.id, current.now()
     try:
-        if called and found.owner is None:
-            db.session.add(audit.event("request.claimed", now, me, id_))
         if note.text:
             staff_service.add_note(found, note.text, me, now, note.kind)
         staff_service.transition(found, seen, step, action, me, now, **detail)
     except (NotAllowedError, NoKeyError, SQLAlchemyError) as error:
-        return _refused(id_, error)
+        return refused(id_, error)
     return redirect(url_for("staff_callbacks.show", id_=id_, done=done), 303)
-
-
-def _call_step(outcome: str, voicemail: bool) -> tuple[Callable[[Progress], Progress], str, dict[str, str]]:
-    """Return the transition of a call's outcome, its audit action, and the action's detail."""
-    me = current_account().id
-    if outcome == SPOKE_WITH_PATIENT:
-        return (lambda progress: workflow.reach(_claimed(progress), me)), "request.reached", {}
-    if outcome == DO_NOT_CALL:
-        return (lambda progress: workflow.close(_claimed(progress), me)), "request.closed", {"reason": DO_NOT_CALL}
-    how = Attempt(outcome)
-    step = lambda progress: workflow.attempt(_claimed(progress), me, how, voicemail)  # noqa: E731
-    return step, "request.attempted", {"outcome": outcome}
-
-
-def _claimed(progress: Progress) -> Progress:
-    """Return the progress, claimed by the current account if it was unclaimed. Raises NotAllowedError."""
-    return workflow.claim(progress, current_account().id) if progress.owner is None else progress
-
-
-def _refused(id_: str, error: Exception) -> AnyResponse:
-    """Show the request's current state, with the reason of the failure and what was typed."""
-    db.session.rollback()
-    if isinstance(error, NotAllowedError):
-        return sent_forms.send_back(reason=error.reason)
-    sent = SentForm(str(request.endpoint), request.form, "away")
-    return make_response(_request_page(_found(id_), sent), UNAVAILABLE)
-
-
-def _request_page(found: CallbackRequest, sent: SentForm | None, notice: Any = None) -> str:
-    """Return a request's page. After a conflict every form shows what was typed: the sent one may no longer apply."""
-    failed = sent is not None and sent.reason in REFUSED
-
-    def fields(form: str) -> MultiDict[str, str] | None:
-        return sent.fields if sent and (failed or sent.form == f"staff_callbacks.{form}") else None
-
-    call, note = CallForm(formdata=fields("call")), NoteForm(formdata=fields("note"))
-    hand = _hand_form(found, fields("hand"))
-    for name, form in (("call", call), ("note", note), ("hand", hand)):
-        if sent is not None and sent.form == f"staff_callbacks.{name}":
-            sent.show_errors(form)
-    db.session.add(audit.event("request.viewed", current.now(), current_account().id, found.id))
-    db.session.commit()
-    details, past = staff_service.decrypt(current.keyring(), found), staff_service.history(found)
-    summary = _shared(details)
-    return render_template(
-        "callbacks/staff/request.html",
-        callback_request=found,
-        progress=found.progress,
-        actions=workflow.allowed(found.progress, current_account().id),
-        patient_may_change=workflow.patient_may_change(found.progress),
-        erased=found.ciphertext is None,
-        details=details,
-        phone=group_digits(details.call, current.clinic().country) if details else "",
-        own_phone=group_digits(details.phone, current.clinic().country) if details else "",
-        summary=summary,
-        urgent=summary is not None and summary.help is Help.URGENT,
-        older=bool(summary and details and details.version != current.questionnaire().version),
-        notes=sorted(staff_service.notes(current.keyring(), found), key=lambda pair: pair[0].kind != HANDOVER),
-        history=past,
-        words=EVENTS,
-        duplicates=contact_index.duplicates(found),
-        names=display_names.account_names(),
-        me=current_account().id,
-        call=call.offer(bool(details and details.voicemail)),
-        note=note,
-        hand=hand,
-        late=days_overdue(found, clinic_calendar.current_calendar(current.clinic())),
-        due_today=due_today(found),
-        notice=REFUSED[sent.reason] if sent is not None and failed else notice,
-        failed=failed,
-        outcomes=OUTCOMES,
-        stopped=any(event.detail.get("reason") == DO_NOT_CALL for event in past),
-    )
-
-
-def _shared(details: ContactDetails | None) -> Summary | None:
-    if details is None or details.answers is None:
-        return None
-    return score(current.questionnaire(), details.answers)
-
-
-def _hand_form(found: CallbackRequest, typed: MultiDict[str, str] | None) -> HandOverForm:
-    form = HandOverForm(formdata=typed)
-    whom: dict[str, str | LazyString] = dict(display_names.active_names(CALLBACKS))
-    if found.owner == current_account().id:
-        whom[NEXT_SHIFT] = lazy_gettext("Whoever comes next")
-    form.to.choices = select_choices(whom)
-    return form
-
-
-def _found(id_: str) -> CallbackRequest:
-    found = staff_service.get_request(id_)
-    if found is None:
-        abort(404)
-    return found

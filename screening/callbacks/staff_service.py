@@ -1,11 +1,11 @@
 """Staff operations on requests. ``transition`` checks workflow and version, and stores the audit event."""
 
 import secrets
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, case, func, literal, select, tuple_, update
 from sqlalchemy.orm.attributes import flag_modified
 
 from screening import audit
@@ -32,6 +32,9 @@ PAGE_SIZE = 25
 COUNT_LIMIT = 100
 """Upper limit of counts ("99+"), so that a long list costs no more than a short one."""
 
+VIEWING_SECONDS = 10 * 60
+"""Seconds for which others see that a colleague opened a request."""
+
 TABS = (WAITING, "overdue", REACHED, CLOSED, WITHDRAWN)
 ENDED = (CLOSED, WITHDRAWN)
 
@@ -41,7 +44,7 @@ CALL_ACTIONS = ("request.attempted", "request.reached", "request.closed")
 
 @dataclass(frozen=True)
 class Filter:
-    """The queue's filter: a tab, a language (empty: any), and the owner: ``me``, ``unclaimed``, or empty (any)."""
+    """The queue's filter: a tab, a language, and the owner: ``me``, ``unclaimed`` or an account's id; empty is any."""
 
     tab: str = WAITING
     language: str = ""
@@ -79,11 +82,11 @@ def queue(keyring: Keyring, wanted: Filter, me: str, now: int, after: str = "") 
     return Queue(rows, _format_position(found[PAGE_SIZE - 1], order) if len(found) > PAGE_SIZE else None)
 
 
-def counts(me: str, now: int) -> dict[str, int]:
-    """Return the number of requests in each tab, at most ``COUNT_LIMIT``."""
+def counts(wanted: Filter, me: str, now: int) -> dict[str, int]:
+    """Return the number of requests in each tab, with the filter's language and owner, at most ``COUNT_LIMIT``."""
     found = {}
     for tab in TABS:
-        some = select(literal(1)).where(*_conditions(Filter(tab), me, now)).limit(COUNT_LIMIT)
+        some = select(literal(1)).where(*_conditions(replace(wanted, tab=tab), me, now)).limit(COUNT_LIMIT)
         found[tab] = db.session.scalar(select(func.count()).select_from(some.subquery())) or 0
     return found
 
@@ -180,6 +183,29 @@ def history(request: CallbackRequest) -> list[audit.AuditEvent]:
     return found
 
 
+def put_back_orphans(active: Collection[str], now: float, by: str = audit.COMMAND) -> int:
+    """Put open requests back whose owner is none of these accounts; return how many. The caller commits."""
+    table = CallbackRequest.__table__
+    orphaned = (table.c.state_group.in_((WAITING, REACHED)), table.c.owner.is_not(None), table.c.owner.not_in(active))
+    state = case((table.c.state == State.CLAIMED.value, State.NEW.value), else_=table.c.state)
+    change = update(table).where(*orphaned).values(owner=None, state=state, version=table.c.version + 1)
+    ids = list(db.session.scalars(change.returning(table.c.id)))
+    db.session.add_all(audit.event("request.put_back", now, by, id_) for id_ in ids)
+    return len(ids)
+
+
+def last_viewer(request: CallbackRequest, me: str, now: float) -> audit.AuditEvent | None:
+    """Return the last view of a request by someone else in the last ``VIEWING_SECONDS``."""
+    viewed = select(audit.AuditEvent).where(
+        audit.AuditEvent.subject == request.id,
+        audit.AuditEvent.action == "request.viewed",
+        audit.AuditEvent.actor != me,
+        audit.AuditEvent.at > now - VIEWING_SECONDS,
+    )
+    found: audit.AuditEvent | None = db.session.scalars(viewed.order_by(audit.AuditEvent.id.desc()).limit(1)).first()
+    return found
+
+
 def find_by_contact(keyring: Keyring, *contacts: str) -> list[Row]:
     """Return the requests with one of these phone numbers (E.164) or e-mail addresses, the newest first."""
     contact_index.index_contacts(keyring)
@@ -217,12 +243,13 @@ def _conditions(wanted: Filter, me: str, now: int) -> list[ColumnElement[bool]]:
     if wanted.language:
         conditions.append(CallbackRequest.language == wanted.language)
     if wanted.owner:
-        conditions.append(CallbackRequest.owner == me if wanted.owner == "me" else CallbackRequest.owner.is_(None))
+        unclaimed, owner = wanted.owner == "unclaimed", me if wanted.owner == "me" else wanted.owner
+        conditions.append(CallbackRequest.owner.is_(None) if unclaimed else CallbackRequest.owner == owner)
     return conditions
 
 
 def _urgent_order() -> tuple[Any, ...]:
-    return CallbackRequest.rank, CallbackRequest.due_at, CallbackRequest.id
+    return CallbackRequest.rank, CallbackRequest.due_at, CallbackRequest.asked_at, CallbackRequest.id
 
 
 def _ended_order() -> tuple[Any, ...]:
@@ -236,8 +263,6 @@ def _format_position(request: CallbackRequest, order: tuple[Any, ...]) -> str:
 def _parse_position(text: str, length: int) -> tuple[Any, ...] | None:
     """Return a page's start position from its URL parameter; None for the first page and for an invalid value."""
     *numbers, id_ = text.split(".")
-    if len(numbers) != length - 1 or not all(n.isdecimal() and n.isascii() and len(n) < 10 for n in numbers[:-1]):
-        return None
-    if not all(n.isdecimal() and n.isascii() and len(n) < 12 for n in numbers[-1:]):
+    if len(numbers) != length - 1 or not all(n.isdecimal() and n.isascii() and len(n) < 12 for n in numbers):
         return None
     return (*map(int, numbers), id_)

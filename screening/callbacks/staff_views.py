@@ -1,24 +1,32 @@
 """The queue page, and the registration of all staff call-back pages."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Flask, render_template, request
 from flask_babel import lazy_gettext
 
 from screening import audit, current
 from screening.callbacks import (  # noqa: F401  imported for their routes
+    arrival_views,
+    bulk_views,
     clinic_calendar,
+    clinic_views,
     closed_day_views,
+    figure_views,
+    list_lines,
     notifications,
     phone_entry_views,
     request_views,
     search_views,
     staff_service,
 )
-from screening.callbacks.staff_blueprint import days_overdue, due_today, staff_callbacks
+from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_service import Filter
-from screening.callbacks.staff_texts import EVENTS, TABS
+from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED_SHORT, SELECTED_PROBLEMS, TABS
 from screening.extensions import db
 from screening.i18n import locale
-from screening.staff import display_names, form_recovery, nav
+from screening.staff import display_names, form_recovery, nav, roles, sent_forms
 from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
@@ -32,17 +40,24 @@ def init_app(app: Flask) -> None:
         app, *(f"staff_callbacks.{form}" for form in ("call", "note", "hand", "search", "enter", "closed_days"))
     )
     display_names.ACTION_LABELS.update(EVENTS)
+    display_names.DETAIL_VALUES.update(
+        outcome=OUTCOME_LABELS, reason=OUTCOME_LABELS, tab={**TABS, "today": lazy_gettext("Today")}
+    )
     notifications.init_app(app)
+    clinic_views.init_app(app)
+    figure_views.init_app(app)
+    roles.AFTER_LOSS[CALLBACKS] = _put_back_orphans
 
 
 @staff_callbacks.get("")
 @require_role(CALLBACKS)
 def queue() -> str:
     """The queue of requests, filtered by the query, the most urgent first."""
+    colleagues = display_names.active_names(CALLBACKS)
     wanted = Filter(
         tab=request.args.get("tab") if request.args.get("tab") in TABS else "waiting",  # type: ignore[arg-type]
         language=_one_of(request.args.get("language"), [code for code, _ in locale.locale_names()]),
-        owner=_one_of(request.args.get("owner"), ["me", "unclaimed"]),
+        owner=_one_of(request.args.get("owner"), ["me", "unclaimed", *colleagues]),
     )
     me, now = current_account().id, current.now()
     db.session.add(audit.event("requests.listed", now, me, tab=wanted.tab))
@@ -54,15 +69,33 @@ def queue() -> str:
         page=page,
         wanted=wanted,
         tabs=TABS,
-        counts=staff_service.counts(me, now),
+        counts=staff_service.counts(wanted, me, now),
         most=staff_service.COUNT_LIMIT,
         first="after" not in request.args,
         languages=locale.locale_names(),
-        names=display_names.account_names(),
-        late=lambda found: days_overdue(found, calendar),
-        due_today=due_today,
+        lines=list_lines.lines(page.rows, calendar, me, now),
+        colleagues={id_: name for id_, name in colleagues.items() if id_ != me},
+        all_checked="all" in request.args,
+        result=_result(),
         now=now,
     )
+
+
+def _result() -> Mapping[str, Any] | None:
+    """Return what became of the selected requests: a problem of the form, or a count and those left as they were."""
+    sent = sent_forms.find_result()
+    if sent is None or "problem" in sent:
+        return sent and {"problem": SELECTED_PROBLEMS[sent["problem"]]}
+    rows = {id_: staff_service.get_request(id_) for id_ in sent["refused"]}
+    details = {id_: staff_service.decrypt(current.keyring(), row) for id_, row in rows.items() if row is not None}
+    names = {id_: known.name for id_, known in details.items() if known is not None}
+    refused = [(id_, names.get(id_, ""), REFUSED_SHORT[reason]) for id_, reason in sent["refused"].items()]
+    return {"action": sent["action"], "done": sent["done"], "refused": refused}
+
+
+def _put_back_orphans(actor: str, now: int) -> int:
+    """Put back the requests of accounts that were disabled or lost the role."""
+    return staff_service.put_back_orphans(tuple(display_names.active_names(CALLBACKS)), now, actor)
 
 
 def _one_of(value: str | None, allowed: list[str]) -> str:

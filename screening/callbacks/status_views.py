@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
-from screening.callbacks import form_cookie, patient_service, reference_code
+from screening.callbacks import appointments, form_cookie, patient_service, reference_code
 from screening.callbacks.form_state import FormState, StoredForm
 from screening.callbacks.patient_blueprint import (
     BAD_REQUEST,
@@ -52,7 +52,7 @@ STATUS_TEXTS: dict[State, Callable[[int], tuple[str, str]]] = {
         ngettext("We tried to reach you once.", "We tried to reach you %(num)s times.", attempts),
         gettext("We will try again, or you can call us."),
     ),
-    State.REACHED: lambda attempts: (gettext("We have talked with you about this request."), ""),
+    State.REACHED: lambda attempts: (gettext("We got back to you about this request."), ""),
     State.CLOSED: lambda attempts: (gettext("This request is closed."), ""),
     State.WITHDRAWN: lambda attempts: (gettext("This request is closed."), ""),
 }
@@ -68,6 +68,7 @@ def status() -> AnyResponse | str:
         return find_page(walk, notice)
     try:
         receipt = patient_service.get_receipt(stored["reference"])
+        appointment = appointments.agreed(patient_service.find_by_reference(receipt.reference))
     except GoneError:
         return find_page(walk, "not-found")
     except SQLAlchemyError as error:
@@ -76,12 +77,28 @@ def status() -> AnyResponse | str:
     return render_template(
         "callbacks/status.html",
         receipt=receipt,
+        appointment=appointment,
         text=STATUS_TEXTS[receipt.progress.state](receipt.progress.attempts),
         promises=receipt.progress.state in (State.NEW, State.CLAIMED),
         may_change=patient_may_change(receipt.progress),
         late=receipt.due_at < walk.now,
         notice=notice_text(notice, current.clinic()),
     )
+
+
+@patient_callbacks.get("/status/appointment.ics")
+def appointment_file() -> AnyResponse:
+    """The calendar file of the agreed time; a redirect to the status without one."""
+    walk = current_walk()
+    try:
+        found = patient_service.find_by_reference(walk.draft.get("request", {}).get("reference", ""))
+        appointment = appointments.agreed(found)
+    except (GoneError, SQLAlchemyError) as error:
+        roll_back(error)
+        appointment = None
+    if appointment is None:
+        return redirect(url_for(STATUS), 303)
+    return appointments.file_response(found, appointment, walk.now)
 
 
 @patient_callbacks.post("/status")

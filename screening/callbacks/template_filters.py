@@ -31,6 +31,14 @@ STATE_LABELS: dict[State, tuple[str, Callable[[int], str]]] = {
 }
 """By state: its tag (CSS class ``app-tag--<tag>``), and a function of the number of attempts that returns its label."""
 
+NEAR_DAYS = 6
+
+PART_NAMES = {
+    PartOfDay.MORNING: lazy_gettext("mornings"),
+    PartOfDay.MIDDAY: lazy_gettext("12 to 3"),
+    PartOfDay.AFTERNOON: lazy_gettext("after 3"),
+}
+
 PART_PHRASES = {
     PartOfDay.MORNING: lazy_gettext("in the morning"),
     PartOfDay.MIDDAY: lazy_gettext("between 12 and 3"),
@@ -43,7 +51,9 @@ def init_app(app: Flask, clinic: Clinic, settings: Mapping[str, Any], clock: Cal
     zone, retention = clinic.time_zone, settings["CLOSED_REQUEST_RETENTION_DAYS"] * DAY_SECONDS
     app.add_template_filter(partial(by_when, zone=zone), "by_when")
     app.add_template_filter(lambda moment: day_and_time(moment, zone, clock()), "day_and_time")
-    for template_filter in (language_name, preferred_times, state_label):
+    app.add_template_filter(format_clock, "clock")
+    app.add_template_filter(lambda moment: short_time(moment, zone, clock()), "short_time")
+    for template_filter in (language_name, preferred_times, short_preference, state_label):
         app.add_template_filter(template_filter)
     app.add_template_global(lambda: format_duration(retention), "closed_request_retention")
     app.add_template_global(lambda: format_duration(KEY_LIVES), "backup_key_lifetime")
@@ -81,6 +91,14 @@ def day_and_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
     return f"{day}, {format_clock(local)}"
 
 
+def short_time(moment: datetime | float, zone: ZoneInfo, now: float) -> str:
+    """Return the time with the abbreviated weekday; of a day more than six days away, with the date instead."""
+    local, today = clinic_time(moment, zone), clinic_time(now, zone).date()
+    near = abs((local.date() - today).days) <= NEAR_DAYS
+    day = format_skeleton("E" if near else "MMMd", local, locale=get_locale())
+    return "\N{NO-BREAK SPACE}".join((*f"{day}{'' if near else ','}".split(" "), format_clock(local)))
+
+
 def language_name(code: str) -> str:
     """Return the name of a language, in the page's language."""
     return (Locale.parse(code).get_display_name(get_locale()) or code).capitalize()
@@ -94,3 +112,13 @@ def preferred_times(details: ContactDetails) -> str:
         format_list(each, "or", locale=get_locale()) for each in (days, parts)
     )
     return phrase[0].upper() + phrase[1:]
+
+
+def short_preference(details: ContactDetails) -> str:
+    """Return how and when a patient prefers to be reached, for a line of a list: "Phone · Tue mornings"."""
+    way = gettext("Phone") if details.reach_by == "phone" or details.minor else gettext("Email")
+    names = get_locale().days["format"]["abbreviated"]
+    days = ", ".join(names[day] for day in details.days)
+    parts = ", ".join(str(PART_NAMES[PartOfDay(part)]) for part in details.parts)
+    when = " ".join(filter(None, (days, parts))) or gettext("any time")
+    return f"{way} · {when}"

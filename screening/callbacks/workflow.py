@@ -22,12 +22,53 @@ AWAITING_CALL = (State.NEW, State.CLAIMED, State.ATTEMPTED)
 """States in which the patient was not reached yet, so that the due time applies."""
 
 
-class Attempt(Enum):
-    """The outcome of a call that did not reach the patient."""
+class Outcome(Enum):
+    """The outcome of a call or an e-mail."""
 
+    SPOKE = "spoke"
+    BOOKED = "spoke_booked"
+    NOT_INTERESTED = "spoke_not_interested"
+    REFERRED = "spoke_referred"
+    CALL_AGAIN = "spoke_again"
+    STOP = "stop"
     NO_ANSWER = "no_answer"
+    BUSY = "busy"
     VOICEMAIL = "voicemail"
     WRONG_NUMBER = "wrong_number"
+    EMAIL_SENT = "email_sent"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an outcome does: the state it leads to, and how the time of the next call is found."""
+
+    state: State
+    waits: bool = False
+    """The next call waits for the minutes that the setting ``RETRY_MINUTES`` gives for the outcome."""
+
+    agreed: bool = False
+    """The outcome comes with a time: of the next call, or of a visit."""
+
+    contact: bool = True
+    """Whether a call or an e-mail was made, which counts as an attempt."""
+
+
+EFFECTS = {
+    Outcome.SPOKE: Effect(State.CLOSED),
+    Outcome.BOOKED: Effect(State.CLOSED, agreed=True),
+    Outcome.NOT_INTERESTED: Effect(State.CLOSED),
+    Outcome.REFERRED: Effect(State.CLOSED),
+    Outcome.CALL_AGAIN: Effect(State.REACHED, agreed=True),
+    Outcome.STOP: Effect(State.CLOSED),
+    Outcome.NO_ANSWER: Effect(State.ATTEMPTED, waits=True),
+    Outcome.BUSY: Effect(State.ATTEMPTED, waits=True),
+    Outcome.VOICEMAIL: Effect(State.ATTEMPTED, waits=True),
+    Outcome.WRONG_NUMBER: Effect(State.ATTEMPTED, waits=True),
+    Outcome.EMAIL_SENT: Effect(State.REACHED, waits=True),
+    Outcome.UNREACHABLE: Effect(State.CLOSED, contact=False),
+}
+"""The one table of outcomes. An open request that was reached stays in that state after a failed call."""
 
 
 class NotAllowedError(ValueError):
@@ -45,12 +86,15 @@ class Progress:
     state: State = State.NEW
     owner: str | None = None
     attempts: int = 0
+    next_at: int | None = None
+    """When the patient may be called again, in seconds since 1970; None: at any time."""
 
 
 class Action(Enum):
     """Actions of staff on a request."""
 
     CLAIM = "claim"
+    TAKE_OVER = "take_over"
     CALL = "call"
     CLOSE = "close"
     PUT_BACK = "put_back"
@@ -65,7 +109,8 @@ def allowed(progress: Progress, me: str) -> frozenset[str]:
     mine, unclaimed = progress.owner == me, progress.owner is None
     rules = {
         Action.CLAIM: progress.state in OPEN_STATES and unclaimed,
-        Action.CALL: progress.state in AWAITING_CALL and (mine or unclaimed),
+        Action.TAKE_OVER: progress.state in OPEN_STATES and not mine and not unclaimed,
+        Action.CALL: progress.state in OPEN_STATES,
         Action.CLOSE: progress.state in OPEN_STATES and mine,
         Action.PUT_BACK: progress.state in OPEN_STATES and mine,
         Action.HAND_OVER: progress.state in OPEN_STATES,
@@ -104,28 +149,32 @@ def put_back(progress: Progress, by: str) -> Progress:
     return replace(progress, state=state, owner=None)
 
 
-def attempt(progress: Progress, by: str, outcome: Attempt, voicemail_allowed: bool) -> Progress:
-    """Record a call that did not reach the patient. Raises NotAllowedError, also for a forbidden voicemail."""
-    _require_owner(progress, by)
-    if progress.state is State.REACHED:
-        raise NotAllowedError("reached")
-    if outcome is Attempt.VOICEMAIL and not voicemail_allowed:
+def record(
+    progress: Progress, by: str, outcome: Outcome, next_at: int | None, voicemail_allowed: bool = False
+) -> Progress:
+    """Record the outcome of a call or an e-mail; this claims it, or takes it over. ``next_at``: see ``Effect``.
+
+    Raises NotAllowedError, also for a forbidden voicemail.
+    """
+    _require_open(progress)
+    if outcome is Outcome.VOICEMAIL and not voicemail_allowed:
         raise NotAllowedError("voicemail")
-    return replace(progress, state=State.ATTEMPTED, attempts=progress.attempts + 1)
+    effect = EFFECTS[outcome]
+    state = State.REACHED if effect.waits and progress.state is State.REACHED else effect.state
+    return Progress(state, by, progress.attempts + effect.contact, next_at if state in OPEN_STATES else None)
 
 
-def reach(progress: Progress, by: str) -> Progress:
-    """Record that the patient was reached. Raises NotAllowedError."""
-    _require_owner(progress, by)
-    if progress.state is State.REACHED:
-        raise NotAllowedError("reached")
-    return replace(progress, state=State.REACHED, attempts=progress.attempts + 1)
+def undo(progress: Progress, before: Progress, after: Progress) -> Progress:
+    """Return the progress before the last outcome, if nothing changed since. Raises NotAllowedError."""
+    if progress != after:
+        raise NotAllowedError("undo")
+    return before
 
 
 def close(progress: Progress, by: str) -> Progress:
     """Close a request. Raises NotAllowedError."""
     _require_owner(progress, by)
-    return replace(progress, state=State.CLOSED)
+    return replace(progress, state=State.CLOSED, next_at=None)
 
 
 def reopen(progress: Progress, by: str) -> Progress:
@@ -139,7 +188,7 @@ def withdraw(progress: Progress) -> Progress:
     """Withdraw a request, which is final. Raises NotAllowedError if it is withdrawn already."""
     if progress.state is State.WITHDRAWN:
         raise NotAllowedError("withdrawn")
-    return replace(progress, state=State.WITHDRAWN, owner=None)
+    return replace(progress, state=State.WITHDRAWN, owner=None, next_at=None)
 
 
 def change(progress: Progress) -> Progress:

@@ -22,6 +22,9 @@ def serve(address: str, host: str, workers: int, with_worker: bool, check: bool)
     server.require_free(ip, port)
     if check:
         return
+    from screening.app import create_app
+
+    create_app()  # a site that cannot start is refused here: granian would start its processes again and again
     words = server.command(ip, port, workers)
     click.echo(f"The site is on {server.url(ip, port)}, the staff's side on {server.url(ip, port)}/staff", err=True)
     if not with_worker:
@@ -37,7 +40,7 @@ def purge(dry_run: bool) -> None:
     """Delete expired records and scrub freed database pages; print counts. The worker does this daily."""
     from screening.operations import purge as purging  # slow to import: half a second
 
-    purged = purging.purge(current.settings(), current.now(), dry_run)
+    purged = purging.purge(current.settings(), current.clinic(), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
     if not purged.scrubbed and not dry_run:

@@ -2,12 +2,30 @@
 
 from typing import Any
 
-from sqlalchemy import func, select
+from flask_babel import lazy_gettext
+from flask_babel.speaklater import LazyString
+from sqlalchemy import ColumnElement, func, select
 
+from screening.durations import HOUR_SECONDS
 from screening.extensions import db
+from screening.mail import smtp
 from screening.mail.models import FAILED, PENDING, OutboxMail
 
 MAX_ROWS = 100
+
+REASONS: dict[str | None, LazyString] = {
+    None: lazy_gettext("Not tried yet"),
+    smtp.REFUSED: lazy_gettext("The mail server refused it"),
+    smtp.BUSY: lazy_gettext("The mail server asked us to wait"),
+    smtp.UNREACHABLE: lazy_gettext("The mail server could not be reached"),
+    smtp.TIMEOUT: lazy_gettext("The mail server did not answer in time"),
+    smtp.CERTIFICATE: lazy_gettext("The line to the mail server is not safe: look at its certificate"),
+    smtp.SIGN_IN: lazy_gettext("The mail server did not take our name and password"),
+    smtp.UNWRITABLE: lazy_gettext("It could not be written: the key of the request is not on this machine"),
+    smtp.NOT_ASCII: lazy_gettext("The mail server takes no address with such letters: only A to Z and digits"),
+    smtp.INTERRUPTED: lazy_gettext("The worker stopped in the middle of it again and again"),
+}
+"""The text for each error of ``smtp``."""
 
 table: Any = OutboxMail.__table__
 
@@ -19,10 +37,35 @@ def undelivered() -> list[OutboxMail]:
     return list(db.session.scalars(ordered.limit(MAX_ROWS)))
 
 
-def failed(most: int) -> list[OutboxMail]:
-    """Return failed mails, oldest first; at most ``most``."""
-    wanted = select(OutboxMail).where(OutboxMail.state == FAILED).order_by(OutboxMail.posted_at, OutboxMail.id)
+LATE_SECONDS = HOUR_SECONDS
+"""Seconds after which a pending mail is stuck; by then at least three attempts have failed."""
+
+
+def stuck(now: float, most: int) -> list[OutboxMail]:
+    """Return failed mails, and those that wait for too long, oldest first; at most ``most``."""
+    wanted = select(OutboxMail).where(_stuck(now)).order_by(OutboxMail.posted_at, OutboxMail.id)
     return list(db.session.scalars(wanted.limit(most)))
+
+
+def count_stuck(now: float) -> int:
+    """Return how many mails are stuck."""
+    return db.session.scalar(select(func.count()).select_from(OutboxMail).where(_stuck(now))) or 0
+
+
+def failed_about(subject: str) -> list[OutboxMail]:
+    """Return the failed mails about a record, such as a request."""
+    wanted = (OutboxMail.subject == subject, OutboxMail.state == FAILED)
+    return list(db.session.scalars(select(OutboxMail).where(*wanted).order_by(OutboxMail.posted_at, OutboxMail.id)))
+
+
+def reason(mail: OutboxMail) -> str:
+    """Return why a mail was not sent, in the language of the page."""
+    return str(REASONS.get(mail.error, mail.error))
+
+
+def _stuck(now: float) -> ColumnElement[bool]:
+    late = (OutboxMail.state == PENDING) & (OutboxMail.posted_at < int(now) - LATE_SECONDS)
+    return (OutboxMail.state == FAILED) | late
 
 
 def counts() -> dict[str, int]:

@@ -13,6 +13,7 @@ from screening.mail.rendering import message_id_domain
 
 REFUSED, BUSY, UNREACHABLE, TIMEOUT = "refused", "busy", "unreachable", "timeout"
 CERTIFICATE, SIGN_IN, UNWRITABLE, INTERRUPTED = "certificate", "sign-in", "unwritable", "interrupted"
+NOT_ASCII = "not-ascii"
 """Why a mail was not sent. Stored in the database; ``views.REASONS`` has the text for staff."""
 
 PERMANENT_ERRORS = 500
@@ -66,7 +67,7 @@ class Session:
         except smtplib.SMTPResponseException as error:
             raise _refusal(error.smtp_code) from error
         except smtplib.SMTPNotSupportedError as error:  # an address beyond ASCII, which the server does not support
-            raise MailError(REFUSED, lasting=True) from error
+            raise MailError(NOT_ASCII, lasting=True) from error
         except OSError as error:
             raise _broken(error) from error
 

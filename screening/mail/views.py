@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
-from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response
 
 from screening import audit, current
 from screening.extensions import db
-from screening.mail import queries, smtp
+from screening.mail import queries
 from screening.mail.models import FAILED, PENDING, OutboxMail
 from screening.mail.types import label, mail_types
 from screening.staff import nav
@@ -21,19 +20,6 @@ from screening.staff.current_account import current_account
 from screening.staff.roles import ADMIN, CALLBACKS
 
 mail_views = Blueprint("mail", __name__, url_prefix="/mail")
-
-REASONS: dict[str | None, LazyString] = {
-    None: lazy_gettext("Not tried yet"),
-    smtp.REFUSED: lazy_gettext("The mail server refused it"),
-    smtp.BUSY: lazy_gettext("The mail server asked us to wait"),
-    smtp.UNREACHABLE: lazy_gettext("The mail server could not be reached"),
-    smtp.TIMEOUT: lazy_gettext("The mail server did not answer in time"),
-    smtp.CERTIFICATE: lazy_gettext("The line to the mail server is not safe: look at its certificate"),
-    smtp.SIGN_IN: lazy_gettext("The mail server did not take our name and password"),
-    smtp.UNWRITABLE: lazy_gettext("It could not be written: the key of the request is not on this machine"),
-    smtp.INTERRUPTED: lazy_gettext("The worker stopped in the middle of it again and again"),
-}
-"""The text for each error of ``smtp``."""
 
 
 def init_app(app: Flask) -> None:
@@ -96,4 +82,4 @@ def _row(mail: OutboxMail) -> Row:
     kind = known.get(mail.kind)
     may_open = kind is not None and CALLBACKS in current_account().role_names
     about = url_for(kind.endpoint, id_=mail.subject) if kind and may_open else None
-    return Row(mail, label(known, mail.kind), str(REASONS.get(mail.error, mail.error)), about)
+    return Row(mail, label(known, mail.kind), queries.reason(mail), about)

@@ -1,9 +1,10 @@
 """A demo clinic: requests in every state, responses, a release, accounts. Numbers are fictional (555-0100 to -0199)."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from random import Random
 from typing import Any
 
@@ -11,11 +12,21 @@ from flask import Flask
 from sqlalchemy import func, insert, select
 
 from screening import audit
-from screening.callbacks import clinic_calendar, patient_service, public_key, staff_service, workflow
-from screening.callbacks.business_hours import PartOfDay
+from screening.callbacks import (
+    attempts,
+    clinic_calendar,
+    figure_store,
+    figures,
+    patient_service,
+    public_key,
+    staff_service,
+    workflow,
+)
+from screening.callbacks.attempts import Result
+from screening.callbacks.business_hours import Calendar, PartOfDay, PreferredTimes, next_call_time
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackRequest
-from screening.callbacks.workflow import Attempt
+from screening.callbacks.workflow import Outcome
 from screening.clinic import Clinic
 from screening.config import SettingsError
 from screening.crypto import keyring
@@ -36,6 +47,7 @@ from screening.staff.two_factor import SecondFactor
 REQUESTS = 40
 RESPONSES = 3000
 MONTHS = 18
+FIGURE_WEEKS = 24
 SEED = 555_0100
 RELEASE_AGE_SECONDS = 183 * DAY_SECONDS
 """Age of the demo's release; newer responses are left for the next one."""
@@ -78,7 +90,8 @@ def fill(site: Flask) -> list[Login]:
         logins = list(_team(staff.extensions["second_factor"], now))
         dice = Random(SEED)  # noqa: S311  # nosec B311  # made-up data, the same each time
         questionnaire: Questionnaire = staff.extensions["questionnaire"]
-        _requests(dice, clinic, questionnaire, now, mails=bool(staff.config["SETTINGS"]["MAIL_HOST"]))
+        _requests(dice, clinic, questionnaire, now, staff.config["SETTINGS"])
+        _figures(clinic, now)
         _responses(dice, questionnaire, datetime.fromtimestamp(now, clinic.time_zone).date())
         _release(staff.extensions["release_policy"], now - RELEASE_AGE_SECONDS)
     return logins
@@ -98,7 +111,9 @@ def _team(second_factor: SecondFactor, now: int) -> Iterator[Login]:
         yield Login(account.email, password, second_factor.format_secret(account, secret))
 
 
-def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, mails: bool) -> None:
+def _requests(
+    dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: int, settings: Mapping[str, Any]
+) -> None:
     """Store requests of the last days, each advanced some steps through the workflow."""
     team = [account.id for account in accounts.list_accounts() if "callbacks" in account.role_names]
     calendar = clinic_calendar.current_calendar(clinic)
@@ -109,41 +124,54 @@ def _requests(dice: Random, clinic: Clinic, questionnaire: Questionnaire, now: i
         details = _details(dice, questionnaire, number, answers=number % 5 == 0)
         urgent = bool(details.answers and details.answers["hopelessness"] == "3")
         secret = patient_service.fresh_secret()
-        receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=mails)
-        _advance(receipt.reference, course, dice.choice(team), asked)
+        receipt = patient_service.submit(secret, details, calendar, asked, urgent, mails=bool(settings["MAIL_HOST"]))
+        _advance(receipt.reference, course, dice.choice(team), asked, calendar, settings["RETRY_MINUTES"])
+
+
+def _figures(clinic: Clinic, now: int) -> None:
+    """Store counts as of deleted requests, of the ``FIGURE_WEEKS`` before the last four."""
+    dice, counts = Random(SEED), Counter[figures.Count]()  # noqa: S311  # nosec B311  # made-up data, the same each time
+    this_week = figures.week_of(now, clinic_calendar.regular_calendar(clinic))
+    for ago in range(4, FIGURE_WEEKS + 4):
+        for language in dice.choices(("en", "es"), (3, 1), k=dice.randint(24, 38)):
+            wait = dice.choice(("soon", "soon", "same_day", "next_day", "later"))
+            values = (
+                "in_time" if wait != "later" else "late",
+                wait,
+                dice.choice(("spoke",) * 5 + ("no_answer",) * 4 + ("stop",)),
+            )
+            week = (this_week - ago * figures.WEEK).isoformat()
+            counts.update((week, language, *pair) for pair in zip(figures.FIGURES, values, strict=True))
+    figure_store.add(counts)
+    db.session.commit()
 
 
 def _courses() -> Iterator[tuple[str, ...]]:
     """Yield sequences of transitions that lead to every state; early states more often, as on a working day."""
-    yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"))
-    yield from (("claim", "wrong_number"), ("claim", "reach"), ("claim", "reach", "close"), ("withdraw",), ())
+    yield from ((), (), ("claim",), ("claim", "no_answer"), ("claim", "no_answer", "voicemail"), ("busy",))
+    yield from (("claim", "wrong_number"), ("claim", "spoke_again"), ("claim", "spoke_booked"), ("withdraw",), ())
 
 
-def _advance(reference: str, course: tuple[str, ...], who: str, asked: int) -> None:
+def _advance(
+    reference: str, course: tuple[str, ...], who: str, asked: int, calendar: Calendar, waits: Mapping[str, int]
+) -> None:
     if course == ("withdraw",):
         patient_service.withdraw(reference, asked + DAY_SECONDS)
         return
-    steps: dict[str, tuple[str, Callable[[workflow.Progress], workflow.Progress]]] = {
-        "claim": ("request.claimed", lambda progress: workflow.claim(progress, who)),
-        "reach": ("request.reached", lambda progress: workflow.reach(progress, who)),
-        "close": ("request.closed", lambda progress: workflow.close(progress, who)),
-    }
     for number, step in enumerate(course, 1):
         request = patient_service.find_by_reference(reference)
         at = asked + number * DAY_SECONDS // 4
-        if step in steps:
-            action, transition = steps[step]
-            staff_service.transition(request, request.version, transition, action, who, at)
-        else:
-            how = Attempt(step)
+        if step == "claim":
+            claim = lambda progress: workflow.claim(progress, who)  # noqa: E731
+            staff_service.transition(request, request.version, claim, "request.claimed", who, at)
+            continue
+        outcome = Outcome(step)
+        if outcome in (Outcome.NO_ANSWER, Outcome.VOICEMAIL):
             staff_service.add_note(request, "Demo note: will try again", who, at)
-            staff_service.transition(
-                request, request.version, _attempt(who, how), "request.attempted", who, at, outcome=how.value
-            )
-
-
-def _attempt(who: str, how: Attempt) -> Callable[[workflow.Progress], workflow.Progress]:
-    return lambda progress: workflow.attempt(progress, who, how, voicemail_allowed=True)
+        next_at = attempts.next_call_at(outcome, at, calendar, PreferredTimes(), waits)
+        tomorrow = next_call_time(calendar, datetime.fromtimestamp(at + DAY_SECONDS, UTC))
+        result = Result(outcome, int(tomorrow.timestamp()), voicemail_allowed=True)
+        attempts.record(request, request.version, result, next_at, who, at)
 
 
 def _details(dice: Random, questionnaire: Questionnaire, number: int, answers: bool) -> ContactDetails:
@@ -153,13 +181,13 @@ def _details(dice: Random, questionnaire: Questionnaire, number: int, answers: b
         say="",
         patient=dice.choice(["new", "existing"]),
         language=dice.choice(["en", "en", "es"]),
-        assistance="",
+        assistance="American Sign Language interpreter" if number % 13 == 5 else "",
         phone="" if by_mail else f"+1303555{100 + number:04}",
         email=f"patient{number + 1}@example.org" if by_mail else "",
         reach_by="email" if by_mail else "phone",
         days=tuple(sorted(dice.sample(range(5), dice.choice([0, 0, 1, 2])))),
         parts=tuple(part.value for part in PartOfDay if dice.random() < 0.25),
-        voicemail=True,
+        voicemail=number % 4 != 1,
         minor=False,
         guardian="",
         guardian_phone="",

@@ -98,8 +98,8 @@ def run_with_worker(server: list[str]) -> int:
     """
     watched = {signal.SIGCHLD, *ENDING}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    children = [_start(server), _start([sys.executable, "-m", "flask", "worker"])]
     came, in_terminal = signal.SIGCHLD, _has_terminal()
+    children = [_start(server), _start([sys.executable, "-m", "flask", "worker"])]
     while came not in ENDING and all(child.poll() is None for child in children):
         if received := signal.sigtimedwait(watched, TERMINAL_SECONDS):
             came = signal.Signals(received.si_signo)

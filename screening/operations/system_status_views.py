@@ -69,7 +69,7 @@ def _examine() -> list[Finding]:
 def init_app(app: Flask) -> None:
     """Register the page with the staff application, and the link on all its pages."""
     app.register_blueprint(system_status_views)
-    nav.add(app, "system_status.show", lazy_gettext("System status"), ADMIN, place=95)
+    nav.add(app, "system_status.show", lazy_gettext("System status"), ADMIN, place=95, landing=15)
     display_names.ACTION_LABELS.update(
         {BACKUP_CREATED: lazy_gettext("Backup made"), BACKUP_RESTORED: lazy_gettext("Database restored from a backup")}
     )

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening.crypto import sealed_box
 from screening.crypto.keyring import DRAFT, Keyring
+from screening.database.upsert import upsert
 from screening.extensions import db
 from screening.questionnaires.branching import export_code
 from screening.questionnaires.model import Answers, Questionnaire
@@ -117,9 +118,8 @@ def _store(
     if found or stored_before:
         mine = PendingResponse.id_hash == id_hash
         return bool(connection.execute(update(PendingResponse).where(mine, NOT_CLAIMED).values(values)).rowcount)
-    insert = response_keys.INSERTS[connection.dialect.name](PendingResponse).values(id_hash=id_hash, **values)
-    upsert = insert.on_conflict_do_update(index_elements=[PendingResponse.id_hash], set_=values, where=NOT_CLAIMED)
-    return connection.execute(upsert.returning(PendingResponse.id_hash)).first() is not None
+    stored = upsert(connection.dialect, PendingResponse, {"id_hash": id_hash}, values, where=NOT_CLAIMED)
+    return connection.execute(stored.returning(PendingResponse.id_hash)).first() is not None
 
 
 def _stored_questions(questionnaire: Questionnaire) -> list[str]:

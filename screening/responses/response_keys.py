@@ -8,15 +8,14 @@ before the active one, those without a row in ``pending_key`` are destroyed.
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import ColumnElement, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from screening.crypto import sealed_box
 from screening.crypto.key_files import destroy_keys, locked, read_ring, rotate_key
 from screening.crypto.keyring import RESPONSES, Keyring
+from screening.database.upsert import upsert
 from screening.durations import DAY_SECONDS
 from screening.extensions import db
 from screening.responses.models import PENDING_BIND, PendingKey, PendingResponse
@@ -28,9 +27,6 @@ ACTIVE_SECONDS = DAY_SECONDS
 
 RIPE_SECONDS = DAY_SECONDS
 """Seconds after a key was replaced at which its responses are ripe to be shuffled."""
-
-INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""The INSERT statements that have ON CONFLICT."""
 
 ACTIVE = PendingKey.replaced_at.is_(None)
 
@@ -51,8 +47,7 @@ def publish(keyring: Keyring, now: int) -> str:
         connection.execute(update(PendingKey).where(ACTIVE).values(replaced_at=now))
         values = {"published_at": now, "replaced_at": None, "held": True}
         public = sealed_box.public_key_of(keyring.derive(RESPONSES, KEY_LABEL, key_id))
-        insert = INSERTS[connection.dialect.name](PendingKey).values(id=key_id, public=public, **values)
-        connection.execute(insert.on_conflict_do_update(index_elements=[PendingKey.id], set_=values))
+        connection.execute(upsert(connection.dialect, PendingKey, {"id": key_id}, {"public": public, **values}))
     return key_id
 
 

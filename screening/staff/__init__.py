@@ -18,12 +18,14 @@ from werkzeug.wrappers import Response as AnyResponse
 from screening.clinic import Clinic
 from screening.crypto.keyring import STAFF, Keyring
 from screening.database.conflicts import is_conflict
+from screening.durations import MINUTE_SECONDS, format_duration
 from screening.extensions import csrf, db
 from screening.staff import (
     access,
     account_views,
     audit_views,
     authentication_views,
+    display_names,
     form_recovery,
     nav,
     passwords,
@@ -32,7 +34,7 @@ from screening.staff import (
     two_factor,
 )
 from screening.staff.models import Account, Role
-from screening.staff.roles import ADMIN, MEANINGS
+from screening.staff.roles import ADMIN, MEANINGS, NAMES
 from screening.web import origin, rate_limits
 
 MOUNT = "/staff"
@@ -52,7 +54,8 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
         WTF_CSRF_SSL_STRICT=False,  # it refuses requests without Referer; ``origin`` checks instead
         WTF_I18N_ENABLED=False,
     )
-    app.session_interface = sessions.StaffSessions(keyring, clock)
+    app.session_interface = sessions.StaffSessions(keyring, clock, settings["STAFF_IDLE_MINUTES"] * MINUTE_SECONDS)
+    app.jinja_env.globals["idle_time"] = lambda: format_duration(settings["STAFF_IDLE_MINUTES"] * MINUTE_SECONDS)
     sent_forms.init_app(app)
     form_recovery.init_app(app)
     access.init_app(app)
@@ -64,13 +67,19 @@ def init_app(app: Flask, settings: dict[str, Any], keyring: Keyring) -> None:
     _refuse_nulls(app)
     rate_limits.init_app(app, settings["RATE_LIMIT_FORMS"], settings["RATE_LIMIT_STORAGE_URL"], purpose=STAFF)
     _use_security(app, keyring, clinic.name)
-    app.jinja_env.globals["role_meanings"] = MEANINGS
+    app.jinja_env.globals.update(role_meanings=MEANINGS, role_names=NAMES, refused_for=_refused_for)
+    app.add_template_filter(lambda role: NAMES.get(role, role), "role_name")
     app.add_template_filter(partial(day, zone=clinic.time_zone), "day")
     nav.init_app(app)
     nav.add(app, "audit.show", lazy_gettext("Audit"), ADMIN, place=80)
     nav.add(app, "accounts.index", lazy_gettext("Accounts"), ADMIN, place=90)
     for blueprint in (authentication_views.authentication_views, account_views.account_views, audit_views.audit_views):
         app.register_blueprint(blueprint)
+
+
+def _refused_for() -> tuple[list[str], list[str]]:
+    """Return the roles that the current page needs, and whom to ask; both empty if it was not refused for a role."""
+    return display_names.whom_to_ask(access.missing_roles(request.endpoint))
 
 
 def _send_back_without_token(error: CSRFError) -> AnyResponse:

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 from flask import Flask, abort, current_app, redirect, request, url_for
@@ -64,6 +65,17 @@ def allow_during_step(step: str, fresh: bool = False) -> Callable[[View], View]:
     return _declare(Requirement(step=step, fresh=fresh))
 
 
+def not_by_person(view: View) -> View:
+    """Let a view's requests, which a script makes, not count as activity: the session's idle time goes on."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        sessions.current_session().untouched = True
+        return view(*args, **kwargs)
+
+    return answer  # type: ignore[return-value]
+
+
 def public(view: View) -> View:
     """Open a view without a sign-in."""
     return _declare(Requirement(public=True))(view)
@@ -118,6 +130,13 @@ def refuse() -> NoReturn:
     except SQLAlchemyError as error:
         log.error("the audit event of a refused page cannot be stored: %s", type(error).__name__)
     abort(403)
+
+
+def missing_roles(endpoint: str | None) -> frozenset[str]:
+    """Return the roles of which an account needs one for an endpoint, if the current account has none of them."""
+    requirement, account = requirement_of(current_app, endpoint), account_or_none()
+    roles = requirement.roles if requirement is not None else None
+    return roles if roles and account is not None and not roles & account.role_names else frozenset()
 
 
 def safe_next_url(text: str) -> str | None:

@@ -1,9 +1,13 @@
 """The pages on which administrators manage accounts."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 from werkzeug.wrappers import Response
+from wtforms import Form
 
 from screening import current
 from screening.extensions import db
@@ -11,7 +15,7 @@ from screening.staff import accounts, sent_forms
 from screening.staff.access import RECENT_SECONDS, require_role
 from screening.staff.accounts import PROBLEMS, AccountError, Actor
 from screening.staff.current_account import current_account
-from screening.staff.forms import AccountForm, RolesForm
+from screening.staff.forms import AccountForm, DetailsForm, RolesForm
 from screening.staff.models import Account
 from screening.staff.roles import ADMIN
 
@@ -19,6 +23,8 @@ account_views = Blueprint("accounts", __name__, url_prefix="/accounts")
 
 DONE: dict[str, LazyString] = {
     "roles": lazy_gettext("The roles are changed. The account was signed out."),
+    "corrected": lazy_gettext("Name and email are changed."),
+    "unlocked": lazy_gettext("The account can try to sign in again at once."),
     "disabled": lazy_gettext("The account is disabled, and was signed out."),
     "enabled": lazy_gettext("The account can sign in again."),
 }
@@ -56,15 +62,13 @@ def show(account_id: str) -> str:
     account, result = _account(account_id), sent_forms.find_result()
     if result is not None:
         return render_template("staff/handover.html", account=account, password=result["password"])
-    sent = sent_forms.find("accounts.roles")
-    typed = sent.fields if sent and sent.reason != sent_forms.CONFLICT else None
-    form = RolesForm(formdata=typed, roles=sorted(account.role_names))
-    if sent is not None:
-        sent.show_errors(form, PROBLEMS)
+    form = _sent_or_stored("accounts.roles", RolesForm, roles=sorted(account.role_names))
+    details = _sent_or_stored("accounts.correct", DetailsForm, name=account.name, email=account.email)
     return render_template(
         "staff/account.html",
         account=account,
         form=form,
+        details=details,
         now=current.now(),
         own=account.id == current_account().id,
         done=DONE.get(request.args.get("done", "")),
@@ -84,6 +88,31 @@ def roles(account_id: str) -> Response:
         form.roles.errors = [error.message]
         return sent_forms.send_back(form, PROBLEMS)
     return _done(account_id, "roles")
+
+
+@account_views.post("/<account_id>/details")
+@require_role(ADMIN)
+def correct(account_id: str) -> Response:
+    """Change name and email of an account."""
+    account, form = _account(account_id), DetailsForm()
+    try:
+        if form.validate():
+            accounts.correct(_actor(), account, form.email.data, form.name.data)
+            db.session.commit()
+            return _done(account_id, "corrected")
+    except AccountError as error:
+        db.session.rollback()
+        form.email.errors = [error.message]
+    return sent_forms.send_back(form, PROBLEMS)
+
+
+@account_views.post("/<account_id>/unlock")
+@require_role(ADMIN)
+def unlock(account_id: str) -> Response:
+    """End the lockout of an account."""
+    accounts.unlock(_actor(), _account(account_id))
+    db.session.commit()
+    return _done(account_id, "unlocked")
 
 
 @account_views.post("/<account_id>/reset")
@@ -117,6 +146,16 @@ def enable(account_id: str) -> Response:
     accounts.enable(_actor(), _account(account_id))
     db.session.commit()
     return _done(account_id, "enabled")
+
+
+def _sent_or_stored(endpoint: str, make: Callable[..., Form], **stored: Any) -> Form:
+    """Return a form as it was refused, with its errors, or with the stored values."""
+    sent = sent_forms.find(endpoint)
+    typed = sent.fields if sent and sent.reason != sent_forms.CONFLICT else None
+    form = make(formdata=typed, **stored)
+    if sent is not None:
+        sent.show_errors(form, PROBLEMS)
+    return form
 
 
 def _hand_over(account: Account, password: str) -> Response:

@@ -57,13 +57,7 @@ def list_accounts() -> list[Account]:
 def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Account, str]:
     """Create an account; return it and its temporary password. Raises AccountError."""
     _check_roles(names)
-    try:
-        address = normalize_email(identifier(email)).lower()
-    except ValueError:
-        raise AccountError(PROBLEMS["email"]) from None
-    name = single_line(name)
-    if not name:
-        raise AccountError(PROBLEMS["name"])
+    address, name = _address(email), _name(name)
     if Account.with_email(address):
         raise AccountError(PROBLEMS["taken"])
     password = passwords.temporary_password()
@@ -72,6 +66,23 @@ def add(by: Actor, email: str, name: str, names: Collection[str]) -> tuple[Accou
     db.session.flush()
     by.note("account.added", account, roles=_listed(names))
     return account, password
+
+
+def correct(by: Actor, account: Account, email: str, name: str) -> None:
+    """Change an account's name and e-mail address. Raises AccountError."""
+    address, name = _address(email), _name(name)
+    other = Account.with_email(address)
+    if other is not None and other.id != account.id:
+        raise AccountError(PROBLEMS["taken"])
+    if (account.email, account.name) != (address, name):
+        account.email, account.name = address, name
+        by.note("account.corrected", account)
+
+
+def unlock(by: Actor, account: Account) -> None:
+    """End the lockout of an account; its sessions, password and second factor stay."""
+    lockout.reset_attempts(account)
+    by.note("account.unlocked", account)
 
 
 def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
@@ -89,6 +100,7 @@ def set_roles(by: Actor, account: Account, names: Collection[str]) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.roles", account, before=_listed(before), after=_listed(names))
+    _follow_up(by)
 
 
 def reset(by: Actor, account: Account) -> str:
@@ -113,6 +125,7 @@ def disable(by: Actor, account: Account) -> None:
     _check_admin_left(by)
     sessions.end_all(account)
     by.note("account.disabled", account)
+    _follow_up(by)
 
 
 def enable(by: Actor, account: Account) -> None:
@@ -128,6 +141,25 @@ def change_password(by: Actor, account: Account, password: str) -> None:
     account.password, account.must_change_password = passwords.hash_password(password), False
     sessions.end_all(account)
     by.note("account.password_changed", account)
+
+
+def _address(email: str) -> str:
+    try:
+        return normalize_email(identifier(email)).lower()
+    except ValueError:
+        raise AccountError(PROBLEMS["email"]) from None
+
+
+def _name(name: str) -> str:
+    name = single_line(name)
+    if not name:
+        raise AccountError(PROBLEMS["name"])
+    return name
+
+
+def _follow_up(by: Actor) -> None:
+    for follow_up in roles.AFTER_LOSS.values():
+        follow_up(by.actor, by.now)
 
 
 def _check_roles(names: Collection[str]) -> None:

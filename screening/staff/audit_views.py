@@ -31,12 +31,13 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True)
 class Line:
-    """One event for display. ``subject`` is a name if it is an account, else an id."""
+    """One event for display. ``subject`` is a name if it is an account, else an id, shortened if it is random."""
 
     when: str
     who: str
     action: str
     subject: str
+    subject_id: str
     detail: str
 
 
@@ -110,8 +111,9 @@ def _lines(events: Iterable[AuditEvent], accounts: dict[str, str]) -> list[Line]
             when=_moment(datetime.fromtimestamp(event.at, zone)),
             who=accounts.get(event.actor) or str(display_names.OTHER_ACTORS.get(event.actor, event.actor)),
             action=str(display_names.ACTION_LABELS.get(event.action, event.action)),
-            subject=accounts.get(event.subject, event.subject),
-            detail=", ".join(f"{name}: {value}" for name, value in event.detail.items()),
+            subject=accounts.get(event.subject) or display_names.shorten_id(event.subject),
+            subject_id=event.subject,
+            detail=display_names.detail_text(event.detail, accounts),
         )
         for event in events
     ]

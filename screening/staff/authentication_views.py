@@ -50,9 +50,8 @@ ERRORS: dict[str, LazyString] = {
 @authentication_views.get("/")
 @access.require_login
 def home() -> Response:
-    """Redirect to the first page of the navigation that the account may open."""
-    entries = nav.entries_for(current_account())
-    return _redirect(url_for(entries[0].endpoint if entries else "authentication.own"))
+    """Redirect to the account's page after sign-in."""
+    return _redirect(url_for(nav.landing_page(current_account()) or "authentication.own"))
 
 
 @authentication_views.route("/sign-in", methods=["GET", "POST"], endpoint="sign_in")
@@ -164,7 +163,13 @@ def recovery_codes() -> str | Response:
         db.session.commit()
         return _show_codes(codes)
     shown = (sent_forms.find_result() or {}).get("codes")
-    return render_template("staff/recovery_codes.html", codes=shown, left=len(account.mf_recovery_codes or ()))
+    return render_template(
+        "staff/recovery_codes.html",
+        codes=shown,
+        left=len(account.mf_recovery_codes or ()),
+        email=account.email,
+        now=current.now(),
+    )
 
 
 def _show_codes(codes: list[str]) -> Response:

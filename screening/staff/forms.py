@@ -49,11 +49,15 @@ class RolesForm(StaffForm):
     roles = SelectMultipleField(choices=select_choices(roles.MEANINGS), validate_choice=False)
 
 
-class AccountForm(RolesForm):
-    """A new account."""
+class DetailsForm(StaffForm):
+    """Name and e-mail address of an account."""
 
     name = StringField(filters=[single_line], validators=[DataRequired(FILL_IN), MaxLength(100)])
     email = EmailField(filters=[identifier], validators=[DataRequired(FILL_IN), MaxLength(254)])
+
+
+class AccountForm(DetailsForm, RolesForm):
+    """A new account."""
 
 
 class Day(DateField):

@@ -14,12 +14,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the navigation. ``place``: its position, in ascending order."""
+    """An entry of the navigation. ``place``: its position, in ascending order; ``landing``: as page after sign-in."""
 
     place: int
     endpoint: str
     label: LazyString
     roles: frozenset[str]
+    landing: int
 
     @property
     def href(self) -> str:
@@ -32,9 +33,16 @@ class Entry:
         return request.blueprint == self.endpoint.rpartition(".")[0]
 
 
-def add(app: Flask, endpoint: str, label: LazyString, *roles: str, place: int = 50) -> None:
-    """Add an entry for accounts that have one of ``roles``. An account's first entry is its page after sign-in."""
-    app.extensions.setdefault("staff_nav", []).append(Entry(place, endpoint, label, frozenset(roles)))
+def add(app: Flask, endpoint: str, label: LazyString, *roles: str, place: int = 50, landing: int | None = None) -> None:
+    """Add an entry for accounts that have one of ``roles``; ``landing`` is by default ``place``."""
+    entry = Entry(place, endpoint, label, frozenset(roles), place if landing is None else landing)
+    app.extensions.setdefault("staff_nav", []).append(entry)
+
+
+def landing_page(account: Account) -> str | None:
+    """Return the endpoint of an account's page after sign-in; None if it may open none of the navigation."""
+    first = min(entries_for(account), key=lambda entry: entry.landing, default=None)
+    return first.endpoint if first else None
 
 
 def entries_for(account: Account) -> list[Entry]:
@@ -44,15 +52,16 @@ def entries_for(account: Account) -> list[Entry]:
 
 
 class NavContext:
-    """The account's name and navigation, for the page frame. Never raises, because error pages have the same frame."""
+    """Name, roles and navigation of the account, for the page frame. Never raises: error pages have the same frame."""
 
     def __init__(self) -> None:
         self.name = ""
+        self.roles: frozenset[str] = frozenset()
         self.nav: list[Entry] = []
         try:
             account = account_or_none()
             if account is not None:
-                self.nav, self.name = entries_for(account), account.name
+                self.nav, self.name, self.roles = entries_for(account), account.name, account.role_names
         except Exception as error:  # without database or session the frame shows no account
             log.error("the account cannot be read for the page frame: %s", type(error).__name__)
 

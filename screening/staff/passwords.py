@@ -38,6 +38,9 @@ MIN_STRENGTH = 3
 MAX_SCORED = 72
 """Characters. zxcvbn scores no more, and further ones make a password no weaker."""
 
+MIN_NAME_LENGTH = 3
+"""Letters of a word of a name that counts for nothing in a password; shorter ones occur in other words."""
+
 PROBLEMS: dict[str, LazyString] = {
     "short": lazy_gettext("Use at least 12 characters. A few words in a row are easy to remember"),
     "long": lazy_gettext("That is too long for a password"),
@@ -121,11 +124,31 @@ def password_problem(password: str, *names: str) -> LazyString | None:
         return PROBLEMS["short"]
     if len(password) > MAX_LENGTH or "\0" in password:
         return PROBLEMS["long"]
-    from zxcvbn import zxcvbn  # imported on use: its word lists take half a second to load
-
-    if zxcvbn(password[:MAX_SCORED], _variants(names))["score"] < MIN_STRENGTH:
+    rest = _without_names(password, names)
+    if _is_weak(password, names) or (rest != _folded(password) and _is_weak(rest, names)):
         return PROBLEMS["weak"]
     return None
+
+
+def _is_weak(password: str, names: Sequence[str]) -> bool:
+    from zxcvbn import zxcvbn  # imported on use: its word lists take half a second to load
+
+    return not password or zxcvbn(password[:MAX_SCORED], _variants(names))["score"] < MIN_STRENGTH
+
+
+def _without_names(password: str, names: Sequence[str]) -> str:
+    """Return a password, folded, without the words of these names: only what is left is hard to guess."""
+    rest = _folded(password)
+    for word in sorted({_folded(word) for word in _variants(names)}, key=len, reverse=True):
+        if len(word) >= MIN_NAME_LENGTH:
+            rest = rest.replace(word, "")
+    return rest
+
+
+def _folded(text: str) -> str:
+    """Return a text in lower case without accents."""
+    parts = unicodedata.normalize("NFKD", text)
+    return "".join(part for part in parts if not unicodedata.combining(part)).casefold()
 
 
 def _variants(names: Sequence[str]) -> list[str]:

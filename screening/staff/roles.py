@@ -1,6 +1,6 @@
 """The roles of accounts, and the two that no account may have together."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
@@ -18,9 +18,20 @@ MEANINGS: dict[str, LazyString] = {
 }
 """Every role, in the order of the form, with its description."""
 
+NAMES: dict[str, LazyString] = {
+    CALLBACKS: lazy_gettext("Call-backs"),
+    RESPONSES: lazy_gettext("Responses"),
+    ROWS: lazy_gettext("Rows"),
+    ADMIN: lazy_gettext("Admin"),
+}
+"""The name of every role."""
+
 SEPARATED = (ROWS, CALLBACKS)
 """Roles that no account may have together (``models.Role`` has an index for it): an account that sees patients' names
 must not see single responses in full detail."""
+
+AFTER_LOSS: dict[str, Callable[[str, int], object]] = {}
+"""By role, what follows when an account may no longer use it: called with the actor and the time, before the commit."""
 
 PROBLEMS: dict[str, LazyString] = {
     "unknown_role": lazy_gettext("There is no such role."),

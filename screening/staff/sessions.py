@@ -16,13 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from screening.crypto import DecryptionError
 from screening.crypto.keyring import STAFF, Keyring
 from screening.database.secure_delete import delete_where
+from screening.durations import MINUTE_SECONDS
 from screening.extensions import db
 from screening.staff.models import Account, StaffSession
 
 log = logging.getLogger(__name__)
-
-IDLE_SECONDS = 15 * 60
-"""Seconds without a request after which a session ends."""
 
 ABSOLUTE_SECONDS = 10 * 60 * 60
 """Seconds after the sign-in after which a session ends in any case."""
@@ -45,7 +43,7 @@ class Session(SecureCookieSession):
     """A browser's session. ``id``: the value of its cookie, None before a password was accepted.
 
     ``fresh``: it began in this request, for ``account_id``. ``ended``: the request's cookie is no longer valid.
-    ``unknown``: the database was unavailable.
+    ``unknown``: the database was unavailable. ``untouched``: this request is no activity of a person.
     """
 
     def __init__(self, values: Any = (), id_: str | None = None, began: int = 0, seen: int = 0) -> None:
@@ -54,15 +52,20 @@ class Session(SecureCookieSession):
         self.began = began
         self.seen = seen
         self.account_id = ""
-        self.fresh = self.ended = self.unknown = False
+        self.fresh = self.ended = self.unknown = self.untouched = False
+        self.idle_seconds = 0
 
 
 class StaffSessions(SessionInterface):
-    """The session interface of the staff application. ``clock`` returns seconds since 1970."""
+    """The session interface of the staff application. ``clock`` returns seconds since 1970.
 
-    def __init__(self, keyring: Keyring, clock: Callable[[], float]) -> None:
+    A session ends after ``idle_seconds`` without a request.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float], idle_seconds: int) -> None:
         self.keyring = keyring
         self.clock = clock
+        self.idle_seconds = idle_seconds
 
     def open_session(self, app: Flask, request: Request) -> Session:
         """Return the session of the request's cookie, or an empty one."""
@@ -77,6 +80,7 @@ class StaffSessions(SessionInterface):
         if found is None:
             found = Session(began=now)
             found.ended = bool(value)
+        found.idle_seconds = self.idle_seconds
         return found
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
@@ -119,7 +123,7 @@ class StaffSessions(SessionInterface):
         ).one_or_none()
         if row is None:
             return None
-        if now >= min(row.seen + IDLE_SECONDS, row.began + ABSOLUTE_SECONDS) or row.seen > now + SKEW_SECONDS:
+        if now >= min(row.seen + self.idle_seconds, row.began + ABSOLUTE_SECONDS) or row.seen > now + SKEW_SECONDS:
             db.session.execute(delete(StaffSession).where(StaffSession.id == _hashed(id_)))
             db.session.commit()
             return None
@@ -130,7 +134,7 @@ class StaffSessions(SessionInterface):
         now = int(self.clock())
         try:
             db.session.rollback()
-            if session.modified or now - session.seen >= TOUCH_SECONDS:
+            if session.modified or (now - session.seen >= TOUCH_SECONDS and not session.untouched):
                 # unmodified data is left out: a concurrent request may have changed it
                 changed = {"data": json.dumps(dict(session))} if session.modified else {}
                 db.session.execute(
@@ -172,15 +176,15 @@ def end_all(account: Account) -> None:
     db.session.execute(delete(StaffSession).where(StaffSession.account_id == account.id))
 
 
-def purge(now: float, dry_run: bool = False) -> int:
+def purge(now: float, dry_run: bool = False, *, idle_minutes: int) -> int:
     """Delete expired sessions, or count them; return how many. Commits. Raises SQLAlchemyError."""
-    return delete_where(StaffSession, or_(*_expired(int(now))), dry_run=dry_run)
+    return delete_where(StaffSession, or_(*_expired(int(now), idle_minutes * MINUTE_SECONDS)), dry_run=dry_run)
 
 
-def _expired(now: int) -> list[ColumnElement[bool]]:
+def _expired(now: int, idle_seconds: int) -> list[ColumnElement[bool]]:
     """Return the conditions of which an expired session meets at least one."""
     return [
-        StaffSession.seen <= now - IDLE_SECONDS,
+        StaffSession.seen <= now - idle_seconds,
         StaffSession.began <= now - ABSOLUTE_SECONDS,
         StaffSession.seen > now + SKEW_SECONDS,
     ]
@@ -188,7 +192,7 @@ def _expired(now: int) -> list[ColumnElement[bool]]:
 
 def _delete_old(session: Session, now: int) -> None:
     """Delete the row of this session, and all expired ones."""
-    conditions = _expired(now)
+    conditions = _expired(now, session.idle_seconds)
     if session.id is not None:
         conditions.append(StaffSession.id == _hashed(session.id))
     db.session.execute(delete(StaffSession).where(or_(*conditions)))

@@ -15,6 +15,7 @@ from sqlalchemy.exc import InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as WaitedError
 from werkzeug.exceptions import HTTPException
 
+from screening.durations import format_wait
 from screening.web import request_id
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ RETRY_SECONDS = 60
 
 @dataclass(frozen=True)
 class ErrorText:
-    """Title and text of an error page."""
+    """Title and text of an error page. The text may state the time until the next attempt: ``%(wait)s``."""
 
     title: LazyString
     text: LazyString
@@ -45,10 +46,10 @@ ERROR_TEXTS = {
     ),
     413: ErrorText(lazy_gettext("That was too much to send"), lazy_gettext("Please make it shorter and try again.")),
     429: ErrorText(
-        lazy_gettext("Please wait a minute"),
+        lazy_gettext("Please wait a little"),
         lazy_gettext(
             "Many forms came from your network. What you just sent was not saved. What you sent before is still here. "
-            "Wait a minute, open the page again, and send it once more."
+            "Wait %(wait)s, open the page again, and send it once more."
         ),
     ),
     500: ErrorText(
@@ -70,15 +71,17 @@ def init_app(app: Flask, template: str, last_resort: str) -> None:
         words = (
             ERROR_TEXTS.get("csrf" if isinstance(error, CSRFError) else code) or ERROR_TEXTS[400 if code < 500 else 500]
         )
+        wait = int(getattr(error, "retry_after", None) or RETRY_SECONDS)
         try:
             again = _page_of_form(app) if code == 429 else None
-            page = render_template(template, words=words, again=again, request_id=request_id.made())
+            shown = {"title": words.title, "text": words.text % {"wait": format_wait(wait)}, "code": code}
+            page = render_template(template, **shown, again=again, request_id=request_id.made())
         except Exception as second:  # rendering may fail for the same reason
             log.error("the error page failed: %s", origin_of(second))
             page = last_resort
         response = make_response(page, code)
         if code in (429, 503):
-            response.headers["Retry-After"] = str(getattr(error, "retry_after", None) or RETRY_SECONDS)
+            response.headers["Retry-After"] = str(wait)
         if code == 405 and isinstance(error, HTTPException):
             response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
         return response

@@ -2,14 +2,13 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import time
 
 from babel.dates import get_day_names
 from flask import Flask, current_app
 from flask_babel import get_locale, gettext
 
 from screening import current
-from screening.clinic import Clinic
+from screening.clinic import Clinic, Hours
 from screening.draft import Draft, current_draft
 from screening.i18n import locale
 from screening.i18n.clock import format_clock, with_period
@@ -65,12 +64,18 @@ def _current_frame() -> PageFrame:
 
 def opening_hours(clinic: Clinic) -> str:
     """Return the clinic's hours as one phrase in the page's language."""
-    return "; ".join(_hours(first, last, hours.opens, hours.closes) for first, last, hours in clinic.week)
+    return "; ".join(_hours(first, last, hours) for first, last, hours in clinic.week)
 
 
-def _hours(first: int, last: int, opens: time, closes: time) -> str:
+def _hours(first: int, last: int, hours: Hours) -> str:
     names = get_day_names("wide", locale=get_locale())
-    times = {"opens": format_clock(opens), "closes": format_clock(closes)}
+    ranges = [{"opens": format_clock(opens), "closes": format_clock(closes)} for opens, closes in hours.ranges]
+    times, after_break = ranges[0], ranges[1:]
     if first == last:
-        return str(gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times))
-    return str(gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", first=names[first], last=names[last], **times))
+        phrase = gettext("%(day)s, %(opens)s to %(closes)s", day=names[first], **times)
+    else:
+        days = {"first": names[first], "last": names[last]}
+        phrase = gettext("%(first)s to %(last)s, %(opens)s to %(closes)s", **days, **times)
+    for times in after_break:
+        phrase = gettext("%(hours)s and %(opens)s to %(closes)s", hours=phrase, **times)
+    return str(phrase)

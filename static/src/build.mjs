@@ -39,7 +39,7 @@ const sheets = {
     templates: [...fields, "layouts/{visitor,consultation}", "components/{crisis,frame,icons}", "callbacks/*"], on: "visitor.css",
   },
   "staff.css": {
-    templates: [...fields, "layouts/staff", "components/{account_state,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [cells, /^app-tag--/],
+    templates: [...fields, "layouts/staff", "components/{account_state,arrivals,callback_request,charts,columns,frequencies,generalization,hatch,icons,over_time,parts,token}", "staff/*", "callbacks/staff/*", "mail/list", "operations/*", "releases/*", "errors/staff"], named: [cells, /^app-(tag|notice|outcome)--/],
   },
 };
 
@@ -90,6 +90,7 @@ const manifest = {};
 const files = {
   ...Object.fromEntries(await Promise.all(Object.entries(sheets).map(async ([name, sheet]) => [name, await css(sheet)]))),
   "visitor.js": readFileSync(join(source, "visitor.js")),
+  "staff.js": readFileSync(join(source, "staff.js")),
   "icon.svg": readFileSync(join(source, "icon.svg")),
 };
 for (const [name, bytes] of Object.entries(files)) {

@@ -28,6 +28,7 @@ ADDRESSES = """
 /consultation/sent POST
 /consultation/status GET
 /consultation/status POST
+/consultation/status/appointment.ics GET
 /consultation/status/change POST
 /consultation/status/forget POST
 /consultation/status/withdraw POST
@@ -58,6 +59,7 @@ ON_RELEASES = """
 ON_CALLBACKS = """
 /callbacks GET
 /callbacks/<id_> GET
+/callbacks/<id_>/appointment.ics GET
 /callbacks/<id_>/call POST
 /callbacks/<id_>/claim POST
 /callbacks/<id_>/close POST
@@ -66,12 +68,17 @@ ON_CALLBACKS = """
 /callbacks/<id_>/note POST
 /callbacks/<id_>/put-back POST
 /callbacks/<id_>/reopen POST
+/callbacks/<id_>/take-over POST
+/callbacks/<id_>/undo POST
+/callbacks/arrivals GET
 /callbacks/closed-days GET POST
 /callbacks/closed-days/<day>/remove POST
 /callbacks/new GET POST
-/callbacks/next GET
+/callbacks/next POST
 /callbacks/print GET
-/callbacks/search GET POST
+/callbacks/search GET
+/callbacks/search POST
+/callbacks/selected POST
 /callbacks/today GET
 """
 """The call-back pages; all are for the role ``callbacks``."""

@@ -21,7 +21,7 @@ from tests.support.staff_client import Team, was_refused
 from tests.support.visitor import Visitor
 
 HOUR, DAY = 3600, 24 * 3600
-SECTIONS = ("first", "overdue", "today", "mine")
+SECTIONS = ("first", "overdue", "today", "reached", "mine")
 NOTE = "zentinelhandover note"
 
 
@@ -80,9 +80,11 @@ def details_of(team, action):
 class TestSections:
     @pytest.mark.each_database
     def test_request_appears_once_in_the_first_matching_section(self, team, ann, request_call, clock):
-        first, late, now, own, _later = request_calls(
-            team, request_call, clock, "First", "Late", "Now", "Mine", "Later"
+        first, late, now, own, reached, _later = request_calls(
+            team, request_call, clock, "First", "Late", "Now", "Mine", "Reached", "Later"
         )
+        again = {"again_day": "2026-11-24", "again_time": "09:00"}
+        press(ann, open_(ann, reached), "call", outcome="spoke_again", **again)
         for id_ in (first, late, own):
             press(ann, open_(ann, id_), "claim")
         change(team, "rank", 0, id=first)
@@ -90,8 +92,14 @@ class TestSections:
         change(team, "due_at", int(clock()) + HOUR, id=now)
         before = len(details_of(team, "requests.listed"))
         page = ann.get("/staff/callbacks/today")
-        assert shown(page) == {"first": ["First"], "overdue": ["Late"], "today": ["Now"], "mine": ["Mine"]}
-        assert counted(page) == [1, 1, 1, 1, 0]
+        assert shown(page) == {
+            "first": ["First"],
+            "overdue": ["Late"],
+            "today": ["Now"],
+            "reached": ["Reached"],
+            "mine": ["Mine"],
+        }
+        assert counted(page) == [1, 1, 1, 1, 1], "no mail server, so no section of mail"
         assert_absent(SECRETS, page.text)
         assert details_of(team, "requests.listed")[before:] == [{"tab": "today"}], "one audit event per page view"
 
@@ -129,7 +137,7 @@ class TestSections:
         page = ann.get("/staff/callbacks/today")
         assert len(shown(page)["overdue"]) == 10 and counted(page)[1] == 99 and "99+" in page.words
         link = page.main.select_one("#s-overdue ~ p a")
-        assert len(ann.get(link["href"]).main.select(".app-queue__name")) == 25
+        assert len(ann.get(link["href"]).main.select(".app-worklist__name")) == 25
 
     def test_failed_mail_count_links_to_mail_page(self, team, ann, clock):
         with team.app.app_context():
@@ -137,7 +145,7 @@ class TestSections:
             db.session.add(OutboxMail(id="2" * 32, posted_at=int(clock()), due_at=0, **values))
             db.session.commit()
         page = ann.get("/staff/callbacks/today")
-        assert counted(page)[4] == 1 and page.main.find("a", href="/staff/mail")
+        assert counted(page)[5] == 1 and page.main.find("a", href="/staff/mail")
 
     @pytest.mark.each_database
     def test_query_count_is_bounded_and_queries_use_indexes(self, team, ann):
@@ -160,57 +168,14 @@ def fill(team, count):
         connection.execute(insert(table), rows)
 
 
-class TestNextRequest:
-    @pytest.mark.each_database
-    def test_next_request_is_the_most_urgent_unclaimed_or_own(self, team, ann, ben, request_call, clock):
-        first, colleagues_id, own, free = request_calls(team, request_call, clock, "First", "Hers", "Mine", "Free")
-        change(team, "rank", 0, id=first)
-        for number, id_ in enumerate((colleagues_id, own, free)):
-            change(team, "due_at", int(clock()) + number, id=id_)
-        change(team, "owner", team.id_of(ben), id=colleagues_id)
-        change(team, "owner", team.id_of(ann), id=own)
-        sections_seen, page = [], ann.get("/staff/callbacks/today")
-        for _ in range(3):
-            page = ann.get(page.main.find("a", accesskey="n")["href"])
-            sections_seen.append(page.address.rpartition("/")[2])
-        assert sections_seen == [first, own, free]
-        page = ann.get(page.main.find("a", accesskey="n")["href"])
-        assert page.address.endswith(first), "after all were viewed, the most urgent again"
-
-    @pytest.mark.each_database
-    def test_viewed_request_is_offered_again_after_thirty_minutes(self, team, ann, request_call, clock):
-        first, second, third = request_calls(team, request_call, clock, "One", "Two", "Three")
-        for number, id_ in enumerate((first, second, third)):
-            change(team, "due_at", int(clock()) + number, id=id_)
-        open_(ann, first)
-        page = open_(ann, second)
-        assert ann.get(page.main.find("a", accesskey="n")["href"]).address.endswith(third)
-        clock.forward(31 * 60)
-        ann.sign_in()
-        assert ann.get("/staff/callbacks/next").address.endswith(first)
-
-    def test_next_without_requests_redirects_with_a_notice(self, team, ann, request_call, clock):
-        (only,) = request_calls(team, request_call, clock, "Only")
-        page = ann.get(open_(ann, only).main.find("a", accesskey="n")["href"])
-        assert page.address == "/staff/callbacks/today" and "Nothing else waits for you" in page.words
-
-    def test_outcome_notice_gets_focus_and_next_request_is_linked(self, team, ann, request_call, clock):
-        (only,) = request_calls(team, request_call, clock, "Only")
-        page = press(ann, open_(ann, only), "call", outcome="no_answer")
-        reached = page.main.find_all(["a", "button", "input", "textarea"], limit=1)[0]
-        notice = page.main.find(id="notice")
-        assert notice.has_attr("autofocus") and notice["tabindex"] == "-1" and "The call is noted" in notice.get_text()
-        assert "next" in reached["href"] and "--secondary" not in " ".join(reached["class"])
-        assert len(page.main.select("[accesskey]")) == 1
-
-
 class TestOutcomes:
     @pytest.mark.parametrize(
         ("outcome", "expected"),
         [
             ("no_answer", "Tried once"),
             ("voicemail", "Tried once"),
-            ("spoke", "Reached"),
+            ("spoke", "Closed"),
+            ("busy", "Tried once"),
             ("wrong_number", "Tried once"),
         ],
     )
@@ -282,9 +247,9 @@ class TestHandover:
         assert typed["handover"] == ["typed words"]
 
     @pytest.mark.each_database
-    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, request_call, clock, folder):
+    def test_handover_note_survives_rotation_until_request_deletion(self, team, ann, ben, request_call, clock, folder):
         (id_,) = request_calls(team, request_call, clock, "Rosa")
-        press(ann, open_(ann, id_), "hand", to=team.id_of(ann), handover=NOTE)
+        press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover=NOTE)
         with team.app.app_context():
             assert key_rotation.rotate(folder, clock()).reencrypted >= 2
             kind, sealed = db.session.execute(text("SELECT kind, ciphertext FROM callback_note")).one()
@@ -335,5 +300,5 @@ class TestPrintList:
 
 def test_dashboard_pages_require_the_callbacks_role(team):
     member = team.sign_in("eve", "responses", "admin")
-    for address in ("today", "next", "print"):
+    for address in ("today", "print"):
         assert member.get(f"/staff/callbacks/{address}").status == 403

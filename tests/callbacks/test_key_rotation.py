@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event, select, text, update
+from sqlalchemy import delete, event, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from screening.callbacks import (
@@ -396,6 +396,31 @@ def test_parallel_rotations_create_a_single_key_and_lose_nothing(site, folder, p
     assert old not in key_id(site) and decrypted(site, folder) == ALL
 
 
+@pytest.mark.each_database
+def test_key_published_twice_at_once_is_published_once(make_site, folder, clock):
+    """Containers on several machines start together on an empty database, each with a copy of the key files."""
+    sites, ring, actions = [make_site(KEYS_DIR=folder), make_site(KEYS_DIR=folder)], Keyring(folder, (CALLBACK,)), []
+
+    def publish(number):
+        with sites[number].app_context():
+            return public_key.publish(ring, clock())
+
+    def meanwhile(_connection, _cursor, statement, *_rest):
+        if actions and statement.startswith(last):
+            run_together(1, actions.pop())
+
+    with sites[0].app_context():
+        db.session.execute(delete(CallbackKey))
+        db.session.commit()
+        engine = db.engines[None]
+    last = "INSERT" if engine.dialect.name == "postgresql" else "UPDATE"  # from where on SQLite lets no one else write
+    event.listen(engine, "before_cursor_execute", meanwhile)
+    actions.append(lambda _number: publish(1))
+    assert [publish(0)] == ids(folder) and not actions
+    with sites[0].app_context():
+        assert [(key.id, key.active) for key in db.session.scalars(select(CallbackKey))] == [(*ids(folder), True)]
+
+
 def test_damaged_ciphertext_does_not_block_key_destruction(site, folder, patients, clock):
     with site.app_context():
         note = db.session.scalars(select(CallbackNote)).first()
@@ -461,11 +486,11 @@ class TestSeveralNodes:
 
     def test_rotation_is_transparent_to_staff_and_patients(self, site, folder, patients, clock, request_call):
         ann = Team(site).sign_in("ann", "callbacks")
-        names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
+        names = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a")}
         rotate_keys(site, folder, clock())
         rotate_keys(site, folder, clock() + EMPTY_KEY_SECONDS)
         reference_shown = reference_on(request_call(Visitor(site), name="Dora"))
-        shown = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-queue__name a")}
+        shown = {link.get_text() for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a")}
         assert shown == names | {"Dora"}
         page = ann.send(ann.get("/staff/callbacks/search"), "/staff/callbacks/search", contact=PHONE)
         assert "4 requests found" in page.words

@@ -7,22 +7,21 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from screening.callbacks import workflow
-from screening.callbacks.workflow import OPEN_STATES, Attempt, NotAllowedError, Progress, State
+from screening.callbacks.workflow import EFFECTS, OPEN_STATES, NotAllowedError, Outcome, Progress, State
+from screening.config_values import RETRY_OUTCOMES
 
 ANN, BEN = "ann", "ben"
+LATER = 1_800_000_000
 
 STEPS: dict[tuple, Callable[[Progress], Progress]] = {("withdraw",): workflow.withdraw}
 for who in (ANN, BEN):
     STEPS[("claim", who)] = lambda p, who=who: workflow.claim(p, who)
     STEPS[("reassign", who)] = lambda p, who=who: workflow.reassign(p, who)
     STEPS[("put_back", who)] = lambda p, who=who: workflow.put_back(p, who)
-    STEPS[("reach", who)] = lambda p, who=who: workflow.reach(p, who)
     STEPS[("close", who)] = lambda p, who=who: workflow.close(p, who)
     STEPS[("reopen", who)] = lambda p, who=who: workflow.reopen(p, who)
-    for how in Attempt:
-        STEPS[("attempt", who, how)] = lambda p, who=who, how=how: workflow.attempt(
-            p, who, how, voicemail_allowed=False
-        )
+    for how in (Outcome.NO_ANSWER, Outcome.VOICEMAIL, Outcome.CALL_AGAIN, Outcome.STOP, Outcome.UNREACHABLE):
+        STEPS[("record", who, how)] = lambda p, who=who, how=how: workflow.record(p, who, how, next_at=LATER)
 
 
 def transitions(progress: Progress, steps: int) -> Iterator[tuple[Progress, tuple, Progress]]:
@@ -45,20 +44,27 @@ def test_every_six_step_sequence_preserves_invariants():
         who = more[0] if more else None
         assert before.state is not State.WITHDRAWN, "withdrawn is final"
         assert (after.state is State.WITHDRAWN) == (what == "withdraw")
-        assert after.attempts - before.attempts == (what in ("attempt", "reach"))
+        assert after.attempts - before.attempts == (what == "record" and more[1] is not Outcome.UNREACHABLE)
+        expected = LATER if what == "record" else before.next_at
+        assert after.next_at == (expected if after.state in OPEN_STATES else None), (
+            "without success: when to call again"
+        )
         assert after.owner is None or after.state is not State.NEW, "a claimed request is in progress"
         if after.state is State.CLAIMED:
             assert after.owner is not None
-        if what in ("attempt", "reach", "close", "put_back"):
+        if what in ("close", "put_back"):
             assert before.owner == who, "only the owner may act"
+        if what == "record":
+            assert before.owner in (None, who) and after.owner == who, "an outcome claims an unclaimed request"
         if what == "claim":
             assert before.owner is None and after.owner == who, "a claim needs an unclaimed request"
         if what == "reopen":
             assert before.state is State.CLOSED
         elif what != "withdraw":
             assert before.state in OPEN_STATES
-        if what == "attempt":
-            assert before.state is not State.REACHED and more[1] is not Attempt.VOICEMAIL
+        if what == "record":
+            assert more[1] is not Outcome.VOICEMAIL
+            assert not (before.state is State.REACHED and after.state is State.ATTEMPTED), "reached stays reached"
     assert count > 30_000
 
 
@@ -74,7 +80,8 @@ def test_every_state_is_reachable_and_only_withdrawn_is_final():
     [
         (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, BEN), "taken"),
         (Progress(State.CLAIMED, ANN), lambda p: workflow.claim(p, ANN), "yours"),
-        (Progress(), lambda p: workflow.reach(p, ANN), "unclaimed"),
+        (Progress(), lambda p: workflow.close(p, ANN), "unclaimed"),
+        (Progress(State.CLOSED, ANN), lambda p: workflow.record(p, ANN, Outcome.BUSY, LATER), "closed"),
         (Progress(State.CLOSED, ANN), lambda p: workflow.claim(p, ANN), "closed"),
         (Progress(State.WITHDRAWN), lambda p: workflow.reopen(p, ANN), "withdrawn"),
         (Progress(State.CLAIMED, ANN), lambda p: workflow.reopen(p, ANN), "open"),
@@ -87,12 +94,32 @@ def test_forbidden_transition_raises_with_its_reason(progress, step, reason):
     assert refused.value.reason == reason
 
 
-def test_voicemail_attempt_requires_the_patients_permission():
+def test_voicemail_outcome_requires_the_patients_permission():
     claimed = Progress(State.CLAIMED, ANN)
     with pytest.raises(NotAllowedError) as refused:
-        workflow.attempt(claimed, ANN, Attempt.VOICEMAIL, voicemail_allowed=False)
+        workflow.record(claimed, ANN, Outcome.VOICEMAIL, LATER)
     assert refused.value.reason == "voicemail"
-    assert workflow.attempt(claimed, ANN, Attempt.VOICEMAIL, voicemail_allowed=True).attempts == 1
+    assert workflow.record(claimed, ANN, Outcome.VOICEMAIL, LATER, voicemail_allowed=True).attempts == 1
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_outcome_leads_to_the_state_of_the_table(outcome):
+    after = workflow.record(Progress(State.CLAIMED, ANN), ANN, outcome, LATER, voicemail_allowed=True)
+    assert after.state is EFFECTS[outcome].state
+    assert (after.next_at == LATER) == (after.state in OPEN_STATES)
+
+
+def test_every_outcome_with_a_wait_has_a_setting():
+    assert {outcome.value for outcome, effect in EFFECTS.items() if effect.waits} == set(RETRY_OUTCOMES)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_undo_restores_the_position_unless_something_changed(outcome):
+    before = Progress(State.ATTEMPTED, None, 2, LATER - 5)
+    after = workflow.record(before, ANN, outcome, LATER, voicemail_allowed=True)
+    assert workflow.undo(after, before, after) == before
+    with pytest.raises(NotAllowedError):
+        workflow.undo(workflow.withdraw(after), before, after)
 
 
 SHOWN_STEPS: dict[str, Callable[[Progress], Progress]] = {
@@ -123,6 +150,6 @@ def test_allowed_actions_are_the_steps_that_succeed():
             assert (name in actions) == succeeds(step, progress), (name, progress)
         claimed = progress if progress.owner else workflow.claim(progress, ANN) if "claim" in actions else progress
         assert ("call" in actions) == (
-            succeeds(lambda p: workflow.attempt(p, ANN, Attempt.NO_ANSWER, voicemail_allowed=False), claimed)
+            succeeds(lambda p: workflow.record(p, ANN, Outcome.NO_ANSWER, LATER), claimed)
         ), progress
         assert workflow.patient_may_change(progress) == succeeds(workflow.change, progress)

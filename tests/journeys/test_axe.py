@@ -144,7 +144,13 @@ def admin(browser, demo):
 def test_status_and_account_pages_have_no_axe_violations(browser_visitor, admin, view, lang):
     address, state = admin
     visitor = browser_visitor(address, storage_state=state)
-    for path, part in (("/staff/system", "table"), ("/staff/you", "aside a")):
+    for path, part in (
+        ("/staff/system", "table"),
+        ("/staff/you", "h1"),
+        ("/staff/clinic", "#crisis"),
+        ("/staff/figures", "#ended"),
+        ("/staff/audit", "table"),
+    ):
         visitor.open(f"{path}?lang={lang}")
         assert visitor.page.locator(part).count() == 1
         assert_accessible(visitor.page, path, view)
@@ -154,11 +160,12 @@ def callback_pages(visitor, lang: str):
     """Walk through the call-back pages, and record a call."""
     visitor.open(f"/staff/callbacks/today?lang={lang}")
     yield "today"
-    visitor.follow("a[accesskey=n]")
+    visitor.follow("form.app-next button")
     yield "request"
-    visitor.open("/staff/callbacks?owner=me")
-    visitor.follow(".app-queue__name a >> nth=0")
-    visitor.follow("main button[name=outcome] >> nth=1")
+    visitor.open("/staff/callbacks")
+    yield "queue"
+    visitor.follow(".app-worklist__name a >> nth=0")
+    visitor.follow("main button[value=no_answer]")
     assert visitor.page.evaluate("document.activeElement.id") == "notice"
     yield "called"
     visitor.open("/staff/callbacks/print")

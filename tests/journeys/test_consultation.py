@@ -121,7 +121,7 @@ def test_staff_workflow_completes_without_axe_violations(browser_visitor, live_s
     check_view("recovery codes")
     page = member.open("/staff/callbacks?lang=en")
     check_view("queue")
-    member.follow(".app-queue__name a >> nth=0")
+    member.follow(".app-worklist__name a >> nth=0")
     check_view("request, new")
     member.follow("form[action$='/claim'] button")
     assert "You have this request now" in page.locator("main").inner_text()

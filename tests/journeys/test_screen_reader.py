@@ -38,7 +38,7 @@ UNNAMED = re.compile(
 
 WITHOUT_PAGE = {
     "": {"health.healthz", "health.readyz", "information.brand", "security_txt.show"},
-    "/staff": {"authentication.home", "dashboard.following", "releases.download"},
+    "/staff": {"authentication.home", "figures.download", "releases.download"},
 }
 """Addresses that answer with a file, a redirect or a status."""
 
@@ -241,7 +241,7 @@ def request_pages(team, lang, request_call):
     yield "request-mistake", page
     page = press(ann, page, "call", outcome="voicemail", note="call after lunch")
     yield "request-called", page
-    page = press(ann, press(ann, page, "call", outcome="spoke"), "close")
+    page = press(ann, page, "call", outcome="spoke")
     yield "request-closed", page
     page = ann.get("/staff/callbacks/search")
     yield "search", page
@@ -275,7 +275,17 @@ def test_staff_pages_are_spoken_as_reviewed(team, recorded, request_call, lang):
 
 def demo_pages(member, lang):
     """The pages that show much, with the data of the demo."""
-    for name in ("callbacks/today", "callbacks", "callbacks/print", "releases", "trends", "audit", "system"):
+    for name in (
+        "callbacks/today",
+        "callbacks",
+        "callbacks/print",
+        "releases",
+        "trends",
+        "audit",
+        "system",
+        "figures",
+        "clinic",
+    ):
         yield name.replace("/", "-"), member.get(f"/staff/{name}?lang={lang}")
     page = member.get("/staff/releases/1")
     yield "release", page

@@ -142,7 +142,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/closed-days", "December 24, 2026", day="2026-12-24")
     tab.send("/remove", "None yet")
     tab.open("/staff/callbacks/search")
-    tab.send("/search", "Enter a phone number")
+    tab.send("/search", "Type a name")
     tab.send("/search", "2 requests found", contact=PHONE)
     with tab.page.expect_navigation():
         tab.page.locator("main li a", has_text=NAME).click()
@@ -153,7 +153,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/hand", "at most", handover="x" * 501)
     tab.send("/hand", "The request is handed over", to=team.id_of(ann), handover="Words")
     tab.send("/call", "at most", "button[value=no_answer]", note="x" * 501)
-    tab.send("/call", "The call is noted", "button[value=no_answer]", note="A call")
+    tab.send("/call", "No answer. Call again from", "button[value=no_answer]", note="A call")
     tab.send("/put-back", "The request is back in the queue")
     tab.send("/claim", "You have this request now")
     tab.send("/close", "The request is closed")

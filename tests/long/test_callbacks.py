@@ -101,7 +101,7 @@ def test_hostile_callback_forms_cause_no_error_or_injection(make_site, clock, re
     page = ann.sign_in("/staff/callbacks")
     seen = 0
     while True:
-        for link in page.main.select(".app-queue__name a"):
+        for link in page.main.select(".app-worklist__name a"):
             shown = ann.get(link["href"])
             assert "<zqx" not in shown.text and (MARKUP not in unescape(shown.text) or "&lt;zqx" in shown.text)
             seen += 1

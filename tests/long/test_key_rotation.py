@@ -23,6 +23,7 @@ from screening.callbacks import contact_index, key_rotation, public_key, staff_s
 from screening.callbacks.key_rotation import EMPTY_KEY_SECONDS, ENCRYPTION_PERIOD_SECONDS
 from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
 from screening.cli.commands_app import create_commands_app
+from screening.clinic import DEMO, load
 from screening.crypto.key_files import Key, Ring, read_ring, write_ring
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring, _derived
 from screening.durations import HOUR_SECONDS
@@ -197,7 +198,7 @@ def test_withdrawn_request_is_unreadable_after_rotation(
     visitors[ZOE].send(visitors[ZOE].get("/consultation/status"), "/consultation/status/withdraw")
     clock.forward(31 * DAY)
     with clinic.site.extensions["staff"].app_context():
-        done = purge(clinic.site.config["SETTINGS"], clock())
+        done = purge(clinic.site.config["SETTINGS"], load(DEMO), clock())
         assert done.scrubbed and done.counts["closed requests"] == done.counts["withdrawn requests"] == 1
         began = key_rotation.rotate_when_due(clinic.keys, clock())
     assert began.reencrypted >= 2 * (PATIENTS - 2) and began.unreadable == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from screening.durations import DAY_SECONDS
@@ -9,7 +11,7 @@ from screening.mail import delivery
 from screening.mail.delivery import RETRY_DELAYS
 from screening.mail.models import FAILED, PENDING, SENT
 from tests.support.absence import assert_absent
-from tests.support.mail_site import TEAM
+from tests.support.mail_site import TEAM, MailSite
 from tests.support.sample_patient import ROSA, SECRETS
 from tests.support.staff_client import Team
 
@@ -120,3 +122,29 @@ def test_mail_page_is_translated_to_spanish(mail_site, ann):
     mail_site.request_call()
     page = ann.get("/staff/mail?lang=es")
     assert page.heading == "Correo" and rows(page)[0][4] == "Aún sin intentar"
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_address_the_server_cannot_take_shows_on_the_request(start_mail_server, make_mail_site, clock):
+    server = start_mail_server(enable_SMTPUTF8=False)
+    mail_site = MailSite(make_mail_site(server.port), clock)
+    ann = Team(mail_site.site).sign_in("ann", "callbacks")
+    mail_site.request_call(replace(ROSA, email="zentinelapaciénte@example.org"))
+    mail_site.deliver()
+    (kind, state, _error), *_ = [row for row in mail_site.states() if row[1] == FAILED]
+    assert (kind, state) == ("request.confirmed", FAILED)
+    page = ann.get(f"/staff/callbacks/{mail_site.mails()[0].subject}")
+    assert "A mail about this request could not be sent." in page.words
+    assert "The mail server takes no address with such letters" in page.words
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_mail_that_waits_for_over_an_hour_shows_on_today(mail_site, mail_server, ann, clock):
+    mail_server.refused = {ROSA.email: "451 later", TEAM: "451 later"}
+    mail_site.request_call()
+    mail_site.deliver()
+    assert "Stuck mail 0" in ann.get("/staff/callbacks/today").words
+    clock.forward(10 * 60)
+    assert "Stuck mail 0" in ann.get("/staff/callbacks/today").words
+    clock.forward(51 * 60)
+    assert "Stuck mail 2" in ann.sign_in("/staff/callbacks/today").words

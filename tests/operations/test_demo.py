@@ -75,7 +75,7 @@ def test_demo_account_can_sign_in_and_see_demo_patients(filled):
     login = next(login for login in logins if login.email == "desk@example.org")
     member = StaffClient(site, login.email, login.password, login.secret.replace(" ", ""))
     page = member.sign_in("/staff/callbacks")
-    names = [link.get_text() for link in page.main.select(".app-queue__name a")]
+    names = [link.get_text() for link in page.main.select(".app-worklist__name a")]
     assert len(names) == 25 and all(name.startswith("Demo patient ") for name in names)
 
 

@@ -18,7 +18,8 @@ from screening import audit, clinic
 from screening.callbacks import key_rotation
 from screening.callbacks.models import CallbackKey
 from screening.cli.commands_app import create_commands_app
-from screening.config import ROOT, Determination
+from screening.config import ROOT
+from screening.config_values import Determination
 from screening.crypto.keyring import PURPOSES, RESPONSES, Keyring
 from screening.extensions import db
 from screening.mail.models import FAILED, PENDING, SENT, OutboxMail

@@ -13,8 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening import audit
 from screening.callbacks import clinic_calendar, contact_index, patient_service, staff_service
+from screening.callbacks.clinic_calendar import regular_calendar
 from screening.callbacks.models import CallbackContact, CallbackNote, CallbackRequest
 from screening.cli.commands_app import create_commands_app
+from screening.clinic import DEMO, load
 from screening.config import SettingsError, read_settings
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.database import engines
@@ -22,13 +24,14 @@ from screening.extensions import db
 from screening.mail.models import PENDING, SENT, OutboxMail
 from screening.operations import purge as purging
 from screening.operations.purge import purge, purgers
-from screening.staff.sessions import IDLE_SECONDS
 from tests.support.clock import machine_time
 from tests.support.databases import close
 from tests.support.sample_patient import ROSA
 from tests.support.staff_client import Team
 from tests.support.threads import run_together
 from tests.support.visitor import Visitor
+
+IDLE_SECONDS = 15 * 60
 
 DAY = 24 * 3600
 NAMES = ("closed requests", "withdrawn requests", "staff sessions", "mail", "audit events")
@@ -51,7 +54,7 @@ def records(team, request_call, clock):
     withdrawn = Visitor(team.site)
     for name, visitor in (("Open", Visitor(team.site)), ("Closed", Visitor(team.site)), ("Gone", withdrawn)):
         request_call(visitor, name=name)
-    for link in ann.get("/staff/callbacks").main.select(".app-queue__name a"):
+    for link in ann.get("/staff/callbacks").main.select(".app-worklist__name a"):
         page = ann.get(link["href"])
         page = ann.fill(page, f"{page.address}/note", note="a note")
         if link.get_text() == "Closed":
@@ -85,7 +88,7 @@ def states(team):
 
 def run(team, now, dry_run=False):
     with team.app.app_context():
-        return purge(team.app.config["SETTINGS"], now, dry_run)
+        return purge(team.app.config["SETTINGS"], load(DEMO), now, dry_run)
 
 
 @pytest.mark.each_database
@@ -120,9 +123,9 @@ def test_killed_purge_is_finished_by_the_next_run(records, clock, monkeypatch, n
         if number == len(NAMES):
             patch.setattr(purging, "_scrub", killed)
         else:
-            changed = list(purgers(records.app.config["SETTINGS"]))
+            changed = list(purgers(records.app.config["SETTINGS"], regular_calendar(load(DEMO))))
             changed.insert(number, purging.Purger("killed", killed, ()))
-            patch.setattr(purging, "purgers", lambda settings: changed)
+            patch.setattr(purging, "purgers", lambda *given: changed)
         with pytest.raises(KilledError):
             run(records, clock())
     assert sum(run(records, clock()).counts.values()) == len(NAMES) - number
@@ -146,12 +149,12 @@ def test_concurrent_purges_delete_each_row_once(records, clock, database_url, mo
         app = create_commands_app({"DATABASE_URL": database_url})
         with app.app_context():
             try:
-                purge(app.config["SETTINGS"], clock())
+                purge(app.config["SETTINGS"], load(DEMO), clock())
             except SQLAlchemyError as error:  # a locked database is a valid result, too: the next run resumes
                 assert "locked" in str(error), error
         close(app)
 
-    monkeypatch.setattr(purging, "purgers", lambda settings: [recorded(purger) for purger in purgers(settings)])
+    monkeypatch.setattr(purging, "purgers", lambda *given: [recorded(purger) for purger in purgers(*given)])
     run_together(3, one)
     one()
     assert sorted(deleted) == sorted(NAMES)

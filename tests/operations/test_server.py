@@ -84,6 +84,13 @@ def test_serve_prints_one_line_when_the_port_is_in_use(tmp_path):
     assert done.stderr.count("\n") == 1 and "Choose another" in done.stderr
 
 
+def test_site_that_cannot_start_prints_one_line_and_ends(tmp_path):
+    with HeldPort() as held:
+        done = processes.flask("serve", str(held.number), SCREENING_KEYS_DIR=tmp_path / "none")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == "key file draft.toml is missing: run flask keys init\n"
+
+
 class Site:
     """``flask serve --with-worker`` on SQLite, in a session of its own."""
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from screening.audit import AuditEvent
-from screening.config import Determination
+from screening.config_values import Determination
 from screening.extensions import db
 from screening.releases import drafts, file_store, periods, service
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile

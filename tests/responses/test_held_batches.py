@@ -64,6 +64,7 @@ def test_flood_is_held_apart_and_then_discarded(flood):
     assert db.session.query(AuditEvent).one().action == "responses.discarded"
 
 
+@pytest.mark.each_database
 def test_batch_is_decided_on_only_once(flood, commands):
     def decide(number):
         with commands.app_context():

@@ -9,7 +9,7 @@ import pytest
 from screening import draft
 from screening.callbacks import key_rotation
 from screening.clinic import DEMO
-from screening.config import Determination
+from screening.config_values import Determination
 from screening.durations import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, format_duration
 from screening.mail import outbox
 from screening.screener import information_views

@@ -15,10 +15,12 @@ ADDRESSES = """
 / GET signed in
 /accounts GET admin
 /accounts/<account_id> GET admin
+/accounts/<account_id>/details POST admin
 /accounts/<account_id>/disable POST admin
 /accounts/<account_id>/enable POST admin
 /accounts/<account_id>/reset POST admin
 /accounts/<account_id>/roles POST admin
+/accounts/<account_id>/unlock POST admin
 /accounts/new GET POST admin
 /audit GET admin
 /mail GET admin callbacks
@@ -165,8 +167,11 @@ def test_registered_page_becomes_home_for_its_roles(team):
         labels[name] = (home, [a.get_text() for a in member.get("/staff/you").soup.select(".app-staffnav a")])
         assert member.client.get("/staff/queue").status_code == (403 if name == "row" else 200)
     assert labels == {
-        "cal": ("/staff/queue", ["Queue", "Today", "Call-backs"]),
-        "res": ("/staff/queue", ["Queue", "Releases", "Trends", "Audit", "Accounts", "System status"]),
+        "cal": ("/staff/queue", ["Queue", "Today", "Call-backs", "Figures", "Clinic"]),
+        "res": (
+            "/staff/queue",
+            ["Queue", "Releases", "Trends", "Figures", "Clinic", "Audit", "Accounts", "System status"],
+        ),
         "row": ("/staff/releases", ["Releases", "Trends"]),
     }
 

@@ -37,7 +37,7 @@ def test_administrator_adds_a_working_account(team, clock):
     assert "Dana Ruiz" in own.words and "Call-backs:" in own.words and "Rows:" not in own.words
     today = f"{datetime.fromtimestamp(clock(), team.app.extensions['clinic'].time_zone):%b %-d, %Y}"
     words = admin.get("/staff/accounts").words
-    assert f"Dana Ruiz dana@clinic.example.org callbacks, responses Active {today}" in words
+    assert f"Dana Ruiz dana@clinic.example.org Call-backs, Responses Active {today}" in words
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_account_commands_add_reset_and_disable(flask, make_site, database_url):
     team = Team(make_site())
     member = StaffClient(team.site, "ada@clinic.example.org", printed.strip())
     member.set_up_app(member.choose_password(member.enter_password()))
-    assert member.get("/staff/").address == "/staff/audit"
+    assert member.get("/staff/").address == "/staff/system"
     assert team.events("account.added")[0].actor == "command"
     code, printed, stderr = flask("staff", "reset", "ADA@clinic.example.org")
     assert code == 0 and not member.is_signed_in()

@@ -54,14 +54,14 @@ def test_unsaved_form_is_restored_once_after_sign_in(team, ann, clock):
 
 def test_unsaved_note_is_restored_to_its_own_field(team, ann, clock):
     ann.fill(ann.get(NEW), NEW, **FORM)
-    page = ann.get(ann.get("/staff/callbacks").main.select_one(".app-queue__name a")["href"])
+    page = ann.get(ann.get("/staff/callbacks").main.select_one(".app-worklist__name a")["href"])
     own = page.address
     clock.forward(IDLE)
     page = ann.fill(page, f"{own}/call", outcome="spoke", note="zentinelnotetext said")
     page = sign_in_again(ann, page, clock)
     assert page.address == own and NOTICE in page.words
     assert page.typed(f"{own}/call")["note"] == ["zentinelnotetext said"] and page.typed(f"{own}/note")["note"] == [""]
-    assert "Reached" in ann.fill(page, f"{own}/call", outcome="spoke").words
+    assert "Closed" in ann.fill(page, f"{own}/call", outcome="spoke").words
 
 
 def test_unsaved_form_is_hidden_from_another_account(team, ann, clock):

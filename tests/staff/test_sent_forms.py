@@ -272,12 +272,13 @@ def test_reference_of_entered_request_survives_reload(team, ann):
     assert "The request is entered" not in ann.get(NEW).words
 
 
-def test_search_results_survive_reload_and_are_audited(team, ann, request_call):
-    request_call(Visitor(team.site))
+def test_search_results_survive_reload_and_are_audited_once(team, ann, request_call):
+    for _ in range(2):
+        request_call(Visitor(team.site))
     page = ann.send(ann.get(SEARCH), SEARCH, contact=PHONE)
     assert_absent([PHONE], stored(team, ann), address(page))
     assert len(team.events("requests.searched")) == 1
-    assert "1 request found" in ann.get(address(page)).words
-    assert len(team.events("requests.searched")) == 2, "one audit event per page with results"
+    assert "2 requests found" in ann.get(address(page)).words
+    assert len(team.events("requests.searched")) == 1
     plain = ann.get(SEARCH)
     assert "request found" not in plain.words and plain.typed(SEARCH)["contact"] == [""]

@@ -169,7 +169,7 @@ class SiteUsers:
         self.clock.forward(MIN_FORM_SECONDS + 1)
         self.member: StaffClient = self.team.add("ann", "callbacks", "admin")
         queue = self.member.sign_in("/staff/callbacks")
-        self.request_page = self.member.get(queue.main.select(".app-queue__name a")[0]["href"])
+        self.request_page = self.member.get(queue.main.select(".app-worklist__name a")[0]["href"])
 
     def fill_form(self, visitor: Visitor, name: str) -> Page:
         """Fill in the call-back form; return the review page."""
@@ -253,7 +253,7 @@ class SiteUsers:
         walker = self.walk()
         assert "may not have been stored" not in self.agree(walker).words
         queue_page = self.until(lambda: self.member.get("/staff/callbacks"), lambda page: page.status == 200)
-        names = sorted(link.get_text() for link in queue_page.main.select(".app-queue__name a"))
+        names = sorted(link.get_text() for link in queue_page.main.select(".app-worklist__name a"))
         assert names == sorted([FIRST_NAME, NAME]), names
         opened = self.member.get(self.request_page.address)
         assert opened.text.count(NOTE) == 0, "a refused note is not stored"

@@ -11,13 +11,13 @@ from tests.support.visitor import Page
 
 def names_in(page: Page) -> list[str]:
     """Return the names of the requests that a queue lists."""
-    return [link.get_text() for link in page.main.select(".app-queue__name a")]
+    return [link.get_text() for link in page.main.select(".app-worklist__name a")]
 
 
 def open_request(member: StaffClient, name: str = NAME, tab: str = "waiting") -> Page:
     """Open the request of this name from a tab of the queue."""
     page = member.get(f"/staff/callbacks?tab={tab}")
-    link = next(link for link in page.main.select(".app-queue__name a") if link.get_text() == name)
+    link = next(link for link in page.main.select(".app-worklist__name a") if link.get_text() == name)
     return member.get(str(link["href"]))
 
 

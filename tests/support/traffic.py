@@ -195,7 +195,7 @@ class StaffUser(Retrying, StaffClient):
     def run_once(self) -> None:
         queue = self.get("/staff/callbacks")
         assert queue.address == "/staff/callbacks", f"signed out: {queue.address}"
-        links = queue.main.select(".app-queue__name a")
+        links = queue.main.select(".app-worklist__name a")
         if not links:
             return
         shown = self.get(random.Random(self.count).choice(links)["href"])

@@ -11,6 +11,7 @@ from screening.config import SETTINGS, SettingsError
 from screening.web.rate_limits import RECONNECT_SECONDS, SITE_FACTOR, Storage
 from screening.web.repeated_line import THINNED_SECONDS
 from tests.support.clock import Clock
+from tests.support.visitor import Visitor
 
 ONCE_AN_HOUR = limits.parse_many("1 per hour")
 
@@ -108,6 +109,18 @@ def test_refusal_states_the_seconds_until_the_window_ends(make_site, clock):
     assert client.post("/more-time").headers["Retry-After"] == "1"
     clock.forward(1)
     assert client.post("/more-time").status_code == 400
+
+
+@pytest.mark.parametrize(("lang", "waits"), [("en", ["3 minutes", "1 second,"]), ("es", ["3 minutos", "1 segundo,"])])
+def test_refusal_page_states_the_wait_of_its_header(make_site, clock, lang, waits):
+    visitor = Visitor(make_site(RATE_LIMIT_FORMS="1 per 3 minutes"))
+    visitor.get(f"/?lang={lang}")
+    visitor.answer("sadness", "1")
+    for passed, seconds, words in zip((50, 129), ("130", "1"), waits, strict=True):
+        clock.forward(passed)
+        page = visitor.send(visitor.get("/check/sleep"), "/check/sleep", follow=False, sleep="1")
+        assert page.status == 429 and page.response.headers["Retry-After"] == seconds
+        assert f"{'Wait' if lang == 'en' else 'Espere'} {words}" in page.words
 
 
 @pytest.mark.parametrize("name", ["FORMS", "REQUESTS", "LOOKUPS", "SIGN_INS"])

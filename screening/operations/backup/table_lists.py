@@ -3,7 +3,16 @@
 from sqlalchemy import Table
 
 from screening.audit import AuditEvent
-from screening.callbacks.models import CallbackContact, CallbackKey, CallbackNote, CallbackRequest, ClosedDay
+from screening.callbacks.models import (
+    CallbackAttempt,
+    CallbackContact,
+    CallbackKey,
+    CallbackNote,
+    CallbackRequest,
+    ClosedDay,
+    FigureBlock,
+    WeeklyCount,
+)
 from screening.extensions import db
 from screening.mail.models import OutboxMail
 from screening.operations.models import WorkerJob, WorkerLease
@@ -13,7 +22,8 @@ from screening.staff.models import Account, Role, StaffSession
 
 BACKED_UP = (
     *(Account, Role, AuditEvent),
-    *(CallbackKey, CallbackRequest, CallbackContact, CallbackNote, ClosedDay, OutboxMail),
+    *(CallbackKey, CallbackRequest, CallbackContact, CallbackAttempt, CallbackNote, ClosedDay, OutboxMail),
+    *(WeeklyCount, FigureBlock),
     *(ShuffledBatch, ShuffledResponse, HeldResponse, Release, ReleaseFile, ReleaseChunk),
 )
 """Models whose rows are in a backup."""

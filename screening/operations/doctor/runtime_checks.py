@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from screening.audit import AuditEvent
 from screening.callbacks import key_rotation
-from screening.callbacks.models import CallbackKey
+from screening.callbacks.models import REACHED, CallbackKey, CallbackRequest
 from screening.database.engines import sqlite_files
 from screening.durations import DAY_SECONDS, HOUR_SECONDS
 from screening.extensions import db
@@ -32,6 +32,9 @@ WORKER_SILENT_SECONDS = 15 * 60
 
 MAIL_WAITING_SECONDS = HOUR_SECONDS
 """Seconds after which a pending mail is reported; by then at least three attempts have failed."""
+
+REACHED_SECONDS, REACHED_PAGE = 3 * DAY_SECONDS, "/staff/callbacks?tab=reached"
+"""After how long a reached patient who was not called again is reported, and where staff find the request."""
 
 ROTATION_OVERDUE_SECONDS = 2 * DAY_SECONDS
 """Seconds after which a daily job is late."""
@@ -138,6 +141,16 @@ def held_responses(given: CheckInputs) -> Iterator[Finding]:
     if held_batches.list_held():
         what = lazy_gettext("Far more anonymous copies than usual came at once: they are held apart")
         yield Finding(Severity.SOON, what, lazy_gettext("Decide what happens to them, at"), "/staff/releases")
+
+
+def reached_requests(given: CheckInputs) -> Iterator[Finding]:
+    """Check that no patient who was reached waits for days past the time to call again."""
+    late = CallbackRequest.next_at < given.now - REACHED_SECONDS
+    found = select(func.count()).select_from(CallbackRequest).where(CallbackRequest.state_group == REACHED, late)
+    count = db.session.scalar(found)
+    if count:
+        what = lazy_gettext("Patients we spoke with wait for over three days to hear again: %(count)s", count=count)
+        yield Finding(Severity.SOON, what, lazy_gettext("Call them, or close their requests, at"), REACHED_PAGE)
 
 
 def mail(given: CheckInputs) -> Iterator[Finding]:

@@ -114,7 +114,7 @@ def clinic_file(given: CheckInputs) -> Iterator[Finding]:
 def holidays(given: CheckInputs) -> Iterator[Finding]:
     """Check that the clinic file names holidays of the next two months and later; one without holidays has its way."""
     try:
-        known = clinic.load(given.settings["CLINIC_FILE"]).holidays
+        known = clinic.load(given.settings["CLINIC_FILE"]).holiday_dates
     except SettingsError:  # reported by the check ``clinic_file``
         return
     if known and max(known) < _today(given) + HOLIDAYS_AHEAD:

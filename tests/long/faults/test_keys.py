@@ -124,7 +124,7 @@ def test_rotated_keys_are_loaded_without_a_restart(make_site, folder, clock):
     review = fresh.fill(fresh.get("/consultation"), "/consultation/review", **{**FORM, "name": "Zentinelnewer One"})
     clock.forward(MIN_FORM_SECONDS + 1)
     fresh.fill(review, "/consultation/sent")
-    names = [link.get_text() for link in users.member.get("/staff/callbacks").main.select(".app-queue__name a")]
+    names = [link.get_text() for link in users.member.get("/staff/callbacks").main.select(".app-worklist__name a")]
     assert sorted(names) == [FIRST_NAME, "Zentinelnewer One"]
 
 

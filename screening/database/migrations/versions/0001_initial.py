@@ -175,11 +175,15 @@ def _callbacks() -> None:
         sa.Column("state_group", sa.String(12), nullable=False),
         sa.Column("owner", sa.String(32)),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_at", sa.BigInteger),
+        sa.Column("lease_owner", sa.String(32)),
+        sa.Column("lease_until", sa.BigInteger),
+        sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
         sa.Column("entered_by", sa.String(32)),
         sa.Column("version", sa.Integer, nullable=False),
-        sa.Index("callback_queue", "state_group", "rank", "due_at", "id"),
-        sa.Index("callback_queue_of", "state_group", "owner", "rank", "due_at", "id"),
-        sa.Index("callback_queue_in", "state_group", "language", "rank", "due_at", "id"),
+        sa.Index("callback_queue", "state_group", "rank", "due_at", "asked_at", "id"),
+        sa.Index("callback_queue_of", "state_group", "owner", "rank", "due_at", "asked_at", "id"),
+        sa.Index("callback_queue_in", "state_group", "language", "rank", "due_at", "asked_at", "id"),
         sa.Index("callback_ended", "state_group", "ended_at", "id"),
     )
     request = ("callback_request.id",)
@@ -187,6 +191,19 @@ def _callbacks() -> None:
         "callback_contact",
         sa.Column("request_id", sa.String(32), sa.ForeignKey(*request, ondelete="CASCADE"), primary_key=True),
         sa.Column("hash", sa.String(64), primary_key=True, index=True),
+    )
+    op.create_table(
+        "callback_attempt",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("request_id", sa.String(32), sa.ForeignKey(*request, ondelete="CASCADE"), nullable=False, index=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("by", sa.String(32), nullable=False),
+        sa.Column("outcome", sa.String(24), nullable=False),
+        sa.Column("next_at", sa.BigInteger),
+        sa.Column("state_before", sa.String(12), nullable=False),
+        sa.Column("owner_before", sa.String(32)),
+        sa.Column("attempts_before", sa.Integer, nullable=False),
+        sa.Column("next_before", sa.BigInteger),
     )
     op.create_table(
         "callback_note",
@@ -197,6 +214,19 @@ def _callbacks() -> None:
         sa.Column("kind", sa.String(12), nullable=False, server_default="note"),
         sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("key_id", sa.String(8), nullable=False),
+    )
+    op.create_table(
+        "callback_weekly_count",
+        sa.Column("week", sa.String(10), primary_key=True),
+        sa.Column("language", sa.String(8), primary_key=True),
+        sa.Column("figure", sa.String(12), primary_key=True),
+        sa.Column("value", sa.String(24), primary_key=True),
+        sa.Column("count", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "callback_figures",
+        sa.Column("start", sa.String(10), primary_key=True),
+        sa.Column("tables", sa.JSON, nullable=False),
     )
     op.create_table("callback_closed_day", sa.Column("day", sa.String(10), primary_key=True))
 
