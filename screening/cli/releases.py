@@ -92,9 +92,12 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     A release is checked against the policy it was made under; a file against the current policy, unless
     --release is given. Prints one line per finding; exits with 1 if there are any.
     """
-    if Path(what).is_file():
+    path = Path(what)
+    if not path.is_file() and path.suffix:
+        raise service.RefusedError(lazy_gettext("There is no file %(file)s.", file=what))
+    if path.is_file():
         spec = _release(number).spec if number else _policy(file).spec()
-        found = verification.check_files(Path(what), spec, manifest)
+        found = verification.check_files(path, spec, manifest)
     else:
         found = verification.check_release(_release(what))
     for line in found:

@@ -1,6 +1,5 @@
 """Loads and validates a questionnaire definition in TOML; errors name file, question and field."""
 
-import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 
 from screening.questionnaires.model import (
     DECLINED,
-    NOT_ANSWERED,
-    NOT_SHOWN,
     Choice,
     Condition,
     HelpRule,
@@ -21,6 +18,7 @@ from screening.questionnaires.model import (
     Section,
     Texts,
 )
+from screening.questionnaires.names import CODE, ID, MAX_ID, MAX_NAME, MAX_VERSION, RESERVED_CODES, RESERVED_IDS
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
 LIBRARY = Path(__file__).with_name("library")
@@ -32,14 +30,7 @@ MAX_SHORT_TEXT = 20
 MAX_BRIEF_TEXT = 17
 """Longest answer text that fits the chart."""
 
-MAX_NAME = 40
-"""Longest ``id`` of a questionnaire, which each response holds."""
-
 KINDS = ("one", "many", "scale")
-RESERVED_IDS = frozenset({"review"})
-RESERVED_CODES = frozenset({NOT_SHOWN, NOT_ANSWERED, "any", "masked"})
-CODE = re.compile("[a-z0-9_]{1,20}")
-"""Valid codes of choices: exported data then needs no quoting."""
 
 
 def load(path: Path) -> Questionnaire:
@@ -68,16 +59,22 @@ class _Reader(TableReader):
         self.check_branches(questions)
         self.check_sections(sections, questions)
         name = self.string(self.data, top, "id")
-        if len(name) > MAX_NAME or not name.isprintable():
-            raise self.fail(top, "id", f"must be at most {MAX_NAME} printable characters")
+        if len(name) > MAX_NAME or not ID.fullmatch(name):
+            raise self.fail(top, "id", f"must be at most {MAX_NAME} of a to z, 0 to 9 and single _ between them")
+        for question in questions:
+            if question.id == f"{name}_complete":
+                raise self.fail(f"question {question.id}", "id", "is a field of REDCap's own")
+        version = self.whole(self.data, top, "version")
+        if not 1 <= version <= MAX_VERSION:
+            raise self.fail(top, "version", f"must be 1 to {MAX_VERSION}")
         return Questionnaire(
             id=name,
-            version=self.whole(self.data, top, "version"),
+            version=version,
             locales=self.locales,
             sections=sections,
             questions=questions,
             help=self.help_rule(questions),
-            roles=self.roles(questions),
+            roles=self.roles(questions, sections[0].id),
         )
 
     def section(self, table: dict[str, Any]) -> Section:
@@ -109,8 +106,10 @@ class _Reader(TableReader):
             | {"caption", "text", "hint", "label", "short"},
         )
         id_ = self.string(table, where, "id")
-        if id_ in RESERVED_IDS or not id_.isidentifier() or not id_.islower():
-            raise self.fail(where, "id", "must be lower-case letters, digits and underscores, and not a reserved word")
+        if id_ in RESERVED_IDS:
+            raise self.fail(where, "id", "is reserved for data")
+        if len(id_) > MAX_ID or not ID.fullmatch(id_):
+            raise self.fail(where, "id", f"must be at most {MAX_ID} of a to z, 0 to 9 and single _ between them")
         kind = table.get("kind", "one")
         if kind not in KINDS:
             raise self.fail(where, "kind", f"must be one of {', '.join(KINDS)}")
@@ -241,6 +240,8 @@ class _Reader(TableReader):
         table = self.table(self.data, "top level", "help")
         self.only(table, "help", {"question", "urgent", "support"})
         question = self.role(table, "help", "question", questions)
+        if question.section != self.data["sections"][0]["id"]:
+            raise self.fail("help", "question", f"question {question.id!r} is none of the signs")
         rule = HelpRule(
             question.id,
             frozenset(self.strings(table, "help", "urgent")),
@@ -252,14 +253,23 @@ class _Reader(TableReader):
             raise self.fail("help", "support", "an answer is either urgent or support, not both")
         return rule
 
-    def roles(self, questions: tuple[Question, ...]) -> Roles:
+    def roles(self, questions: tuple[Question, ...], signs: str) -> Roles:
         table = self.table(self.data, "top level", "roles")
         parts = ("pain", "pain_duration", "pain_average", "stress", "consent", "age")
         self.only(table, "roles", {*parts, "mood", "minor"})
         by_part = {part: self.role(table, "roles", part, questions) for part in parts}
         mood = frozenset(self.strings(table, "roles", "mood"))
-        if not mood <= {question.id for question in questions}:
-            raise self.fail("roles", "mood", "names an unknown question")
+        if not mood <= {question.id for question in questions if question.section == signs}:
+            raise self.fail("roles", "mood", "names a question that is none of the signs")
+        for part, question in by_part.items():
+            if (question.section == signs) != (part == "pain"):
+                raise self.fail(
+                    "roles", part, f"question {question.id!r} must {'' if part == 'pain' else 'not '}be a sign"
+                )
+            if question.kind == "many" and part != "stress":
+                raise self.fail("roles", part, f"question {question.id!r} must take one answer")
+        if any(question.id == "pain_duration" != by_part["pain_duration"].id for question in questions):
+            raise self.fail("question pain_duration", "id", "is reserved for the role pain_duration")
         minor = self.string(table, "roles", "minor")
         self.known_codes("roles", "minor", {minor}, by_part["age"])
         if {choice.points for choice in by_part["consent"].choices} != {0, 1}:

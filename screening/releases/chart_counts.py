@@ -20,20 +20,33 @@ UNCLEAR = "open"
 
 
 def suppress(
-    counts: Mapping[str, int], sums: Iterable[Collection[str]], k: int, also: Collection[str] = ()
+    counts: Mapping[str, int], sums: Iterable[Collection[str]], k: int, totals: Mapping[str, int] | None = None
 ) -> CellCounts:
     """Return the counts after primary and secondary suppression.
 
     ``sums``: sets of cells whose sum a reader knows from elsewhere; the set of all cells is always one of them.
-    ``also``: cells to suppress in any case.
+    ``totals``: known rows of each cell, so that the rest of them is a count to protect, too.
     """
-    hidden = {code for code, count in counts.items() if count < k} | set(also)
+    protected = [counts, {code: totals[code] - count for code, count in counts.items()}] if totals else [counts]
+    hidden = {code for cells in protected for code, count in cells.items() if count < k}
     known = [*(set(cells) for cells in sums), set(counts)]  # smaller sets first: fewer cells are suppressed
-    while True:
-        disclosing = next((cells for cells in known if _discloses(cells & hidden, counts, k) and cells - hidden), None)
-        if disclosing is None:
-            return {code: None if code in hidden else count for code, count in counts.items()}
+    while disclosing := _disclosing(hidden, known, protected, k):
         hidden.add(min(disclosing - hidden, key=lambda code: (counts[code], code)))
+    return {code: None if code in hidden else count for code, count in counts.items()}
+
+
+def _disclosing(
+    hidden: set[str], known: Iterable[set[str]], protected: Iterable[Mapping[str, int]], k: int
+) -> set[str] | None:
+    """Return the first set of cells, not all of them suppressed, whose sum discloses a suppressed count."""
+    return next(
+        (
+            cells
+            for cells in known
+            if cells - hidden and any(_discloses(cells & hidden, counts, k) for counts in protected)
+        ),
+        None,
+    )
 
 
 def _discloses(hidden: Collection[str], counts: Mapping[str, int], k: int) -> bool:
@@ -60,7 +73,7 @@ def count_tables(rows: Iterable[tuple[Row, int]], shape: RowFormat, k: int) -> d
         "signs": {sign: _frequencies(sign, counts, shape, k) for sign, counts in frequencies.items()},
         "noticed": suppress(noticed, [], k),
         "cycle": suppress(cycle, [], k),
-        "periods": _periods(periods, shape.signs, k),
+        "periods": _periods(periods, shape, k),
     }
 
 
@@ -78,19 +91,20 @@ def _cycle(pain: bool | None, moods: Collection[bool | None]) -> str:
     return {(True, True): "both", (True, False): "pain_only", (False, True): "mood_only"}.get((pain, mood), "neither")
 
 
-def _periods(periods: Mapping[str, Counter[str]], signs: Collection[str], k: int) -> dict[str, Any]:
+def _periods(periods: Mapping[str, Counter[str]], shape: RowFormat, k: int) -> dict[str, Any]:
     """Count how many noticed each sign in each period; empty if there are fewer than two periods.
 
-    Suppressed rows are a cell that is never shown but must be counted, since the sum over all rows is known.
+    Suppressed rows are a cell that is never shown but must be counted, since the sum over all rows is known. They do
+    not state pain, so its sum is known without them.
     """
     shown = sorted(period for period in periods if period not in (ANY, SUPPRESSED))
     if len(shown) < 2:
         return {}
     found: dict[str, Any] = {period: {"rows": periods[period]["rows"], "noticed": {}} for period in shown}
-    for sign in signs:
-        counts = {period: periods[period][sign] for period in periods}
-        others_few = {period for period in shown if periods[period]["rows"] - counts[period] < k}
-        cells = suppress(counts, [], k, others_few)
+    for sign in shape.signs:
+        stated = shown if sign == shape.pain else list(periods)
+        counts, totals = ({period: periods[period][of] for period in stated} for of in (sign, "rows"))
+        cells = suppress(counts, [], k, totals)
         for period in shown:
             found[period]["noticed"][sign] = cells[period]
     return found

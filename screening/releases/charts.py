@@ -17,8 +17,8 @@ COLUMN_HEIGHT = 124
 MAX_SHADE = 3
 """The index of the darkest fill."""
 
-OTHER, SUPPRESSED_CELLS = "rest", "hidden"
-"""Fills of a bar's last part: other answers, or other answers including suppressed counts."""
+OTHER, SUPPRESSED_CELLS, SUPPRESSED_ROWS = "rest", "hidden", "masked"
+"""Fills of a bar's last parts: other answers, or other answers including suppressed counts; suppressed rows."""
 
 CODES = {NOT_ANSWERED: lazy_gettext("Left open"), SUPPRESSED: lazy_gettext("Masked")}
 
@@ -33,7 +33,7 @@ CYCLE = {
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a bar: ``fill`` is an index from 0, ``OTHER`` or ``SUPPRESSED_CELLS``; ``share`` is of all rows."""
+    """A part of a bar: ``fill`` is an index from 0 or a fill of the last parts; ``share`` is of all rows."""
 
     fill: int | str
     text: str
@@ -169,15 +169,18 @@ def _shares(signs: Mapping[str, Mapping[str, int | None]], rows: int, asked: Que
 
 
 def _blocks(cells: Mapping[str, int | None], levels: Mapping[str, tuple[int, str]], rows: int) -> tuple[Block, ...]:
-    """Return one part for each frequency with a shown count, and one for the rest."""
+    """Return one part for each frequency with a shown count, one for the rest, and one for suppressed rows."""
     parts: list[tuple[int | str, str, int]] = []
     for code, (fill, text) in levels.items():
         count = cells.get(code)
         if count:
             parts.append((fill, text, count))
-    rest = rows - sum(count for _, _, count in parts)
+    suppressed = cells.get(SUPPRESSED) or 0
+    rest = rows - suppressed - sum(count for _, _, count in parts)
     if rest:
         parts.append((SUPPRESSED_CELLS if None in cells.values() else OTHER, "", rest))
+    if suppressed:
+        parts.append((SUPPRESSED_ROWS, "", suppressed))
     room, x, found = CHART_WIDTH - GAP * (len(parts) - 1), 0.0, []
     for part, text, count in parts:
         width = room * count / rows

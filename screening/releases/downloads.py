@@ -42,7 +42,8 @@ def _make(release: Release, name: str, progress: exporters.Progress | None) -> R
         raise LookupError(f"{release.number} has no {name}")
     with TemporaryDirectory(prefix="release-") as folder:
         target = Path(folder) / name
-        exporters.build(release, name, target, progress)
+        data = file_store.read_file(release.id, f"{name.partition('.')[0]}.csv")
+        exporters.build(release, name, data, target, progress)
         try:
             with target.open("rb") as file, db.engines[None].begin() as connection:
                 file_store.store_file(

@@ -11,8 +11,8 @@ from flask_babel import lazy_gettext
 from flask_babel.speaklater import LazyString
 
 from screening.config import SettingsError
-from screening.questionnaires.loader import CODE, RESERVED_CODES
 from screening.questionnaires.model import NOT_ANSWERED, NOT_SHOWN, Questionnaire, Texts
+from screening.questionnaires.names import CODE, RESERVED_CODES
 from screening.releases.anonymise import ANY, Hierarchy, Level
 
 FILE = Path(__file__).with_name("hierarchies.toml")

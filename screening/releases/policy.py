@@ -54,16 +54,27 @@ class ReleasePolicy:
 
     def spec(self) -> dict[str, Any]:
         """Return the specification of the rows as JSON values; stored with a release, which is verified against it."""
-        roles = self.questionnaire.roles
+        asked, roles = self.questionnaire, self.questionnaire.roles
+        answers = (*asked.signs, asked.by_id[roles.pain_average])
         return {
-            "signs": [sign.id for sign in self.questionnaire.signs],
+            "signs": [sign.id for sign in asked.signs],
+            "codes": {question.id: {c.code: c.points for c in question.choices} for question in answers},
             "age_bands": _codes(self.hierarchies.age_band),
             "pain_durations": _codes(self.hierarchies.pain_duration),
             "k": self.k,
-            "sensitive": self.questionnaire.help.question,
+            "sensitive": asked.help.question,
+            "mood": [sign.id for sign in asked.signs if sign.id in roles.mood],
             "pain": roles.pain,
+            "pain_named": self._pain_named(),
             "pain_average": roles.pain_average,
         }
+
+    def _pain_named(self) -> list[str]:
+        """Return the answers to pain after which its duration is asked."""
+        asked, roles = self.questionnaire, self.questionnaire.roles
+        condition = asked.by_id[roles.pain_duration].show_when
+        least = condition.at_least if condition and condition.question == roles.pain else 1
+        return [choice.code for choice in asked.by_id[roles.pain].choices if (choice.points or 0) >= least]
 
     def stated(self) -> dict[str, str]:
         """Return the policy as details of an audit event."""

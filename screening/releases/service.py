@@ -1,26 +1,27 @@
 """Preview and creation of releases.
 
-A release includes every response of closed months of one questionnaire version, unless held back. One transaction
-stores it and deletes the responses, provided that the responses have not changed since the preview.
+A release includes every response of closed months of one questionnaire version, unless held back. Its files are made
+and verified first; then one transaction stores it and deletes the responses, unless they changed since the preview.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import format_date, lazy_gettext
 from flask_babel.speaklater import LazyString
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from screening.audit import AuditEvent
 from screening.database.secure_delete import scrub
 from screening.database.timeouts import without_timeouts
 from screening.extensions import db
-from screening.releases import file_store, manifest
+from screening.releases import drafts, file_store, manifest
 from screening.releases.anonymise import (
     SUPPRESSED,
     Generalized,
@@ -29,15 +30,16 @@ from screening.releases.anonymise import (
     Plan,
     search,
 )
-from screening.releases.chart_counts import count_tables
-from screening.releases.exporters import codebook
+from screening.releases.drafts import Draft
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.models import Release, number_of
 from screening.releases.periods import last_closed_period, next_possible_day
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFormat, csv_record, parse_row
+from screening.releases.row_format import RowFormat, csv_record
 from screening.responses import held_batches
 from screening.responses.models import ShuffledBatch, ShuffledResponse
+
+UNSOUND = lazy_gettext("The files did not pass the check, so nothing was stored and no copy was deleted.")
 
 BATCH_ROWS = 5000
 """Responses fetched at a time."""
@@ -59,6 +61,13 @@ class MultipleVersionsError(RefusedError):
     def __init__(self, why: str | LazyString, may_choose: bool = False) -> None:
         super().__init__(why)
         self.may_choose = may_choose
+
+
+class UnsoundError(RefusedError):
+    """The files made do not pass verification. The message has a line for each finding."""
+
+    def __init__(self, findings: list[str]) -> None:
+        super().__init__("\n".join([str(UNSOUND), *dict.fromkeys(findings)]))
 
 
 @dataclass(frozen=True)
@@ -109,24 +118,30 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
 
 
 def create(seen: Preview, now: float, actor: str, progress: Progress = lambda done: None) -> Release:
-    """Make the release of a preview and delete its responses, in one transaction.
+    """Make and verify all files of a preview's release; then store it and delete its responses, in one transaction.
 
-    Raises RefusedError when responses changed since the preview, such as by a concurrent release.
+    Raises RefusedError when responses changed since the preview, such as by a concurrent release; UnsoundError when
+    the verifier finds a fault.
     """
+    main, (_, last) = db.engines[None], seen.stamp
     rows = _rows(seen, progress)
-    main = db.engines[None]
     with main.connect() as connection:
-        without_timeouts(connection)
-        _lock(connection)
-        if _stamp(connection) != seen.stamp:
-            raise RefusedError(lazy_gettext("Copies came or went in the meantime. Nothing was made: look again."))
-        release_id = _store(connection, seen, rows, now, actor)
-        deleted = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
-        if deleted != seen.plan.rows:
-            raise RuntimeError(f"{deleted} responses would be deleted for {seen.plan.rows} rows")
-        connection.commit()
+        _check_unchanged(connection, seen)
+    with TemporaryDirectory(prefix="release-") as folder:
+        draft = drafts.make(Path(folder), seen.policy, seen.plan, rows, id=last + 1, made_at=int(now), made_by=actor)
+        if found := draft.findings():
+            raise UnsoundError(found)
+        with main.connect() as connection:
+            without_timeouts(connection)
+            _lock(connection)
+            _check_unchanged(connection, seen)
+            _store(connection, draft, seen, now, actor)
+            deleted = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
+            if deleted != seen.plan.rows:
+                raise RuntimeError(f"{deleted} responses would be deleted for {seen.plan.rows} rows")
+            connection.commit()
     scrub(main, ShuffledResponse.__tablename__)
-    return db.session.get_one(Release, release_id)
+    return db.session.get_one(Release, last + 1)
 
 
 def list_releases() -> list[Release]:
@@ -217,44 +232,14 @@ def _rows(seen: Preview, progress: Progress) -> Counter[str]:
     return found
 
 
-def _store(connection: Connection, seen: Preview, rows: Counter[str], now: float, actor: str) -> int:
-    """Store a release with its files and audit events; return its id."""
-    asked = seen.policy.questionnaire
-    shape = RowFormat(asked)
-    values = {"made_at": int(now), "made_by": actor, "questionnaire": asked.id, "version": asked.version}
-    values |= {"spec": seen.policy.spec(), "rows": seen.plan.rows}
-    unfinished = values | {"manifest": "", "tables": {}, "codebook": {}}
-    release_id: int = connection.execute(insert(Release).values(unfinished).returning(Release.id)).scalar_one()
-    files = {
-        "full.csv": file_store.store_file(connection, release_id, "full.csv", _csv(shape.columns(FULL_DETAIL), rows))
-    }
-    patterns = {FULL_DETAIL: manifest.patterns(rows)}
-    counted = count_tables(((parse_row(line), number) for line, number in rows.items()), shape, seen.policy.k)
-    signs: Counter[str] = Counter()
-    for line, number in rows.items():
-        signs[csv_record(shape.of_signs(parse_row(line)))] += number
-    rows.clear()
-    files["signs.csv"] = file_store.store_file(
-        connection, release_id, "signs.csv", _csv(shape.columns(SIGNS_DETAIL), signs)
-    )
-    patterns[SIGNS_DETAIL] = manifest.patterns(signs)
-    stated = manifest.serialize(seen.policy, seen.plan, number_of(release_id), now, patterns, files)
-    explained = {detail: _codebook(seen, json.loads(stated), detail) for detail in (SIGNS_DETAIL, FULL_DETAIL)}
-    values = {"manifest": stated, "tables": counted, "codebook": explained}
-    connection.execute(update(Release).where(Release.id == release_id).values(values))
-    _note(connection, seen, release_id, now, actor)
-    return release_id
-
-
-def _codebook(seen: Preview, stated: dict[str, Any], detail: str) -> list[dict[str, Any]]:
-    return codebook.to_json(codebook.columns(stated, seen.policy.questionnaire, seen.policy.hierarchies, detail))
-
-
-def _csv(columns: Row, rows: Counter[str]) -> Iterator[bytes]:
-    """Yield the file: the header, then every line as often as it occurs, sorted by bytes."""
-    yield csv_record(columns).encode()
-    for line in sorted(rows):
-        yield (line * rows[line]).encode()
+def _store(connection: Connection, draft: Draft, seen: Preview, now: float, actor: str) -> None:
+    """Store a release with its files and audit events."""
+    release = draft.release
+    values = {column.key: getattr(release, column.key) for column in inspect(Release).columns}
+    connection.execute(insert(Release).values(values))
+    for name, parts in draft.data_files():
+        file_store.store_file(connection, release.id, name, parts)
+    _note(connection, seen, release.id, now, actor)
 
 
 def _note(connection: Connection, seen: Preview, release_id: int, now: float, actor: str) -> None:
@@ -274,6 +259,12 @@ def _lock(connection: Connection) -> None:
     """Block concurrent writes to the responses until the transaction ends."""
     begin = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "LOCK TABLE shuffled_response IN EXCLUSIVE MODE"}
     connection.execute(text(begin[connection.dialect.name]))
+
+
+def _check_unchanged(connection: Connection, seen: Preview) -> None:
+    """Raise RefusedError if the responses changed since the preview."""
+    if _stamp(connection) != seen.stamp:
+        raise RefusedError(lazy_gettext("Copies came or went in the meantime. Nothing was made: look again."))
 
 
 def _stamp(connection: Connection) -> tuple[int, int]:

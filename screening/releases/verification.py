@@ -37,4 +37,5 @@ def _expected(spec: Mapping[str, Any]) -> verify.ReleaseSpec:
         detail: {level: frozenset(codes) for level, codes in spec[detail].items()}
         for detail in ("age_bands", "pain_durations")
     }
-    return verify.ReleaseSpec(**{**spec, "signs": tuple(spec["signs"]), **hierarchies})
+    lists = {name: tuple(spec[name]) for name in ("signs", "mood")}
+    return verify.ReleaseSpec(**{**spec, **hierarchies, **lists, "pain_named": frozenset(spec["pain_named"])})

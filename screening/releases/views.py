@@ -18,7 +18,7 @@ from screening.releases import display, downloads, exporters, held_views, period
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL
-from screening.releases.service import MultipleVersionsError, Preview, RefusedError
+from screening.releases.service import UNSOUND, MultipleVersionsError, Preview, RefusedError, UnsoundError
 from screening.responses import held_batches
 from screening.staff import display_names, nav, sent_forms
 from screening.staff.access import refuse, require_role
@@ -106,7 +106,9 @@ def index() -> str:
     if sent is not None:
         sent.show_errors(form)
     decided = sent_forms.find("held.decide")
-    failed = CHANGED if changed else ALREADY_DECIDED if decided and decided.reason == held_views.DECIDED else None
+    was_decided = decided is not None and decided.reason == held_views.DECIDED
+    unsound = sent is not None and sent.reason == "unsound"
+    failed = CHANGED if changed else UNSOUND if unsound else ALREADY_DECIDED if was_decided else None
     return _overview(_preview(), form, failed)
 
 
@@ -123,6 +125,8 @@ def make() -> AnyResponse:
     db.session.commit()  # an open read transaction would prevent PostgreSQL from scrubbing
     try:
         made = service.create(look.preview, current.now(), me)
+    except UnsoundError:
+        return sent_forms.send_back(form, reason="unsound", version=form.version.data)
     except RefusedError:
         return _changed(form)
     return redirect(url_for("releases.show", release_id=made.id, done="made"), 303)

@@ -31,7 +31,7 @@ from screening.config import ROOT
 from screening.crypto.key_files import create_ring
 from screening.crypto.keyring import PURPOSES
 from screening.extensions import db
-from screening.releases import downloads, exporters, service
+from screening.releases import downloads, exporters, file_store, service
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from tests.bench.measure import as_text, megabytes, noise, spread
@@ -90,7 +90,9 @@ def workbook(url: str, target: str) -> dict[str, float]:
     app = create_commands_app({"DATABASE_URL": url})
     with app.app_context():
         release = db.session.get_one(Release, 1)
-        return measured(lambda: exporters.build(release, "full.xlsx", Path(target)))
+        return measured(
+            lambda: exporters.build(release, "full.xlsx", file_store.read_file(1, "full.csv"), Path(target))
+        )
 
 
 def peer_workbook(source: str, target: str) -> dict[str, float]:

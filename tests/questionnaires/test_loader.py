@@ -47,13 +47,25 @@ MISTAKES = {
     "help nowhere": ('question = "hopelessness"', 'question = "hope"', r"help: question: there is no question 'hope'"),
     "role nowhere": ('stress = "stress"', 'stress = "stresses"', r"roles: stress: there is no question"),
     "minor unknown": ('minor = "under_18"', 'minor = "child"', r"roles: minor: question 'age' has no choice 'child'"),
-    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names an unknown question"),
+    "mood unknown": ('"interest", "motivation"]', '"interest", "drive"]', r"roles: mood: names a question that is none of the signs"),
     "section unknown": ('section = "stress"', 'section = "strain"', r"question stress: section: there is no section 'strain'"),
     "field unknown": ('kind = "many"', 'kind = "many"\ncolour = "red"', r"question stress: colour: is not a field"),
     "kind unknown": ('kind = "many"', 'kind = "few"', r"question stress: kind: must be one of"),
-    "long name": ('id = "warning_signs"', f'id = "{"w" * 41}"', r"id: must be at most 40 printable characters"),
-    "name on two lines": ('id = "warning_signs"', 'id = "warning\\nsigns"', r"id: must be at most 40 printable"),
-    "reserved id": ('id = "age"\nsection', 'id = "review"\nsection', r"question review: id: must be"),
+    "long name": ('id = "warning_signs"', f'id = "{"w" * 41}"', r"top level: id: must be at most 40 of"),
+    "name on two lines": ('id = "warning_signs"', 'id = "warning\\nsigns"', r"top level: id: must be at most 40 of"),
+    "reserved id": ('id = "age"\nsection', 'id = "review"\nsection', r"question review: id: is reserved"),
+    "name with a space": ('id = "warning_signs"', 'id = "warning signs"', r"top level: id: must be at most 40 of"),
+    "version nought": ("version = 1", "version = 0", r"top level: version: must be 1 to"),
+    "version beyond the database": ("version = 1", "version = 3000000000", r"top level: version: must be 1 to"),
+    "REDCap's field": ('id = "sadness"', 'id = "warning_signs_complete"', r"question warning_signs_complete: id: is a field of REDCap"),
+    "id of 27 letters": ('id = "sadness"', f'id = "{"s" * 27}"', r"question s{27}: id: must be at most 26 of"),
+    "reserved code in signs": ('code = "running_late"', 'code = "noticed"', r"choice noticed: code: is reserved"),
+    "help about no sign": ('question = "hopelessness"', 'question = "stress"', r"help: question: question 'stress' is none of the signs"),
+    "mood that is no sign": ('"interest", "motivation"]', '"interest", "stress"]', r"roles: mood: names a question that is none"),
+    "pain that is no sign": ('pain = "pain"', 'pain = "pain_average"', r"roles: pain: question 'pain_average' must be a sign"),
+    "average that is a sign": ('pain_average = "pain_average"', 'pain_average = "sleep"', r"roles: pain_average: question 'sleep' must not be a sign"),
+    "length of pain with many answers": ('pain_duration = "pain_duration"', 'pain_duration = "stress"', r"roles: pain_duration: question 'stress' must take one answer"),
+    "column of another role": ('pain_duration = "pain_duration"', 'pain_duration = "age"', r"question pain_duration: id: is reserved for the role"),
     "reserved code": ('code = "running_late"', 'code = "not_shown"', r"choice not_shown: code: is reserved"),
     "sign too long": ('short = { en = "Sleep trouble"', 'short = { en = "Sleeping badly or too much"', r"question sleep: short\.en: is longer than 20"),
     "chart wording too long": ('brief = { en = "Nearly every day"', 'brief = { en = "Nearly every single day"', r"choice 3: brief\.en: is longer than 17"),
@@ -62,6 +74,30 @@ MISTAKES = {
     "scale upside down": ("numbers = [0, 10]", "numbers = [10, 0]", r"question pain_average: numbers: the lowest"),
     "consent of three": ('code = "no"\npoints = 0', 'code = "no"\npoints = 2', r"question consent: points: the consent question needs choices"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "period",
+        "age_band",
+        "rows",
+        "record_id",
+        "questionnaire",
+        "version",
+        "_x",
+        "sad__ness",
+        "sadness_",
+        "tristéza",
+        "1st",
+        "Sad",
+    ],
+)
+def test_id_that_no_release_can_hold_is_refused(tmp_path, name):
+    with pytest.raises(
+        DefinitionError, match=rf"^changed\.toml: question {name}: id: (is reserved|must be at most 26)"
+    ):
+        load(changed(tmp_path, 'id = "sadness"', f'id = "{name}"'))
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

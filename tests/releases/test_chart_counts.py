@@ -93,17 +93,51 @@ def test_chart_counts_match_the_released_rows(commands, policy):
     assert min(shown) >= K
 
 
-def test_period_counts_omit_suppressed_rows_and_small_counts(questionnaire):
+@given(st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=2))
+def test_no_period_count_or_rest_under_k_is_given_away(found):
+    counts, totals = (
+        {code: some for code, (some, _) in found.items()},
+        {code: sum(both) for code, both in found.items()},
+    )
+    cells = chart_counts.suppress(counts, [], K, totals)
+    hidden = {code for code, count in cells.items() if count is None}
+    small = {code for code, both in found.items() if min(both) < K}
+
+    def is_safe(some):
+        both = [sum(found[code][part] for code in some) for part in (0, 1)]
+        return not some or some == set(found) or (len(some) > 1 and min(both) >= K)
+
+    assert small <= hidden and is_safe(hidden)
+    assert len(hidden - small) <= 1 and (hidden == small or not is_safe(small)), "a count is hidden without need"
+
+
+def period_rows(questionnaire, *periods):
+    """Return full-detail rows: so many with and without every sign in each period, and 12 suppressed with all signs."""
     shape = RowFormat(questionnaire)
     answers = dict.fromkeys(shape.signs, "1") | {shape.average: "3"}
     none = dict.fromkeys(shape.signs, "0") | {shape.average: "not_shown"}
-    rows = []
-    for year, some, others in (("2024", 40, 60), ("2025", 80, 20), ("2026", 95, 5)):
+    rows = [(shape.full(("masked", "masked", "masked"), answers), 12)]
+    for year, some, others in periods:
         rows += [
             (shape.full((year, "any", "pain"), answers), some),
             (shape.full((year, "any", "not_shown"), none), others),
         ]
-    rows.append((shape.full(("masked", "masked", "masked"), answers), 12))
+    return rows, shape
+
+
+@pytest.mark.parametrize(
+    ("periods", "pain", "sleep"),
+    [
+        ([("2025", 40, 60), ("2026", 80, 20)], [40, 80], [None, 80]),
+        ([("2024", 40, 60), ("2025", 80, 20), ("2026", 95, 5)], [None, 80, None], [None, 80, None]),
+        ([("2025", 80, 20), ("2026", 95, 5)], [None, None], [None, None]),
+    ],
+    ids=["nothing small", "a small rest", "a small rest of two"],
+)
+def test_suppressed_rows_are_no_cell_of_pain(questionnaire, periods, pain, sleep):
+    """They do not state pain: as a cell they hid counts needlessly, and did not protect a single hidden one."""
+    rows, shape = period_rows(questionnaire, *periods)
     found = chart_counts.count_tables(rows, shape, K)["periods"]
-    assert {year: found[year]["rows"] for year in found} == {"2024": 100, "2025": 100, "2026": 100}
-    assert {year: found[year]["noticed"]["sleep"] for year in found} == {"2024": 40, "2025": 80, "2026": None}
+    assert [found[year]["rows"] for year in found] == [some + others for _, some, others in periods]
+    assert [found[year]["noticed"]["pain"] for year in found] == pain
+    assert [found[year]["noticed"]["sleep"] for year in found] == sleep

@@ -65,3 +65,10 @@ def test_export_to_a_missing_directory_reports_the_error(run, tmp_path):
     assert run("release", "create").exit_code == 0
     done = run("release", "export", "1", "--to", str(tmp_path / "nowhere" / "file.csv"))
     assert done.exit_code == 1 and done.stderr.endswith("nowhere: No such file or directory\n")
+
+
+def test_verify_of_a_missing_file_says_so(run, tmp_path):
+    missing = str(tmp_path / "missing.csv")
+    done = run("release", "verify", missing)
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"There is no file {missing}.\n")
+    assert run("release", "verify", "R-0002").stderr == "There is no release R-0002.\n"

@@ -69,7 +69,7 @@ def test_file_is_built_once_and_stays_identical(release, monkeypatch, left_behin
 def test_concurrent_builds_return_the_first_stored_file(app, release, monkeypatch, left_behind):
     nodes = []
 
-    def build(of, name, target, progress):
+    def build(of, name, data, target, progress):
         nodes.append(name)
         if len(nodes) == 1:
             with ThreadPoolExecutor() as pool:
@@ -110,7 +110,7 @@ def test_process_killed_during_storing_leaves_no_partial_file(release, monkeypat
 
 
 def test_process_killed_during_building_leaves_no_file(release, monkeypatch, left_behind):
-    def build(of, name, target, progress):
+    def build(of, name, data, target, progress):
         target.write_bytes(b"half")
         raise KilledError
 

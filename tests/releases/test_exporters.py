@@ -47,7 +47,8 @@ def build(tmp_path):
     def built(release, name, folder="built", **options):
         target = tmp_path / folder / name
         target.parent.mkdir(exist_ok=True)
-        exporters.build(release, name, target, **options)
+        data = file_store.read_file(release.id, f"{name.partition('.')[0]}.csv")
+        exporters.build(release, name, data, target, **options)
         return target
 
     return built
@@ -336,6 +337,7 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     assert "at least 14 rows (asked: 11)" in text and "In 12 of 300 rows" in text and "$" not in text
     assert "7 of 300 rows have a pattern of answers that no other row has" in text
     assert all(f"`{name}`" in text for name in found if name != "README.md")
+    assert "a combination of period, age group and length of pain that stands in no row" in " ".join(text.split())
     assert "not a validated instrument" in text and "Do not pool releases" in text
 
 

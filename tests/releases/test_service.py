@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from screening.audit import AuditEvent
 from screening.config_values import Determination
 from screening.extensions import db
-from screening.releases import file_store, periods, service
+from screening.releases import drafts, file_store, periods, service
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile
 from screening.releases.policy import ReleasePolicy
 from screening.releases.service import RefusedError
@@ -204,8 +204,10 @@ def test_concurrent_creation_stores_a_single_release(commands, policy):
 @pytest.mark.parametrize(
     ("place", "step"),
     [
-        (service, "count_tables"),
-        (service.manifest, "serialize"),
+        (drafts, "count_tables"),
+        (drafts.manifest, "serialize"),
+        (drafts.exporters, "build"),
+        (drafts.verification, "check_files"),
         (service, "_note"),
         (service, "scrub"),
         (file_store, "_pieces"),
@@ -223,6 +225,23 @@ def test_interrupted_release_is_complete_or_rolled_back(commands, policy, monkey
             service.create(seen, NOVEMBER, "command")
     stored = [count(table) for table in (Release, ReleaseFile, ReleaseChunk)]
     assert (len(copies()), *stored) == ((0, 1, 2, 2) if step == "scrub" else (300, 0, 0, 0))
+
+
+@pytest.mark.each_database
+def test_release_that_fails_verification_deletes_nothing(commands, policy, monkeypatch):
+    lay(generate(300))
+    seen = service.preview(policy, NOVEMBER)
+    counted = drafts.count_tables
+
+    def wrong(*arguments):
+        return counted(*arguments) | {"rows": 299}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drafts, "count_tables", wrong)
+        with pytest.raises(RefusedError, match=r"nothing was stored and no copy was deleted\.(\n.*)*rows say 300"):
+            service.create(seen, NOVEMBER, "command")
+    assert (len(copies()), count(Release), count(ReleaseFile)) == (300, 0, 0)
+    assert service.create(seen, NOVEMBER, "command").number == "R-0001"
 
 
 def test_same_responses_in_any_order_give_identical_files(commands, policy):

@@ -11,11 +11,15 @@ import pytest
 from sqlalchemy import update
 
 from screening.extensions import db
+from screening.questionnaires import loader
 from screening.releases import downloads, exporters, service, verification
 from screening.releases.models import Release, ReleaseChunk
 from screening.releases.policy import ReleasePolicy
 from tests.support.clock import NOVEMBER
 from tests.support.sample_responses import generate, store
+from tests.support.visitor import SIGNS
+
+SOURCE = (loader.LIBRARY / "warning_signs.toml").read_text(encoding="utf-8")
 
 
 def made(policy: ReleasePolicy, number: int, **options: object) -> Release:
@@ -40,10 +44,15 @@ def test_created_release_passes_verification_in_every_format(commands, policy, t
     assert verification.check_files(tmp_path / "R-0001-full.csv", policy.spec(), manifest) == []
 
 
-def test_release_by_month_passes_verification(commands, policy):
+def test_release_by_month_passes_verification(commands, policy, tmp_path: Path):
     by_month = replace(policy, determination=date(2026, 10, 1))
     release = made(by_month, 4000)
     assert '"period": "month"' in release.manifest
+    (tmp_path / "R-0001-manifest.json").write_text(release.manifest)
+    for name in exporters.NAMES:
+        file = tmp_path / exporters.download_name(release.number, name)
+        file.write_bytes(b"".join(downloads.open_file(release, name)[1]))
+        assert verification.check_files(file, release.spec) == [], name
     assert verification.check_release(release) == []
 
 
@@ -72,3 +81,32 @@ def test_changed_chunk_of_a_stored_file_is_reported(commands, policy):
     db.session.commit()
     found = verification.check_release(first)
     assert any("full.csv.sha256" in line for line in found)
+
+
+@pytest.fixture
+def five_codes(commands, tmp_path):
+    """Return the policy of a definition whose signs have five frequencies."""
+    brief = 'text = { en = "Every hour", es = "Cada hora" }\nbrief = { en = "Every hour", es = "Cada hora" }\n'
+    declined = '[[scales.choices]]\ncode = "declined"'
+    file = tmp_path / "five.toml"
+    file.write_text(
+        SOURCE.replace(declined, f'[[scales.choices]]\ncode = "4"\npoints = 4\n{brief}\n{declined}', 1),
+        encoding="utf-8",
+    )
+    return ReleasePolicy.of(commands.config["SETTINGS"], loader.load(file))
+
+
+def test_scale_of_five_codes_passes_verification(five_codes, tmp_path: Path):
+    responses = list(generate(900))
+    for number, response in enumerate(responses):
+        if number % 3 == 0:
+            strong = [sign for sign in SIGNS if response["answers"][sign] == "3"]
+            response["answers"] |= dict.fromkeys(strong, "4")
+    store(responses)
+    release = service.create(service.preview(five_codes, NOVEMBER), NOVEMBER, "command")
+    assert verification.check_release(release) == []
+    for name in exporters.NAMES:
+        file = tmp_path / exporters.download_name(release.number, name)
+        file.write_bytes(b"".join(downloads.open_file(release, name)[1]))
+        assert verification.check_files(file, release.spec) == [], name
+    assert ",4," in (tmp_path / "R-0001-full.csv").read_text(), "the fifth code occurs"

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 
 from screening.app import create_app
 from screening.extensions import db
-from screening.releases import chart_counts, charts, service
+from screening.releases import chart_counts, charts, service, verification
 from screening.releases.models import Release, ReleaseFile
 from screening.releases.row_format import RowFormat
 from screening.responses.models import ShuffledResponse
@@ -186,6 +186,16 @@ class TestCreation:
         page = press(rita, page, **YES)
         assert others and was_refused(page) and "Nothing was made" in page.words
         assert count(team, Release) == 1 and manifest(team)["rows"] == 500
+
+    def test_release_that_fails_the_check_says_so(self, team, rita, store_responses, monkeypatch):
+        store_responses(500)
+        page = rita.get("/staff/releases")
+        with monkeypatch.context() as patch:
+            patch.setattr(verification, "check_files", lambda *arguments: ["zentinelafinding"])
+            page = press(rita, page, **YES)
+        assert was_refused(page) and "did not pass the check" in page.words and "500 rows would go in" in page.words
+        assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
+        assert press(rita, page, **YES).address == "/staff/releases/1", "the control: without the fault it is created"
 
 
 class TestRefusals:
@@ -447,8 +457,8 @@ def test_trends_page_shows_no_count_under_k(application, questionnaire, found):
     assert all(count >= K or count in rows_of_periods for count in counts)
     assert {cell for cell in cells if not cell[0].isdigit()} <= {"hidden", "–"}
     for bar in drawn.shares.bars:
-        shown = sum(count for code, count in bar.counts.items() if count and code in "0123")
-        assert {block.fill for block in bar.blocks} <= {0, 1, 2, 3, "rest", "hidden"}
+        shown = sum(count for code, count in bar.counts.items() if count and code in ("0", "1", "2", "3", "masked"))
+        assert {block.fill for block in bar.blocks} <= {0, 1, 2, 3, "rest", "hidden", "masked"}
         for block in bar.blocks:
             known = [count / generalized["rows"] for count in bar.counts.values() if count]
             assert block.share in known or block.share == pytest.approx(1 - shown / generalized["rows"])
@@ -471,6 +481,30 @@ def test_suppressed_counts_are_drawn_as_a_single_block(application, questionnair
     assert [(block.fill, round(block.share, 3)) for block in blocks] == [
         (1, 0.5), (2, 0.167), (3, 0.125), ("hidden", 0.208),
     ]  # fmt: skip
+
+
+def test_suppressed_rows_are_a_part_of_the_pain_bar(application, questionnaire):
+    cells = {"0": 500, "1": 200, "2": 140, "3": 100, "declined": 39, "masked": 21}
+    tables = {
+        "rows": 1000, "signs": {"pain": cells}, "noticed": {"0": 1000, "open": None},
+        "cycle": dict.fromkeys(charts.CYCLE), "periods": {},
+    }  # fmt: skip
+    with application.test_request_context("/trends?lang=en"):
+        drawn = charts.build_charts(tables, questionnaire)
+        stated = {"rows": 1000, "periods": ["2026"], "k": {"asked": K}}
+        release = SimpleNamespace(id=1, number="R-0001", tables=tables)
+        page = render_template(
+            "releases/trends.html", everyone=[(release, stated)], first=release, second=None,
+            shown=[(release, stated, drawn)], mood=[],
+        )  # fmt: skip
+    assert [(block.fill, block.share) for block in drawn.shares.bars[0].blocks][-2:] == [
+        ("rest", 0.039), ("masked", 0.021),
+    ]  # fmt: skip
+    soup = BeautifulSoup(page, "html.parser")
+    chart = soup.select_one("svg[role=img]")
+    assert "not answered 4%, masked 2%" in chart.desc.get_text()
+    assert {"Not answered", "Masked"} <= {text.get_text() for text in chart.find_all("text")}
+    assert "Shares are rounded" in soup.select_one("main .app-aside").get_text()
 
 
 def test_sign_of_an_older_definition_is_labeled_by_its_id(application, questionnaire):

@@ -8,8 +8,9 @@ import json
 import random
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain, combinations
 from typing import Any
 
 import xlsxwriter
@@ -28,14 +29,26 @@ DURATIONS = {
     "up_to_a_year_or_more": frozenset(("up_to_a_year", "over_a_year", "declined", "not_shown")),
     "pain_or_none": frozenset(("pain", "not_shown")),
 }
-EXPECTED = ReleaseSpec(signs=SIGNS, age_bands=AGES, pain_durations=DURATIONS, k=K)
 CODES = ("0", "1", "2", "3", "declined", "not_answered")
+CYCLE = ("both", "pain_only", "mood_only", "neither", "open")
+MOOD = ("sadness", "hopelessness", "interest", "motivation")
+EXPECTED = ReleaseSpec(
+    signs=SIGNS,
+    age_bands=AGES,
+    pain_durations=DURATIONS,
+    codes={sign: {"0": 0, "1": 1, "2": 2, "3": 3, "declined": None} for sign in SIGNS}
+    | {"pain_average": dict.fromkeys((*(str(n) for n in range(11)), "declined"))},
+    mood=MOOD,
+    pain_named=frozenset("123"),
+    k=K,
+)
 AVERAGES = (*(str(n) for n in range(11)), "declined", "not_answered")
 SENTENCE = "These are rows, not people: one person may have answered more than once."
 
 Row = dict[str, str]
 Rows = list[Row]
 Table = list[list[str]]
+Sets = Iterable[set[str]]
 
 
 def columns(detail: str) -> list[str]:
@@ -167,24 +180,68 @@ def manifest_bytes(manifest: dict[str, Any]) -> bytes:
     return json.dumps(manifest, sort_keys=True, indent=1, ensure_ascii=False).encode()
 
 
-def hidden(counts: Counter[str], keys: tuple[str, ...]) -> dict[str, int | None]:
-    """Return the counts of a table, all suppressed if one is under k."""
-    return {key: None if min(counts[key] for key in keys) < K else counts[key] for key in keys}
+def hidden(counts: dict[str, int], known: Sets = (), rows: dict[str, int] | None = None) -> dict[str, int | None]:
+    """Return the counts of a table with the fewest suppressed that protect all small ones, found by trying all sets.
+
+    ``rows``: the known rows of each cell; what remains of them is protected, too.
+    """
+    tables = [counts, {c: rows[c] - counts[c] for c in counts}] if rows else [counts]
+    small = {code for code in counts if any(table[code] < K for table in tables)}
+    others = sorted(set(counts) - small)
+
+    def is_safe(some: set[str]) -> bool:
+        parts = [(some & set(cells), set(cells)) for cells in (*known, counts)]
+        return all(
+            not part or part == cells or (len(part) > 1 and all(sum(t[c] for c in part) >= K for t in tables))
+            for part, cells in parts
+        )
+
+    extra = chain.from_iterable(combinations(others, n) for n in range(len(others) + 1))
+    some = next(small | set(more) for more in extra if is_safe(small | set(more)))
+    return {code: None if code in some else count for code, count in counts.items()}
 
 
 def tables(rows: Rows) -> dict[str, Any]:
-    signs = {}
+    signs, noticed, cycle = (
+        {},
+        Counter(dict.fromkeys([*map(str, range(8)), "open"], 0)),
+        Counter(dict.fromkeys(CYCLE, 0)),
+    )
     for sign in SIGNS:
-        counts = Counter(row[sign] for row in rows)
-        extra = tuple(code for code in ("not_answered", "masked") if counts[code])
-        signs[sign] = hidden(counts, ("0", "1", "2", "3", "declined", *extra))
+        counts = Counter(dict.fromkeys(CODES[:-1], 0))
+        counts.update(row[sign] for row in rows)
+        signs[sign] = hidden(dict(counts), [set("123"), set(counts) - set("123")])
+    for row in rows:
+        seen = {sign: {"noticed": True, "not_noticed": False}.get(in_signs(row[sign])) for sign in SIGNS}
+        noticed["open" if None in seen.values() else str(sum(map(bool, seen.values())))] += 1
+        moods = [seen[sign] for sign in MOOD]
+        mood = True if True in moods else None if None in moods else False
+        pair = (seen["pain"], mood)
+        cycle["open" if None in pair else CYCLE[2 * (not pair[0]) + (not mood)]] += 1
     return {
         "rows": len(rows),
         "signs": signs,
-        "noticed": dict.fromkeys([*(str(n) for n in range(8)), "open"]),
-        "cycle": dict.fromkeys(("both", "pain_only", "mood_only", "neither", "open")),
-        "periods": {},
+        "noticed": hidden(dict(noticed)),
+        "cycle": hidden(dict(cycle)),
+        "periods": by_period(rows),
     }
+
+
+def by_period(rows: Rows) -> dict[str, Any]:
+    found: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[row["period"]].append(row)
+    periods = sorted(set(found) - {"masked", "any"})
+    if len(periods) < 2:
+        return {}
+    table: dict[str, Any] = {period: {"rows": len(found[period]), "noticed": {}} for period in periods}
+    for sign in SIGNS:
+        cells = {period: some for period, some in found.items() if sign != "pain" or period != "masked"}
+        counts = {period: sum(in_signs(row[sign]) == "noticed" for row in some) for period, some in cells.items()}
+        shown = hidden(counts, rows={period: len(some) for period, some in cells.items()})
+        for period in periods:
+            table[period]["noticed"][sign] = shown[period]
+    return table
 
 
 def workbook(table: Table, codebook: Table | None = None, change: Callable[[Any], None] = lambda _: None) -> bytes:

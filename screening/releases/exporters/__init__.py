@@ -6,7 +6,6 @@ The entry point is ``build``. The rows themselves (``signs.csv``, ``full.csv``) 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from screening.releases import file_store
 from screening.releases.exporters import cells, codebook, package, xlsx
 from screening.releases.models import Release
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
@@ -35,14 +34,14 @@ def media_type(name: str) -> str:
     return MEDIA_TYPES[name.rpartition(".")[2]]
 
 
-def build(release: Release, name: str, target: Path, progress: Progress | None = None) -> None:
-    """Build ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` from the stored release.
+def build(release: Release, name: str, data: Iterable[bytes], target: Path, progress: Progress | None = None) -> None:
+    """Build ``signs.xlsx``, ``full.xlsx``, ``signs.zip`` or ``full.zip`` from a release and its ``data`` file.
 
-    Deterministic: the same release always yields the same bytes. Needs an application context.
+    Deterministic: the same release always yields the same bytes.
     """
     detail, _, ending = name.partition(".")
     columns = codebook.from_json(release.codebook[detail])
-    rows = _counted(file_store.read_file(release.id, f"{detail}.csv"), progress or (lambda done: None))
+    rows = _counted(data, progress or (lambda done: None))
     if ending == "zip":
         package.write_package(target, release, detail, columns, rows)
     else:

@@ -5,16 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from screening.releases.verify import pii_patterns
-from screening.releases.verify.spec import (
-    ANY,
-    AVERAGE_CODES,
-    IMPLIED,
-    QUASI_IDENTIFIERS,
-    SIGN_CODES,
-    SUPPRESSED,
-    ReleaseSpec,
-    shown,
-)
+from screening.releases.verify.spec import ANY, IMPLIED, QUASI_IDENTIFIERS, SUPPRESSED, ReleaseSpec, shown
 
 PERIODS = {"month": r"\d{4}-(?:0[1-9]|1[0-2])", "quarter": r"\d{4}-Q[1-4]", "year": r"\d{4}", ANY: ANY}
 NOT_STATED = rf"{PERIODS['year']}|{ANY}"
@@ -89,6 +80,4 @@ class Columns:
             levels = self.expected.levels(column)
             stated = levels.get(self.levels.get(column, ""))
             return (frozenset().union(*levels.values()) if stated is None else stated) | {SUPPRESSED}
-        if column == self.expected.pain_average:
-            return AVERAGE_CODES
-        return SIGN_CODES[self.detail] | ({SUPPRESSED} if column == self.expected.pain else frozenset())
+        return self.expected.answers(column, self.detail)

@@ -3,18 +3,7 @@
 from collections.abc import Iterator
 
 from screening.releases.verify.rows import Figures, Group
-from screening.releases.verify.spec import (
-    ANY,
-    MAX_SENSITIVE_SHARE,
-    MAX_SUPPRESSED_SHARE,
-    NEARLY_EVERY_DAY,
-    NOT_NOTICED,
-    NOTICED,
-    POINTS,
-    Finding,
-    ReleaseSpec,
-    number,
-)
+from screening.releases.verify.spec import ANY, MAX_SENSITIVE_SHARE, MAX_SUPPRESSED_SHARE, Finding, ReleaseSpec, number
 
 
 def group_findings(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
@@ -23,7 +12,7 @@ def group_findings(name: str, figures: Figures, expected: ReleaseSpec) -> Iterat
         yield Finding(name, "there are no rows")
         return
     yield from check_group_sizes(name, figures, expected.k)
-    yield from check_sensitive_answers(name, figures, expected.sensitive)
+    yield from check_sensitive_answers(name, figures, expected)
     yield from check_suppressed(name, figures, expected.k)
     yield from check_levels(name, figures, expected)
 
@@ -40,33 +29,33 @@ def check_group_sizes(name: str, figures: Figures, k: int) -> Iterator[Finding]:
         yield Finding(name, f"by whether pain was named, {small_parts}")
 
 
-def check_sensitive_answers(name: str, figures: Figures, question: str) -> Iterator[Finding]:
-    """Require in each group rows with and without the sensitive sign, and at most half with nearly every day."""
-    uniform = sum(1 for group in figures.groups.values() if not both(group))
+def check_sensitive_answers(name: str, figures: Figures, expected: ReleaseSpec) -> Iterator[Finding]:
+    """Require in each group rows with and without the sensitive sign, and at most half with its strongest answer."""
+    question, strongest = expected.sensitive, expected.strongest
+    uniform = sum(1 for group in figures.groups.values() if not both(group, expected))
     if uniform:
         groups = number(uniform, "group", "groups")
         yield Finding(name, f"in {groups} no row has {question} noticed, or every row that answered")
-    heavy = sum(1 for group in figures.groups.values() if share(group, NEARLY_EVERY_DAY) > MAX_SENSITIVE_SHARE)
+    heavy = sum(1 for group in figures.groups.values() if share(group, expected, strongest) > MAX_SENSITIVE_SHARE)
     if heavy:
         groups = number(heavy, "group", "groups")
-        yield Finding(name, f"in {groups} more than half answered {question} with nearly every day")
+        yield Finding(name, f"in {groups} more than half answered {question} with the strongest answer")
 
 
-def both(group: Group) -> bool:
+def both(group: Group, expected: ReleaseSpec) -> bool:
     """Return whether some rows have the sensitive sign noticed and some not."""
-    noticed = any(group.sensitive[code] for code in (*POINTS[1:], NOTICED))
-    return noticed and any(group.sensitive[code] for code in (POINTS[0], NOT_NOTICED))
+    return len({noticed for code, noticed in expected.answered.items() if group.sensitive[code]}) == 2
 
 
-def share(group: Group, *codes: str) -> float:
+def share(group: Group, expected: ReleaseSpec, *codes: str) -> float:
     """Return the share of the codes among the rows that answered the sensitive question, 0 to 1."""
-    answered = sum(group.sensitive[code] for code in (*POINTS, NOTICED, NOT_NOTICED))
+    answered = sum(group.sensitive[code] for code in expected.answered)
     return sum(group.sensitive[code] for code in codes) / answered if answered else 0.0
 
 
-def values(group: Group) -> int:
+def values(group: Group, expected: ReleaseSpec) -> int:
     """Return the number of distinct answers to the sensitive question."""
-    return sum(1 for code in (*POINTS, NOTICED, NOT_NOTICED) if group.sensitive[code])
+    return sum(1 for code in expected.answered if group.sensitive[code])
 
 
 def check_suppressed(name: str, figures: Figures, k: int) -> Iterator[Finding]:

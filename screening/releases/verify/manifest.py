@@ -13,7 +13,6 @@ from screening.releases.verify.spec import (
     MAX_SENSITIVE_SHARE,
     MIN_K,
     MIN_SENSITIVE_VALUES,
-    NEARLY_EVERY_DAY,
     NOTICED,
     QUASI_IDENTIFIERS,
     Finding,
@@ -177,7 +176,8 @@ def allowed_dates(manifest: Manifest) -> list[str]:
         return []
     periods = at(manifest, "periods")
     dates = [at(manifest, "made"), *(periods if isinstance(periods, list) else ())]
-    return [day, *filter(text("|".join(PERIODS.values())), dates)]
+    stated = list(filter(text("|".join(PERIODS.values())), dates))
+    return [day, *stated, *pii_patterns.spelled(stated)]
 
 
 def hashes(manifest: Manifest) -> set[str]:
@@ -237,7 +237,7 @@ def against(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
 def counts(figures: Figures) -> dict[tuple[str, ...], Any]:
     """Return the values computed from the rows, by the path of the manifest's key."""
     file, rows = ("files", f"{figures.layout.detail}.csv"), figures.rows
-    groups = list(figures.groups.values())
+    groups, expected = list(figures.groups.values()), figures.layout.expected
     found: dict[tuple[str, ...], Any] = {
         ("rows",): rows,
         ("files", "signs.csv", "rows"): rows,
@@ -253,8 +253,9 @@ def counts(figures: Figures) -> dict[tuple[str, ...], Any]:
     }
     if figures.layout.detail == "full":
         found |= patterns("full", figures.patterns, rows)
-        found["sensitive", "values_reached"] = min(map(k_anonymity.values, groups), default=0)
-        found["sensitive", "most_reached"] = max((k_anonymity.share(g, NEARLY_EVERY_DAY) for g in groups), default=0.0)
+        found["sensitive", "values_reached"] = min((k_anonymity.values(g, expected) for g in groups), default=0)
+        shares = (k_anonymity.share(group, expected, expected.strongest) for group in groups)
+        found["sensitive", "most_reached"] = max(shares, default=0.0)
     return found
 
 
@@ -271,11 +272,12 @@ def beyond(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
     if figures.layout.detail == "full":
         return
     most, signs = at(manifest, "sensitive", "most_reached"), figures.sign_patterns()
-    share = max((k_anonymity.share(group, NOTICED) for group in figures.groups.values()), default=0.0)
+    expected = figures.layout.expected
+    share = max((k_anonymity.share(group, expected, NOTICED) for group in figures.groups.values()), default=0.0)
     if fraction(most) and most > share + ROUNDING:
         yield Finding("manifest sensitive.most_reached", "more than the share that noticed the sign at all")
     values = at(manifest, "sensitive", "values_reached")
-    if whole(values) and not MIN_SENSITIVE_VALUES <= values <= 4:
+    if whole(values) and not MIN_SENSITIVE_VALUES <= values <= len(expected.in_signs[expected.sensitive]):
         yield Finding("manifest sensitive.values_reached", "an impossible number of answers")
     unique = sum(1 for times in signs.values() if times == 1)
     for key, least in (("patterns", len(signs)), ("unique", unique)):

@@ -8,6 +8,21 @@ from collections.abc import Iterable, Iterator
 
 MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|ene|abr|ago|dic)[a-z]{0,7}"
 
+MONTH_NAMES = (
+    ("January", "enero"),
+    ("February", "febrero"),
+    ("March", "marzo"),
+    ("April", "abril"),
+    ("May", "mayo"),
+    ("June", "junio"),
+    ("July", "julio"),
+    ("August", "agosto"),
+    ("September", "septiembre"),
+    ("October", "octubre"),
+    ("November", "noviembre"),
+    ("December", "diciembre"),
+)
+
 CODE_PATTERNS = {
     "an e-mail address": r"[^\s@,;:<>()\"']{1,64}@[\w-]+\.\w",
     "a date or time finer than a year": "|".join(
@@ -32,6 +47,14 @@ CODE_PATTERNS = {
 PII_PATTERNS = {what: re.compile(pattern, re.IGNORECASE) for what, pattern in CODE_PATTERNS.items()}
 FORMULA = re.compile(r"^[=+\-@\t\r]")
 NUMBER = re.compile(r"^[+-]?\d+(?:\.\d+)?$")
+
+
+def spelled(periods: Iterable[str]) -> Iterator[str]:
+    """Yield each month among the periods, such as ``2026-11``, in words, as a codebook does."""
+    for year, _, month in (period.partition("-") for period in periods):
+        if month.isdecimal():
+            english, spanish = MONTH_NAMES[int(month) - 1]
+            yield from (f"{english} {year}", f"{spanish} de {year}")
 
 
 def pattern_of(text: str, known: Iterable[str] = ()) -> Iterator[str]:

@@ -10,22 +10,10 @@ from itertools import groupby
 from sys import intern
 
 from screening.releases.verify.columns import Columns
-from screening.releases.verify.spec import (
-    ANY,
-    IN_SIGNS,
-    NOT_SHOWN,
-    NOTICED,
-    POINTS,
-    SUPPRESSED,
-    Finding,
-    ReleaseSpec,
-    number,
-)
+from screening.releases.verify.spec import ANY, NOT_SHOWN, NOTICED, SUPPRESSED, Finding, ReleaseSpec, number
 
 ID_SAMPLE_ROWS = 10_000
 """An unspecified column contains ids if this many first values all differ."""
-
-NAMED = frozenset(POINTS[1:]) | {NOTICED}
 
 
 @dataclass
@@ -50,6 +38,8 @@ class Figures:
     sha256: str = ""
     groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
     patterns: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    periods: dict[str, Counter[str]] = field(default_factory=dict)
+    """For each period, and for suppressed rows: ``rows``, and in how many each sign was noticed."""
 
     @property
     def complete(self) -> bool:
@@ -75,8 +65,9 @@ class Figures:
         if self.layout.detail == "signs":
             return self.patterns
         signs: Counter[tuple[str, ...]] = Counter()
+        names = [self.layout.expected.in_signs[sign] for sign in self.layout.expected.signs]
         for pattern, rows in self.patterns.items():
-            signs[tuple(IN_SIGNS.get(code, code) for code in pattern[:-1])] += rows
+            signs[tuple([name.get(code, code) for name, code in zip(names, pattern, strict=False)])] += rows
         return signs
 
 
@@ -148,6 +139,8 @@ class Scan:
         self.sensitive = self.place(layout.expected.sensitive)
         self.pain = [self.place(name) for name in ("pain_duration", layout.expected.pain)]
         self.average = self.place(layout.expected.pain_average) if layout.detail == "full" else None
+        self.named = layout.expected.pain_named | {NOTICED}
+        self.signs = [(sign, self.place(sign), layout.expected.in_signs[sign]) for sign in layout.expected.signs]
 
     def place(self, column: str) -> int:
         """Return the position of a column; 0 if missing, when nothing is counted."""
@@ -206,27 +199,32 @@ class Scan:
         duration, pain = row[self.pain[0]], row[self.pain[1]]
         average = None if self.average is None else row[self.average]
         group.rows += rows
-        group.named[was_named(duration, pain, average)] += rows
+        group.named[was_named(duration, pain, average, self.named)] += rows
         group.sensitive[row[self.sensitive]] += rows
         figures.patterns[tuple([row[place] for place in self.answers])] += rows
-        for fault in faults(key[:3], pain, average):
+        period = figures.periods.setdefault(key[0], Counter())
+        period["rows"] += rows
+        for sign, place, names in self.signs:
+            if names.get(row[place], row[place]) == NOTICED:
+                period[sign] += rows
+        for fault in faults(key[:3], pain, average, self.named):
             self.tally.note("", fault, line, rows)
 
 
 @lru_cache(maxsize=4096)
-def was_named(duration: str, pain: str, average: str | None) -> bool | None:
+def was_named(duration: str, pain: str, average: str | None, named: frozenset[str]) -> bool | None:
     """Return whether pain was named, by the first cell that discloses it; None if no cell does."""
     if duration not in (SUPPRESSED, ANY):
         return duration != NOT_SHOWN
     if pain != SUPPRESSED:
-        return pain in NAMED
+        return pain in named
     if average not in (SUPPRESSED, None):
         return average != NOT_SHOWN
     return None
 
 
 @lru_cache(maxsize=4096)
-def faults(key: tuple[str, ...], pain: str, average: str | None) -> tuple[str, ...]:
+def faults(key: tuple[str, ...], pain: str, average: str | None, named: frozenset[str]) -> tuple[str, ...]:
     """Return the faults of a row as a whole: partly suppressed, or answers about pain that its duration hides."""
     about_pain = [cell for cell in (pain, average) if cell is not None]
     hidden = key[2] in (SUPPRESSED, ANY)
@@ -237,12 +235,12 @@ def faults(key: tuple[str, ...], pain: str, average: str | None) -> tuple[str, .
         found.append("pain is stated although its duration is hidden")
     if not hidden and SUPPRESSED in about_pain:
         found.append("pain is masked although its duration is stated")
-    elif not hidden and not agree(key[2], pain, average):
+    elif not hidden and not agree(key[2], pain, average, named):
         found.append("the cells about pain contradict each other")
     return tuple(found)
 
 
-def agree(duration: str, pain: str, average: str | None) -> bool:
+def agree(duration: str, pain: str, average: str | None, named: frozenset[str]) -> bool:
     """Return whether all cells about pain agree on whether it was named."""
-    named = duration != NOT_SHOWN
-    return (pain in NAMED) == named and (average is None or (average != NOT_SHOWN) == named)
+    stated = duration != NOT_SHOWN
+    return (pain in named) == stated and (average is None or (average != NOT_SHOWN) == stated)

@@ -3,24 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 QUASI_IDENTIFIERS = ("period", "age_band", "pain_duration")
 IMPLIED = ("questionnaire", "version")
 """Unspecified columns; if present, they count as quasi-identifiers, too."""
 
 SUPPRESSED, ANY = "masked", "any"
-DECLINED, NOT_ANSWERED, NOT_SHOWN = "declined", "not_answered", "not_shown"
+NOT_ANSWERED, NOT_SHOWN = "not_answered", "not_shown"
 NOTICED, NOT_NOTICED = "noticed", "not_noticed"
-POINTS = ("0", "1", "2", "3")
-NEARLY_EVERY_DAY = POINTS[-1]
-IN_SIGNS = {"0": NOT_NOTICED, "1": NOTICED, "2": NOTICED, "3": NOTICED}
-"""Codes of detail ``full`` converted to detail ``signs``; all other codes are equal in both."""
-
-SIGN_CODES = {
-    "full": frozenset((*POINTS, DECLINED, NOT_ANSWERED)),
-    "signs": frozenset((NOTICED, NOT_NOTICED, DECLINED, NOT_ANSWERED)),
-}
-AVERAGE_CODES = frozenset((*(str(n) for n in range(11)), DECLINED, NOT_SHOWN, NOT_ANSWERED, SUPPRESSED))
 
 MIN_K = 5
 MAX_SUPPRESSED_SHARE = 0.05
@@ -48,12 +39,16 @@ class ReleaseSpec:
     """The verifier's input on questionnaire and hierarchies; all else comes from the file.
 
     ``age_bands`` and ``pain_durations`` map each level's id to its codes (``as_asked`` first; ``any`` may be
-    omitted). ``sensitive`` and ``pain`` are two of the ``signs``.
+    omitted). ``codes`` maps each sign and the average pain to its answers: code and points (None if it has none).
+    ``sensitive``, ``pain`` and ``mood`` are ``signs``; ``pain_named``: the answers to pain that ask for its duration.
     """
 
     signs: tuple[str, ...]
     age_bands: Mapping[str, frozenset[str]]
     pain_durations: Mapping[str, frozenset[str]]
+    codes: Mapping[str, Mapping[str, int | None]]
+    mood: tuple[str, ...]
+    pain_named: frozenset[str]
     k: int = 11
     sensitive: str = "hopelessness"
     pain: str = "pain"
@@ -68,6 +63,36 @@ class ReleaseSpec:
         """Return the codes of each level of age band or pain duration, including ``any``."""
         hierarchy = self.age_bands if column == "age_band" else self.pain_durations
         return {**hierarchy, ANY: frozenset((ANY,))}
+
+    @cached_property
+    def in_signs(self) -> dict[str, dict[str, str]]:
+        """For each sign: the codes of detail ``full`` converted to detail ``signs``; all others are equal in both."""
+        return {
+            sign: {
+                c: NOTICED if worth > 0 else NOT_NOTICED for c, worth in self.codes[sign].items() if worth is not None
+            }
+            for sign in self.signs
+        }
+
+    def answers(self, column: str, detail: str) -> frozenset[str]:
+        """Return the valid codes of a sign or of the average pain."""
+        if column == self.pain_average:
+            return frozenset((*self.codes[column], NOT_ANSWERED, NOT_SHOWN, SUPPRESSED))
+        names = self.in_signs[column] if detail == "signs" else {}
+        codes = {names.get(code, code) for code in self.codes[column]} | {NOT_ANSWERED}
+        return frozenset(codes | ({SUPPRESSED} if column == self.pain else set()))
+
+    @cached_property
+    def answered(self) -> dict[str, bool]:
+        """The answers to the sensitive question in either detail, by whether the sign was noticed."""
+        names = self.in_signs[self.sensitive]
+        return {code: name == NOTICED for code, name in names.items()} | {NOTICED: True, NOT_NOTICED: False}
+
+    @cached_property
+    def strongest(self) -> str:
+        """The answer to the sensitive question with the most points."""
+        points = {code: worth for code, worth in self.codes[self.sensitive].items() if worth is not None}
+        return max(points, key=lambda code: points[code])
 
 
 DATA_FILE = re.compile(r"(?:R-[0-9]{4,9}-)?(signs|full)\.csv")
