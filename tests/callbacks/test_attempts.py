@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from screening.callbacks import clinic_calendar, patient_service, reference_code, retention
 from screening.callbacks.models import CallbackAttempt, CallbackRequest
+from screening.clinic import DEMO, load
 from screening.extensions import db
 from tests.support.absence import assert_absent
 from tests.support.queue_pages import names_in, open_request, press
@@ -189,7 +190,7 @@ def test_attempts_hold_nothing_personal_and_end_with_the_request(team, ann, requ
         assert_absent([*SECRETS, "zentinelnotetext"], repr(rows))
     press(ann, page, "erase")
     with team.app.app_context():
-        retention.purge_withdrawn(0)
+        retention.purge_withdrawn(0, calendar=clinic_calendar.regular_calendar(load(DEMO)))
         assert db.session.scalars(select(CallbackAttempt)).all() == []
 
 

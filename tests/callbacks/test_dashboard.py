@@ -196,13 +196,14 @@ class TestOutcomes:
         assert was_refused(page) and "typed words" in page.words and "With nobody yet." in page.words
         assert team.events("request.claimed") == []
 
-    def test_outcome_on_colleagues_request_is_refused(self, team, ann, ben, request_call, clock):
+    def test_outcome_takes_over_a_request_seen_as_a_colleagues(self, team, ann, ben, request_call, clock):
         (id_,) = request_calls(team, request_call, clock, "Rosa")
         own = open_(ann, id_)
         press(ben, open_(ben, id_), "claim")
-        assert open_(ann, id_).main.find("button", attrs={"name": "outcome"}) is None
-        page = press(ann, own, "call", outcome="spoke", note="")
-        assert was_refused(page) and "With Ben." in page.words
+        page = press(ann, own, "call", outcome="no_answer", note="")
+        assert was_refused(page) and "With Ben." in page.words, "the page was opened before Ben took it"
+        page = press(ann, open_(ann, id_), "call", outcome="no_answer", note="")
+        assert page.status == 200 and "With Ann." in page.words and "Tried once" in page.words
 
     def test_missing_outcome_is_refused_and_preserves_note(self, team, ann, request_call, clock):
         (id_,) = request_calls(team, request_call, clock, "Rosa")
@@ -276,8 +277,8 @@ class TestPrintList:
         assert [row[1] for row in rows[1:]] == ["Patient Two", FORM["say"]], (
             "by due time: by rank would reveal health data"
         )
-        assert rows[2][2:] == [PHONE, "Any day in the morning", "English", "Yes", "Yes"]
-        assert rows[1][5:] == ["No", "No"] and "Shred after use" in page.words
+        assert rows[2][2:] == [f"{PHONE}Any day in the morning", "Interpreter or relay", ""]
+        assert rows[1][3:] == ["NO VOICEMAIL", ""] and "Shred after use" in page.words
         assert_absent(["zentinelmessage", "zentinelinterpreter", FORM["email"]], str(page.main))
         assert page.main.find("form") is None, "the words contain no random token"
         for word in ("example.org", "call first", "hopeless", "pain", "summary"):

@@ -357,7 +357,7 @@ def test_audit_page_describes_release_events(rita, admin, release):
     for generalized in (
         "Release made R-0001",
         "Terms of releases changed",
-        "File of a release downloaded R-0001 file: signs.csv",
+        "File of a release downloaded R-0001 File: signs.csv",
     ):
         assert generalized in words
 

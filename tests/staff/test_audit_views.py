@@ -40,7 +40,7 @@ def test_events_are_listed_newest_first_with_names_and_labels(team, admin):
     found = lines(admin.get("/staff/audit"))
     assert found[0] == ["Nov 23, 2026, 12:01:30\u202fPM", "Dana", "thing.done", "f00d", ""]
     assert found[1][1:] == ["Dana", "Signed in", "Dana", ""]
-    assert found[2][1:] == ["A command on the server", "Account added", "Dana", "roles: responses"]
+    assert found[2][1:] == ["A command on the server", "Account added", "Dana", "Roles: Responses"]
 
 
 def test_registered_label_replaces_the_event_name(team, admin, monkeypatch):

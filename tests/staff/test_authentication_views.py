@@ -31,18 +31,18 @@ def test_totp_helper_matches_rfc_6238_vectors():
 @pytest.mark.each_database
 def test_first_sign_in_requires_new_password_and_two_factor(team):
     member = team.invite("dana", "admin")
-    page = member.enter_password(wanted="/staff/audit")
+    page = member.enter_password(wanted="/staff/system")
     assert page.address == "/staff/password"
-    assert member.get("/staff/audit").address == "/staff/password", "no page opens during the setup"
+    assert member.get("/staff/system").address == "/staff/password", "no page opens during the setup"
     assert member.get("/staff/set-up").address == "/staff/password", "steps cannot be skipped"
     page = member.choose_password(page)
     assert page.address == "/staff/set-up"
-    assert member.get("/staff/audit").address == "/staff/set-up"
+    assert member.get("/staff/system").address == "/staff/set-up"
     page = member.set_up_app(page)
     assert page.heading == "Recovery codes" and len(set(shown_codes(page))) == 10
-    assert member.get("/staff/").address == "/staff/audit"
+    assert member.get("/staff/").address == "/staff/system"
     member.sign_out()
-    assert member.sign_in().address == "/staff/audit"
+    assert member.sign_in().address == "/staff/system"
     actions = [event.action.removeprefix("account.") for event in team.events()]
     assert actions == [*("added", "password_changed", "second_factor_set", "signed_in", "signed_out", "signed_in")]
 
@@ -118,7 +118,7 @@ def test_unknown_email_costs_an_equal_password_hash(team, monkeypatch):
 def test_email_is_case_insensitive_at_sign_in(team):
     member = team.add("dana", "admin")
     member.email = " DANA@Clinic.example.ORG "
-    assert member.sign_in().address == "/staff/audit"
+    assert member.sign_in().address == "/staff/system"
 
 
 def test_repeated_wrong_passwords_double_the_lockout(team, clock):
@@ -133,13 +133,13 @@ def test_repeated_wrong_passwords_double_the_lockout(team, clock):
         assert "could not" in member.enter_password("wrong").words
     clock.forward(3599)
     assert "could not" in member.enter_password().words
-    assert other.sign_in().address == "/staff/audit", "other accounts are not locked out"
+    assert other.sign_in().address == "/staff/system", "other accounts are not locked out"
     clock.forward(3600)
-    assert member.sign_in().address == "/staff/audit"
+    assert member.sign_in().address == "/staff/system"
     member.sign_out()
     for _ in range(4):
         member.enter_password("wrong")
-    assert member.sign_in().address == "/staff/audit", "a sign-in resets the count"
+    assert member.sign_in().address == "/staff/system", "a sign-in resets the count"
     locked = [event.detail["minutes"] for event in team.events("account.locked")]
     assert locked == ["1", "2", "4", "8", "16", "32", "60", "60", "60"]
 
@@ -169,7 +169,7 @@ def test_lockout_count_is_shared_by_nodes_and_restarts(make_site, database_url):
         member = StaffClient(site, dana.email, secret=dana.secret)
         assert "could not" in member.enter_password().words
     dana.clock.forward(60)
-    assert member.sign_in().address == "/staff/audit"
+    assert member.sign_in().address == "/staff/system"
 
 
 def test_correct_password_does_not_reset_the_code_lockout(team, clock):
@@ -187,7 +187,7 @@ def test_correct_password_does_not_reset_the_code_lockout(team, clock):
     assert "too many" in member.send(recovery, "/staff/recovery", code="0000-0000-0000").words
     assert "could not" in StaffClient(team.site, member.email).enter_password().words
     clock.forward(60)
-    assert member.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
+    assert member.send(page, "/staff/second-factor", code=member.code).address == "/staff/system"
 
 
 def test_totp_code_works_once(team, clock):
@@ -200,14 +200,14 @@ def test_totp_code_works_once(team, clock):
     clock.forward(30)
     earlier = totp(member.secret, clock() - 30)
     assert "not right" in attacker.send(page, "/staff/second-factor", code=earlier).words, "nor in the next period"
-    assert attacker.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
+    assert attacker.send(page, "/staff/second-factor", code=member.code).address == "/staff/system"
 
 
 @pytest.mark.parametrize(("off", "opens"), [(-60, False), (-30, True), (0, True), (30, True), (60, False)])
 def test_totp_code_tolerates_thirty_seconds_of_clock_skew(team, off, opens):
     member = team.add("dana", "admin")
     page = member.send(member.enter_password(), "/staff/second-factor", code=totp(member.secret, member.clock() + off))
-    assert (page.address == "/staff/audit") is opens
+    assert (page.address == "/staff/system") is opens
 
 
 @pytest.mark.each_database
@@ -218,7 +218,7 @@ def test_recovery_code_works_once_and_is_encrypted_at_rest(team):
     for number, code in enumerate((codes[3], codes[7].upper().replace("-", " "))):
         member.sign_out()
         page = member.get("/staff/recovery") if member.enter_password() else None
-        assert member.send(page, "/staff/recovery", code=code).address == "/staff/audit"
+        assert member.send(page, "/staff/recovery", code=code).address == "/staff/system"
         assert len(team.account_field(member, "mf_recovery_codes")) == 9 - number
     member.sign_out()
     member.enter_password()
@@ -243,7 +243,7 @@ def test_new_recovery_codes_need_fresh_code_and_replace_old(team, clock):
     member.sign_out()
     member.enter_password()
     assert "not right" in member.send(member.get("/staff/recovery"), "/staff/recovery", code=first[0]).words
-    assert member.send(member.get("/staff/recovery"), "/staff/recovery", code=second[0]).address == "/staff/audit"
+    assert member.send(member.get("/staff/recovery"), "/staff/recovery", code=second[0]).address == "/staff/system"
 
 
 def test_new_authenticator_replaces_the_old_and_ends_sessions(team, clock):
@@ -258,7 +258,7 @@ def test_new_authenticator_replaces_the_old_and_ends_sessions(team, clock):
     clock.forward(30)
     page = member.enter_password()
     assert "not right" in member.send(page, "/staff/second-factor", code=totp(old, clock())).words
-    assert member.send(page, "/staff/second-factor", code=member.code).address == "/staff/audit"
+    assert member.send(page, "/staff/second-factor", code=member.code).address == "/staff/system"
 
 
 @pytest.mark.parametrize(
@@ -341,8 +341,8 @@ def test_sign_in_redirects_only_to_staff_addresses(team, wanted, allowed):
 def test_optional_two_factor_is_refused_outside_a_demo(make_site, own_clinic):
     team = Team(make_site(STAFF_SECOND_FACTOR=False))
     member = team.invite("dana", "admin")
-    page = member.choose_password(member.enter_password(wanted="/staff/audit"))
-    assert page.address == "/staff/audit"
+    page = member.choose_password(member.enter_password(wanted="/staff/system"))
+    assert page.address == "/staff/system"
     with_app = team.add("ada", "admin")
     assert with_app.enter_password().address == "/staff/second-factor", (
         "an account with an authenticator still needs the code"
@@ -389,7 +389,7 @@ def test_password_comparison_uses_every_character(team):
 def test_password_does_not_expire(team, clock):
     member = team.add("dana", "admin")
     clock.forward(5 * 365 * 24 * 3600)
-    assert member.sign_in().address == "/staff/audit"
+    assert member.sign_in().address == "/staff/system"
 
 
 def test_password_fields_are_masked_and_allow_autofill(team):
@@ -430,12 +430,12 @@ def test_key_rotation_preserves_totp_and_recovery_codes(make_site, tmp_path, key
         activate_key(folder, STAFF, add_key(folder, STAFF, key_day).id)
         site = make_site(KEYS_DIR=folder)
         again = StaffClient(site, member.email, secret=member.secret)
-        assert again.sign_in().address == "/staff/audit"
+        assert again.sign_in().address == "/staff/system"
         again.sign_out()
         again.enter_password()
-        assert again.send(again.get("/staff/recovery"), "/staff/recovery", code=codes.pop()).address == "/staff/audit"
+        assert again.send(again.get("/staff/recovery"), "/staff/recovery", code=codes.pop()).address == "/staff/system"
         another = Team(site).add(f"d{len(codes)}", "admin")
-        assert another.sign_in().address == "/staff/audit"
+        assert another.sign_in().address == "/staff/system"
 
 
 def test_sign_in_page_is_available_in_both_languages(team):
