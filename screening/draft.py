@@ -35,7 +35,7 @@ SKEW_SECONDS = 60
 """Seconds by which the clocks of two nodes may differ. A draft from further ahead was saved before a clock was set
 back: it is treated as saved now, so that the limits apply."""
 
-PADDING_BLOCK = 1024
+PADDING_BLOCK = 1088
 """Plaintexts are padded to a multiple of this many bytes; a complete draft fits in one block."""
 
 MAX_COOKIE = 3000

@@ -5,7 +5,7 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from screening import current
+from screening import clinic, current
 from screening.cli.base import Command
 from screening.operations import server
 
@@ -40,7 +40,8 @@ def purge(dry_run: bool) -> None:
     """Delete expired records and scrub freed database pages; print counts. The worker does this daily."""
     from screening.operations import purge as purging  # slow to import: half a second
 
-    purged = purging.purge(current.settings(), current.clinic(), current.now(), dry_run)
+    settings = current.settings()
+    purged = purging.purge(settings, clinic.load(settings["CLINIC_FILE"]), current.now(), dry_run)
     for name, count in purged.counts.items():
         click.echo(f"{name}\t{count}")
     if not purged.scrubbed and not dry_run:

@@ -83,6 +83,7 @@ def test_metric_names_and_labels_match_the_reviewed_list(server):
         "screening_outbox_age_seconds{}",
         "screening_callbacks_waiting{}",
         "screening_callbacks_overdue{}",
+        "screening_mails_capped_total{}",
     }
 
 

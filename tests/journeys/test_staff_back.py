@@ -108,7 +108,7 @@ def test_back_after_authentication_forms(site_tab, team):
     tab.send("/sign-in", "Enter your code", email=member.email, password=member.password)
     tab.open("/staff/recovery")
     tab.send("/recovery", "That is not right", code="0000")
-    tab.send("/recovery", "Audit", code=codes[0])
+    tab.send("/recovery", "What needs attention", code=codes[0])
     assert len(tab.sent) == 17
 
 
@@ -149,7 +149,7 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     tab.send("/note", "Write the note first")
     tab.send("/note", "The note is kept", note="A note")
     press(ben, open_request(ben), "claim")
-    tab.send("/claim", "Someone else changed this request")
+    tab.send("/claim", "This request changed a moment ago")
     tab.send("/hand", "at most", handover="x" * 501)
     tab.send("/hand", "The request is handed over", to=team.id_of(ben), handover="Words")
     tab.send("/take-over", "You have this request now")

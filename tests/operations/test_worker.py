@@ -189,7 +189,7 @@ def test_default_jobs_shuffle_and_purge(make_site, clock, monkeypatch, own_keys)
     with site.app_context():
         assert db.session.query(ShuffledResponse).count() == 1
     assert [given[0] for given in purged] == 3 * [site.config["SETTINGS"]]
-    assert purged[-1][1] == clock() - POLL_SECONDS
+    assert purged[-1][2] == clock() - POLL_SECONDS
 
 
 def test_shuffling_and_key_rotation_run_each_hour():

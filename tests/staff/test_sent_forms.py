@@ -109,7 +109,7 @@ def test_reason_is_shown_in_the_language_of_the_page(ann, ben, request_call):
     ann_page, ben_page = open_request(ann), open_request(ben)
     press(ann, ann_page, "claim")
     page = press(ben, ben_page, "note", note=NOTE)
-    assert was_refused(page) and "Someone else changed this request" in page.words
+    assert was_refused(page) and "This request changed a moment ago" in page.words
     spanish = ben.get(urljoin(page.address, page.soup.find("a", hreflang="es")["href"]))
     assert "Otra persona cambió esta solicitud" in spanish.words
     assert spanish.typed(f"{page.address}/note")["note"] == [NOTE]
