@@ -111,7 +111,7 @@ def test_reason_is_shown_in_the_language_of_the_page(ann, ben, request_call):
     page = press(ben, ben_page, "note", note=NOTE)
     assert was_refused(page) and "This request changed a moment ago" in page.words
     spanish = ben.get(urljoin(page.address, page.soup.find("a", hreflang="es")["href"]))
-    assert "Otra persona cambió esta solicitud" in spanish.words
+    assert "Esta solicitud cambió hace un momento" in spanish.words
     assert spanish.typed(f"{page.address}/note")["note"] == [NOTE]
 
 
@@ -157,13 +157,13 @@ def test_sign_in_without_cookies_states_the_reason(team):
 
 def test_refused_sign_in_survives_reload(team):
     member = team.add("dana", "admin")
-    page = member.enter_password("zentinel-wrong-password", wanted="/staff/audit")
+    page = member.enter_password("zentinel-wrong-password", wanted="/staff/system")
     again = member.get(address(page))
     for shown in (page, again):
         assert "could not sign you in" in shown.words and shown.typed("/staff/sign-in")["email"] == [member.email]
     assert member.fill(again, "/staff/sign-in", password=PASSWORD).address == "/staff/second-factor"
     assert member.send(member.get("/staff/second-factor"), "/staff/second-factor", code=member.code).address == (
-        "/staff/audit"
+        "/staff/system"
     ), "the page requested first"
 
 
@@ -228,7 +228,7 @@ def test_new_recovery_codes_survive_reload_for_five_minutes(team, clock):
     assert len(team.events("account.recovery_codes_made")) == 1
     member.sign_out()
     member.enter_password()
-    assert member.send(member.get("/staff/recovery"), "/staff/recovery", code=codes[3]).address == "/staff/audit"
+    assert member.send(member.get("/staff/recovery"), "/staff/recovery", code=codes[3]).address == "/staff/system"
 
 
 def test_codes_after_setup_survive_reload(team):
