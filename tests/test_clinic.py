@@ -137,8 +137,8 @@ def test_accent_too_weak_on_its_own_tint_is_refused(tmp_path):
 
 
 NOTICES = {
-    "privacy_notice": {"en": "Notice of privacy practices", "es": "Aviso de prácticas de privacidad"},
-    "nondiscrimination_notice": {"en": "Nondiscrimination notice", "es": "Aviso contra la discriminación"},
+    "privacy_notice": {"en": "Notice of privacy practices", "es": "Aviso de privacidad"},
+    "nondiscrimination_notice": {"en": "Nondiscrimination notice", "es": "No discriminación"},
     "language_help_notice": {"en": "Free language help", "es": "Ayuda gratis con el idioma"},
 }
 

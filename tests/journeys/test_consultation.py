@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 import pytest
@@ -166,11 +167,14 @@ def test_request_can_be_sent_where_the_browser_blocks_cookies(playwright, live_s
 def test_folded_form_is_under_2000_pixels_tall_on_a_phone(browser_visitor, tmp_path, hour, closed):
     moment = datetime(2026, 9, 29, hour, tzinfo=clinic.load(clinic.DEMO).time_zone).timestamp()
     shift = {"PYTHONPATH": str(SHIFTED_TIME), "TEST_TIME_SHIFT": str(moment - machine_time())}
-    with LiveServer(tmp_path, **shift) as server:
+    file = tmp_path / "with-notices.toml"
+    file.write_text(re.sub('(_notice = )""', r'\1"https://www.clinic.example/notice"', clinic.DEMO.read_text()))
+    with LiveServer(tmp_path, SCREENING_CLINIC_FILE=str(file), **shift) as server:
         for lang, longest in (("en", "Wednesday, September 30"), ("es", "miércoles 30 de septiembre")):
             page = browser_visitor(server.address, java_script_enabled=False).open(f"/consultation?lang={lang}")
             assert page.locator("#ask details").count() == page.locator("#ask details:not([open])").count() == 3
             assert longest in page.locator("main").inner_text() and page.locator(".app-closed").count() == closed
+            assert page.locator(".app-footer a[href$='/notice']").count() == 3
             height = page.locator("html").bounding_box()["height"]
             assert page.locator(".app-footer").is_visible() and 1000 < height < 2000, lang
 
