@@ -1,7 +1,7 @@
 """Outcomes of calls and e-mails: record one with the time of the next call, undo the last one."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,6 +66,13 @@ def last(request: CallbackRequest) -> CallbackAttempt | None:
         found.order_by(CallbackAttempt.at.desc(), CallbackAttempt.attempts_before.desc()).limit(1)
     ).first()
     return latest
+
+
+def last_of(ids: Iterable[str]) -> dict[str, CallbackAttempt]:
+    """Return the last outcome of each of these requests that has one."""
+    found = select(CallbackAttempt).where(CallbackAttempt.request_id.in_(ids))
+    in_order = db.session.scalars(found.order_by(CallbackAttempt.at, CallbackAttempt.attempts_before))
+    return {attempt.request_id: attempt for attempt in in_order}
 
 
 def undoable(

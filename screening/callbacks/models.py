@@ -59,6 +59,9 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     summary_key_id: Mapped[str | None] = mapped_column(String(8))
     """The shared summary, encrypted separately: a patient who changes a request need not share it again."""
 
+    words: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The two words that prove who calls, encrypted with the reference, for the patient's page: ``call_words.seal``."""
+
     index_key_id: Mapped[str | None] = mapped_column(String(8), index=True)
     """The search key that the contacts were hashed with; None until the staff application has indexed the request."""
 

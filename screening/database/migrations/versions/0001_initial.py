@@ -178,6 +178,7 @@ def _callbacks() -> None:
         sa.Column("next_at", sa.BigInteger),
         sa.Column("lease_owner", sa.String(32)),
         sa.Column("lease_until", sa.BigInteger),
+        sa.Column("words", sa.LargeBinary),
         sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
         sa.Column("entered_by", sa.String(32)),
         sa.Column("version", sa.Integer, nullable=False),
