@@ -56,7 +56,8 @@ def record(request: CallbackRequest, seen: int, result: Result, next_at: int | N
         db.session.add(attempt)
         return after
 
-    staff_service.transition(request, seen, step, ACTIONS[EFFECTS[outcome].state], by, now, outcome=outcome.value)
+    action = ACTIONS[EFFECTS[outcome].state]
+    staff_service.transition(request, seen, step, action, by, now, attempt.id, outcome=outcome.value)
 
 
 def last(request: CallbackRequest) -> CallbackAttempt | None:
@@ -96,7 +97,7 @@ def undo(request: CallbackRequest, seen: int, by: str, now: float, calendar: Cal
         db.session.delete(attempt)
         return restored
 
-    staff_service.transition(request, seen, step, "request.undone", by, now, outcome=attempt.outcome)
+    staff_service.transition(request, seen, step, "request.undone", by, now, attempt.id, outcome=attempt.outcome)
 
 
 def _after(attempt: CallbackAttempt) -> Progress:

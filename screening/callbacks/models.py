@@ -164,6 +164,9 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
     at: Mapped[int] = mapped_column(BigInteger)
     by: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
+    settled_by: Mapped[str | None] = mapped_column(String(32))
+    """The attempt that made a handover note a plain one."""
+
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     key_id: Mapped[str] = mapped_column(String(8))
 

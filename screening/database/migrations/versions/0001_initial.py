@@ -213,6 +213,7 @@ def _callbacks() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("by", sa.String(32), nullable=False),
         sa.Column("kind", sa.String(12), nullable=False, server_default="note"),
+        sa.Column("settled_by", sa.String(32)),
         sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("key_id", sa.String(8), nullable=False),
     )
