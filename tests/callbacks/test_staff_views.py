@@ -498,6 +498,22 @@ def test_staff_entry_without_public_key_preserves_the_form(team, ann):
 
 
 @pytest.mark.usefixtures("monday_noon")
+def test_tabs_are_counted_in_singular_and_plural(team, ann, request_call):
+    def tabs(query=""):
+        tabs = ann.get(f"/staff/callbacks{query}").main.select(".app-tabs a")
+        return [" ".join(tab.get_text().split()) for tab in tabs]
+
+    for name in ("Ada", "Bea", "Cleo"):
+        request_call(Visitor(team.site), name=name)
+    page = open_request(ann, "Ada")
+    press(ann, page, "call", outcome="spoke")
+    assert tabs() == ["Waiting 2", "Overdue 0", "Reached 0", "Closed 1", "Canceled 0"]
+    assert tabs("?lang=es") == ["En espera 2", "Atrasadas 0", "Contactadas 0", "Cerrada 1", "Canceladas 0"]
+    press(ann, open_request(ann, "Bea"), "call", outcome="spoke")
+    assert tabs()[3] == "Cerradas 2"
+    assert "Atrasadas 0" in ann.get("/staff/callbacks/today").words
+
+
 def test_closed_days_are_excluded_from_overdue_days(team, ann, request_call, clock):
     request_call(Visitor(team.site))
     ann.send(ann.get("/staff/callbacks/closed-days"), "/staff/callbacks/closed-days", day="2026-11-25")
