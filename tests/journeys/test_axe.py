@@ -227,14 +227,34 @@ def test_thumb_bar_keeps_words_and_call_within_reach(browser_visitor, callback_s
     assert page.locator("#rec").bounding_box()["y"] < bar["y"]
     page.set_viewport_size({"width": 1280, "height": 900})
     assert not page.locator(".app-thumb").is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator(".app-who__say").is_visible(), "the words are never on paper"
 
 
-def test_twelve_whole_rows_of_the_queue_fit_a_desktop_screen(browser_visitor, callback_staff):
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_twelve_whole_rows_of_the_queue_fit_a_desktop_screen(browser_visitor, callback_staff, lang):
     address, state = callback_staff
     visitor = browser_visitor(address, storage_state=state, viewport={"width": 1280, "height": 900})
-    rows = [row.bounding_box() for row in visitor.open("/staff/callbacks").locator(".app-worklist tbody tr").all()]
+    page = visitor.open(f"/staff/callbacks?lang={lang}")
+    rows = [row.bounding_box() for row in page.locator(".app-worklist tbody tr").all()]
     assert len([row for row in rows if row["y"] + row["height"] <= 900]) >= 12
     assert {row["height"] for row in rows} == {48}
+
+
+CUT_TAGS = """() => [...document.querySelectorAll("main .app-tag--stop, main .app-tag--help")].filter((tag) =>
+    tag.getBoundingClientRect().right > tag.parentElement.getBoundingClientRect().right).map((tag) => tag.innerText)"""
+"""Return the tags about voicemail and interpreters that their column does not show whole."""
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_voicemail_and_interpreter_tags_are_never_cut(browser_visitor, callback_staff, lang, width):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state, viewport={"width": width, "height": 900})
+    for path in ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks/print"):
+        page = visitor.open(f"{path}?lang={lang}")
+        assert page.locator(".app-tag--help").count() and page.locator(".app-tag--stop").count()
+        assert page.evaluate(CUT_TAGS) == [], path
 
 
 def test_axe_reports_a_removed_label(browser_visitor):
