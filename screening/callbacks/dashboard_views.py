@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 from screening import audit, current
 from screening.callbacks import clinic_calendar, dashboard, list_lines, next_request, staff_service, template_filters
 from screening.callbacks.contact_details import group_digits
+from screening.callbacks.due_times import is_closed
 from screening.callbacks.staff_texts import TAB_NAMES, TABS
 from screening.extensions import db
 from screening.i18n.clock import with_period
@@ -66,6 +67,7 @@ def show() -> str:
             (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
             for mail in queries.stuck(now, dashboard.MAX_ROWS)
         ],
+        closed_now=is_closed(calendar, now),
         now=now,
         notice=_nothing_ready(me) if request.args.get("done") == "nothing" else None,
     )

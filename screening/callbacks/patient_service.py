@@ -54,6 +54,11 @@ def fresh_secret() -> str:
     return secrets.token_hex(16)
 
 
+def request_id(secret: str) -> str:
+    """Return the id of the request that a form with this secret becomes."""
+    return hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32]
+
+
 def submit(
     secret: str,
     details: ContactDetails,
@@ -75,7 +80,7 @@ def submit(
     address; every one by default. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError if the
     patient was reached meanwhile.
     """
-    id_, reference = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
+    id_, reference = request_id(secret), reference_code.derive(secret)
     request = db.session.get(CallbackRequest, id_)
     if request is not None and request.digest is not None and not held:
         digest = _digest(secret, details)

@@ -21,6 +21,7 @@ from screening.callbacks import (  # noqa: F401  imported for their routes
     search_views,
     staff_service,
 )
+from screening.callbacks.due_times import is_closed
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_service import Filter
 from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED_SHORT, SELECTED_PROBLEMS, TAB_NAMES, TABS
@@ -77,6 +78,7 @@ def queue() -> str:
         colleagues={id_: name for id_, name in colleagues.items() if id_ != me},
         all_checked="all" in request.args,
         result=_result(),
+        closed_now=is_closed(calendar, now),
         now=now,
     )
 
