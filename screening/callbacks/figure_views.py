@@ -68,7 +68,7 @@ class Part:
 class Period:
     """One or four weeks: its name, the number of requests, and the parts of each figure by value.
 
-    ``median``: the text of the median time to the first call; empty if it is hidden, or nobody was called.
+    ``median``: the text of the median time to the first call; empty if it is hidden, or no patient was called.
     """
 
     name: str

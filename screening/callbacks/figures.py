@@ -97,7 +97,7 @@ def publish(block: date, counts: Mapping[Count, int], k: int) -> dict[str, Any]:
 
 
 def median_wait(counts: Mapping[str, int | None]) -> str | None:
-    """Return the value in the middle of a period's published waits; None if one is hidden, or nobody was called.
+    """Return the value in the middle of a period's published waits; None if one is hidden, or no patient was called.
 
     It follows from the published counts. A median in minutes would be the wait of a single person.
     """

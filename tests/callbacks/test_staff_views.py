@@ -501,7 +501,7 @@ def test_staff_entry_without_public_key_preserves_the_form(team, ann):
 NEW = "/staff/callbacks/new"
 
 
-def test_entering_a_request_begins_with_the_name_and_folds_the_rest(ann):
+def test_entry_form_begins_with_the_name_and_folds_the_rest(ann):
     page = ann.get(NEW)
     assert page.main.select_one("[autofocus]")["id"] == "name"
     folded = [field["name"] for field in page.main.select("details:not([open]) input")]
