@@ -1,7 +1,7 @@
 """Outcomes of calls and e-mails: record one with the time of the next call, undo the last one."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -56,7 +56,8 @@ def record(request: CallbackRequest, seen: int, result: Result, next_at: int | N
         db.session.add(attempt)
         return after
 
-    staff_service.transition(request, seen, step, ACTIONS[EFFECTS[outcome].state], by, now, outcome=outcome.value)
+    action = ACTIONS[EFFECTS[outcome].state]
+    staff_service.transition(request, seen, step, action, by, now, attempt.id, outcome=outcome.value)
 
 
 def last(request: CallbackRequest) -> CallbackAttempt | None:
@@ -66,6 +67,13 @@ def last(request: CallbackRequest) -> CallbackAttempt | None:
         found.order_by(CallbackAttempt.at.desc(), CallbackAttempt.attempts_before.desc()).limit(1)
     ).first()
     return latest
+
+
+def last_of(ids: Iterable[str]) -> dict[str, CallbackAttempt]:
+    """Return the last outcome of each of these requests that has one."""
+    found = select(CallbackAttempt).where(CallbackAttempt.request_id.in_(ids))
+    in_order = db.session.scalars(found.order_by(CallbackAttempt.at, CallbackAttempt.attempts_before))
+    return {attempt.request_id: attempt for attempt in in_order}
 
 
 def undoable(
@@ -89,7 +97,7 @@ def undo(request: CallbackRequest, seen: int, by: str, now: float, calendar: Cal
         db.session.delete(attempt)
         return restored
 
-    staff_service.transition(request, seen, step, "request.undone", by, now, outcome=attempt.outcome)
+    staff_service.transition(request, seen, step, "request.undone", by, now, attempt.id, outcome=attempt.outcome)
 
 
 def _after(attempt: CallbackAttempt) -> Progress:

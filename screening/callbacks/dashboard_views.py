@@ -7,6 +7,8 @@ from werkzeug.wrappers import Response
 from screening import audit, current
 from screening.callbacks import clinic_calendar, dashboard, list_lines, next_request, staff_service, template_filters
 from screening.callbacks.contact_details import group_digits
+from screening.callbacks.due_times import is_closed
+from screening.callbacks.staff_texts import TAB_NAMES, TABS
 from screening.extensions import db
 from screening.i18n.clock import with_period
 from screening.mail import queries, types
@@ -19,7 +21,7 @@ dashboard_views = Blueprint("dashboard", __name__, url_prefix="/callbacks")
 
 SECTIONS = {
     "first": lazy_gettext("Call first"),
-    "overdue": lazy_gettext("Overdue"),
+    "overdue": TAB_NAMES["overdue"],
     "today": lazy_gettext("Due today"),
     "reached": lazy_gettext("Reached, call again"),
     "mine": lazy_gettext("Later, and with me"),
@@ -55,7 +57,7 @@ def show() -> str:
     return render_template(
         "callbacks/staff/today.html",
         sections=found,
-        titles=SECTIONS,
+        titles={**SECTIONS, "overdue": TABS["overdue"](found[1].count)},
         all_of=ALL_OF,
         most=staff_service.COUNT_LIMIT,
         lines={line.request.id: line for line in list_lines.lines(rows, calendar, me, now)},
@@ -65,6 +67,7 @@ def show() -> str:
             (types.label(types.mail_types(current_app), mail.kind), mail.posted_at)
             for mail in queries.stuck(now, dashboard.MAX_ROWS)
         ],
+        closed_now=is_closed(calendar, now),
         now=now,
         notice=_nothing_ready(me) if request.args.get("done") == "nothing" else None,
     )

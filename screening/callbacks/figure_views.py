@@ -13,7 +13,7 @@ from flask_babel.speaklater import LazyString
 
 from screening import current
 from screening.callbacks import clinic_calendar, figure_store
-from screening.callbacks.figures import ANSWERED, ENDED, FIRST, TOTAL, WEEK, WEEKS
+from screening.callbacks.figures import ANSWERED, ENDED, FIRST, TOTAL, WEEK, WEEKS, median_wait
 from screening.callbacks.staff_texts import OUTCOME_LABELS
 from screening.i18n.locale import locale_names
 from screening.staff import nav
@@ -66,11 +66,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Period:
-    """One or four weeks: its name, the number of requests, and the parts of each figure by value."""
+    """One or four weeks: its name, the number of requests, and the parts of each figure by value.
+
+    ``median``: the text of the median time to the first call; empty if it is hidden, or no patient was called.
+    """
 
     name: str
     requests: int | None
     parts: Mapping[str, Mapping[str, Part]]
+    median: str
 
 
 def init_app(app: Flask) -> None:
@@ -134,7 +138,9 @@ def _period(period: Mapping[str, Any], language: str) -> Period:
     parts: dict[str, dict[str, Part]] = {figure: {} for figure in VALUES}
     for (figure, value), count in cells.items():
         parts[figure][value] = Part(str(VALUES[figure].get(value, value)), count, total)
-    return Period(_name(date.fromisoformat(period["start"]), period["weeks"]), total, parts)
+    median = median_wait({value: part.count for value, part in parts[FIRST].items()})
+    text = str(VALUES[FIRST][median]) if median else ""
+    return Period(_name(date.fromisoformat(period["start"]), period["weeks"]), total, parts, text)
 
 
 def _name(first: date, weeks: int) -> str:

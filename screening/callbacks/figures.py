@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from screening.callbacks.business_hours import Calendar, business_days_overdue, open_seconds
@@ -24,6 +25,9 @@ SOON_SECONDS = 2 * 60 * 60
 ANSWERED, FIRST, ENDED = "answered", "first", "ended"
 FIGURES = (ANSWERED, FIRST, ENDED)
 """The figures; each request has one value of each."""
+
+WAITS = ("soon", "same_day", "next_day", "later")
+"""The values of ``FIRST`` of those who were called, from the shortest wait to the longest."""
 
 TOTAL = ""
 """The code of all languages together, and of all values."""
@@ -90,6 +94,17 @@ def publish(block: date, counts: Mapping[Count, int], k: int) -> dict[str, Any]:
             for start, length, cells in periods
         ],
     }
+
+
+def median_wait(counts: Mapping[str, int | None]) -> str | None:
+    """Return the value in the middle of a period's published waits; None if one is hidden, or no patient was called.
+
+    It follows from the published counts. A median in minutes would be the wait of a single person.
+    """
+    called = [count for count in (counts.get(value, 0) for value in WAITS) if count is not None]
+    if len(called) < len(WAITS) or not sum(called):
+        return None
+    return next(value for value, up_to in zip(WAITS, accumulate(called), strict=True) if 2 * up_to >= sum(called))
 
 
 def suppress_cells(cells: Mapping[Cell, int], k: int) -> dict[Cell, int | None]:

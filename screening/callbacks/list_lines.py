@@ -6,20 +6,24 @@ from datetime import UTC, datetime
 
 from flask_babel import get_locale, gettext, ngettext
 
-from screening.callbacks import contact_index, staff_service
+from screening.callbacks import attempts, contact_index, staff_service
 from screening.callbacks.business_hours import Calendar, PreferredTimes, is_open, matches_preference
 from screening.callbacks.contact_details import ContactDetails
-from screening.callbacks.models import WAITING, CallbackRequest
+from screening.callbacks.models import CLOSED, WAITING, CallbackAttempt, CallbackRequest
 from screening.callbacks.staff_blueprint import days_overdue
 from screening.callbacks.staff_service import Row
+from screening.callbacks.staff_texts import OUTCOME_LABELS
 from screening.callbacks.template_filters import language_name, short_preference, short_time, state_label
-from screening.callbacks.workflow import State
+from screening.callbacks.workflow import EFFECTS, Outcome, State
 from screening.staff import display_names
 
 
 @dataclass(frozen=True)
 class Line:
-    """One request. ``late``: that it is called first, and how late it is. ``tags``: a CSS class and a text each."""
+    """One request. ``late``: that it is called first, and how late it is. ``tags``: a CSS class and a text each.
+
+    ``ending``: how it was closed; empty for the others.
+    """
 
     request: CallbackRequest
     name: str
@@ -28,6 +32,7 @@ class Line:
     overdue: bool
     tags: tuple[tuple[str, str], ...]
     owner: str
+    ending: str
 
 
 def lines(rows: Iterable[Row], calendar: Calendar, me: str, now: int) -> list[Line]:
@@ -35,6 +40,7 @@ def lines(rows: Iterable[Row], calendar: Calendar, me: str, now: int) -> list[Li
     rows = list(rows)
     ids = [row.request.id for row in rows]
     stopped, handed = contact_index.asked_to_stop(ids), staff_service.last_handover(ids)
+    closed = attempts.last_of([row.request.id for row in rows if row.request.state_group == CLOSED])
     owners = {**short_names(display_names.account_names()), me: gettext("You")}
     return [
         Line(
@@ -45,6 +51,7 @@ def lines(rows: Iterable[Row], calendar: Calendar, me: str, now: int) -> list[Li
             days_overdue(row.request, calendar) is not None,
             tuple(_tags(row, row.request.id in stopped, row.request.id in handed, calendar, now)),
             owners.get(_holder(row.request, now), ""),
+            _ending(row.request, closed.get(row.request.id), calendar, now),
         )
         for row in rows
     ]
@@ -71,6 +78,18 @@ def _holder(request: CallbackRequest, now: int) -> str:
     """Return the account that has a request, or to which "next request" shows it now."""
     leased = request.lease_owner if (request.lease_until or 0) > now else None
     return request.owner or leased or ""
+
+
+def _ending(request: CallbackRequest, last: CallbackAttempt | None, calendar: Calendar, now: int) -> str:
+    """Return the outcome that closed a request, with the time of a booked visit; or that it was closed without one."""
+    if request.state_group != CLOSED:
+        return ""
+    if last is None:
+        return gettext("Closed without a call")
+    label = str(OUTCOME_LABELS[last.outcome])
+    if EFFECTS[Outcome(last.outcome)].state is not State.CLOSED or last.at != request.ended_at:
+        return gettext("Closed after: %(outcome)s", outcome=label)
+    return f"{label}, {short_time(last.next_at, calendar.zone, now)}" if last.next_at else label
 
 
 def _late(request: CallbackRequest, calendar: Calendar) -> str:

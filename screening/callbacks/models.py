@@ -59,6 +59,9 @@ class CallbackRequest(db.Model):  # type: ignore[name-defined]
     summary_key_id: Mapped[str | None] = mapped_column(String(8))
     """The shared summary, encrypted separately: a patient who changes a request need not share it again."""
 
+    words: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """The two words that prove who calls, encrypted with the reference, for the patient's page: ``call_words.seal``."""
+
     index_key_id: Mapped[str | None] = mapped_column(String(8), index=True)
     """The search key that the contacts were hashed with; None until the staff application has indexed the request."""
 
@@ -161,6 +164,9 @@ class CallbackNote(db.Model):  # type: ignore[name-defined]
     at: Mapped[int] = mapped_column(BigInteger)
     by: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(12), server_default=NOTE)
+    settled_by: Mapped[str | None] = mapped_column(String(32))
+    """The attempt that made a handover note a plain one."""
+
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     key_id: Mapped[str] = mapped_column(String(8))
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from screening import audit
 from screening.callbacks import notifications, public_key, reference_code, workflow
 from screening.callbacks.business_hours import Calendar, due_at, first_preferred_time, next_call_time
-from screening.callbacks.call_words import call_words
+from screening.callbacks.call_words import call_words, seal, unseal
 from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.models import CallbackAttempt, CallbackContact, CallbackNote, CallbackRequest
 from screening.callbacks.notifications import MayMail
@@ -54,6 +54,11 @@ def fresh_secret() -> str:
     return secrets.token_hex(16)
 
 
+def request_id(secret: str) -> str:
+    """Return the id of the request that a form with this secret becomes."""
+    return hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32]
+
+
 def submit(
     secret: str,
     details: ContactDetails,
@@ -75,7 +80,7 @@ def submit(
     address; every one by default. Raises NoKeyError, SQLAlchemyError, NeverOpenError, and NotAllowedError if the
     patient was reached meanwhile.
     """
-    id_, reference = hashlib.sha256(b"request\0" + secret.encode()).hexdigest()[:32], reference_code.derive(secret)
+    id_, reference = request_id(secret), reference_code.derive(secret)
     request = db.session.get(CallbackRequest, id_)
     if request is not None and request.digest is not None and not held:
         digest = _digest(secret, details)
@@ -188,7 +193,7 @@ def erase(request: CallbackRequest, now: float, actor: str) -> None:
     """Withdraw a request and erase its contents in one transaction. Raises NotAllowedError, SQLAlchemyError."""
     request.progress = workflow.withdraw(request.progress)
     request.reference = request.digest = None
-    request.ciphertext = request.key_id = request.summary = request.summary_key_id = None
+    request.ciphertext = request.key_id = request.summary = request.summary_key_id = request.words = None
     request.rank, request.ended_at = 1, int(now)
     flush()
     for table in (CallbackContact, CallbackNote):
@@ -215,7 +220,9 @@ def _digest(secret: str, details: ContactDetails) -> str:
 
 
 def _fill(request: CallbackRequest, reference: str, details: ContactDetails, urgent: bool) -> None:
-    details = replace(details, words=call_words(reference, details.language))
+    same = request.language == details.language
+    words = _words(reference, request) if same else call_words(reference, details.language)
+    details, request.words = replace(details, words=words), seal(words, reference)
     request.ciphertext, request.key_id = public_key.encrypt(request.id, details.stored())
     request.language = details.language
     if details.answers is not None:
@@ -236,8 +243,12 @@ def find_by_reference(reference: str) -> CallbackRequest:
 
 
 def _receipt(reference: str, request: CallbackRequest) -> Receipt:
-    words = call_words(reference, request.language)
-    return Receipt(reference, words, request.language, request.due_at, request.progress)
+    return Receipt(reference, _words(reference, request), request.language, request.due_at, request.progress)
+
+
+def _words(reference: str, request: CallbackRequest) -> str:
+    """Return the words that were stored with a request, whatever the list says now."""
+    return unseal(request.words or b"", reference)
 
 
 def _moment(now: float) -> datetime:

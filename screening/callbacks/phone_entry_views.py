@@ -1,6 +1,7 @@
 """The page on which staff enter a request for a caller on the phone."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import make_response, render_template, request, url_for
@@ -10,10 +11,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from screening import current
-from screening.callbacks import clinic_calendar, patient_service
+from screening.callbacks import clinic_calendar, patient_service, staff_service, workflow
+from screening.callbacks.contact_details import ContactDetails
 from screening.callbacks.forms import ConsultationForm
 from screening.callbacks.public_key import NoKeyError
 from screening.callbacks.staff_blueprint import UNAVAILABLE, staff_callbacks
+from screening.callbacks.staff_service import Row
 from screening.callbacks.staff_texts import REFUSED
 from screening.callbacks.workflow import NotAllowedError
 from screening.extensions import db
@@ -23,6 +26,9 @@ from screening.staff.access import require_role
 from screening.staff.current_account import current_account
 from screening.staff.roles import CALLBACKS
 from screening.web.form_fields import select_choices
+
+DUPLICATE = "duplicate"
+"""Why a form is shown again: the caller has an open request. Sent from there, it is another one."""
 
 
 @staff_callbacks.route("/new", methods=["GET", "POST"])
@@ -35,10 +41,13 @@ def enter() -> AnyResponse | str:
     secret = sent if re.fullmatch("[0-9a-f]{32}", sent) else patient_service.fresh_secret()
     if not form.validate():
         return sent_forms.send_back(form)
+    details = form.details(None, 0)
     try:
+        if "another" not in request.form and _open_requests(details, secret):
+            return sent_forms.send_back(reason=DUPLICATE)
         receipt = patient_service.submit(
             secret,
-            form.details(None, 0),
+            details,
             clinic_calendar.current_calendar(current.clinic()),
             current.now(),
             urgent=False,
@@ -52,7 +61,12 @@ def enter() -> AnyResponse | str:
         return make_response(_page(form, secret, "away"), UNAVAILABLE)
     page = url_for("staff_callbacks.enter")
     return sent_forms.send_result(
-        page, reference=receipt.reference, words=receipt.words, language=receipt.language, due_at=receipt.due_at
+        page,
+        reference=receipt.reference,
+        words=receipt.words,
+        language=receipt.language,
+        due_at=receipt.due_at,
+        request=patient_service.request_id(secret),
     )
 
 
@@ -64,6 +78,9 @@ def _form_or_receipt() -> str:
     form = _form(sent.fields if sent else None)
     if sent is not None:
         sent.show_errors(form)
+    if sent is not None and sent.reason == DUPLICATE and form.validate():
+        secret = sent.fields.get("secret") or patient_service.fresh_secret()
+        return _page(form, secret, "", _open_requests(form.details(None, 0), secret))
     return _page(form, patient_service.fresh_secret(), sent.reason if sent else "")
 
 
@@ -81,5 +98,14 @@ def _form(fields: MultiDict[str, str] | None) -> ConsultationForm:
     return form
 
 
-def _page(form: ConsultationForm, secret: str, reason: str) -> str:
-    return render_template("callbacks/staff/new.html", form=form, secret=secret, notice=REFUSED.get(reason))
+def _open_requests(details: ContactDetails, secret: str) -> list[Row]:
+    """Return the open requests with the same phone number or e-mail address, but that of this form."""
+    found = staff_service.find_by_contact(current.keyring(), *details.contacts)
+    others = (row for row in found if row.request.id != patient_service.request_id(secret))
+    return [row for row in others if row.request.progress.state in workflow.OPEN_STATES]
+
+
+def _page(form: ConsultationForm, secret: str, reason: str, open_requests: Sequence[Row] = ()) -> str:
+    return render_template(
+        "callbacks/staff/new.html", form=form, secret=secret, notice=REFUSED.get(reason), open_requests=open_requests
+    )

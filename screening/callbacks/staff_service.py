@@ -116,10 +116,12 @@ def transition(
     action: str,
     by: str,
     now: float,
+    attempt: str = "",
     **detail: str,
 ) -> None:
     """Make a workflow transition, if the request still has the version ``seen``. Commits.
 
+    ``attempt``: the id of the one that is recorded or undone. A call makes handover notes plain; undo restores them.
     Raises NotAllowedError with ``changed`` after a concurrent change, or with the workflow's reason.
     """
     if request.version != seen:
@@ -130,7 +132,10 @@ def transition(
     db.session.add(audit.event(action, now, by, request.id, **detail))
     flush()
     if action in CALL_ACTIONS:
-        _settle_handovers(request)
+        _settle_handovers(request, attempt)
+    elif attempt:
+        settled = update(CallbackNote).where(CallbackNote.settled_by == attempt)
+        db.session.execute(settled.values(kind=HANDOVER, settled_by=None))
     db.session.commit()
 
 
@@ -220,10 +225,10 @@ def find_by_contact(keyring: Keyring, *contacts: str) -> list[Row]:
     return [Row(request, decrypt(keyring, request)) for request in found]
 
 
-def _settle_handovers(request: CallbackRequest) -> None:
+def _settle_handovers(request: CallbackRequest, attempt: str) -> None:
     """Turn a request's handover notes into plain notes."""
     handovers = (CallbackNote.request_id == request.id, CallbackNote.kind == HANDOVER)
-    db.session.execute(update(CallbackNote).where(*handovers).values(kind=NOTE))
+    db.session.execute(update(CallbackNote).where(*handovers).values(kind=NOTE, settled_by=attempt or None))
 
 
 def _note_text(keyring: Keyring, note: CallbackNote) -> str | None:

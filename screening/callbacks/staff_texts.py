@@ -1,16 +1,23 @@
 """Texts of the staff call-back pages: tabs, audit actions, refusals and confirmations."""
 
-from flask_babel import lazy_gettext
+from collections.abc import Callable
+
+from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel.speaklater import LazyString
 
 from screening.callbacks.workflow import Outcome
 
-TABS = {
-    "waiting": lazy_gettext("Waiting"),
-    "overdue": lazy_gettext("Overdue"),
-    "reached": lazy_gettext("Reached"),
-    "closed": lazy_gettext("Closed"),
-    "withdrawn": lazy_gettext("Canceled"),
+TABS: dict[str, Callable[[int], str]] = {
+    "waiting": lambda count: gettext("Waiting"),
+    "overdue": lambda count: ngettext("Overdue", "Overdue", count),
+    "reached": lambda count: ngettext("Reached", "Reached", count),
+    "closed": lambda count: ngettext("Closed", "Closed", count),
+    "withdrawn": lambda count: ngettext("Canceled", "Canceled", count),
 }
+"""The label of each tab, by its count."""
+
+TAB_NAMES = {tab: LazyString(label, 2) for tab, label in TABS.items()}
+"""The labels as an audit event names the lists."""
 
 
 OUTCOMES = {

@@ -21,9 +21,10 @@ from screening.callbacks import (  # noqa: F401  imported for their routes
     search_views,
     staff_service,
 )
+from screening.callbacks.due_times import is_closed
 from screening.callbacks.staff_blueprint import staff_callbacks
 from screening.callbacks.staff_service import Filter
-from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED_SHORT, SELECTED_PROBLEMS, TABS
+from screening.callbacks.staff_texts import EVENTS, OUTCOME_LABELS, REFUSED_SHORT, SELECTED_PROBLEMS, TAB_NAMES, TABS
 from screening.extensions import db
 from screening.i18n import locale
 from screening.staff import display_names, form_recovery, nav, roles, sent_forms
@@ -41,7 +42,7 @@ def init_app(app: Flask) -> None:
     )
     display_names.ACTION_LABELS.update(EVENTS)
     display_names.DETAIL_VALUES.update(
-        outcome=OUTCOME_LABELS, reason=OUTCOME_LABELS, tab={**TABS, "today": lazy_gettext("Today")}
+        outcome=OUTCOME_LABELS, reason=OUTCOME_LABELS, tab={**TAB_NAMES, "today": lazy_gettext("Today")}
     )
     notifications.init_app(app)
     clinic_views.init_app(app)
@@ -77,6 +78,7 @@ def queue() -> str:
         colleagues={id_: name for id_, name in colleagues.items() if id_ != me},
         all_checked="all" in request.args,
         result=_result(),
+        closed_now=is_closed(calendar, now),
         now=now,
     )
 

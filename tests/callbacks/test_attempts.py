@@ -213,3 +213,32 @@ def test_changed_request_waits_on_except_after_a_wrong_number(team, ann, request
     press(ann, ann.get(page.address), "call", outcome="wrong_number")
     changed(days=(2,))
     assert next_at(team) == 1_795_460_400 + 2 * DAY - 4 * HOUR, "Wednesday at 8 AM"
+
+
+@pytest.mark.usefixtures("monday_noon")
+@pytest.mark.parametrize(
+    ("query", "booked", "by_hand", "no_call"),
+    [
+        ("", "Booked a visit, Dec 3, 9:00 AM", "Closed after: No answer", "Closed without a call"),
+        ("&lang=es", "Cita hecha, 3 dic, 9:00 a. m.", "Cerrada después de: No contestó", "Cerrada sin llamar"),
+    ],
+    ids=["en", "es"],
+)
+def test_closed_tab_shows_when_and_how_each_ended(team, ann, request_call, clock, query, booked, by_hand, no_call):
+    for name in ("Ada", "Bea", "Cleo"):
+        clock.forward(60)
+        request_call(Visitor(team.site), name=name)
+    press(ann, open_request(ann, "Ada"), "call", outcome="spoke_booked", visit_day="2026-12-03", visit_time="09:00")
+    page = press(ann, open_request(ann, "Bea"), "call", outcome="no_answer")
+    clock.forward(60)
+    press(ann, page, "close")
+    clock.forward(60)
+    press(ann, press(ann, open_request(ann, "Cleo"), "claim"), "close")
+    rows = [words(row) for row in ann.get(f"/staff/callbacks?tab=closed{query}").main.select("tbody tr")]
+    at = "Mon 12:0{} PM" if not query else "lun 12:0{} p. m."
+    you = "You" if not query else "Usted"
+    assert rows == [
+        f"{at.format(5)} Cleo {no_call} {you}",
+        f"{at.format(4)} Bea {by_hand} {you}",
+        f"{at.format(3)} Ada {booked} {you}",
+    ]

@@ -113,6 +113,29 @@ def test_patient_and_desk_see_the_same_words(team, ann, request_call, language):
     assert f"“{expected}”" in open_request(ann).words
 
 
+@pytest.mark.each_database
+def test_changed_list_leaves_the_words_of_both_sides_equal(team, ann, request_call, monkeypatch, clock):
+    visitor = Visitor(team.site)
+    before = shown_words(request_call(visitor))
+    monkeypatch.setattr(module, "WORDS", {code: tuple(reversed(words)) for code, words in WORDS.items()})
+    assert shown_words(visitor.get("/consultation/status")) == before
+    assert f"“{before[0]}”" in open_request(ann).words
+    page = visitor.send(visitor.get("/consultation/status"), "/consultation/status/change")
+    page = visitor.fill(page, "/consultation/review", **{**FORM, "message": "another"})
+    clock.forward(5)
+    assert shown_words(visitor.fill(page, "/consultation/sent")) == before, "the patient may have written them down"
+    assert f"“{before[0]}”" in open_request(ann).words
+
+
+@given(st.text(st.characters(categories=["L"], max_codepoint=591), max_size=9), st.binary(min_size=8))
+def test_sealed_words_open_with_their_reference_only(word, secret):
+    reference, other = (reference_code.derive(text) for text in (secret.hex(), secret.hex() + "0"))
+    sealed = module.seal(f"{word} {word}", reference)
+    assert module.unseal(sealed, reference) == f"{word} {word}".rstrip()
+    assert module.unseal(sealed, other) == module.unseal(b"", reference) == ""
+    assert len(sealed) == len(module.seal("", reference))
+
+
 def test_changed_language_changes_the_words_on_both_sides(team, ann, request_call, clock):
     visitor = Visitor(team.site)
     reference = reference_on(request_call(visitor))
@@ -160,6 +183,33 @@ def test_words_are_absent_from_database_logs_lists_and_print(team, ann, request_
             for table in ("callback_request", "outbox_mail", "staff_session")
         ]
     assert_absent(SENTINELS, caplog.text, *lists, *found, *rows, page.response.request.url)
+
+
+def test_words_are_absent_from_files_counts_and_addresses(team, ann, request_call, clock, said):
+    visitor = Visitor(team.site)
+    asked = [request_call(visitor), visitor.get("/consultation/status")]
+    page = open_request(ann)
+    booked = {"outcome": "spoke_again", "again_day": "2026-12-03", "again_time": "09:00"}
+    asked += [page, ann.fill(page, f"{page.address}/call", **booked)]
+    assert any(f"“{words}”" in asked[-1].words for words in said)
+    files = [
+        visitor.client.get("/consultation/status/appointment.ics"),
+        *(ann.client.get(address) for address in (f"{page.address}/appointment.ics", "/staff/figures.csv")),
+        ann.client.get(f"/staff/callbacks/arrivals?since={int(clock()) - 60}"),
+        ann.client.get("/staff/callbacks?tab=reached"),
+        ann.client.get("/staff/callbacks/today"),
+    ]
+    assert [file.status_code for file in files] == [200] * len(files)
+    every = [response for page in asked for response in (*page.response.history, page.response)]
+    addresses = [response.request.url + response.headers.get("Location", "") for response in every]
+    assert_absent(SENTINELS, *(file.text for file in files), *addresses)
+
+
+def test_voicemail_text_beside_the_words_holds_none_of_them(team, ann, request_call, said):
+    request_call(Visitor(team.site), voicemail="yes")
+    pairs = open_request(ann).main.select_one(".app-who .app-pairs")
+    assert "please call us back" in pairs.get_text()
+    assert_absent(SENTINELS, pairs.get_text())
 
 
 def test_words_are_absent_from_every_mail(mail_site, mail_server, said):

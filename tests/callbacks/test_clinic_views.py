@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
+from screening.callbacks import clinic_calendar
 from screening.clinic import DEMO
+from screening.public_holidays import public_holidays
 from tests.support.absence import assert_absent
 from tests.support.staff_client import Team
 
@@ -37,7 +39,7 @@ def page_of(team, query=""):
 def test_clinic_page_states_hours_holidays_and_notices(lunch_team):
     found = words(page_of(lunch_team))
     assert "Monday 8:00 AM – 12:00 PM, 1:00 PM – 5:00 PM" in found and "Saturday closed" in found
-    assert "Thanksgiving Day Thursday, November 26, 2026" in found and "New Year's Day Friday, January 1, 2027" in found
+    assert "Thanksgiving Day Thursday, November 26, 2026" in found and "New Year’s Day Friday, January 1, 2027" in found
     assert "(303) 555-0100" in found and "English, Español" in found
     assert "Notice of privacy practices Linked" in found
     assert "Nondiscrimination notice No link nondiscrimination_notice" in found
@@ -54,6 +56,27 @@ def test_clinic_page_in_lunch_break_says_when_it_opens(lunch_team):
 def test_clinic_page_reads_in_spanish_with_us_formats(lunch_team):
     found = words(page_of(lunch_team, "?lang=es"))
     assert "Lunes 8:00 a. m. – 12:00 p. m., 1:00 p. m. – 5:00 p. m." in found
+
+
+def test_every_federal_holiday_has_a_spanish_name(team):
+    with team.app.test_request_context("/?lang=es"):
+        names = {name: clinic_calendar.holiday_name(name) for name in public_holidays("US").values()}
+    assert [name for name, shown in names.items() if shown == name] == []
+    assert names["Christmas Day (observed)"] == "Navidad (día feriado trasladado)"
+
+
+@pytest.mark.parametrize("path", ["/staff/clinic", CLOSED_DAYS])
+@pytest.mark.usefixtures("monday_noon")
+def test_holidays_are_named_in_spanish_on_spanish_pages(team, ann, path):
+    found = words(ann.get(f"{path}?lang=es"))
+    assert "Día de Acción de Gracias" in found and "Navidad" in found
+    assert_absent(["Thanksgiving Day", "Christmas Day"], found)
+
+
+@pytest.mark.parametrize("name", ["Founders' day", "", "Fiesta (observed)", "Martin Luther King Jr. Day (observed) x"])
+def test_other_names_of_holidays_stay_as_written(team, name):
+    with team.app.test_request_context("/?lang=es"):
+        assert clinic_calendar.holiday_name(name) == name
 
 
 def test_crisis_facts_checked_long_ago_are_marked(team, clock):

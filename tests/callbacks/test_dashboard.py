@@ -227,6 +227,19 @@ class TestHandover:
         assert page.words.index(PHONE) < page.words.index(NOTE), "no longer highlighted"
         assert "Handover note" not in ben.get("/staff/callbacks/today").words
 
+    @pytest.mark.each_database
+    @pytest.mark.parametrize("outcome", ["no_answer", "stop"])
+    def test_undo_shows_the_handover_note_first_again(self, team, ann, ben, request_call, clock, outcome):
+        (id_,) = request_calls(team, request_call, clock, "Rosa")
+        press(ann, open_(ann, id_), "hand", to=team.id_of(ben), handover="an older note")
+        press(ben, open_(ben, id_), "call", outcome="busy")
+        page = press(ben, open_(ben, id_), "hand", to=team.id_of(ann), handover=NOTE)
+        page = press(ben, page, "call", outcome=outcome, note="")
+        assert page.words.index(PHONE) < page.words.index(NOTE)
+        page = press(ben, page, "undo")
+        assert page.words.index(NOTE) < page.words.index(PHONE) < page.words.index("an older note")
+        assert "Handover note" in ann.get("/staff/callbacks/today").words
+
     def test_handover_to_next_shift_puts_the_request_back(self, team, ann, request_call, clock):
         (id_,) = request_calls(team, request_call, clock, "Rosa")
         page = press(ann, open_(ann, id_), "claim")
@@ -284,6 +297,19 @@ class TestPrintList:
         for word in ("example.org", "call first", "hopeless", "pain", "summary"):
             assert word not in str(page.main).lower(), word
         assert [detail["found"].split() for detail in details_of(team, "requests.printed")] == [[second, first]]
+
+    @pytest.mark.usefixtures("monday_noon")
+    def test_print_list_says_before_when_not_to_call_again(self, team, ann, request_call, clock):
+        waits, ready = request_calls(team, request_call, clock, "Waits", "Ready", say="")
+        for id_ in (waits, ready):
+            press(ann, open_(ann, id_), "call", outcome="no_answer")
+        change(team, "due_at", int(clock()) + HOUR)
+        change(team, "next_at", int(clock()) - 1, id=ready)
+        for query, when in (("", "Not before Mon 3:00 PM"), ("?lang=es", "No antes de: lun 3:00 p. m.")):
+            rows = ann.get(f"/staff/callbacks/print{query}").main.select("tbody tr")
+            found = {row.th.get_text(): " ".join(row.get_text(" ").split()) for row in rows}
+            assert found.keys() == {"Waits", "Ready"}
+            assert [name for name, shown in found.items() if when in shown] == ["Waits"]
 
     def test_print_list_has_due_calls_only_and_names_the_guardian(self, team, ann, request_call, clock):
         request_calls(team, request_call, clock, "Later")

@@ -1,4 +1,4 @@
-"""A scripted day at the desk, and the promise behind it: no open request is ever out of every list."""
+"""A scripted day at the desk, its presses, and the promise behind it: no open request is ever out of every list."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from screening.callbacks.attempts import Result
 from screening.callbacks.models import CallbackRequest
 from screening.callbacks.staff_service import Filter
 from screening.callbacks.workflow import NotAllowedError, Outcome
+from screening.config import ROOT
 from screening.extensions import db
 from tests.support import desk_day
 from tests.support.clock import NOON
+from tests.support.presses import Presses
 from tests.support.staff_client import Team
+from tests.support.visitor import Visitor
 
 STAFF = ("ann", "ben")
 
@@ -98,3 +101,117 @@ def test_no_open_request_is_ever_out_of_every_list(team, seed):
         while found := next_request.lease_next("ann", later):
             shown.append(found)
         assert sorted(shown) == sorted(listed)
+
+
+TODAY = "/staff/callbacks/today"
+
+
+@pytest.fixture
+def desk(team, request_call, clock):
+    """Ann, and the requests of four patients, which she has taken if ``mine``, or Ben."""
+    members = {name: team.sign_in(name, "callbacks") for name in STAFF}
+
+    def start(owner=None, address=TODAY, **fields):
+        for name in ("Ada", "Bea", "Cleo", "Dora"):
+            clock.forward(5)
+            request_call(Visitor(team.site), **{"name": name, "phone": f"(303) 555-01{ord(name[0])}", **fields})
+        if owner:
+            queue = Presses(members[owner], "/staff/callbacks?all=1")
+            queue.press("Take")
+        return Presses(members["ann"], address)
+
+    return start
+
+
+def following(desk):
+    hand = desk()
+    hand.press("Next request")
+    assert hand.page.heading == "Ada"
+    return hand
+
+
+def opened(desk, **fields):
+    hand = desk(**fields)
+    hand.press("Next request")
+    hand.count = 0
+    return hand
+
+
+def no_answer(desk):
+    hand = opened(desk)
+    hand.press("No answer")
+    assert "Tried once" in hand.page.words
+    return hand
+
+
+def voicemail(desk):
+    hand = opened(desk, voicemail="yes")
+    hand.press("Left a voicemail")
+    assert "Tried once" in hand.page.words
+    return hand
+
+
+def spoke(desk):
+    hand = opened(desk)
+    hand.press("Spoke, done")
+    assert "Closed" in hand.page.words
+    return hand
+
+
+def booked(desk):
+    hand = opened(desk)
+    hand.unfold("Booked for…")
+    hand.enter("visit_day", "2026-12-01")
+    hand.enter("visit_time", "09:00")
+    hand.press("Booked, close")
+    assert "Closed" in hand.page.words and "Tue, Dec 1, 9:00" in hand.page.words
+    return hand
+
+
+def caller_back(desk, owner):
+    hand = desk(owner)
+    hand.enter("contact", "0167")
+    hand.press("Find")
+    assert hand.page.heading == "Cleo"
+    hand.press("Spoke, done")
+    assert "Closed" in hand.page.words and "With Ann." in hand.page.words
+    return hand
+
+
+def lunch(desk):
+    hand = desk("ann")
+    hand.follow("Call-backs")
+    hand.pick("owner", "Me")
+    hand.press("Show")
+    hand.follow("Check all on this page")
+    hand.pick("to", "Ben")
+    hand.press("Hand over")
+    assert "4 requests handed over." in hand.page.words
+    return hand
+
+
+def printed(desk):
+    hand = desk()
+    hand.follow("Call list for paper")
+    assert hand.page.heading == "Call list"
+    return hand
+
+
+TASKS = {
+    "Next request": following,
+    "No answer": no_answer,
+    "Voicemail": voicemail,
+    "Reached, done": spoke,
+    "Reached and booked": booked,
+    "A caller back, own request": lambda desk: caller_back(desk, "ann"),
+    "A caller back, a colleague’s": lambda desk: caller_back(desk, "ben"),
+    "Hand over four at lunch": lunch,
+    "Call list to print": printed,
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_task_takes_the_presses_of_the_handbook(desk, task):
+    rows = [line.split("|")[1:4] for line in (ROOT / "docs/staff.md").read_text(encoding="utf-8").splitlines()]
+    stated = {row[0].strip(): int(row[2]) for row in rows if len(row) == 3 and row[0].strip() in TASKS}
+    assert TASKS[task](desk).count == stated[task]

@@ -135,6 +135,41 @@ def test_figures_page_is_read_by_language(team, ann, clock, query, word):
     assert word in ann.get(f"/staff/figures{query}").words
 
 
+@pytest.mark.usefixtures("monday_noon")
+@pytest.mark.parametrize(
+    ("query", "label", "values"),
+    [
+        ("", "Median time to the first call", ("Within 2 hours", "Same day", "Next business day", "Later")),
+        (
+            "?lang=es",
+            "Tiempo mediano hasta la primera llamada",
+            ("En 2 horas", "El mismo día", "El siguiente día hábil"),
+        ),
+    ],
+    ids=["en", "es"],
+)
+def test_figures_page_states_the_median_time_to_a_call(team, ann, clock, query, label, values):
+    with team.app.app_context():
+        week = "2026-10-26"
+        waits = {"soon": 20, "same_day": 15, "next_day": 40, "none": 30}
+        counts = Counter({(week, "en", "first", wait): count for wait, count in waits.items()})
+        for figure, value in (("answered", "in_time"), ("ended", "spoke")):
+            counts[week, "en", figure, value] = sum(waits.values())
+        figure_store.add(counts)
+        db.session.commit()
+    (median,) = [row for row in ann.get(f"/staff/figures{query}").main.select(".app-stats li") if label in row.text]
+    assert median.b.get_text() == values[2]
+
+
+@pytest.mark.usefixtures("monday_noon")
+def test_figures_page_of_weeks_without_a_call_opens(team, ann):
+    with team.app.app_context():
+        figure_store.add({("2026-08-03", "en", figure, "none"): 40 for figure in ("answered", "first", "ended")})
+        db.session.commit()
+    page = ann.get("/staff/figures?blocks=13")
+    assert "Answered in time 0" in page.words and "Called within 2 hours 0" in page.words
+
+
 def test_figures_page_of_a_new_clinic_says_when_they_begin(ann):
     assert "There are no figures yet" in ann.get("/staff/figures").words
 

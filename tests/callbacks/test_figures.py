@@ -120,6 +120,18 @@ def _plain_wait(asked: datetime, called: datetime) -> str:
     return ("same_day", "next_day")[open_days] if open_days < 2 else "later"
 
 
+@given(st.lists(st.sampled_from(figures.WAITS), min_size=1))
+def test_median_wait_is_the_one_in_the_middle(waits):
+    counts = {**Counter(waits), "none": 7}
+    assert figures.median_wait(counts) == sorted(waits, key=figures.WAITS.index)[(len(waits) - 1) // 2]
+    for hidden in set(waits):
+        assert figures.median_wait({**counts, hidden: None}) is None
+
+
+def test_median_wait_of_a_period_without_calls_is_none():
+    assert figures.median_wait({"none": 12}) is None and figures.median_wait({}) is None
+
+
 def test_figures_of_a_simulated_year_equal_a_plain_count():
     courses, now = simulated_year(each_week=60), at("2027-06-01 09:00")
     counts: Counter[figures.Count] = Counter()

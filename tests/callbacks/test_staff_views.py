@@ -18,6 +18,7 @@ from screening.cli.commands_app import create_commands_app
 from screening.crypto.keyring import CALLBACK, SEARCH, Keyring
 from screening.extensions import db
 from tests.support.absence import assert_absent
+from tests.support.clock import NOON
 from tests.support.databases import assert_indexed, plain_engine, statements_of
 from tests.support.queue_pages import names_in, open_request, press
 from tests.support.sample_patient import FORM, NAME, PHONE, SECRETS, reference_on
@@ -495,6 +496,73 @@ def test_staff_entry_without_public_key_preserves_the_form(team, ann):
         db.session.commit()
     page = ann.fill(page, "/staff/callbacks/new", **FORM)
     assert page.status == 503 and page.typed("/staff/callbacks/new")["message"] == [FORM["message"]]
+
+
+NEW = "/staff/callbacks/new"
+
+
+def test_entry_form_begins_with_the_name_and_folds_the_rest(ann):
+    page = ann.get(NEW)
+    assert page.main.select_one("[autofocus]")["id"] == "name"
+    folded = [field["name"] for field in page.main.select("details:not([open]) input")]
+    assert {"email", "reach_by", "days", "parts", "say", "assistance", "patient", "guardian"} <= set(folded)
+    seen = {field["name"] for field in page.main.select("input, textarea")} - set(folded)
+    assert seen == {"csrf_token", "secret", "name", "phone", "voicemail", "language", "message"}
+    page = ann.fill(page, NEW, **{**FORM, "name": "", "guardian": "Zentinelaparent"})
+    assert was_refused(page)
+    opened = {field["name"] for field in page.main.select("details[open] input")}
+    assert {"email", "say", "patient", "guardian"} <= opened and page.main.select_one("#name[autofocus]") is None
+
+
+def test_entered_request_is_one_press_away(ann):
+    page = ann.fill(ann.get(NEW), NEW, **FORM)
+    link = page.main.find("a", string="Open this request")
+    assert ann.get(link["href"]).heading == NAME
+
+
+@pytest.mark.each_database
+def test_caller_with_an_open_request_is_warned_of_once(team, ann, request_call):
+    request_call(Visitor(team.site), name="Zentinelaold Caller")
+    form = ann.get(NEW)
+    page = ann.fill(form, NEW, **FORM)
+    assert was_refused(page) and "There is an open request with this number or email." in page.words
+    assert len(team.events("request.entered")) == 0, "nothing is stored yet"
+    link = page.main.select_one("#notice a")
+    assert "Zentinelaold Caller" in link.get_text() and ann.get(link["href"]).heading == "Zentinelaold Caller"
+    entered = ann.fill(page, NEW)
+    assert "The request is entered" in entered.words and len(team.events("request.entered")) == 1
+    assert reference_on(ann.fill(page, NEW)) == reference_on(entered), "sent twice it is one request"
+
+
+def test_form_entered_twice_is_one_request_without_a_warning(team, ann):
+    form = ann.get(NEW)
+    first, again = (reference_on(ann.fill(form, NEW, **FORM)) for _ in range(2))
+    assert first == again and len(team.events("request.entered")) == 1
+
+
+@pytest.mark.parametrize("query", ["", "?lang=es"])
+@pytest.mark.parametrize("path", ["/staff/callbacks", "/staff/callbacks/today"])
+def test_desk_says_when_the_clinic_is_closed(team, clock, path, query):
+    words = "Está cerrado." if query else "We are closed."
+    for hour, closed in ((0, False), (6, True)):
+        clock.now = NOON + hour * 3600
+        assert (words in team.sign_in(f"ann{hour}", "callbacks").get(path + query).words) is closed
+
+
+def test_tabs_are_counted_in_singular_and_plural(team, ann, request_call):
+    def tabs(query=""):
+        tabs = ann.get(f"/staff/callbacks{query}").main.select(".app-tabs a")
+        return [" ".join(tab.get_text().split()) for tab in tabs]
+
+    for name in ("Ada", "Bea", "Cleo"):
+        request_call(Visitor(team.site), name=name)
+    page = open_request(ann, "Ada")
+    press(ann, page, "call", outcome="spoke")
+    assert tabs() == ["Waiting 2", "Overdue 0", "Reached 0", "Closed 1", "Canceled 0"]
+    assert tabs("?lang=es") == ["En espera 2", "Atrasadas 0", "Contactadas 0", "Cerrada 1", "Canceladas 0"]
+    press(ann, open_request(ann, "Bea"), "call", outcome="spoke")
+    assert tabs()[3] == "Cerradas 2"
+    assert "Atrasadas 0" in ann.get("/staff/callbacks/today").words
 
 
 @pytest.mark.usefixtures("monday_noon")

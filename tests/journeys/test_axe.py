@@ -180,6 +180,83 @@ def test_callback_pages_have_no_axe_violations_or_overflow(browser_visitor, call
         assert_accessible(visitor.page, name, view)
 
 
+def box(page, selector):
+    found = page.locator(selector).bounding_box()
+    assert found is not None, f"{selector} is not shown"
+    return found
+
+
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+def test_head_of_the_desk_is_as_wide_as_its_pages(browser_visitor, callback_staff, width):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state, viewport={"width": width, "height": 900})
+    for path in ("today", "", "print", "../figures", "../clinic"):
+        page = visitor.open(f"/staff/callbacks/{path}".rstrip("/"))
+        edges = [
+            (found["x"], found["width"])
+            for found in (box(page, part) for part in (".app-staffhead__row", ".app-staffbar__row", "main"))
+        ]
+        assert len(set(edges)) == 1 and edges[0][1] <= 1440, path
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("path", ["/staff/callbacks/today", "/staff/callbacks"])
+def test_next_request_leads_the_desk_on_a_phone(browser_visitor, callback_staff, lang, path):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state)
+    page = visitor.open(f"{path}?lang={lang}")
+    following, main = box(page, ".app-next button"), box(page, "main")
+    assert (following["x"], following["width"]) == (main["x"], main["width"])
+    assert "app-next" in page.evaluate("document.querySelector('main a, main button').parentElement.className")
+    others = [found["height"] for found in (link.bounding_box() for link in page.locator(".app-top a").all())]
+    assert max(others) <= following["height"]
+
+
+def test_thumb_bar_keeps_words_and_call_within_reach(browser_visitor, callback_staff):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state)
+    page = visitor.open("/staff/callbacks")
+    visitor.follow(".app-worklist__name a >> nth=1")
+    page.locator("#who").scroll_into_view_if_needed()
+    bar = box(page, ".app-thumb")
+    assert bar["y"] + bar["height"] == page.viewport_size["height"]
+    assert page.locator(".app-thumb b").inner_text() == page.locator(".app-who__say b").inner_text()
+    for link in page.locator(".app-thumb a").all():
+        assert link.bounding_box()["height"] >= 48
+    page.locator(".app-thumb a[href='#rec']").click()
+    assert page.locator("#rec").bounding_box()["y"] < bar["y"]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    assert not page.locator(".app-thumb").is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator(".app-who__say").is_visible(), "the words are never on paper"
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+def test_twelve_whole_rows_of_the_queue_fit_a_desktop_screen(browser_visitor, callback_staff, lang):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state, viewport={"width": 1280, "height": 900})
+    page = visitor.open(f"/staff/callbacks?lang={lang}")
+    rows = [row.bounding_box() for row in page.locator(".app-worklist tbody tr").all()]
+    assert len([row for row in rows if row["y"] + row["height"] <= 900]) >= 12
+    assert {row["height"] for row in rows} == {48}
+
+
+CUT_TAGS = """() => [...document.querySelectorAll("main .app-tag--stop, main .app-tag--help")].filter((tag) =>
+    tag.getBoundingClientRect().right > tag.parentElement.getBoundingClientRect().right).map((tag) => tag.innerText)"""
+"""Return the tags about voicemail and interpreters that their column does not show whole."""
+
+
+@pytest.mark.parametrize("lang", ["en", "es"])
+@pytest.mark.parametrize("width", [360, 768, 1280, 1920])
+def test_voicemail_and_interpreter_tags_are_never_cut(browser_visitor, callback_staff, lang, width):
+    address, state = callback_staff
+    visitor = browser_visitor(address, storage_state=state, viewport={"width": width, "height": 900})
+    for path in ("/staff/callbacks", "/staff/callbacks/today", "/staff/callbacks/print"):
+        page = visitor.open(f"{path}?lang={lang}")
+        assert page.locator(".app-tag--help").count() and page.locator(".app-tag--stop").count()
+        assert page.evaluate(CUT_TAGS) == [], path
+
+
 def test_axe_reports_a_removed_label(browser_visitor):
     """The control: a removed label is reported."""
     visitor = browser_visitor()

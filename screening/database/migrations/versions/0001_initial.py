@@ -178,6 +178,7 @@ def _callbacks() -> None:
         sa.Column("next_at", sa.BigInteger),
         sa.Column("lease_owner", sa.String(32)),
         sa.Column("lease_until", sa.BigInteger),
+        sa.Column("words", sa.LargeBinary),
         sa.Column("reminded", sa.Integer, nullable=False, server_default="0"),
         sa.Column("entered_by", sa.String(32)),
         sa.Column("version", sa.Integer, nullable=False),
@@ -212,6 +213,7 @@ def _callbacks() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("by", sa.String(32), nullable=False),
         sa.Column("kind", sa.String(12), nullable=False, server_default="note"),
+        sa.Column("settled_by", sa.String(32)),
         sa.Column("ciphertext", sa.LargeBinary, nullable=False),
         sa.Column("key_id", sa.String(8), nullable=False),
     )
