@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import html
 import io
 import json
 import re
@@ -18,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from screening.releases import exporters, file_store, hierarchies, service
-from screening.releases.exporters import cells, codebook, xlsx
+from screening.releases.exporters import cells, codebook, redcap, xlsx
 from screening.releases.policy import ReleasePolicy
 from tests.support import release_factory, sample_responses
 from tests.support.clock import NOVEMBER
@@ -194,7 +196,7 @@ def test_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail
     book = openpyxl.load_workbook(build(release, f"{detail}.xlsx"))
     assert book.sheetnames == ["responses", "codebook"]
     assert sheet_cells(book["responses"]) == stored(release, f"{detail}.csv")
-    explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode()
+    explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode("utf-8-sig")
     assert sheet_cells(book["codebook"]) == list(csv.reader(io.StringIO(explained, newline="")))
     for sheet in book:
         assert sheet.freeze_panes == "A2" and all(cell.font.bold for cell in sheet[1])
@@ -311,22 +313,48 @@ def test_redcap_dictionary_describes_every_column(release, dictionary):
         assert {field["Form Name"] for field in fields.values()} == {"warning_signs"}
 
 
-def test_redcap_dictionary_has_choices_and_branching_logic(dictionary):
+def test_redcap_dictionary_has_choices_and_no_branching(dictionary):
+    """Rows with hidden or generalized answers contradict a condition, and REDCap then offers to erase them."""
     choices, branching = "Choices, Calculations, OR Slider Labels", "Branching Logic (Show field only if...)"
-    full, signs = dictionary("full"), dictionary("signs")
-    assert full["sleep"][choices] == (
+    assert dictionary("full")["sleep"][choices] == (
         "0, Not at all | 1, Several days | 2, More than half the days | 3, Nearly every day | "
         "declined, Prefer not to say | not_answered, Asked and left open"
     )
-    asked = "[pain] = '1' or [pain] = '2' or [pain] = '3' or [pain] = 'masked'"
-    assert full["pain_duration"][branching] == full["pain_average"][branching] == asked
-    assert signs["pain_duration"][branching] == "[pain] = 'noticed' or [pain] = 'masked'"
-    assert not any(field[branching] for name, field in full.items() if name not in ("pain_duration", "pain_average"))
+    for detail in ("full", "signs"):
+        assert not any(field[branching] for field in dictionary(detail).values())
 
 
-def test_suppressed_pain_column_has_no_redcap_branching(commands, questionnaire, build):
-    target = build(release_factory.release(questionnaire, 300, ALL_LEVELS[3]), "full.zip")
-    assert b"[pain]" not in entries(target)["redcap_data_dictionary.csv"]
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-- under <b>3</b> [pain] & so", "&#45;- under &#60;b&#62;3&#60;/b&#62; &#91;pain&#93; &#38; so"),
+        ("=1+1", "&#61;1+1"),
+        ("1 + 1 = 2", "1 + 1 = 2"),
+    ],
+)
+def test_redcap_shows_labels_and_choices_as_they_are(text, shown):
+    texts = {"en": text}
+    column = codebook.Column("sleep", texts, texts, (codebook.Code("a", texts),))
+    header, _, field = redcap.data_dictionary([column], "form", "en")
+    about = dict(zip(header, field, strict=True))
+    assert about["Field Label"] == about["Field Note"] == shown and about[header[5]] == f"a, {shown}"
+    assert [html.unescape(shown), cells.escape_formula(shown)] == [text, shown]
+
+
+def test_workbook_and_codebook_of_a_label_like_a_formula(release, build):
+    """Only a CSV file needs the guard: a workbook's cells say that they are text."""
+    explained = release.codebook["signs"]
+    label = {**explained[3]["label"], "en": "=1+1"}
+    release.codebook = {**release.codebook, "signs": [*explained[:3], {**explained[3], "label": label}]}
+    shown = {row[1] for row in sheet_cells(openpyxl.load_workbook(build(release, "signs.xlsx"))["codebook"])}
+    assert "=1+1" in shown and "'=1+1" not in shown
+    assert b",'=1+1," in entries(build(release, "signs.zip"))["codebook.csv"]
+
+
+def test_spreadsheets_read_the_accents_of_the_codebook(release, build):
+    found = entries(build(release, "full.zip"))
+    marked = [name for name, content in found.items() if content.startswith(codecs.BOM_UTF8)]
+    assert marked == ["codebook.csv"] and "¿Cuántos años tiene?" in found["codebook.csv"].decode("utf-8-sig")
 
 
 def test_readme_describes_the_rows_and_their_limits(release, build):

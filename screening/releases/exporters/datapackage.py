@@ -32,16 +32,16 @@ def rows(path: str, stored: Mapping[str, Any], columns: Sequence[Column], locale
         }
         for column in columns
     ]
-    return _resource("rows", path, stored["sha256"], stored["bytes"], fields)
+    return _resource("rows", path, stored["sha256"], stored["bytes"], fields, "utf-8")
 
 
-def small_table(name: str, path: str, content: bytes, header: Sequence[str]) -> DataPackage:
+def small_table(name: str, path: str, content: bytes, header: Sequence[str], encoding: str) -> DataPackage:
     """Describe a small table, given as bytes."""
     fields = [{"name": column, "type": "string"} for column in header]
-    return _resource(name, path, hashlib.sha256(content).hexdigest(), len(content), fields)
+    return _resource(name, path, hashlib.sha256(content).hexdigest(), len(content), fields, encoding)
 
 
-def _resource(name: str, path: str, sha256: str, size: int, fields: list[DataPackage]) -> DataPackage:
+def _resource(name: str, path: str, sha256: str, size: int, fields: list[DataPackage], encoding: str) -> DataPackage:
     """Describe a table. Only an empty cell is a missing value: declined, not answered, not shown and masked differ."""
     return {
         "profile": "tabular-data-resource",
@@ -49,7 +49,7 @@ def _resource(name: str, path: str, sha256: str, size: int, fields: list[DataPac
         "path": path,
         "format": "csv",
         "mediatype": "text/csv",
-        "encoding": "utf-8",
+        "encoding": encoding,
         "bytes": size,
         "hash": f"sha256:{sha256}",
         "dialect": {"delimiter": ",", "lineTerminator": "\r\n", "quoteChar": '"', "doubleQuote": True, "header": True},

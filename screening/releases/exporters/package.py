@@ -15,6 +15,9 @@ from screening.releases.row_format import SIGNS_DETAIL
 
 README = Template(files(__package__).joinpath("readme.md").read_text(encoding="utf-8"))
 
+ENCODINGS = {"codebook.csv": "utf-8-sig", "redcap_data_dictionary.csv": "utf-8"}
+"""A spreadsheet reads the accents of the codebook right only after a byte order mark; programs read the others."""
+
 SIGNS_ENTRIES = {
     True: "`noticed`, however often, or `not_noticed`: not at all.",
     False: "the answers themselves; `codebook.csv` says what each code means.",
@@ -35,10 +38,13 @@ def write_package(
         "codebook.csv": list(codebook.codebook_rows(columns)),
         "redcap_data_dictionary.csv": list(redcap.data_dictionary(columns, release.questionnaire, locale)),
     }
-    contents = {name: cells.write_csv(table) for name, table in tables.items()}
+    contents = {name: cells.write_csv(table, ENCODINGS[name]) for name, table in tables.items()}
     resources = [
         datapackage.rows(csv, manifest["files"][f"{detail}.csv"], columns, locale),
-        *(datapackage.small_table(name[:-4], name, contents[name], table[0]) for name, table in tables.items()),
+        *(
+            datapackage.small_table(name[:-4], name, contents[name], table[0], ENCODINGS[name])
+            for name, table in tables.items()
+        ),
     ]
     title = f"{release.number}, {detail}: {release.questionnaire} version {release.version}"
     described = datapackage.describe(csv[:-4].lower(), title, manifest, resources)

@@ -12,7 +12,10 @@ from screening.releases.verify.archive import Archive
 from screening.releases.verify.spec import Finding, ReleaseSpec, detail_of, shown
 
 MANIFEST, TABLES = "manifest.json", "tables.json"
-SHEETS = ("codebook.csv", "redcap_data_dictionary.csv")
+CODEBOOK = "codebook.csv"
+"""Begins with a byte order mark, for spreadsheets."""
+
+SHEETS = (CODEBOOK, "redcap_data_dictionary.csv")
 TEXTS = ("README.md", "datapackage.json", TABLES)
 ENTRIES = (MANIFEST, *SHEETS, *TEXTS)
 
@@ -42,9 +45,13 @@ class Package:
         known = [*manifests.allowed_dates(manifest), *manifests.hashes(manifest), *self.sums()]
         sizes = {str(entry.file_size) for entry in self.archive.zip.infolist()}
         for entry in filter(self.archive.names.__contains__, (*SHEETS, *TEXTS)):
-            raw = self.archive.read(entry)
+            raw, encoding = self.archive.read(entry), "utf-8-sig" if entry == CODEBOOK else "utf-8"
             try:
-                found = {leak for text in pieces(entry, raw.decode(), sizes) for leak in self.leaks(entry, text, known)}
+                found = {
+                    leak
+                    for text in pieces(entry, raw.decode(encoding), sizes)
+                    for leak in self.leaks(entry, text, known)
+                }
             except (ValueError, RecursionError, csv.Error):
                 yield Finding(f"{self.name} {entry}", "cannot be read as what its name says")
                 continue
