@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import csv
 import html
@@ -20,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from screening.releases import exporters, file_store, hierarchies, service
-from screening.releases.exporters import cells, codebook, redcap, xlsx
+from screening.releases.exporters import cells, codebook, loaders, redcap, xlsx
 from screening.releases.policy import ReleasePolicy
 from tests.support import release_factory, sample_responses
 from tests.support.clock import NOVEMBER
@@ -250,6 +251,7 @@ def test_package_contains_the_stored_release_unchanged(release, build, detail):
     assert list(found) == [
         f"R-0001-{detail}.csv", "codebook.csv", "redcap_data_dictionary.csv",
         "datapackage.json", "tables.json", "manifest.json", "README.md",
+        "load.py", "load.R", "load.sps", "load.do",
     ]  # fmt: skip
     assert found[f"R-0001-{detail}.csv"] == b"".join(file_store.read_file(release.id, f"{detail}.csv"))
     assert found["manifest.json"].decode() == release.manifest
@@ -265,7 +267,7 @@ def test_frictionless_accepts_the_package(release, build, tmp_path, detail):
     with zipfile.ZipFile(target) as archive:
         archive.extractall(tmp_path / "out")
     report = frictionless.validate(str(tmp_path / "out" / "datapackage.json"))
-    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 4
 
 
 @pytest.mark.parametrize("name", ["signs.zip", "full.zip"])
@@ -273,7 +275,7 @@ def test_frictionless_accepts_a_release_of_sample_responses(commands, policy, bu
     sample_responses.store(sample_responses.generate(1500))
     release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
     report = frictionless.validate(str(build(release, name)), type="package")
-    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 4
 
 
 @pytest.mark.parametrize(
@@ -367,6 +369,51 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     assert all(f"`{name}`" in text for name in found if name != "README.md")
     assert "a combination of period, age group and length of pain that stands in no row" in " ".join(text.split())
     assert "not a validated instrument" in text and "Do not pool releases" in text
+
+
+def test_data_package_has_categories_and_describes_tables(release, build):
+    found = entries(build(release, "full.zip"))
+    resources = {about["path"]: about for about in json.loads(found["datapackage.json"])["resources"]}
+    fields = {field["name"]: field for field in resources["R-0001-full.csv"]["schema"]["fields"]}
+    assert fields["sleep"]["categories"][:2] == [
+        {"value": "0", "label": "Not at all"},
+        {"value": "1", "label": "Several days"},
+    ]
+    assert all([c["value"] for c in f["categories"]] == f["constraints"]["enum"] for f in fields.values())
+    assert resources["tables.json"]["bytes"] == len(found["tables.json"])
+
+
+# Scripts that load the rows
+
+TRICKY = """He said "no" \\ it's `x' $y {z} % ñ 😀"""
+
+
+def scripts_of(text):
+    texts = {"en": text}
+    listed = tuple(codebook.Code(code, texts) for code in ("0", "3", "declined"))
+    return loaders.scripts([codebook.Column("sleep", texts, texts, listed)], "R-0001-full.csv", "en")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+@example(TRICKY)
+def test_labels_of_any_text_stay_within_their_strings(text):
+    scripts = scripts_of(text)
+    program = ast.parse(scripts["load.py"])
+    (labels,) = [node.value for node in program.body if isinstance(node, ast.Assign) and node.targets[0].id == "labels"]
+    assert ast.literal_eval(labels) == {"sleep": {"0": text, "3": text, "declined": text}}
+    assert scripts["load.R"].isascii()
+    lines = scripts["load.sps"].decode().removesuffix("\n").split("\n")
+    assert lines == scripts["load.sps"].decode().splitlines() and all(line.count("'") % 2 == 0 for line in lines[2:])
+    labels = [line for line in scripts["load.do"].decode().splitlines() if line.startswith("label define")]
+    assert len(labels) == 3 and all(line.count('"') == 2 and "`" not in line for line in labels)
+
+
+def test_scripts_keep_numbers_and_mark_what_is_no_answer():
+    scripts = {name: content.decode() for name, content in scripts_of("Often").items()}
+    for line in ("('0'=0)", "('3'=3)", "('declined'=-1)", "MISSING VALUES sleep (LOWEST THRU -1)."):
+        assert line in scripts["load.sps"]
+    assert 'replace sleep = 3 if sleep__code == "3"' in scripts["load.do"]
+    assert 'label define sleep__l .a "Often", add' in scripts["load.do"]
 
 
 # All files

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from screening.releases.exporters import cells, codebook, datapackage, redcap
+from screening.releases.exporters import cells, codebook, datapackage, loaders, redcap
 from screening.releases.exporters.codebook import Column
 from screening.releases.models import Release
 from screening.releases.row_format import SIGNS_DETAIL
@@ -47,13 +47,14 @@ def write_package(
         ),
     ]
     title = f"{release.number}, {detail}: {release.questionnaire} version {release.version}"
+    resources.append(datapackage.json_data("tables", "tables.json", _json(release.tables)))
     described = datapackage.describe(csv[:-4].lower(), title, manifest, resources)
     contents |= {
         "datapackage.json": _json(described),
         "tables.json": _json(release.tables),
         "manifest.json": release.manifest.encode(),
         "README.md": _readme(manifest, detail, csv).encode(),
-    }
+    } | loaders.scripts(columns, csv, locale)
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         with archive.open(csv, "w") as entry:
             for piece in rows:
