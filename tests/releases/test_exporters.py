@@ -198,10 +198,12 @@ def test_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail
     assert book.sheetnames == ["responses", "codebook"]
     assert sheet_cells(book["responses"]) == stored(release, f"{detail}.csv")
     explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode("utf-8-sig")
-    assert sheet_cells(book["codebook"]) == list(csv.reader(io.StringIO(explained, newline="")))
+    assert [[cell or "" for cell in row] for row in sheet_cells(book["codebook"])] == list(
+        csv.reader(io.StringIO(explained, newline=""))
+    )
     for sheet in book:
         assert sheet.freeze_panes == "A2" and all(cell.font.bold for cell in sheet[1])
-        assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
+        assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
 
 
 def test_rows_over_the_sheet_limit_continue_on_the_next_sheet(release, build, monkeypatch):
@@ -381,6 +383,15 @@ def test_data_package_has_categories_and_describes_tables(release, build):
     ]
     assert all([c["value"] for c in f["categories"]] == f["constraints"]["enum"] for f in fields.values())
     assert resources["tables.json"]["bytes"] == len(found["tables.json"])
+
+
+def test_codebook_tells_answers_from_missing_codes(release, build):
+    content = entries(build(release, "full.zip"))["codebook.csv"].decode("utf-8-sig")
+    rows = {(row["column"], row["code"]): row for row in csv.DictReader(io.StringIO(content, newline=""))}
+    missing = ("declined", "not_answered", "not_shown", "masked")
+    assert all((row["kind"] == "missing") == (code in missing) for (_, code), row in rows.items())
+    assert rows["pain_average", "10"]["kind"] == "answer"
+    assert rows["pain_average", "10"]["asked_when"] == "pain is 1 or 2 or 3" and not rows["sleep", "0"]["asked_when"]
 
 
 # Scripts that load the rows

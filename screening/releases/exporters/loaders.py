@@ -3,12 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from screening.questionnaires.model import DECLINED, NOT_ANSWERED, NOT_SHOWN
-from screening.releases.anonymise import ANY, SUPPRESSED
-from screening.releases.exporters.codebook import Code, Column
-
-MISSING = (DECLINED, NOT_ANSWERED, NOT_SHOWN, SUPPRESSED, ANY)
-"""The codes that are no answer. SPSS numbers them -1 to -5, Stata ``.a`` to ``.e``."""
+from screening.releases.exporters.codebook import MISSING, Code, Column
 
 NUMBER = re.compile(r"0|[1-9]\d{0,3}")
 LABEL_LETTERS = 60
