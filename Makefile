@@ -44,7 +44,7 @@ test: .venv/test.done
 	@$(BIN)/python -m tests.support.suite
 
 test-long: .venv/test-long.done
-	@tests/support/system.sh chromium firefox postgresql nginx redis systemd containers
+	@tests/support/system.sh chromium firefox postgresql nginx redis systemd containers statistics
 	$(BIN)/pytest tests/long
 
 bench: .venv/test-long.done

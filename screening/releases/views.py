@@ -28,8 +28,8 @@ from screening.staff.roles import RESPONSES, ROWS
 
 release_views = Blueprint("releases", __name__, url_prefix="/releases")
 
-FILE_TYPES = {"csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel"), "zip": lazy_gettext("Package (zip)")}
-"""Names of the file formats by extension."""
+FILE_TYPES = {"zip": lazy_gettext("Package (zip)"), "csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel")}
+"""Names of the file formats by extension. The package is first: it explains itself."""
 
 MANIFEST = "manifest.json"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import codecs
 import csv
+import html
 import io
 import json
 import re
@@ -18,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from screening.releases import exporters, file_store, hierarchies, service
-from screening.releases.exporters import cells, codebook, xlsx
+from screening.releases.exporters import cells, codebook, loaders, redcap, xlsx
 from screening.releases.policy import ReleasePolicy
 from tests.support import release_factory, sample_responses
 from tests.support.clock import NOVEMBER
@@ -194,11 +197,13 @@ def test_workbook_has_the_cells_of_the_csv(release, build, questionnaire, detail
     book = openpyxl.load_workbook(build(release, f"{detail}.xlsx"))
     assert book.sheetnames == ["responses", "codebook"]
     assert sheet_cells(book["responses"]) == stored(release, f"{detail}.csv")
-    explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode()
-    assert sheet_cells(book["codebook"]) == list(csv.reader(io.StringIO(explained, newline="")))
+    explained = entries(build(release, f"{detail}.zip"))["codebook.csv"].decode("utf-8-sig")
+    assert [[cell or "" for cell in row] for row in sheet_cells(book["codebook"])] == list(
+        csv.reader(io.StringIO(explained, newline=""))
+    )
     for sheet in book:
         assert sheet.freeze_panes == "A2" and all(cell.font.bold for cell in sheet[1])
-        assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
+        assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value is not None} == {"s"}
 
 
 def test_rows_over_the_sheet_limit_continue_on_the_next_sheet(release, build, monkeypatch):
@@ -248,6 +253,7 @@ def test_package_contains_the_stored_release_unchanged(release, build, detail):
     assert list(found) == [
         f"R-0001-{detail}.csv", "codebook.csv", "redcap_data_dictionary.csv",
         "datapackage.json", "tables.json", "manifest.json", "README.md",
+        "load.py", "load.R", "load.sps", "load.do",
     ]  # fmt: skip
     assert found[f"R-0001-{detail}.csv"] == b"".join(file_store.read_file(release.id, f"{detail}.csv"))
     assert found["manifest.json"].decode() == release.manifest
@@ -263,7 +269,7 @@ def test_frictionless_accepts_the_package(release, build, tmp_path, detail):
     with zipfile.ZipFile(target) as archive:
         archive.extractall(tmp_path / "out")
     report = frictionless.validate(str(tmp_path / "out" / "datapackage.json"))
-    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 4
 
 
 @pytest.mark.parametrize("name", ["signs.zip", "full.zip"])
@@ -271,7 +277,7 @@ def test_frictionless_accepts_a_release_of_sample_responses(commands, policy, bu
     sample_responses.store(sample_responses.generate(1500))
     release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
     report = frictionless.validate(str(build(release, name)), type="package")
-    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 3
+    assert report.flatten(["type", "note"]) == [] and report.stats["tasks"] == 4
 
 
 @pytest.mark.parametrize(
@@ -311,22 +317,48 @@ def test_redcap_dictionary_describes_every_column(release, dictionary):
         assert {field["Form Name"] for field in fields.values()} == {"warning_signs"}
 
 
-def test_redcap_dictionary_has_choices_and_branching_logic(dictionary):
+def test_redcap_dictionary_has_choices_and_no_branching(dictionary):
+    """Rows with hidden or generalized answers contradict a condition, and REDCap then offers to erase them."""
     choices, branching = "Choices, Calculations, OR Slider Labels", "Branching Logic (Show field only if...)"
-    full, signs = dictionary("full"), dictionary("signs")
-    assert full["sleep"][choices] == (
+    assert dictionary("full")["sleep"][choices] == (
         "0, Not at all | 1, Several days | 2, More than half the days | 3, Nearly every day | "
         "declined, Prefer not to say | not_answered, Asked and left open"
     )
-    asked = "[pain] = '1' or [pain] = '2' or [pain] = '3' or [pain] = 'masked'"
-    assert full["pain_duration"][branching] == full["pain_average"][branching] == asked
-    assert signs["pain_duration"][branching] == "[pain] = 'noticed' or [pain] = 'masked'"
-    assert not any(field[branching] for name, field in full.items() if name not in ("pain_duration", "pain_average"))
+    for detail in ("full", "signs"):
+        assert not any(field[branching] for field in dictionary(detail).values())
 
 
-def test_suppressed_pain_column_has_no_redcap_branching(commands, questionnaire, build):
-    target = build(release_factory.release(questionnaire, 300, ALL_LEVELS[3]), "full.zip")
-    assert b"[pain]" not in entries(target)["redcap_data_dictionary.csv"]
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-- under <b>3</b> [pain] & so", "&#45;- under &#60;b&#62;3&#60;/b&#62; &#91;pain&#93; &#38; so"),
+        ("=1+1", "&#61;1+1"),
+        ("1 + 1 = 2", "1 + 1 = 2"),
+    ],
+)
+def test_redcap_shows_labels_and_choices_as_they_are(text, shown):
+    texts = {"en": text}
+    column = codebook.Column("sleep", texts, texts, (codebook.Code("a", texts),))
+    header, _, field = redcap.data_dictionary([column], "form", "en")
+    about = dict(zip(header, field, strict=True))
+    assert about["Field Label"] == about["Field Note"] == shown and about[header[5]] == f"a, {shown}"
+    assert [html.unescape(shown), cells.escape_formula(shown)] == [text, shown]
+
+
+def test_workbook_and_codebook_of_a_label_like_a_formula(release, build):
+    """Only a CSV file needs the guard: a workbook's cells say that they are text."""
+    explained = release.codebook["signs"]
+    label = {**explained[3]["label"], "en": "=1+1"}
+    release.codebook = {**release.codebook, "signs": [*explained[:3], {**explained[3], "label": label}]}
+    shown = {row[1] for row in sheet_cells(openpyxl.load_workbook(build(release, "signs.xlsx"))["codebook"])}
+    assert "=1+1" in shown and "'=1+1" not in shown
+    assert b",'=1+1," in entries(build(release, "signs.zip"))["codebook.csv"]
+
+
+def test_spreadsheets_read_the_accents_of_the_codebook(release, build):
+    found = entries(build(release, "full.zip"))
+    marked = [name for name, content in found.items() if content.startswith(codecs.BOM_UTF8)]
+    assert marked == ["codebook.csv"] and "¿Cuántos años tiene?" in found["codebook.csv"].decode("utf-8-sig")
 
 
 def test_readme_describes_the_rows_and_their_limits(release, build):
@@ -339,6 +371,60 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     assert all(f"`{name}`" in text for name in found if name != "README.md")
     assert "a combination of period, age group and length of pain that stands in no row" in " ".join(text.split())
     assert "not a validated instrument" in text and "Do not pool releases" in text
+
+
+def test_data_package_has_categories_and_describes_tables(release, build):
+    found = entries(build(release, "full.zip"))
+    resources = {about["path"]: about for about in json.loads(found["datapackage.json"])["resources"]}
+    fields = {field["name"]: field for field in resources["R-0001-full.csv"]["schema"]["fields"]}
+    assert fields["sleep"]["categories"][:2] == [
+        {"value": "0", "label": "Not at all"},
+        {"value": "1", "label": "Several days"},
+    ]
+    assert all([c["value"] for c in f["categories"]] == f["constraints"]["enum"] for f in fields.values())
+    assert resources["tables.json"]["bytes"] == len(found["tables.json"])
+
+
+def test_codebook_tells_answers_from_missing_codes(release, build):
+    content = entries(build(release, "full.zip"))["codebook.csv"].decode("utf-8-sig")
+    rows = {(row["column"], row["code"]): row for row in csv.DictReader(io.StringIO(content, newline=""))}
+    missing = ("declined", "not_answered", "not_shown", "masked")
+    assert all((row["kind"] == "missing") == (code in missing) for (_, code), row in rows.items())
+    assert rows["pain_average", "10"]["kind"] == "answer"
+    assert rows["pain_average", "10"]["asked_when"] == "pain is 1 or 2 or 3" and not rows["sleep", "0"]["asked_when"]
+
+
+# Scripts that load the rows
+
+TRICKY = """He said "no" \\ it's `x' $y {z} % ñ 😀"""
+
+
+def scripts_of(text):
+    texts = {"en": text}
+    listed = tuple(codebook.Code(code, texts) for code in ("0", "3", "declined"))
+    return loaders.scripts([codebook.Column("sleep", texts, texts, listed)], "R-0001-full.csv", "en")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=20))
+@example(TRICKY)
+def test_labels_of_any_text_stay_within_their_strings(text):
+    scripts = scripts_of(text)
+    program = ast.parse(scripts["load.py"])
+    (labels,) = [node.value for node in program.body if isinstance(node, ast.Assign) and node.targets[0].id == "labels"]
+    assert ast.literal_eval(labels) == {"sleep": {"0": text, "3": text, "declined": text}}
+    assert scripts["load.R"].isascii()
+    lines = scripts["load.sps"].decode().removesuffix("\n").split("\n")
+    assert lines == scripts["load.sps"].decode().splitlines() and all(line.count("'") % 2 == 0 for line in lines[2:])
+    labels = [line for line in scripts["load.do"].decode().splitlines() if line.startswith("label define")]
+    assert len(labels) == 3 and all(line.count('"') == 2 and "`" not in line for line in labels)
+
+
+def test_scripts_keep_numbers_and_mark_what_is_no_answer():
+    scripts = {name: content.decode() for name, content in scripts_of("Often").items()}
+    for line in ("('0'=0)", "('3'=3)", "('declined'=-1)", "MISSING VALUES sleep (LOWEST THRU -1)."):
+        assert line in scripts["load.sps"]
+    assert 'replace sleep = 3 if sleep__code == "3"' in scripts["load.do"]
+    assert 'label define sleep__l .a "Often", add' in scripts["load.do"]
 
 
 # All files

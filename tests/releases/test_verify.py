@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import openpyxl
+import openpyxl.utils
 import pytest
 import rustpy_xlsxwriter
 from hypothesis import example, given, settings
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from screening.releases import verify
 from screening.releases.verify import pii_patterns
+from screening.releases.verify.sheet import Sheet
 from tests.support import reference_release as plain
 from tests.support.absence import assert_absent
 from tests.support.reference_release import EXPECTED, QI, K
@@ -930,3 +932,24 @@ def test_memory_grows_only_with_distinct_rows():
     tracemalloc.stop()
     assert Counter(data)[10] > 45_000
     assert peak < 1_000_000
+
+
+def test_packages_have_all_loading_scripts_or_none():
+    """Packages of earlier versions have none."""
+    scripts = {f"load.{ending}": b"rows\n" for ending in ("py", "R", "sps", "do")}
+    assert found("R-0001.zip", plain.package(ENTRIES | scripts)) == []
+    del scripts["load.sps"]
+    assert_reported(found("R-0001.zip", plain.package(ENTRIES | scripts)), "entry load.sps: is missing")
+
+
+@pytest.mark.parametrize("count", [26, 27, 60])
+def test_sheet_of_many_columns_has_no_gaps(count):
+    sheet = Sheet([], bytearray())
+    for column in range(1, count + 1):
+        sheet.start("c", {"r": f"{openpyxl.utils.get_column_letter(column)}2", "t": "n"})
+    sheet.finish()
+    assert not sheet.gaps and len(sheet.ready[0]) == count
+    sheet.start("c", {"r": "A3", "t": "n"})
+    sheet.start("c", {"r": "C3", "t": "n"})
+    sheet.finish()
+    assert sheet.gaps

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks that the named parts are installed (python, chromium, firefox, postgresql, sqlite3, nginx, redis, systemd,
-# containers).
+# containers, statistics: R and PSPP).
 # As root, installs missing ones with apt; otherwise prints the command to run and exits with 2.
 # The services of nginx and redis are neither started nor enabled: tests start their own.
 set -eu
@@ -15,6 +15,7 @@ present() {
     nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null && command -v curl >/dev/null && command -v pgrep >/dev/null && ls /etc/nginx/modules-enabled/*brotli-static.conf >/dev/null 2>&1 ;;
     redis) command -v redis-server >/dev/null ;;
     systemd) command -v systemd-analyze >/dev/null ;;
+    statistics) command -v Rscript >/dev/null && command -v pspp >/dev/null ;;
     containers) PATH="$PATH:/usr/sbin" && for program in podman podman-compose runc debootstrap iptables aardvark-dns; do command -v "$program" >/dev/null || ls "/usr/lib/podman/$program" >/dev/null 2>&1 || return 1; done ;;
     postgresql) command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ;;
   esac
@@ -28,6 +29,7 @@ packages_of() {
     nginx) PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; echo libnginx-mod-http-brotli-static curl procps ;;
     redis) echo redis-server ;;
     systemd) echo systemd ;;
+    statistics) echo r-base-core pspp ;;
     containers) echo podman podman-compose runc debootstrap iptables netavark aardvark-dns ;;
     postgresql) echo postgresql ;;
     sqlite3) echo sqlite3 ;;

@@ -45,8 +45,7 @@ def build(release: Release, name: str, data: Iterable[bytes], target: Path, prog
     if ending == "zip":
         package.write_package(target, release, detail, columns, rows)
     else:
-        explained = cells.write_csv(codebook.codebook_rows(columns))
-        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, cells.parse_csv([explained]))
+        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, codebook.codebook_rows(columns))
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:

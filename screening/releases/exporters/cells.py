@@ -34,9 +34,9 @@ def csv_record(cells: Iterable[str]) -> str:
     return line
 
 
-def write_csv(rows: Iterable[Iterable[str]]) -> bytes:
-    """Return a complete small file, as UTF-8 without a byte order mark."""
-    return "".join(map(csv_record, rows)).encode()
+def write_csv(rows: Iterable[Iterable[str]], encoding: str = "utf-8") -> bytes:
+    """Return a complete small file. ``utf-8-sig`` begins it with a byte order mark."""
+    return "".join(map(csv_record, rows)).encode(encoding)
 
 
 def parse_csv(parts: Iterable[bytes]) -> Iterator[list[str]]:

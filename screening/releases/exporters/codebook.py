@@ -9,12 +9,15 @@ from babel.dates import format_skeleton
 from babel.support import Translations
 
 from screening.i18n.catalogs import CATALOGS
-from screening.questionnaires.model import NOT_ANSWERED, NOT_SHOWN, Choice, Question, Questionnaire, Texts
+from screening.questionnaires.model import DECLINED, NOT_ANSWERED, NOT_SHOWN, Choice, Question, Questionnaire, Texts
 from screening.releases.anonymise import ANY, SUPPRESSED
 from screening.releases.hierarchies import QUASI_IDENTIFIERS, Hierarchies
 from screening.releases.row_format import FULL_DETAIL, NOT_NOTICED, NOTICED
 
 PERIOD, AGE_BAND, PAIN_DURATION = QUASI_IDENTIFIERS
+
+MISSING = (DECLINED, NOT_ANSWERED, NOT_SHOWN, SUPPRESSED, ANY)
+"""The codes that are no answer. Scripts for SPSS number them -1 to -5, those for Stata ``.a`` to ``.e``."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,14 @@ def codebook_rows(columns: Sequence[Column]) -> Iterator[list[str]]:
     """Yield the codebook as rows of cells: the header, then a row for each code of each column."""
     languages = locales(columns)
     texts = [f"{name}_{locale}" for name in ("label", "question") for locale in languages]
-    yield ["column", *texts, "code", *(f"code_label_{locale}" for locale in languages)]
+    yield ["column", *texts, "asked_when", "code", "kind", *(f"code_label_{locale}" for locale in languages)]
     for column in columns:
         about = [text[locale] for text in (column.label, column.question) for locale in languages]
+        sign, enough = column.asked_when or ("", ())
+        about.append(f"{sign} is {' or '.join(enough)}" if sign else "")
         for code in column.codes:
-            yield [column.name, *about, code.code, *(code.text[locale] for locale in languages)]
+            kind = "missing" if code.code in MISSING else "answer"
+            yield [column.name, *about, code.code, kind, *(code.text[locale] for locale in languages)]
 
 
 class _Codebook:

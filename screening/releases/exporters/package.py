@@ -8,12 +8,15 @@ from string import Template
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from screening.releases.exporters import cells, codebook, datapackage, redcap
+from screening.releases.exporters import cells, codebook, datapackage, loaders, redcap
 from screening.releases.exporters.codebook import Column
 from screening.releases.models import Release
 from screening.releases.row_format import SIGNS_DETAIL
 
 README = Template(files(__package__).joinpath("readme.md").read_text(encoding="utf-8"))
+
+ENCODINGS = {"codebook.csv": "utf-8-sig", "redcap_data_dictionary.csv": "utf-8"}
+"""A spreadsheet reads the accents of the codebook right only after a byte order mark; programs read the others."""
 
 SIGNS_ENTRIES = {
     True: "`noticed`, however often, or `not_noticed`: not at all.",
@@ -35,19 +38,23 @@ def write_package(
         "codebook.csv": list(codebook.codebook_rows(columns)),
         "redcap_data_dictionary.csv": list(redcap.data_dictionary(columns, release.questionnaire, locale)),
     }
-    contents = {name: cells.write_csv(table) for name, table in tables.items()}
+    contents = {name: cells.write_csv(table, ENCODINGS[name]) for name, table in tables.items()}
     resources = [
         datapackage.rows(csv, manifest["files"][f"{detail}.csv"], columns, locale),
-        *(datapackage.small_table(name[:-4], name, contents[name], table[0]) for name, table in tables.items()),
+        *(
+            datapackage.small_table(name[:-4], name, contents[name], table[0], ENCODINGS[name])
+            for name, table in tables.items()
+        ),
     ]
     title = f"{release.number}, {detail}: {release.questionnaire} version {release.version}"
+    resources.append(datapackage.json_data("tables", "tables.json", _json(release.tables)))
     described = datapackage.describe(csv[:-4].lower(), title, manifest, resources)
     contents |= {
         "datapackage.json": _json(described),
         "tables.json": _json(release.tables),
         "manifest.json": release.manifest.encode(),
         "README.md": _readme(manifest, detail, csv).encode(),
-    }
+    } | loaders.scripts(columns, csv, locale)
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         with archive.open(csv, "w") as entry:
             for piece in rows:

@@ -1,8 +1,9 @@
-"""The REDCap data dictionary of a release."""
+"""The REDCap data dictionary of a release: of an archive, so without branching, which generalized rows contradict."""
 
+import re
 from collections.abc import Iterator, Sequence
 
-from screening.releases.anonymise import SUPPRESSED
+from screening.releases.exporters.cells import FORMULA
 from screening.releases.exporters.codebook import PERIOD, Code, Column
 
 HEADERS = (
@@ -27,7 +28,10 @@ HEADERS = (
 )
 """The columns that REDCap requires in a data dictionary."""
 
-NAME, FORM, TYPE, LABEL, CHOICES, NOTE, BRANCHING = (HEADERS[place] for place in (0, 1, 3, 4, 5, 6, 11))
+NAME, FORM, TYPE, LABEL, CHOICES, NOTE = (HEADERS[place] for place in (0, 1, 3, 4, 5, 6))
+
+SYNTAX = re.compile(rf"[&<>\[\]]|\A{FORMULA.pattern}")
+"""What REDCap takes for HTML or for the name of a field, and what a spreadsheet takes for a formula."""
 
 RECORD_ID = "record_id"
 
@@ -36,10 +40,9 @@ def data_dictionary(columns: Sequence[Column], form: str, locale: str) -> Iterat
     """Yield the dictionary as rows of cells, header first, in one language. ``form`` names the instrument."""
     yield list(HEADERS)
     yield _field(form, {NAME: RECORD_ID, TYPE: "text", LABEL: "Record ID", NOTE: "Number the rows when you import"})
-    codes = {column.name: {code.code for code in column.codes} for column in columns}
     for column in columns:
-        about = {NAME: column.name, LABEL: column.question[locale], NOTE: column.label[locale]}
-        yield _field(form, about | _answers(column, locale) | {BRANCHING: _branching(column, codes)})
+        about = {NAME: column.name, LABEL: _text(column.question[locale]), NOTE: _text(column.label[locale])}
+        yield _field(form, about | _answers(column, locale))
 
 
 def _field(form: str, about: dict[str, str]) -> list[str]:
@@ -55,15 +58,9 @@ def _answers(column: Column, locale: str) -> dict[str, str]:
 
 def _choice(code: Code, locale: str) -> str:
     """Return a choice in REDCap's syntax, in which ``|`` separates choices."""
-    return f"{code.code}, {code.text[locale].replace('|', '/')}"
+    return f"{code.code}, {_text(code.text[locale]).replace('|', '/')}"
 
 
-def _branching(column: Column, codes: dict[str, set[str]]) -> str:
-    """Return the condition to show a field: the answers on which it depends, and suppressed answers."""
-    if column.asked_when is None:
-        return ""
-    sign, asked = column.asked_when
-    if not codes[sign].issuperset(asked):
-        return ""
-    wanted = [*asked, *(code for code in [SUPPRESSED] if code in codes[sign])]
-    return " or ".join(f"[{sign}] = '{code}'" for code in wanted)
+def _text(text: str) -> str:
+    """Return a text that REDCap shows as it is: it reads labels, notes and choices as HTML."""
+    return SYNTAX.sub(lambda found: f"&#{ord(found[0])};", text)

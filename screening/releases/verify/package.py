@@ -12,8 +12,14 @@ from screening.releases.verify.archive import Archive
 from screening.releases.verify.spec import Finding, ReleaseSpec, detail_of, shown
 
 MANIFEST, TABLES = "manifest.json", "tables.json"
-SHEETS = ("codebook.csv", "redcap_data_dictionary.csv")
+CODEBOOK = "codebook.csv"
+"""Begins with a byte order mark, for spreadsheets."""
+
+SHEETS = (CODEBOOK, "redcap_data_dictionary.csv")
 TEXTS = ("README.md", "datapackage.json", TABLES)
+LOADERS = ("load.py", "load.R", "load.sps", "load.do")
+"""Scripts that load the rows; packages of earlier versions have none."""
+
 ENTRIES = (MANIFEST, *SHEETS, *TEXTS)
 
 
@@ -29,9 +35,10 @@ class Package:
         for where, what in self.archive.findings():
             yield Finding(f"{self.name} {where}", what)
         for entry in self.archive.names:
-            if entry not in ENTRIES and entry not in self.data:
+            if entry not in (*ENTRIES, *LOADERS) and entry not in self.data:
                 yield Finding(f"{self.name} entry {shown(entry)}", "no release has this entry")
-        for entry in ENTRIES:
+        scripts = LOADERS if any(map(self.archive.names.__contains__, LOADERS)) else ()
+        for entry in (*ENTRIES, *scripts):
             if entry not in self.archive.names:
                 yield Finding(f"{self.name} entry {entry}", "is missing")
         if len(self.data) != 1:
@@ -41,10 +48,14 @@ class Package:
         """Yield personal data in files other than rows and manifest."""
         known = [*manifests.allowed_dates(manifest), *manifests.hashes(manifest), *self.sums()]
         sizes = {str(entry.file_size) for entry in self.archive.zip.infolist()}
-        for entry in filter(self.archive.names.__contains__, (*SHEETS, *TEXTS)):
-            raw = self.archive.read(entry)
+        for entry in filter(self.archive.names.__contains__, (*SHEETS, *TEXTS, *LOADERS)):
+            raw, encoding = self.archive.read(entry), "utf-8-sig" if entry == CODEBOOK else "utf-8"
             try:
-                found = {leak for text in pieces(entry, raw.decode(), sizes) for leak in self.leaks(entry, text, known)}
+                found = {
+                    leak
+                    for text in pieces(entry, raw.decode(encoding), sizes)
+                    for leak in self.leaks(entry, text, known)
+                }
             except (ValueError, RecursionError, csv.Error):
                 yield Finding(f"{self.name} {entry}", "cannot be read as what its name says")
                 continue

@@ -13,7 +13,9 @@ LAYOUT = re.compile(
 """Elements that a sheet may have besides its rows."""
 
 INSIDE = frozenset(("is", "t", "v"))
-COLUMNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+COLUMNS = ALPHABET + "".join(first + second for first in ALPHABET for second in ALPHABET)
+"""The names of the first 702 columns, ``A`` to ``ZZ``, one after the other."""
 DIGITS = str.maketrans("", "", "0123456789")
 CELL_TYPES = frozenset(("s", "inlineStr", "n", None))
 
@@ -74,7 +76,10 @@ class Sheet:
             self.row[place] = self.strings[int(pointer)]
         self.pointing.clear()
         if self.row:
-            self.gaps = self.gaps or "".join(self.places).translate(DIGITS) != COLUMNS[: len(self.row)]
+            self.gaps = (
+                self.gaps
+                or "".join(self.places).translate(DIGITS) != COLUMNS[: max(len(self.row), 2 * len(self.row) - 26)]
+            )
             self.ready.append(self.row)
             self.row = []
             self.places.clear()
