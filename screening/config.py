@@ -23,6 +23,9 @@ PREFIX = "SCREENING_"
 MIN_GROUP_SIZE_FLOOR = 5
 """The lowest value of ``MIN_GROUP_SIZE``. Its default, 11, follows CMS, which suppresses cells of 1 to 10."""
 
+MOST_ALONE_PERCENT = 50
+"""The highest value of ``MAX_ALONE_PERCENT``."""
+
 MIN_AUDIT_DAYS = 366
 """A database trigger refuses to delete audit events within a year."""
 
@@ -183,6 +186,12 @@ SETTINGS = (
         "",
         determination,
         "date and expert of a determination that releases may state months; without one they state years",
+    ),
+    Setting(
+        "MAX_ALONE_PERCENT",
+        "20",
+        _within(1, MOST_ALONE_PERCENT, "a percentage"),
+        "rows of `signs` that may stand alone in the measured attack; above it a release needs a confirmation",
     ),
     Setting("CLOSED_REQUEST_RETENTION_DAYS", "30", _at_least(1), "days for which a closed call-back request is stored"),
     Setting(

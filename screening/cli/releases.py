@@ -18,11 +18,12 @@ from screening.releases import downloads, exporters, periods, service, verificat
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
+from screening.releases.verify.spec import UnreadableError
 
 release = Group(
     "release",
     help="Preview, create, export and verify releases of anonymous responses.",
-    refusals=(service.RefusedError,),
+    refusals=(service.RefusedError, UnreadableError),
 )
 
 questionnaire_option = click.option(
@@ -40,7 +41,8 @@ version_option = click.option("--version", type=int, help="Questionnaire version
 def preview(file: Path | None, version: int | None) -> None:
     """Print the manifest that a release would have now, without creating one."""
     seen = service.preview(_policy(file), current.now(), version)
-    click.echo(json.dumps(seen.stated(), indent=1, sort_keys=True, ensure_ascii=False))
+    stated = seen.stated() | {"measured_attack": service.measure(seen)}
+    click.echo(json.dumps(stated, indent=1, sort_keys=True, ensure_ascii=False))
     if seen.held_back:
         click.echo(f"Held back, too few responses yet: {', '.join(seen.held_back)}", err=True)
 
@@ -48,12 +50,13 @@ def preview(file: Path | None, version: int | None) -> None:
 @release.command("create")
 @questionnaire_option
 @version_option
-def create(file: Path | None, version: int | None) -> None:
+@click.option("--confirm", is_flag=True, help="Create it above SCREENING_MAX_ALONE_PERCENT, too.")
+def create(file: Path | None, version: int | None, confirm: bool) -> None:
     """Create a release of all responses of closed months, delete the responses, and print its number."""
     made_at = current.now()
     seen = service.preview(_policy(file), made_at, version)
     with click.progressbar(length=seen.plan.rows, label="Responses", file=sys.stderr) as bar:
-        made = service.create(seen, made_at, audit.COMMAND, bar.update)
+        made = service.create(seen, made_at, audit.COMMAND, bar.update, confirmed=confirm)
     click.echo(made.number)
 
 
@@ -92,10 +95,8 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     A release is checked against the policy it was made under; a file against the current policy, unless
     --release is given. Prints one line per finding; exits with 1 if there are any.
     """
-    path = Path(what)
-    if not path.is_file() and path.suffix:
-        raise service.RefusedError(lazy_gettext("There is no file %(file)s.", file=what))
-    if path.is_file():
+    path = _file(what)
+    if path is not None:
         spec = _release(number).spec if number else _policy(file).spec()
         found = verification.check_files(path, spec, manifest)
     else:
@@ -106,6 +107,20 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     sys.exit(1 if found else 0)
 
 
+@release.command("attack")
+@click.argument("what", metavar="ID|FILE")
+def measure_attack(what: str) -> None:
+    """Measure how many rows stand alone for someone who knows four answers, of a release or a CSV file.
+
+    The attacker also knows period, age group and length of pain. Prints, for each detail, the percentage of rows that
+    stand alone: the mean over all sets of four answers, and that of the worst set.
+    """
+    path = _file(what)
+    figures = verification.attack_file(path) if path is not None else verification.attack_release(_release(what))
+    for detail, found in figures.items():
+        click.echo(f"{detail}\tmean {found['mean_percent']}%\tworst {found['worst_percent']}%")
+
+
 @release.command("list")
 def list_() -> None:
     """Print the releases: number, day created, questionnaire, version, rows."""
@@ -113,6 +128,14 @@ def list_() -> None:
     for made in service.list_releases():
         day = periods.release_day(made, zone)
         click.echo(f"{made.number}\t{day}\t{made.questionnaire}\t{made.version}\t{made.rows}")
+
+
+def _file(what: str) -> Path | None:
+    """Return the path if a file is named, None for a release. Raises RefusedError for a file that is missing."""
+    path = Path(what)
+    if not path.is_file() and path.suffix:
+        raise service.RefusedError(lazy_gettext("There is no file %(file)s.", file=what))
+    return path if path.is_file() else None
 
 
 def _release(number: str) -> Release:

@@ -38,11 +38,12 @@ def open_file(release: Release, name: str, progress: exporters.Progress | None =
 
 def _make(release: Release, name: str, progress: exporters.Progress | None) -> ReleaseFile:
     """Build a file in a temporary folder, then store it in one transaction, unless another request was faster."""
-    if name.endswith(".csv"):
+    source = f"{name.partition('.')[0]}.csv"
+    if name == source or file_store.find_file(release.id, source) is None:
         raise LookupError(f"{release.number} has no {name}")
     with TemporaryDirectory(prefix="release-") as folder:
         target = Path(folder) / name
-        data = file_store.read_file(release.id, f"{name.partition('.')[0]}.csv")
+        data = file_store.read_file(release.id, source)
         exporters.build(release, name, data, target, progress)
         try:
             with target.open("rb") as file, db.engines[None].begin() as connection:

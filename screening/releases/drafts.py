@@ -1,15 +1,17 @@
 """The files of a release, made and verified in a folder before anything is stored or deleted."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from screening.releases import exporters, file_store, manifest, verification
+from screening.releases import attack, exporters, file_store, manifest, verification
 from screening.releases.anonymise import Plan
 from screening.releases.chart_counts import count_tables
 from screening.releases.exporters import codebook
@@ -26,10 +28,20 @@ class Draft:
 
     release: Release
     folder: Path
+    measured: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The measured attack by detail (see ``attack.measure``)."""
+
+    above_limit: bool = False
+    """Whether more rows of ``signs`` stand alone than the policy allows; then ``full`` is withheld."""
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The details that the release has files of."""
+        return (SIGNS_DETAIL,) if self.above_limit else DETAILS
 
     def data_files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Yield name and bytes of each data file."""
-        for detail in DETAILS:
+        for detail in self.details:
             yield f"{detail}.csv", self._parts(f"{detail}.csv")
 
     def findings(self) -> list[str]:
@@ -37,11 +49,21 @@ class Draft:
         self._path("manifest.json").write_text(self.release.manifest, encoding="utf-8")
         found = []
         for name in exporters.NAMES:
+            if name.partition(".")[0] not in self.details:
+                continue
             path = self._path(name)
             if not name.endswith(".csv"):
                 exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), path)
             found += verification.check_files(path, self.release.spec)
         return found
+
+    def attack(self, policy: ReleasePolicy) -> Draft:
+        """Return the draft with the measured attack on its data files."""
+        measured = {}
+        for detail in DETAILS:
+            with self._path(f"{detail}.csv").open(encoding="utf-8", newline="") as lines:
+                measured[detail] = attack.measure(lines)
+        return replace(self, measured=measured, above_limit=policy.is_above_limit(measured))
 
     def _path(self, name: str) -> Path:
         return self.folder / exporters.download_name(self.release.number, name)
@@ -65,7 +87,10 @@ def make(folder: Path, policy: ReleasePolicy, plan: Plan, rows: Counter[str], **
     rows.clear()
     files["signs.csv"] = _write(draft._path("signs.csv"), shape.columns(SIGNS_DETAIL), signs)
     patterns[SIGNS_DETAIL] = manifest.patterns(signs)
-    stated = manifest.serialize(policy, plan, draft.release.number, values["made_at"], patterns, files)
+    draft = draft.attack(policy)
+    files = {name: file for name, file in files.items() if name.partition(".")[0] in draft.details}
+    made_at: int = values["made_at"]
+    stated = manifest.serialize(policy, plan, draft.release.number, made_at, patterns, draft.measured, files)
     columns = partial(codebook.columns, json.loads(stated), asked, policy.hierarchies)
     draft.release.manifest, draft.release.tables = stated, tables
     draft.release.codebook = {detail: codebook.to_json(columns(detail)) for detail in DETAILS}

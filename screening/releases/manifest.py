@@ -55,6 +55,7 @@ def serialize(
     number: str,
     now: float,
     patterns: Mapping[str, Mapping[str, Any]],
+    measured: Mapping[str, Mapping[str, int]],
     files: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return the manifest as JSON text. It states the year of the release, and the month only if rows may do so."""
@@ -66,6 +67,7 @@ def serialize(
         "self_selected": SELECTION_STATEMENT,
         "limits": LIMITS,
         "unique_patterns": {detail: patterns[detail] for detail in (SIGNS_DETAIL, FULL_DETAIL)},
+        "measured_attack": measured,
         "files": {
             name: {"bytes": file["size"], "rows": plan.rows, "sha256": file["sha256"]} for name, file in files.items()
         },

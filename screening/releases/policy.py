@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,6 +15,7 @@ from screening.questionnaires.model import Questionnaire
 from screening.releases import hierarchies
 from screening.releases.anonymise import Level, Rules
 from screening.releases.hierarchies import Hierarchies
+from screening.releases.row_format import SIGNS_DETAIL
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class ReleasePolicy:
     k: int
     zone: ZoneInfo
     determination: date | None
+    max_alone: int = 20
+    """The mean percentage of rows alone in ``signs`` (see ``attack``) above which making needs a confirmation."""
 
     @classmethod
     def of(cls, settings: dict[str, Any], questionnaire: Questionnaire | None = None) -> ReleasePolicy:
@@ -37,6 +41,7 @@ class ReleasePolicy:
             settings["MIN_GROUP_SIZE"],
             clinic.load(settings["CLINIC_FILE"]).time_zone,
             expert.day if expert else None,
+            settings["MAX_ALONE_PERCENT"],
         )
 
     @property
@@ -76,10 +81,19 @@ class ReleasePolicy:
         least = condition.at_least if condition and condition.question == roles.pain else 1
         return [choice.code for choice in asked.by_id[roles.pain].choices if (choice.points or 0) >= least]
 
+    def is_above_limit(self, measured: Mapping[str, Mapping[str, int]]) -> bool:
+        """Return whether more rows of ``signs`` stand alone in the measured attack than is allowed unconfirmed."""
+        return measured[SIGNS_DETAIL]["mean_percent"] > self.max_alone
+
     def stated(self) -> dict[str, str]:
         """Return the policy as details of an audit event."""
         expert = f"{self.determination:%Y-%m-%d}" if self.determination else "none"
-        return {"k": str(self.k), "ladders": self.hierarchies.digest[:16], "expert determination": expert}
+        return {
+            "k": str(self.k),
+            "ladders": self.hierarchies.digest[:16],
+            "expert determination": expert,
+            "most alone": f"{self.max_alone}%",
+        }
 
 
 def _codes(levels: tuple[Level, ...]) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ and verified first; then one transaction stores it and deletes the responses, un
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,11 +35,15 @@ from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.models import Release, number_of
 from screening.releases.periods import last_closed_period, next_possible_day
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import RowFormat, csv_record
+from screening.releases.row_format import SIGNS_DETAIL, RowFormat, csv_record
 from screening.responses import held_batches
 from screening.responses.models import ShuffledBatch, ShuffledResponse
 
 UNSOUND = lazy_gettext("The files did not pass the check, so nothing was stored and no copy was deleted.")
+
+UNCONFIRMED = lazy_gettext(
+    "More rows are the only match than your clinic allows. Nothing was made. Wait for more copies, or confirm it."
+)
 
 BATCH_ROWS = 5000
 """Responses fetched at a time."""
@@ -61,6 +65,10 @@ class MultipleVersionsError(RefusedError):
     def __init__(self, why: str | LazyString, may_choose: bool = False) -> None:
         super().__init__(why)
         self.may_choose = may_choose
+
+
+class UnconfirmedError(RefusedError):
+    """More rows stand alone in the measured attack than the policy allows, and this was not confirmed."""
 
 
 class UnsoundError(RefusedError):
@@ -117,11 +125,20 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
     return Preview(policy, found, released, stamp)
 
 
-def create(seen: Preview, now: float, actor: str, progress: Progress = lambda done: None) -> Release:
+def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
+    """Return the measured attack on the files of a preview's release, by detail. Nothing is stored."""
+    values: dict[str, Any] = {"id": 0, "made_at": 0, "made_by": ""}
+    with TemporaryDirectory(prefix="release-") as folder:
+        return drafts.make(Path(folder), seen.policy, seen.plan, _rows(seen, lambda done: None), **values).measured
+
+
+def create(
+    seen: Preview, now: float, actor: str, progress: Progress = lambda done: None, confirmed: bool = False
+) -> Release:
     """Make and verify all files of a preview's release; then store it and delete its responses, in one transaction.
 
-    Raises RefusedError when responses changed since the preview, such as by a concurrent release; UnsoundError when
-    the verifier finds a fault.
+    ``confirmed``: also if more rows stand alone than the policy allows. Raises RefusedError when responses changed
+    since the preview, such as by a concurrent release; UnconfirmedError; UnsoundError when the verifier finds a fault.
     """
     main, (_, last) = db.engines[None], seen.stamp
     rows = _rows(seen, progress)
@@ -129,6 +146,8 @@ def create(seen: Preview, now: float, actor: str, progress: Progress = lambda do
         _check_unchanged(connection, seen)
     with TemporaryDirectory(prefix="release-") as folder:
         draft = drafts.make(Path(folder), seen.policy, seen.plan, rows, id=last + 1, made_at=int(now), made_by=actor)
+        if draft.above_limit and not confirmed:
+            raise UnconfirmedError(UNCONFIRMED)
         if found := draft.findings():
             raise UnsoundError(found)
         with main.connect() as connection:
@@ -239,15 +258,16 @@ def _store(connection: Connection, draft: Draft, seen: Preview, now: float, acto
     connection.execute(insert(Release).values(values))
     for name, parts in draft.data_files():
         file_store.store_file(connection, release.id, name, parts)
-    _note(connection, seen, release.id, now, actor)
+    confirmed = {"confirmed": f"{draft.measured[SIGNS_DETAIL]['mean_percent']}%"} if draft.above_limit else {}
+    _note(connection, seen, release.id, now, actor, **confirmed)
 
 
-def _note(connection: Connection, seen: Preview, release_id: int, now: float, actor: str) -> None:
+def _note(connection: Connection, seen: Preview, release_id: int, now: float, actor: str, **confirmed: str) -> None:
     """Add audit events: the release, and before it the policy if it has changed since the last release."""
     last = connection.execute(
         select(AuditEvent.detail).where(AuditEvent.action == "release.terms").order_by(AuditEvent.id.desc()).limit(1)
     ).scalar_one_or_none()
-    events = [("release.made", number_of(release_id), {"rows": str(seen.plan.rows)})]
+    events = [("release.made", number_of(release_id), {"rows": str(seen.plan.rows), **confirmed})]
     if last != seen.policy.stated():
         events.insert(0, ("release.terms", "", seen.policy.stated()))
     for action, subject, detail in events:

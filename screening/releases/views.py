@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -44,13 +45,13 @@ DONE = {"made": lazy_gettext("The release is made. The copies it was made of are
 
 CHANGED = lazy_gettext("What would go in changed after you looked. Nothing was made. This is how it stands now.")
 
-
 ALREADY_DECIDED = lazy_gettext("Someone else decided on these copies first.")
 
 
 class MakeForm(StaffForm):
-    """The form that makes the previewed release."""
+    """The form that makes the previewed release. ``alone`` only where more rows stand alone than the policy allows."""
 
+    alone = BooleanField(validators=[InputRequired(lazy_gettext("Check the box if you accept this share of rows"))])
     sure = BooleanField(validators=[InputRequired(lazy_gettext("Check the box if you want to make the release"))])
     seen = HiddenField()
     version = HiddenField()
@@ -73,6 +74,22 @@ class PreviewPage:
         state = json.dumps([self.preview.stamp, last, self.preview.stated()], sort_keys=True)
         return hashlib.sha256(state.encode()).hexdigest()[:32]
 
+    @property
+    def measured(self) -> Mapping[str, Mapping[str, int]]:
+        """The measured attack on the release, computed once for each state of the responses; empty without preview."""
+        if self.preview is None:
+            return {}
+        mark, known = current_app.extensions["measured_attack"]
+        if mark != self.mark:
+            known = service.measure(self.preview)
+            current_app.extensions["measured_attack"] = self.mark, known
+        return dict(known)
+
+    @property
+    def above_limit(self) -> bool:
+        """Whether more rows stand alone than the policy allows."""
+        return bool(self.measured) and _policy().is_above_limit(self.measured)
+
 
 @dataclass(frozen=True)
 class ReleaseRow:
@@ -87,6 +104,7 @@ class ReleaseRow:
 def init_app(app: Flask) -> None:
     """Register the pages, menu entries and audit labels with the staff application. Raises SettingsError."""
     app.extensions["release_policy"] = ReleasePolicy.of(app.config["SETTINGS"], app.extensions["questionnaire"])
+    app.extensions["measured_attack"] = ("", {})
     display.init_app(app)
     app.register_blueprint(release_views)
     app.register_blueprint(held_views.held_views)
@@ -102,14 +120,15 @@ def index() -> str:
     """Show the preview of the next release, and past releases."""
     sent = sent_forms.find("releases.make")
     changed = sent is not None and sent.reason == "changed"
-    form = MakeForm(formdata=sent.fields if sent and not changed else None)
+    look = _preview()
+    form = _form(look, formdata=sent.fields if sent and not changed else None)
     if sent is not None:
         sent.show_errors(form)
     decided = sent_forms.find("held.decide")
     was_decided = decided is not None and decided.reason == held_views.DECIDED
     unsound = sent is not None and sent.reason == "unsound"
     failed = CHANGED if changed else UNSOUND if unsound else ALREADY_DECIDED if was_decided else None
-    return _overview(_preview(), form, failed)
+    return _overview(look, form, failed)
 
 
 @release_views.post("")
@@ -119,12 +138,13 @@ def make() -> AnyResponse:
     form, look = MakeForm(), _preview()
     if look.preview is None or form.seen.data != look.mark:
         return _changed(form)
+    form = _form(look)
     if not form.validate():
         return sent_forms.send_back(form, version=form.version.data)
     me = current_account().id
     db.session.commit()  # an open read transaction would prevent PostgreSQL from scrubbing
     try:
-        made = service.create(look.preview, current.now(), me)
+        made = service.create(look.preview, current.now(), me, confirmed=form.alone is not None)
     except UnsoundError:
         return sent_forms.send_back(form, reason="unsound", version=form.version.data)
     except RefusedError:
@@ -169,6 +189,14 @@ def download(release_id: int, file: str) -> Response:
     return answer
 
 
+def _form(look: PreviewPage, **options: Any) -> MakeForm:
+    """Return the form that makes the previewed release."""
+    form = MakeForm(**options)
+    if not look.above_limit:
+        del form.alone  # leaves None
+    return form
+
+
 def _preview() -> PreviewPage:
     """Return the preview of the next release, of the selected version if there is one."""
     policy = _policy()
@@ -197,6 +225,8 @@ def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
         look=look,
         other_version=isinstance(look.refusal, MultipleVersionsError),
         stated=stated,
+        measured=look.measured,
+        limit=policy.max_alone,
         details=display.quasi_identifiers(policy, stated) if stated else [],
         held_back=preview.held_back if preview else (),
         sensitive=_sensitive(),

@@ -34,11 +34,13 @@ ACTION_LABELS: dict[str, LazyString] = {
 DETAIL_LABELS: dict[str, LazyString] = {
     "after": lazy_gettext("After"),
     "before": lazy_gettext("Before"),
+    "confirmed": lazy_gettext("Confirmed, rows that are the only match"),
     "expert determination": lazy_gettext("Expert determination"),
     "file": lazy_gettext("File"),
     "found": lazy_gettext("Requests"),
     "ladders": lazy_gettext("Hierarchies"),
     "mails": lazy_gettext("Mails"),
+    "most alone": lazy_gettext("Limit of rows that are the only match"),
     "outcome": lazy_gettext("Outcome"),
     "page": lazy_gettext("Page"),
     "reason": lazy_gettext("Reason"),

@@ -50,7 +50,7 @@ NOTICES = {
 }
 NO_LONGER_SHOWN = lazy_gettext("What was shown here is no longer available.")
 
-NOT_STORED = ("csrf_token", "next", "seen", "secret", "sure", "password", "current", "again", "code")
+NOT_STORED = ("csrf_token", "next", "seen", "secret", "sure", "alone", "password", "current", "again", "code")
 """Fields of the page rather than of its reader, confirmations, passwords and codes."""
 
 MAX_IN_COOKIE = 300

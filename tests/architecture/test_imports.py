@@ -87,6 +87,11 @@ def test_import_of_another_package_is_detected(text: str) -> None:
     assert foreign(imported(text), "screening.releases.verify")
 
 
+def test_measured_attack_imports_nothing_of_the_package() -> None:
+    text = (ROOT / "screening/releases/attack.py").read_text(encoding="utf-8")
+    assert not [name for name in imported(text) if name.split(".")[0] == "screening"]
+
+
 def test_visitor_process_never_loads_staff_code() -> None:
     code = (
         "import sys; from tests.support.bare_site import site; site(('visitor',)); "

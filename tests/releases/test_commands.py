@@ -20,7 +20,12 @@ def run(sqlite_url, clock):
     with app.app_context():
         sample_responses.store(sample_responses.generate(600, months=("2025-08", "2025-09")))
     runner = app.test_cli_runner()
-    yield lambda *arguments: runner.invoke(args=arguments)
+
+    def run(*arguments):
+        return runner.invoke(args=arguments)
+
+    run.settings = app.config["SETTINGS"]
+    yield run
     close(app)
 
 
@@ -72,3 +77,50 @@ def test_verify_of_a_missing_file_says_so(run, tmp_path):
     done = run("release", "verify", missing)
     assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"There is no file {missing}.\n")
     assert run("release", "verify", "R-0002").stderr == "There is no release R-0002.\n"
+
+
+def test_preview_states_the_figures_that_the_manifest_gets(run):
+    seen = json.loads(run("release", "preview").stdout)["measured_attack"]
+    assert set(seen) == {"signs", "full"} and seen["signs"]["mean_percent"] < seen["full"]["mean_percent"]
+    assert run("release", "create").exit_code == 0
+    for detail, found in seen.items():
+        mean, worst = found["mean_percent"], found["worst_percent"]
+        assert f"{detail}\tmean {mean}%\tworst {worst}%\n" in run("release", "attack", "R-0001").stdout
+
+
+def test_attack_on_an_exported_file_is_that_of_its_release(run, tmp_path):
+    assert run("release", "create").exit_code == 0
+    of_release = run("release", "attack", "1").stdout.splitlines()[0]
+    file = tmp_path / "mine.csv"
+    assert run("release", "export", "1", "--to", str(file)).exit_code == 0
+    header, *rows = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(header + b"".join(reversed(rows)))
+    assert run("release", "attack", str(file)).stdout == of_release.replace("signs", "mine.csv") + "\n"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "name,phone\nZentinelapatient,1\n", "period,age_band,pain_duration,pain\n1,2\n"]
+)
+def test_attack_on_another_file_is_refused_in_one_line(run, tmp_path, content):
+    file = tmp_path / "other.csv"
+    file.write_text(content)
+    done = run("release", "attack", str(file))
+    assert (done.exit_code, done.stdout) == (1, "") and done.stderr.startswith("other.csv ")
+    assert done.stderr.count("\n") == 1
+    assert_absent(["Zentinelapatient"], done.stdout, done.stderr)
+
+
+def test_attack_on_a_missing_file_is_refused(run):
+    done = run("release", "attack", "missing.csv")
+    assert (done.exit_code, done.stderr) == (1, "There is no file missing.csv.\n")
+
+
+def test_release_above_the_limit_needs_the_confirm_option(run, monkeypatch):
+    monkeypatch.setitem(run.settings, "MAX_ALONE_PERCENT", 1)
+    done = run("release", "create")
+    assert done.exit_code == 1 and "confirm it" in done.stderr and run("release", "list").stdout == ""
+    assert run("release", "create", "--confirm").stdout == "R-0001\n"
+    assert run("release", "export", "1", "--detail", "full").exit_code == 1
+    assert run("release", "export", "1", "--detail", "full", "--format", "zip").exit_code == 1
+    assert run("release", "export", "1").exit_code == run("release", "verify", "1").exit_code == 0
+    assert run("release", "attack", "1").stdout.count("\n") == 1

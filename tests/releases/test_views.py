@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -22,7 +23,7 @@ from screening.releases import chart_counts, charts, service, verification
 from screening.releases.models import Release, ReleaseFile
 from screening.releases.row_format import RowFormat
 from screening.responses.models import ShuffledResponse
-from tests.support.clock import NOON, Clock
+from tests.support.clock import NOON, START, Clock
 from tests.support.databases import close
 from tests.support.sample_responses import generate, store
 from tests.support.staff_client import was_refused
@@ -68,9 +69,20 @@ def release(team, store_responses, clock):
         with team.app.test_request_context():
             seen = service.preview(team.app.extensions["release_policy"], clock())
             db.session.commit()
-            return service.create(seen, clock(), "command").id
+            return service.create(seen, clock(), "command", confirmed=True).id
 
     return make
+
+
+@pytest.fixture
+def limit(team):
+    """Return a function that sets the share of rows of ``signs`` that may stand alone unconfirmed, in percent."""
+
+    def set_limit(percent):
+        policy = team.app.extensions["release_policy"]
+        team.app.extensions["release_policy"] = replace(policy, max_alone=percent)
+
+    return set_limit
 
 
 def press(member, page, **fields):
@@ -105,8 +117,9 @@ class TestCreation:
         store_responses(800)
         page = rita.get("/staff/releases")
         assert "Ready for the next release" in page.words and "No release was made yet" in page.words
-        stats = page.main.find(class_="app-stats").get_text(" ")
+        stats = page.main.find(id="next").parent.get_text(" ")
         rule = page.main.find(string=re.compile("^Rule:"))
+        lost = re.search(r"[\d.]+%\s+of the detail is lost", stats).group()
         page = press(rita, page, **YES)
         assert page.address == "/staff/releases/1" and "The release is made" in page.words
         stated = manifest(team)
@@ -116,7 +129,7 @@ class TestCreation:
             stated["groups"]["smallest"],
             stated["masked_rows"],
         } <= numbers(stats)
-        assert stated["rows"] == 800 and shown_percent(stats) == pytest.approx(100 * stated["ncp"], abs=0.06)
+        assert stated["rows"] == 800 and shown_percent(lost) == pytest.approx(100 * stated["ncp"], abs=0.06)
         assert "at least 11 rows" in rule and "at least 2 different answers to “Hopelessness”" in rule and "50%" in rule
         assert count(team, ShuffledResponse) == 0
         assert events(team, "release.made") == [("release.made", team.id_of(rita), "R-0001", {"rows": "800"})]
@@ -177,10 +190,10 @@ class TestCreation:
         page = rita.get("/staff/releases")
         create, others = service.create, []
 
-        def create_late(seen, now, actor):
+        def create_late(seen, now, actor, **options):
             others.append(create(seen, now, "command"))
             db.session.commit()
-            return create(seen, now, actor)
+            return create(seen, now, actor, **options)
 
         monkeypatch.setattr(service, "create", create_late)
         page = press(rita, page, **YES)
@@ -229,6 +242,83 @@ class TestRefusals:
     def test_version_parameter_never_causes_a_server_error(self, rita, store_responses, version):
         store_responses(300)
         assert rita.client.get(f"/staff/releases?version={version}").status_code in (200, 400)
+
+
+class TestMeasuredAttack:
+    def test_page_states_the_figures_before_and_after_making(self, team, rita, store_responses):
+        store_responses(800)
+        before = rita.get("/staff/releases")
+        after = press(rita, before, **YES)
+        for detail, found in manifest(team)["measured_attack"].items():
+            sentence = f"In “{detail}”, {found['mean_percent']}% of the rows are then the only match"
+            assert sentence in before.words and sentence in after.words
+            assert f"it is {found['worst_percent']}%." in before.words
+        assert "limit of 20%" not in before.words
+
+    def test_figures_follow_the_next_copies(self, rita, store_responses):
+        store_responses(60)
+        page = press(rita, rita.get("/staff/releases"), **YES)
+        few = page.main.find(id="safe").parent.get_text(" ")
+        store_responses(3000, seed=2)
+        assert re.search(r"In “signs”, \d+%", few).group() not in rita.get("/staff/releases").words
+
+    def test_release_above_the_limit_needs_a_recorded_confirmation(self, team, rita, rowan, store_responses, limit):
+        limit(1)
+        store_responses(600)
+        page = rita.get("/staff/releases")
+        assert "above your clinic’s limit of 1%" in page.words
+        page = press(rita, page, **YES)
+        assert "Check the box if you accept this share of rows" in page.words and count(team, Release) == 0
+        page = press(rita, page, **YES, alone="yes")
+        assert "The release is made" in page.words and "Withheld when the release was made" in page.words
+        stated = manifest(team)
+        mean = stated["measured_attack"]["signs"]["mean_percent"]
+        assert [detail["confirmed"] for *_, detail in events(team, "release.made")] == [f"{mean}%"]
+        assert list(stated["files"]) == ["signs.csv"]
+        for ending in ("csv", "xlsx", "zip"):
+            assert rowan.client.get(f"/staff/releases/1/full.{ending}").status_code == 404
+            assert rowan.client.get(f"/staff/releases/1/signs.{ending}").status_code == 200
+        page = rita.send(page, "/staff/releases/1/check")
+        assert "Nothing found" in page.words
+
+    def test_release_at_the_limit_asks_nothing_and_has_full(self, team, rita, rowan, store_responses, limit):
+        store_responses(600)
+        with team.app.test_request_context():
+            limit(
+                service.measure(service.preview(team.app.extensions["release_policy"], START))["signs"]["mean_percent"]
+            )
+        page = press(rita, rita.get("/staff/releases"), **YES)
+        assert "The release is made" in page.words
+        assert [detail for *_, detail in events(team, "release.made")] == [{"rows": "600"}]
+        assert rowan.client.get("/staff/releases/1/full.csv").status_code == 200
+
+    def test_limit_is_among_the_recorded_terms(self, team, rita, store_responses):
+        store_responses(600)
+        press(rita, rita.get("/staff/releases"), **YES)
+        assert events(team, "release.terms")[0][3]["most alone"] == "20%"
+
+    def test_release_of_an_earlier_version_has_no_figures(self, team, rita, release):
+        release(600)
+        with team.app.app_context():
+            made = db.session.get_one(Release, 1)
+            stated = json.loads(made.manifest)
+            del stated["measured_attack"]
+            made.manifest = json.dumps(stated, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+            db.session.commit()
+        page = rita.get("/staff/releases/1")
+        assert "k - 1 other rows" in page.words and "are then the only match" not in page.words
+        assert "Nothing found" in rita.send(page, "/staff/releases/1/check").words
+
+    def test_check_reports_a_changed_figure(self, team, rita, release):
+        release(600)
+        with team.app.app_context():
+            made = db.session.get_one(Release, 1)
+            stated = json.loads(made.manifest)
+            stated["measured_attack"]["signs"]["mean_percent"] += 1
+            made.manifest = json.dumps(stated, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+            db.session.commit()
+        page = rita.send(rita.get("/staff/releases/1"), "/staff/releases/1/check")
+        assert "manifest measured_attack.signs: not that of the rows" in page.words
 
 
 class TestReleasePage:

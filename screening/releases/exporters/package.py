@@ -24,6 +24,12 @@ SIGNS_ENTRIES = {
 }
 """README text on the values of signs, by whether the detail is ``signs``."""
 
+ATTACK = """\
+- Measured: whoever knows period, age group, length of pain and four answers of somebody in here finds {mean_percent} % of the rows
+  to be the only match (mean of all sets of four answers), and {worst_percent} % with the four that tell the most.
+"""
+"""README text on the measured attack; releases of earlier versions were not measured."""
+
 
 def write_package(
     target: Path, release: Release, detail: str, columns: Sequence[Column], rows: Iterable[bytes]
@@ -72,5 +78,6 @@ def _readme(manifest: dict[str, Any], detail: str, csv: str) -> str:
     levels = {f"level_{name}": level for name, level in manifest["levels"].items()}
     reached = {f"k_{name}": k for name, k in manifest["k"].items()}
     about = manifest | levels | reached | {"periods": ", ".join(manifest["periods"])}
-    unique = manifest["unique_patterns"][detail]["unique"]
+    unique, measured = manifest["unique_patterns"][detail]["unique"], manifest.get("measured_attack", {}).get(detail)
+    about["attack"] = ATTACK.format_map(measured) if measured else ""
     return README.substitute(about, detail=detail, csv=csv, signs=SIGNS_ENTRIES[detail == SIGNS_DETAIL], unique=unique)

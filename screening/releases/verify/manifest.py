@@ -53,6 +53,11 @@ def fraction(value: object) -> bool:
     return amount(value) and float(str(value)) <= 1
 
 
+def percentage(value: object) -> bool:
+    """Return whether a value is a whole percentage, 0 to 100."""
+    return whole(value) and int(str(value)) <= 100
+
+
 def rounded(value: object) -> bool:
     """Return whether a value is a share rounded to four places."""
     return fraction(value) and round(float(str(value)), 4) == value
@@ -68,6 +73,7 @@ SENTENCE = text(r"\S[^\r\n\t]{9,1999}")
 ID = text(r"[a-z][a-z0-9_]{0,59}")
 SHA256 = text(r"[0-9a-f]{64}")
 PATTERNS = {"patterns": whole, "unique": whole, "share": fraction}
+ATTACK = {"mean_percent": percentage, "worst_percent": percentage}
 FILE = {"sha256": SHA256, "bytes": whole, "rows": whole}
 KEYS: dict[str, Any] = {
     "release": text(r"R-\d{4,9}"),
@@ -96,8 +102,11 @@ KEYS: dict[str, Any] = {
     "unique_patterns": {"signs": PATTERNS, "full": PATTERNS},
     "ladders": SHA256,
     "expert_determination": lambda value: value is None or text(DAY)(value),
+    "measured_attack": {"signs": ATTACK, "full": ATTACK},
     "files": {"signs.csv": FILE, "full.csv": FILE},
 }
+OPTIONAL = {"measured_attack", "files.full.csv"}
+"""Keys that a manifest may lack: older releases were not measured, and from some the file is withheld."""
 
 
 def parse_manifest(raw: bytes) -> Manifest:
@@ -143,6 +152,8 @@ def misfits(value: object, kind: Any, where: str = "") -> Iterator[tuple[str, st
         if key not in kind:
             yield place, "no manifest has this key"
         elif key not in value:
+            if place in OPTIONAL:
+                continue
             yield place, "is missing"
         else:
             yield from misfits(value[key], kind[key], place)
@@ -223,6 +234,8 @@ def bounds(manifest: Manifest, expected: ReleaseSpec) -> Iterator[Finding]:
 
 def against(manifest: Manifest, figures: Figures) -> Iterator[Finding]:
     """Yield statements of the manifest that differ from the rows."""
+    if at(manifest, "files", f"{figures.layout.detail}.csv") is None:
+        yield Finding("manifest files", "no file of this detail")
     for path, counted in counts(figures).items():
         claim = at(manifest, *path)
         if claim is not None and not same(claim, counted):
