@@ -25,8 +25,8 @@ SIGNS_ENTRIES = {
 """README text on the values of signs, by whether the detail is ``signs``."""
 
 ATTACK = """\
-- Measured: whoever knows period, age group, length of pain and four answers of somebody in here finds {mean_percent} % of the rows
-  to be the only match (mean of all sets of four answers), and {worst_percent} % with the four that tell the most.
+- Measured: for whoever knows period, age group, length of pain and four answers of a person in here, {mean_percent} %
+  of the rows are the only match (the mean of all sets of four answers), and {worst_percent} % with the worst set.
 """
 """README text on the measured attack; releases of earlier versions were not measured."""
 
