@@ -136,7 +136,8 @@ def test_back_after_callback_forms(site_tab, team, request_call):
     entered = {"name": "Carla Caller", "message": FORM["message"]}
     tab.send("/new", "Please give a phone number", "button.nhsuk-button", **entered)
     assert tab.page.locator("#message").input_value() == FORM["message"]
-    tab.send("/new", "Read out the reference", "button.nhsuk-button", phone=PHONE)
+    tab.send("/new", "There is an open request with this number", "button.nhsuk-button", phone=PHONE)
+    tab.send("/new", "Read out the reference", "button.nhsuk-button")
     tab.open("/staff/callbacks/closed-days")
     tab.send("/closed-days", "Enter a day such as", day="")
     tab.send("/closed-days", "December 24, 2026", day="2026-12-24")

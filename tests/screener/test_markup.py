@@ -67,10 +67,7 @@ def test_radios_match_design_system_markup(visitor, oracle, questionnaire, wrong
     if wrong:
         page = visitor.send(page, "/check/sleep")
         parameters["errorMessage"] = {"text": "Pick the answer that fits best, or “Prefer not to say”"}
-    heading = (
-        "<span class='nhsuk-caption-m'>Over the last 2 weeks:</span> "
-        + question.text["en"]
-    )
+    heading = "<span class='nhsuk-caption-m'>Over the last 2 weeks:</span> " + question.text["en"]
     expected = oracle(
         "radios",
         "radios",
