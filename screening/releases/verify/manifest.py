@@ -1,12 +1,12 @@
 """Checks of the manifest: only the specified keys and types, and only numbers that agree with the rows."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from screening.releases.verify import k_anonymity, pii_patterns
 from screening.releases.verify.columns import PERIODS
+from screening.releases.verify.kinds import amount, fraction, percentage, rounded, text, whole
 from screening.releases.verify.rows import Figures
 from screening.releases.verify.spec import (
     ANY,
@@ -22,7 +22,6 @@ from screening.releases.verify.spec import (
 )
 
 Manifest = dict[str, Any]
-Kind = Callable[[Any], bool]
 
 LARGEST = 1 << 20
 ROUNDING = 0.00005 + 1e-9
@@ -31,36 +30,6 @@ ROUNDING = 0.00005 + 1e-9
 YEAR = r"\d{4}"
 MONTH = PERIODS["month"]
 DAY = rf"{MONTH}-(?:0[1-9]|[12]\d|3[01])"
-
-
-def text(pattern: str) -> Kind:
-    """Return a check for a text that matches the pattern."""
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def whole(value: object) -> bool:
-    """Return whether a value is a whole number from 0."""
-    return type(value) is int and value >= 0
-
-
-def amount(value: object) -> bool:
-    """Return whether a value is a number from 0."""
-    return type(value) in (int, float) and float(str(value)) >= 0
-
-
-def fraction(value: object) -> bool:
-    """Return whether a value is a share, 0 to 1."""
-    return amount(value) and float(str(value)) <= 1
-
-
-def percentage(value: object) -> bool:
-    """Return whether a value is a whole percentage, 0 to 100."""
-    return whole(value) and int(str(value)) <= 100
-
-
-def rounded(value: object) -> bool:
-    """Return whether a value is a share rounded to four places."""
-    return fraction(value) and round(float(str(value)), 4) == value
 
 
 def stated_periods(value: object) -> bool:
