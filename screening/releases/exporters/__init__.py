@@ -3,10 +3,11 @@
 The entry point is ``build``. The rows themselves (``signs.csv``, ``full.csv``) are stored with the release.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from screening.releases.exporters import cells, codebook, package, xlsx
+from screening.releases.exporters import about, cells, codebook, package, xlsx
 from screening.releases.models import Release
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
 
@@ -45,7 +46,8 @@ def build(release: Release, name: str, data: Iterable[bytes], target: Path, prog
     if ending == "zip":
         package.write_package(target, release, detail, columns, rows)
     else:
-        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, codebook.codebook_rows(columns))
+        explained = about.about_rows(json.loads(release.manifest), detail), codebook.codebook_rows(columns)
+        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, *explained)
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:

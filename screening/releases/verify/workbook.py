@@ -12,7 +12,7 @@ from screening.releases.verify.sheet import Sheet
 from screening.releases.verify.spec import Finding, UnreadableError, shown
 from screening.releases.verify.xml_reader import XmlPart, feed
 
-SHEET_NAME = r"(?:responses(?: [2-9]| [1-9]\d+)?|codebook)"
+SHEET_NAME = r"(?:responses(?: [2-9]| [1-9]\d+)?|about|codebook)"
 PARTS = re.compile(
     r"\[Content_Types\]\.xml|_rels/\.rels|docProps/(?:app|core)\.xml|xl/_rels/workbook\.xml\.rels"
     r"|xl/(?:workbook|styles|sharedStrings|theme/theme1|worksheets/sheet\d{1,2})\.xml"
