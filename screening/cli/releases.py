@@ -97,7 +97,7 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
         raise service.RefusedError(lazy_gettext("There is no file %(file)s.", file=what))
     if path.is_file():
         spec = _release(number).spec if number else _policy(file).spec()
-        found = verification.check_files(path, spec, manifest)
+        found = verification.check_files([path], spec, manifest)
     else:
         found = verification.check_release(_release(what))
     for line in found:

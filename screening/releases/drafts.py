@@ -35,13 +35,11 @@ class Draft:
     def findings(self) -> list[str]:
         """Make every other file from the data files, verify all, and return a line per finding."""
         self._path("manifest.json").write_text(self.release.manifest, encoding="utf-8")
-        found = []
-        for name in exporters.NAMES:
-            path = self._path(name)
+        names = sorted(exporters.NAMES, key=lambda name: not name.endswith(".csv"))
+        for name in names:
             if not name.endswith(".csv"):
-                exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), path)
-            found += verification.check_files(path, self.release.spec)
-        return found
+                exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), self._path(name))
+        return verification.check_files([self._path(name) for name in names], self.release.spec)
 
     def _path(self, name: str) -> Path:
         return self.folder / exporters.download_name(self.release.number, name)

@@ -1,6 +1,6 @@
 """Runs the verifier on a release. It receives the specification of the rows; all else it derives from the files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -26,9 +26,14 @@ def check_release(release: Release) -> list[str]:
     return [str(finding) for finding in found]
 
 
-def check_files(path: Path, spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
-    """Verify an exported file against the ``spec`` of its release or the current policy; return a line per finding."""
-    return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
+def check_files(paths: Sequence[Path], spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
+    """Verify exported files against the ``spec`` of their release or the current policy; return a line per finding.
+
+    Rows that the first of several files have, such as those of a CSV, are counted once.
+    """
+    expected, sound = _expected(spec), verify.Sound()
+    found = [finding for path in paths for finding in verify.check_file(path, expected, manifest, sound)]
+    return [str(finding) for finding in found]
 
 
 def _expected(spec: Mapping[str, Any]) -> verify.ReleaseSpec:
