@@ -30,6 +30,10 @@ class RowFormat:
         self._points = {
             (sign.id, choice.code): choice.points for sign in questionnaire.signs for choice in sign.choices
         }
+        self._in_signs = [
+            {choice.code: NOTICED if choice.points else NOT_NOTICED for choice in sign.choices if choice.points is not None}
+            for sign in questionnaire.signs
+        ]
 
     def columns(self, detail: str) -> tuple[str, ...]:
         """Return the names of the columns."""
@@ -54,7 +58,7 @@ class RowFormat:
         answers = full[len(QUASI_IDENTIFIERS) : -1]
         return (
             *full[: len(QUASI_IDENTIFIERS)],
-            *(self._coarse(*pair) for pair in zip(self.signs, answers, strict=True)),
+            *[names.get(code, code) for names, code in zip(self._in_signs, answers, strict=True)],
         )
 
     def codes(self, sign: str) -> tuple[str, ...]:
@@ -65,10 +69,6 @@ class RowFormat:
         """Return whether a sign was noticed; None if it was not answered."""
         points = self._points.get((sign, code))
         return None if points is None else points > 0
-
-    def _coarse(self, sign: str, code: str) -> str:
-        noticed = self.noticed(sign, code)
-        return code if noticed is None else NOTICED if noticed else NOT_NOTICED
 
 
 def csv_record(row: Row) -> str:

@@ -991,7 +991,10 @@ def test_plain_rows_equal_parsed_rows(codes):
     sheet = book.add_worksheet("responses")
     for number, row in enumerate(table):
         for place, cell in enumerate(row):
-            (sheet.write_number if cell.isdigit() else sheet.write_string)(number, place, cell or " ")
+            if cell.isdigit():
+                sheet.write_number(number, place, int(cell))
+            else:
+                sheet.write_string(number, place, cell or " ")
     book.close()
     opened = workbook.Workbook("a.xlsx", archive.Archive(file))
     assert list(opened.cells("responses")) == [[cell or " " for cell in row] for row in table]

@@ -81,6 +81,7 @@ class _Book:
     def __init__(self, archive: ZipFile) -> None:
         self.archive = archive
         self.strings: dict[str, int] = {}
+        self._cell = cache(self._new_cell)
 
     def write(self, tables: dict[str, Table]) -> None:
         for number, (name, table) in enumerate(tables.items(), 1):
@@ -127,7 +128,7 @@ class _Book:
         cells = [self._cell(place, cell, style) for place, cell in enumerate(row)]
         return f'<row r="#">{"".join(cells)}</row>'
 
-    def _cell(self, place: int, cell: str, style: str) -> str:
+    def _new_cell(self, place: int, cell: str, style: str) -> str:
         if not cell:
             return ""
         where = f'<c r="{column(place)}#"{style}'
