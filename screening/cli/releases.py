@@ -69,7 +69,10 @@ def create(file: Path | None, version: int | None) -> None:
 @click.option("--format", "ending", type=click.Choice(list(exporters.MEDIA_TYPES)), default="csv", show_default=True)
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (default: stdout).")
 def export(number: str, detail: str, ending: str, to: Path | None) -> None:
-    """Write a file of a release; repeated exports are identical. ID is R-0001 or 1."""
+    """Write a file of a release, and beside a CSV or XLSX its README; repeated exports are identical.
+
+    ID is R-0001 or 1.
+    """
     made, name = _release(number), f"{detail}.{ending}"
     db.session.add(audit.event("release.downloaded", current.now(), audit.COMMAND, made.number, file=name))
     db.session.commit()
@@ -79,6 +82,9 @@ def export(number: str, detail: str, ending: str, to: Path | None) -> None:
         for piece in pieces:
             target.write(piece)
             bar.update(len(piece))
+    if to is not None and ending != "zip":
+        with _target(to.with_name(exporters.download_name(made.number, f"{detail}.README.md"))) as target:
+            target.write(exporters.readme(made, detail))
 
 
 @release.command("verify")

@@ -30,10 +30,7 @@ class RowFormat:
         self._points = {
             (sign.id, choice.code): choice.points for sign in questionnaire.signs for choice in sign.choices
         }
-        self._in_signs = [
-            {choice.code: NOTICED if choice.points else NOT_NOTICED for choice in sign.choices if choice.points is not None}
-            for sign in questionnaire.signs
-        ]
+        self._in_signs = [{code: self._coarse(sign, code) for code in self.codes(sign)} for sign in self.signs]
 
     def columns(self, detail: str) -> tuple[str, ...]:
         """Return the names of the columns."""
@@ -69,6 +66,10 @@ class RowFormat:
         """Return whether a sign was noticed; None if it was not answered."""
         points = self._points.get((sign, code))
         return None if points is None else points > 0
+
+    def _coarse(self, sign: str, code: str) -> str:
+        noticed = self.noticed(sign, code)
+        return code if noticed is None else NOTICED if noticed else NOT_NOTICED
 
 
 def csv_record(row: Row) -> str:
