@@ -7,10 +7,10 @@ as XML here, since equal rows, of which a release has many, differ in their numb
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from html import escape
 from itertools import chain, islice
 from math import ceil
 from pathlib import Path
-from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
 MAX_SHEET_ROWS = 1_048_575
@@ -90,7 +90,7 @@ class _Book:
                     part.write(piece)
         for part_name, text in _frame(list(tables)).items():
             self._part(part_name, text)
-        texts = "".join(f'<si><t xml:space="preserve">{escape(text)}</t></si>' for text in self.strings)
+        texts = "".join(f'<si><t xml:space="preserve">{escape(text, quote=False)}</t></si>' for text in self.strings)
         self._part("xl/sharedStrings.xml", f'{XML}<sst xmlns="{MAIN}">{texts}</sst>')
 
     def _part(self, name: str, text: str) -> None:
