@@ -72,7 +72,10 @@ def create(file: Path | None, version: int | None, confirm: bool) -> None:
 @click.option("--format", "ending", type=click.Choice(list(exporters.MEDIA_TYPES)), default="csv", show_default=True)
 @click.option("--to", type=click.Path(path_type=Path), help="File to write (default: stdout).")
 def export(number: str, detail: str, ending: str, to: Path | None) -> None:
-    """Write a file of a release; repeated exports are identical. ID is R-0001 or 1."""
+    """Write a file of a release, and beside a CSV or XLSX its README; repeated exports are identical.
+
+    ID is R-0001 or 1.
+    """
     made, name = _release(number), f"{detail}.{ending}"
     db.session.add(audit.event("release.downloaded", current.now(), audit.COMMAND, made.number, file=name))
     db.session.commit()
@@ -82,6 +85,9 @@ def export(number: str, detail: str, ending: str, to: Path | None) -> None:
         for piece in pieces:
             target.write(piece)
             bar.update(len(piece))
+    if to is not None and ending != "zip":
+        with _target(to.with_name(exporters.download_name(made.number, f"{detail}.README.md"))) as target:
+            target.write(exporters.readme(made, detail))
 
 
 @release.command("verify")
@@ -98,7 +104,7 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     path = _file(what)
     if path is not None:
         spec = _release(number).spec if number else _policy(file).spec()
-        found = verification.check_files(path, spec, manifest)
+        found = verification.check_files([path], spec, manifest)
     else:
         found = verification.check_release(_release(what))
     for line in found:

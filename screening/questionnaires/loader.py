@@ -18,7 +18,7 @@ from screening.questionnaires.model import (
     Section,
     Texts,
 )
-from screening.questionnaires.names import CODE, ID, MAX_ID, MAX_NAME, MAX_VERSION, RESERVED_CODES, RESERVED_IDS
+from screening.questionnaires.names import CODE, ID, MAX_ID, MAX_NAME, MAX_VERSION, RESERVED_CODES, is_reserved
 from screening.questionnaires.table_reader import DefinitionError, TableReader
 
 LIBRARY = Path(__file__).with_name("library")
@@ -106,8 +106,8 @@ class _Reader(TableReader):
             | {"caption", "text", "hint", "label", "short"},
         )
         id_ = self.string(table, where, "id")
-        if id_ in RESERVED_IDS:
-            raise self.fail(where, "id", "is reserved for data")
+        if is_reserved(id_):
+            raise self.fail(where, "id", "is reserved for data, or is a word of SPSS or Stata")
         if len(id_) > MAX_ID or not ID.fullmatch(id_):
             raise self.fail(where, "id", f"must be at most {MAX_ID} of a to z, 0 to 9 and single _ between them")
         kind = table.get("kind", "one")

@@ -47,15 +47,12 @@ class Draft:
     def findings(self) -> list[str]:
         """Make every other file from the data files, verify all, and return a line per finding."""
         self._path("manifest.json").write_text(self.release.manifest, encoding="utf-8")
-        found = []
-        for name in exporters.NAMES:
-            if name.partition(".")[0] not in self.details:
-                continue
-            path = self._path(name)
+        names = [name for name in exporters.NAMES if name.partition(".")[0] in self.details]
+        names.sort(key=lambda name: not name.endswith(".csv"))
+        for name in names:
             if not name.endswith(".csv"):
-                exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), path)
-            found += verification.check_files(path, self.release.spec)
-        return found
+                exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), self._path(name))
+        return verification.check_files([self._path(name) for name in names], self.release.spec)
 
     def attack(self, policy: ReleasePolicy) -> Draft:
         """Return the draft with the measured attack on its data files."""

@@ -30,6 +30,7 @@ class RowFormat:
         self._points = {
             (sign.id, choice.code): choice.points for sign in questionnaire.signs for choice in sign.choices
         }
+        self._in_signs = [{code: self._coarse(sign, code) for code in self.codes(sign)} for sign in self.signs]
 
     def columns(self, detail: str) -> tuple[str, ...]:
         """Return the names of the columns."""
@@ -54,7 +55,7 @@ class RowFormat:
         answers = full[len(QUASI_IDENTIFIERS) : -1]
         return (
             *full[: len(QUASI_IDENTIFIERS)],
-            *(self._coarse(*pair) for pair in zip(self.signs, answers, strict=True)),
+            *[names.get(code, code) for names, code in zip(self._in_signs, answers, strict=True)],
         )
 
     def codes(self, sign: str) -> tuple[str, ...]:

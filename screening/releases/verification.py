@@ -1,7 +1,7 @@
 """Runs the verifier on a release. It receives the specification of the rows; all else it derives from the files."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -75,9 +75,14 @@ def _open(release: Release, detail: str) -> Iterator[BinaryIO]:
         yield file  # type: ignore[misc]
 
 
-def check_files(path: Path, spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
-    """Verify an exported file against the ``spec`` of its release or the current policy; return a line per finding."""
-    return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
+def check_files(paths: Sequence[Path], spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
+    """Verify exported files against the ``spec`` of their release or the current policy; return a line per finding.
+
+    Rows that the first of several files have, such as those of a CSV, are counted once.
+    """
+    expected, sound = _expected(spec), verify.Sound()
+    found = [finding for path in paths for finding in verify.check_file(path, expected, manifest, sound)]
+    return [str(finding) for finding in found]
 
 
 def _expected(spec: Mapping[str, Any]) -> verify.ReleaseSpec:

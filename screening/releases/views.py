@@ -29,8 +29,13 @@ from screening.staff.roles import RESPONSES, ROWS
 
 release_views = Blueprint("releases", __name__, url_prefix="/releases")
 
-FILE_TYPES = {"zip": lazy_gettext("Package (zip)"), "csv": lazy_gettext("CSV"), "xlsx": lazy_gettext("Excel")}
-"""Names of the file formats by extension. The package is first: it explains itself."""
+FILE_TYPES = {
+    "zip": lazy_gettext("Package (zip)"),
+    "csv": lazy_gettext("CSV"),
+    "xlsx": lazy_gettext("Excel"),
+    "README.md": "README",
+}
+"""Names of the file formats by extension. The package is first: it explains itself, and the README the others."""
 
 MANIFEST = "manifest.json"
 
@@ -176,12 +181,12 @@ def check(release_id: int) -> AnyResponse:
 def download(release_id: int, file: str) -> Response:
     """Download a file of a release. The audit event is committed before the first byte is sent."""
     release = _found(release_id)
-    if file not in (*exporters.NAMES, MANIFEST):
+    if file not in (*exporters.NAMES, *exporters.READMES, MANIFEST):
         abort(404)
     if file.startswith(f"{FULL_DETAIL}.") and not _may_have_full():
         refuse()
     try:
-        answer = _manifest(release) if file == MANIFEST else downloads.response(release, file)
+        answer = _text(release, file) or downloads.response(release, file)
     except LookupError:
         abort(404)
     if request.method != "HEAD":
@@ -274,9 +279,15 @@ def _sensitive() -> tuple[Any, Any]:
     return question, question.by_code[policy.rules.strongest]
 
 
-def _manifest(release: Release) -> Response:
-    answer = Response(release.manifest.encode(), mimetype="application/json")
-    answer.headers.set("Content-Disposition", "attachment", filename=exporters.download_name(release.number, MANIFEST))
+def _text(release: Release, file: str) -> Response | None:
+    """Return the manifest or a README; None for a file with rows."""
+    if file == MANIFEST:
+        answer = Response(release.manifest.encode(), mimetype="application/json")
+    elif file in exporters.READMES:
+        answer = Response(exporters.readme(release, exporters.READMES[file]), mimetype="text/markdown")
+    else:
+        return None
+    answer.headers.set("Content-Disposition", "attachment", filename=exporters.download_name(release.number, file))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 

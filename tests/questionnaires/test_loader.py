@@ -91,6 +91,10 @@ MISTAKES = {
         "tristéza",
         "1st",
         "Sad",
+        "with",
+        "not",
+        "int",
+        "str20",
     ],
 )
 def test_id_that_no_release_can_hold_is_refused(tmp_path, name):

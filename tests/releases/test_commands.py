@@ -45,6 +45,17 @@ def test_release_commands_preview_create_list_and_export(run, tmp_path):
         assert "R-0001-full.csv" in zipfile.ZipFile(target).namelist()
 
 
+@pytest.mark.parametrize(("ending", "beside"), [("csv", True), ("xlsx", True), ("zip", False)])
+def test_exported_rows_have_their_readme_beside_them(run, tmp_path, ending, beside):
+    assert run("release", "create").exit_code == 0
+    file = tmp_path / f"R-0001-signs.{ending}"
+    assert run("release", "export", "1", "--format", ending, "--to", str(file)).exit_code == 0
+    readme = tmp_path / "R-0001-signs.README.md"
+    assert sorted(tmp_path.glob("R-*")) == sorted([file, *([readme] if beside else [])])
+    if beside:
+        assert readme.read_text(encoding="utf-8").startswith("# R-0001, signs\n")
+
+
 def test_verify_command_passes_a_release_and_reports_tampering(run, tmp_path):
     assert run("release", "create").exit_code == 0
     done = run("release", "verify", "R-0001")

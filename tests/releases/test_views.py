@@ -376,13 +376,15 @@ class TestDownloads:
     @pytest.mark.each_database
     def test_download_is_complete_and_audited(self, team, rita, release):
         release(700)
-        names = ("signs.csv", "signs.xlsx", "signs.zip", "manifest.json")
+        names = ("signs.csv", "signs.xlsx", "signs.zip", "signs.README.md", "manifest.json")
         for name in names:
             answer = rita.client.get(f"/staff/releases/1/{name}")
             assert answer.status_code == 200 and len(answer.data) == answer.content_length
             assert f"R-0001-{name}" in answer.headers["Content-Disposition"]
             if name == "manifest.json":
                 assert json.loads(answer.data) == manifest(team)
+            elif name == "signs.README.md":
+                assert answer.data.startswith(b"# R-0001, signs\n")
             elif name == "signs.csv":
                 assert hashlib.sha256(answer.data).hexdigest() == manifest(team)["files"][name]["sha256"]
             else:
@@ -400,9 +402,9 @@ class TestDownloads:
 
     def test_full_detail_requires_the_rows_permission(self, team, rita, rowan, release):
         release(300)
-        for name in ("full.csv", "full.xlsx", "full.zip"):
+        for name in ("full.csv", "full.xlsx", "full.zip", "full.README.md"):
             assert rita.client.get(f"/staff/releases/1/{name}").status_code == 403
-        assert events(team, "release.downloaded") == [] and len(events(team, "page.refused")) == 3
+        assert events(team, "release.downloaded") == [] and len(events(team, "page.refused")) == 4
         answer = rowan.client.get("/staff/releases/1/full.csv")
         assert hashlib.sha256(answer.data).hexdigest() == manifest(team)["files"]["full.csv"]["sha256"]
         assert events(team, "release.downloaded")[0][3] == {"file": "full.csv"}

@@ -3,10 +3,12 @@
 The entry point is ``build``. The rows themselves (``signs.csv``, ``full.csv``) are stored with the release.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from screening.releases.exporters import cells, codebook, package, xlsx
+from screening.releases.exporters import about, cells, codebook, package, xlsx
+from screening.releases.exporters.package import readme
 from screening.releases.models import Release
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
 
@@ -20,8 +22,14 @@ MEDIA_TYPES = {
 NAMES = tuple(f"{detail}.{ending}" for detail in (SIGNS_DETAIL, FULL_DETAIL) for ending in MEDIA_TYPES)
 """The files of a release."""
 
+READMES = {f"{detail}.README.md": detail for detail in (SIGNS_DETAIL, FULL_DETAIL)}
+"""The name of the text that goes with a plain CSV or workbook, with its detail; a package has it inside."""
+
 Progress = Callable[[int], None]
 """Callback that receives the number of rows done since its last call."""
+
+
+__all__ = ["MEDIA_TYPES", "NAMES", "READMES", "Progress", "build", "download_name", "media_type", "readme"]
 
 
 def download_name(number: str, name: str) -> str:
@@ -45,7 +53,8 @@ def build(release: Release, name: str, data: Iterable[bytes], target: Path, prog
     if ending == "zip":
         package.write_package(target, release, detail, columns, rows)
     else:
-        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, codebook.codebook_rows(columns))
+        explained = about.about_rows(json.loads(release.manifest), detail), codebook.codebook_rows(columns)
+        xlsx.write_workbook(target, cells.parse_csv(rows), release.rows, *explained)
 
 
 def _counted(pieces: Iterable[bytes], progress: Progress) -> Iterator[bytes]:

@@ -59,7 +59,7 @@ def write_package(
         "datapackage.json": _json(described),
         "tables.json": _json(release.tables),
         "manifest.json": release.manifest.encode(),
-        "README.md": _readme(manifest, detail, csv).encode(),
+        "README.md": readme(release, detail),
     } | loaders.scripts(columns, csv, locale)
     with ZipFile(target, "w", ZIP_DEFLATED) as archive:
         with archive.open(csv, "w") as entry:
@@ -74,10 +74,14 @@ def _json(value: Any) -> bytes:
     return f"{json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False)}\n".encode()
 
 
-def _readme(manifest: dict[str, Any], detail: str, csv: str) -> str:
+def readme(release: Release, detail: str) -> bytes:
+    """Return what a reader of the rows must know, which goes with every format."""
+    manifest = json.loads(release.manifest)
     levels = {f"level_{name}": level for name, level in manifest["levels"].items()}
     reached = {f"k_{name}": k for name, k in manifest["k"].items()}
     about = manifest | levels | reached | {"periods": ", ".join(manifest["periods"])}
     unique, measured = manifest["unique_patterns"][detail]["unique"], manifest.get("measured_attack", {}).get(detail)
     about["attack"] = ATTACK.format_map(measured) if measured else ""
-    return README.substitute(about, detail=detail, csv=csv, signs=SIGNS_ENTRIES[detail == SIGNS_DETAIL], unique=unique)
+    name, signs = f"{release.number}-{detail}", SIGNS_ENTRIES[detail == SIGNS_DETAIL]
+    files = {"csv": f"{name}.csv", "package": f"{name}.zip"}
+    return README.substitute(about, detail=detail, signs=signs, unique=unique, **files).encode()

@@ -43,7 +43,7 @@ class Archive:
             if entry.flag_bits & 1 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UnreadableError("an entry is encrypted or compressed with an unsupported method")
 
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str) -> io.BufferedReader:
         """Return a stream of an entry's bytes."""
         return io.BufferedReader(cast(io.RawIOBase, self.zip.open(name)), 1 << 16)
 

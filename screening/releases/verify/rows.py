@@ -88,6 +88,14 @@ class Tally:
             yield Finding(place, f"{what} ({number(rows, 'row', 'rows')})")
 
 
+def digest(lines: Iterable[str]) -> str:
+    """Return the SHA-256 of a data file with these lines, given without line ends."""
+    sha256 = hashlib.sha256()
+    for text, run in groupby(lines):
+        sha256.update(f"{text}\r\n".encode() * sum(1 for _ in run))
+    return sha256.hexdigest()
+
+
 def count(
     name: str, lines: Iterable[str], expected: ReleaseSpec, levels: Mapping[str, str]
 ) -> tuple[Figures, list[Finding]]:
@@ -131,8 +139,9 @@ class Scan:
         self.figures = figures
         self.tally = Tally()
         layout = figures.layout
+        self.complete = figures.complete
         self.names, self.keys = layout.names, layout.keys
-        self.answers = layout.answers if figures.complete else []
+        self.answers = layout.answers if self.complete else []
         self.valid: list[set[str]] = [set() for _ in self.names]
         self.specified = [name in layout.columns for name in self.names]
         self.distinct: dict[int, set[str]] = {place: set() for place, known in enumerate(self.specified) if not known}
@@ -161,7 +170,7 @@ class Scan:
                 self.check_cell(place, cell, line, rows)
         if self.distinct:
             self.track_distinct(row, rows)
-        if self.figures.complete:
+        if self.complete:
             self.count_row(row, line, rows)
 
     def check_cell(self, place: int, cell: str, line: int, rows: int) -> None:

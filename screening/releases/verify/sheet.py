@@ -84,6 +84,12 @@ class Sheet:
             self.row = []
             self.places.clear()
 
+    def complete(self) -> list[list[str]]:
+        """Return the rows that were parsed since the last call."""
+        self.finish()
+        rows, self.ready = self.ready, []
+        return rows
+
     def other(self, name: str, attributes: dict[str, str]) -> None:
         """Check an element that is not a cell: only layout is allowed, and nothing hidden."""
         if name != "row" and not LAYOUT.fullmatch(name):

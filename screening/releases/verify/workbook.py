@@ -9,10 +9,11 @@ from screening.releases.verify import pii_patterns
 from screening.releases.verify.archive import Archive
 from screening.releases.verify.rows import Tally
 from screening.releases.verify.sheet import Sheet
+from screening.releases.verify.sheet_rows import END, PlainRows
 from screening.releases.verify.spec import Finding, UnreadableError, shown
-from screening.releases.verify.xml_reader import XmlPart, feed
+from screening.releases.verify.xml_reader import CHUNK_BYTES, XmlPart, feed, xml_parser
 
-SHEET_NAME = r"(?:responses(?: [2-9]| [1-9]\d+)?|codebook)"
+SHEET_NAME = r"(?:responses(?: [2-9]| [1-9]\d+)?|about|codebook)"
 PARTS = re.compile(
     r"\[Content_Types\]\.xml|_rels/\.rels|docProps/(?:app|core)\.xml|xl/_rels/workbook\.xml\.rels"
     r"|xl/(?:workbook|styles|sharedStrings|theme/theme1|worksheets/sheet\d{1,2})\.xml"
@@ -43,9 +44,18 @@ FILTER = rf"'?{SHEET_NAME}'?!\$A\$1:\$[A-Z]{{1,2}}\$\d{{1,7}}"
 def parse(archive: Archive, name: str) -> XmlPart:
     """Parse a small part."""
     part = XmlPart()
-    for _ in feed(io.BytesIO(archive.read(name)), part):
-        pass
+    feed(io.BytesIO(archive.read(name)), part)
     return part
+
+
+def record(row: list[str]) -> str:
+    """Return a row as a line of CSV."""
+    line = ",".join(row)
+    if '"' in line or line.count(",") >= len(row) or not line.isprintable():
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(row)
+        line = text.getvalue()
+    return line
 
 
 class Workbook:
@@ -105,23 +115,32 @@ class Workbook:
 
     def lines(self, name: str) -> Iterator[str]:
         """Yield the rows of a sheet as lines of CSV."""
+        before: list[str] = []
+        line = ""
         for row in self.cells(name):
-            line = ",".join(row)
-            if '"' in line or line.count(",") >= len(row) or not line.isprintable():
-                text = io.StringIO()
-                csv.writer(text, lineterminator="").writerow(row)
-                line = text.getvalue()
+            if row is not before:
+                before, line = row, record(row)
             yield line
 
     def cells(self, name: str) -> Iterator[list[str]]:
-        """Yield the rows of a sheet."""
-        sheet = Sheet(self.strings, self.used)
+        """Yield the rows of a sheet, of which only those that are not plain need the parser."""
+        sheet, plain = Sheet(self.strings, self.used), PlainRows(self.strings, self.used)
+        parser, number, rest = xml_parser(sheet), 0, b""
         with self.archive.open(self.sheets[name]) as file:
-            for _ in feed(file, sheet):
-                yield from sheet.ready
-                sheet.ready.clear()
-        sheet.finish()
-        yield from sheet.ready
+            while piece := file.read(CHUNK_BYTES):
+                *parts, rest = (rest + piece).split(END)
+                for part in parts:
+                    number += 1
+                    row = plain.read(part, number)
+                    if row is None:
+                        parser.Parse(part + END)
+                        yield from sheet.complete()
+                    else:
+                        yield row
+                if len(rest) > CHUNK_BYTES:
+                    raise UnreadableError("a row is longer than one can be")
+        parser.Parse(rest, True)
+        yield from sheet.complete()
         if sheet.gaps and name.startswith("responses"):
             sheet.faults.add("cells left out or out of order")
         self.found.extend((f"sheet {shown(name)}", fault) for fault in sorted(sheet.faults))
