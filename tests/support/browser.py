@@ -97,6 +97,8 @@ class BrowserVisitor:
                 break
             page.wait_for_timeout(500)  # wait until the minimum time on the form has passed
             self.follow(".app-panel--consent button")
+        else:
+            raise AssertionError(page.locator("main").inner_text())
         return page.locator(".app-ref dd").inner_text()
 
     def unfold(self) -> None:
