@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -33,8 +34,9 @@ FETCH = "curl --silent --fail --retry 120 --retry-delay 2 --retry-all-errors --h
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[ContainerEngine]:
-    with ContainerEngine(tmp_path / "engine") as made:
+def engine() -> Iterator[ContainerEngine]:
+    # podman restarts no container whose run folder has a path of over 50 characters
+    with TemporaryDirectory(prefix="engine-") as folder, ContainerEngine(Path(folder) / "engine") as made:
         yield made
 
 

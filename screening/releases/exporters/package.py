@@ -53,11 +53,12 @@ def write_package(
         ),
     ]
     title = f"{release.number}, {detail}: {release.questionnaire} version {release.version}"
-    resources.append(datapackage.json_data("tables", "tables.json", _json(release.tables)))
+    counts = _json(release.tables)
+    resources.append(datapackage.json_data("tables", "tables.json", counts))
     described = datapackage.describe(csv[:-4].lower(), title, manifest, resources)
     contents |= {
         "datapackage.json": _json(described),
-        "tables.json": _json(release.tables),
+        "tables.json": counts,
         "manifest.json": release.manifest.encode(),
         "README.md": readme(release, detail),
     } | loaders.scripts(columns, csv, locale)
