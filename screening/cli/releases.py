@@ -104,7 +104,7 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     path = _file(what)
     if path is not None:
         spec = _release(number).spec if number else _policy(file).spec()
-        found = verification.check_files([path], spec, manifest)
+        found = verification.check_file(path, spec, manifest)
     else:
         found = verification.check_release(_release(what))
     for line in found:

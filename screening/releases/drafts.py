@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +46,23 @@ class Draft:
             yield f"{detail}.csv", self._parts(f"{detail}.csv")
 
     def findings(self) -> list[str]:
-        """Make every other file from the data files, verify all, and return a line per finding."""
+        """Make every other file from the data files, verify all, and return a line per finding.
+
+        A workbook is made of a sample that has every code of every column: that finds each text that a workbook cannot
+        hold, and a whole one takes as long as the release.
+        """
         self._path("manifest.json").write_text(self.release.manifest, encoding="utf-8")
-        names = [name for name in exporters.NAMES if name.partition(".")[0] in self.details]
-        names.sort(key=lambda name: not name.endswith(".csv"))
-        for name in names:
-            if not name.endswith(".csv"):
-                exporters.build(self.release, name, self._parts(f"{name.partition('.')[0]}.csv"), self._path(name))
-        return verification.check_files([self._path(name) for name in names], self.release.spec)
+        found = []
+        for detail in self.details:
+            source, sample = f"{detail}.csv", f"{detail}.sample.csv"
+            package, workbook = f"{detail}.zip", f"{detail}.xlsx"
+            with self._path(source).open(encoding="utf-8", newline="") as lines:
+                self._path(sample).write_text("".join(_sample(lines)), encoding="utf-8", newline="")
+            exporters.build(self.release, package, self._parts(source), self._path(package))
+            exporters.build(self.release, workbook, self._parts(sample), self._path(workbook))
+            paths = [self._path(name) for name in (source, package, workbook)]
+            found += verification.check_made(*paths, self._path(sample), self.release.spec)
+        return found
 
     def attack(self, policy: ReleasePolicy) -> Draft:
         """Return the draft with the measured attack on its data files."""
@@ -92,6 +102,16 @@ def make(folder: Path, policy: ReleasePolicy, plan: Plan, rows: Counter[str], **
     draft.release.manifest, draft.release.tables = stated, tables
     draft.release.codebook = {detail: codebook.to_json(columns(detail)) for detail in DETAILS}
     return draft
+
+
+def _sample(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a data file that show a code for the first time in its column."""
+    seen: set[tuple[int, str]] = set()
+    for line, _ in groupby(lines):
+        codes = set(enumerate(line.split(",")))
+        if not codes <= seen:
+            seen |= codes
+            yield line
 
 
 def _write(path: Path, columns: Row, rows: Counter[str]) -> dict[str, int | str]:

@@ -1,7 +1,7 @@
 """Runs the verifier on a release. It receives the specification of the rows; all else it derives from the files."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -75,13 +75,22 @@ def _open(release: Release, detail: str) -> Iterator[BinaryIO]:
         yield file  # type: ignore[misc]
 
 
-def check_files(paths: Sequence[Path], spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
-    """Verify exported files against the ``spec`` of their release or the current policy; return a line per finding.
+def check_file(path: Path, spec: Mapping[str, Any], manifest: Path | None = None) -> list[str]:
+    """Verify an exported file against the ``spec`` of its release or the current policy; return a line per finding."""
+    return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
 
-    Rows that the first of several files have, such as those of a CSV, are counted once.
+
+def check_made(data: Path, package: Path, workbook: Path, sample: Path, spec: Mapping[str, Any]) -> list[str]:
+    """Verify the files made of one detail; return a line per finding.
+
+    ``package`` must have the rows of ``data``, and ``workbook`` those of ``sample``, which are some of them: rows are
+    counted once.
     """
     expected, sound = _expected(spec), verify.Sound()
-    found = [finding for path in paths for finding in verify.check_file(path, expected, manifest, sound)]
+    found = verify.check_file(data, expected, sound=sound)
+    verify.accept(sample.read_bytes(), sound)
+    for path in (package, workbook):
+        found += verify.check_file(path, expected, sound=sound)
     return [str(finding) for finding in found]
 
 

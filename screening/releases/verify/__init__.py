@@ -22,7 +22,7 @@ from screening.releases.verify.rows import Figures, Tally, count, digest
 from screening.releases.verify.spec import Finding, ReleaseSpec, UnreadableError, detail_of
 from screening.releases.verify.workbook import Workbook
 
-__all__ = ["Finding", "ReleaseSpec", "Sound", "check_file", "check_open_file"]
+__all__ = ["Finding", "ReleaseSpec", "Sound", "accept", "check_file", "check_open_file"]
 
 Sound = dict[tuple[str, bytes | None], Figures]
 """The counts of rows without findings under one specification, by SHA-256 and manifest. Equal rows in another format
@@ -77,6 +77,12 @@ def check_open_file(
         why = str(error) if isinstance(error, UnreadableError) else "damaged, or not a release's file"
         return [Finding(name, f"cannot be read: {why}")]
     return found
+
+
+def accept(data: bytes, sound: Sound) -> None:
+    """Add a data file with some of the rows that were found sound."""
+    known = hashlib.sha256(data).hexdigest()
+    sound |= {(known, manifest): figures for (_, manifest), figures in sound.items()}
 
 
 def of_file(

@@ -17,7 +17,6 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 COLUMNS = ALPHABET + "".join(first + second for first in ALPHABET for second in ALPHABET)
 """The names of the first 702 columns, ``A`` to ``ZZ``, one after the other."""
 DIGITS = str.maketrans("", "", "0123456789")
-CELL_TYPES = frozenset(("s", "inlineStr", "n", None))
 
 
 @dataclass
@@ -41,6 +40,7 @@ class Sheet:
     row: list[str] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
     pointing: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Handle the start of an element."""
@@ -50,7 +50,9 @@ class Sheet:
             kind = attributes.get("t")
             if kind == "s":
                 self.pointing.append(len(self.row))
-            elif kind not in CELL_TYPES:
+            elif kind in ("n", None):
+                self.numbers.append(len(self.row))
+            elif kind != "inlineStr":
                 self.faults.add("a cell of another kind than text or number")
             self.places.append(attributes.get("r", ""))
             self.row.append("")
@@ -67,7 +69,7 @@ class Sheet:
             self.faults.add("text outside its cells")
 
     def finish(self) -> None:
-        """Complete a row: resolve its shared strings."""
+        """Complete a row: resolve its shared strings; a number such as ``1.0`` is the code ``1``."""
         for place in self.pointing:
             pointer = self.row[place]
             if not (pointer.isascii() and pointer.isdigit() and int(pointer) < len(self.strings)):
@@ -75,6 +77,9 @@ class Sheet:
             self.used[int(pointer)] = 1
             self.row[place] = self.strings[int(pointer)]
         self.pointing.clear()
+        for place in self.numbers:
+            self.row[place] = self.row[place].removesuffix(".0")
+        self.numbers.clear()
         if self.row:
             self.gaps = (
                 self.gaps
@@ -83,12 +88,6 @@ class Sheet:
             self.ready.append(self.row)
             self.row = []
             self.places.clear()
-
-    def complete(self) -> list[list[str]]:
-        """Return the rows that were parsed since the last call."""
-        self.finish()
-        rows, self.ready = self.ready, []
-        return rows
 
     def other(self, name: str, attributes: dict[str, str]) -> None:
         """Check an element that is not a cell: only layout is allowed, and nothing hidden."""

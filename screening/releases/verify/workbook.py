@@ -9,9 +9,8 @@ from screening.releases.verify import pii_patterns
 from screening.releases.verify.archive import Archive
 from screening.releases.verify.rows import Tally
 from screening.releases.verify.sheet import Sheet
-from screening.releases.verify.sheet_rows import END, PlainRows
 from screening.releases.verify.spec import Finding, UnreadableError, shown
-from screening.releases.verify.xml_reader import CHUNK_BYTES, XmlPart, feed, xml_parser
+from screening.releases.verify.xml_reader import XmlPart, feed
 
 SHEET_NAME = r"(?:responses(?: [2-9]| [1-9]\d+)?|about|codebook)"
 PARTS = re.compile(
@@ -44,18 +43,9 @@ FILTER = rf"'?{SHEET_NAME}'?!\$A\$1:\$[A-Z]{{1,2}}\$\d{{1,7}}"
 def parse(archive: Archive, name: str) -> XmlPart:
     """Parse a small part."""
     part = XmlPart()
-    feed(io.BytesIO(archive.read(name)), part)
+    for _ in feed(io.BytesIO(archive.read(name)), part):
+        pass
     return part
-
-
-def record(row: list[str]) -> str:
-    """Return a row as a line of CSV."""
-    line = ",".join(row)
-    if '"' in line or line.count(",") >= len(row) or not line.isprintable():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(row)
-        line = text.getvalue()
-    return line
 
 
 class Workbook:
@@ -115,32 +105,23 @@ class Workbook:
 
     def lines(self, name: str) -> Iterator[str]:
         """Yield the rows of a sheet as lines of CSV."""
-        before: list[str] = []
-        line = ""
         for row in self.cells(name):
-            if row is not before:
-                before, line = row, record(row)
+            line = ",".join(row)
+            if '"' in line or line.count(",") >= len(row) or not line.isprintable():
+                text = io.StringIO()
+                csv.writer(text, lineterminator="").writerow(row)
+                line = text.getvalue()
             yield line
 
     def cells(self, name: str) -> Iterator[list[str]]:
-        """Yield the rows of a sheet, of which only those that are not plain need the parser."""
-        sheet, plain = Sheet(self.strings, self.used), PlainRows(self.strings, self.used)
-        parser, number, rest = xml_parser(sheet), 0, b""
+        """Yield the rows of a sheet."""
+        sheet = Sheet(self.strings, self.used)
         with self.archive.open(self.sheets[name]) as file:
-            while piece := file.read(CHUNK_BYTES):
-                *parts, rest = (rest + piece).split(END)
-                for part in parts:
-                    number += 1
-                    row = plain.read(part, number)
-                    if row is None:
-                        parser.Parse(part + END)
-                        yield from sheet.complete()
-                    else:
-                        yield row
-                if len(rest) > CHUNK_BYTES:
-                    raise UnreadableError("a row is longer than one can be")
-        parser.Parse(rest, True)
-        yield from sheet.complete()
+            for _ in feed(file, sheet):
+                yield from sheet.ready
+                sheet.ready.clear()
+        sheet.finish()
+        yield from sheet.ready
         if sheet.gaps and name.startswith("responses"):
             sheet.faults.add("cells left out or out of order")
         self.found.extend((f"sheet {shown(name)}", fault) for fault in sorted(sheet.faults))

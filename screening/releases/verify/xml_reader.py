@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, NoReturn, Protocol
-from xml.parsers.expat import ParserCreate, XMLParserType
+from xml.parsers.expat import ParserCreate
 
 from screening.releases.verify.spec import UnreadableError
 
@@ -25,21 +25,16 @@ def refuse_declarations(*_: object) -> NoReturn:
     raise UnreadableError("XML with a document type, comments or instructions")
 
 
-def xml_parser(target: Target) -> XMLParserType:
-    """Return a parser that hands its events to ``target``."""
+def feed(file: BinaryIO, target: Target) -> Iterator[None]:
+    """Parse a stream; yield after each chunk."""
     parser = ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler, parser.CharacterDataHandler = target.start, target.text
     parser.StartDoctypeDeclHandler = parser.CommentHandler = parser.ProcessingInstructionHandler = refuse_declarations
     parser.StartCdataSectionHandler = refuse_declarations
-    return parser
-
-
-def feed(file: BinaryIO, target: Target) -> None:
-    """Parse a stream."""
-    parser = xml_parser(target)
     while piece := file.read(CHUNK_BYTES):
         parser.Parse(piece)
+        yield
     parser.Parse(b"", True)
 
 
