@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from screening.releases.anonymise import ANY, SUPPRESSED
-from screening.releases.hierarchies import QUASI_IDENTIFIERS
-from screening.releases.row_format import Row, RowFormat
+from screening.releases.row_format import NOT_NOTICED, NOTICED, RowFormat, Rows, count_patterns
 
 CellCounts = dict[str, int | None]
 """Counts by code; None if suppressed."""
@@ -54,20 +53,23 @@ def _discloses(hidden: Collection[str], counts: Mapping[str, int], k: int) -> bo
     return len(hidden) == 1 or (len(hidden) > 1 and sum(counts[code] for code in hidden) < k)
 
 
-def count_tables(rows: Iterable[tuple[Row, int]], shape: RowFormat, k: int) -> dict[str, Any]:
-    """Return the tables of a release for JSON. ``rows``: each distinct row in full detail, and how often it occurs."""
+NOTICED_CODES = {NOTICED: True, NOT_NOTICED: False}
+
+
+def count_tables(full: Rows, signs: Rows, shape: RowFormat, k: int) -> dict[str, Any]:
+    """Return the tables of a release for JSON. Its rows are given in both details."""
     frequencies = {sign: Counter(dict.fromkeys(shape.codes(sign), 0)) for sign in shape.signs}
+    for answers, number in count_patterns(full).items():
+        for counts, code in zip(frequencies.values(), answers, strict=False):
+            counts[code] += number
     noticed: Counter[str] = Counter(dict.fromkeys([*map(str, range(len(shape.signs) + 1)), UNCLEAR], 0))
     cycle: Counter[str] = Counter(dict.fromkeys(["both", "pain_only", "mood_only", "neither", UNCLEAR], 0))
     periods: dict[str, Counter[str]] = defaultdict(Counter)
-    for row, number in rows:
-        answers = dict(zip(shape.signs, row[len(QUASI_IDENTIFIERS) :], strict=False))
-        seen = {sign: shape.noticed(sign, code) for sign, code in answers.items()}
-        for sign, code in answers.items():
-            frequencies[sign][code] += number
+    for period, answers, number in ((group[0], *item) for group, found in signs.items() for item in found.items()):
+        seen = {sign: NOTICED_CODES.get(code) for sign, code in zip(shape.signs, answers, strict=True)}
         noticed[UNCLEAR if None in seen.values() else str(sum(map(bool, seen.values())))] += number
         cycle[_cycle(seen[shape.pain], [seen[sign] for sign in shape.mood])] += number
-        periods[row[0]].update({"rows": number} | {sign: number for sign, there in seen.items() if there})
+        periods[period].update({"rows": number} | {sign: number for sign, there in seen.items() if there})
     return {
         "rows": sum(counts["rows"] for counts in periods.values()),
         "signs": {sign: _frequencies(sign, counts, shape, k) for sign, counts in frequencies.items()},

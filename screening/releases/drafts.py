@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from screening.releases import attack, exporters, file_store, manifest, verification
-from screening.releases.anonymise import Plan
+from screening.releases.anonymise import Generalized, Plan
 from screening.releases.chart_counts import count_tables
 from screening.releases.exporters import codebook
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFormat, csv_record, parse_row
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFormat, Rows, csv_record
 
 DETAILS = (SIGNS_DETAIL, FULL_DETAIL)
 
@@ -60,8 +60,8 @@ class Draft:
                 self._path(sample).write_text("".join(_sample(lines)), encoding="utf-8", newline="")
             exporters.build(self.release, package, self._parts(source), self._path(package))
             exporters.build(self.release, workbook, self._parts(sample), self._path(workbook))
-            paths = [self._path(name) for name in (source, package, workbook)]
-            found += verification.check_made(*paths, self._path(sample), self.release.spec)
+            made = [self._path(package), self._path(workbook)]
+            found += verification.check_made(self._path(source), self._path(sample), made, self.release.spec)
         return found
 
     def attack(self, policy: ReleasePolicy) -> Draft:
@@ -80,28 +80,32 @@ class Draft:
             yield from iter(partial(file.read, file_store.CHUNK_BYTES), b"")
 
 
-def make(folder: Path, policy: ReleasePolicy, plan: Plan, rows: Counter[str], **values: Any) -> Draft:
-    """Write the data files of a release; return it. ``rows``: each row in full detail, emptied to save memory."""
+def make(folder: Path, policy: ReleasePolicy, plan: Plan, full: Rows, **values: Any) -> Draft:
+    """Write the data files of a release; return it. ``full``: all rows in full detail."""
     asked, shape = policy.questionnaire, RowFormat(policy.questionnaire)
     values |= {"questionnaire": asked.id, "version": asked.version, "rows": plan.rows, "spec": policy.spec()}
     draft = Draft(Release(**values), folder)
-    files = {"full.csv": _write(draft._path("full.csv"), shape.columns(FULL_DETAIL), rows)}
-    patterns = {FULL_DETAIL: manifest.patterns(rows)}
-    tables = count_tables(((parse_row(line), number) for line, number in rows.items()), shape, policy.k)
-    signs: Counter[str] = Counter()
-    for line, number in rows.items():
-        signs[csv_record(shape.of_signs(parse_row(line)))] += number
-    rows.clear()
-    files["signs.csv"] = _write(draft._path("signs.csv"), shape.columns(SIGNS_DETAIL), signs)
-    patterns[SIGNS_DETAIL] = manifest.patterns(signs)
+    rows = {SIGNS_DETAIL: _signs(full, shape), FULL_DETAIL: full}
+    files = {of: _write(draft._path(f"{of}.csv"), shape.columns(of), rows[of]) for of in DETAILS}
+    patterns = {detail: manifest.patterns(rows[detail]) for detail in DETAILS}
     draft = draft.attack(policy)
-    files = {name: file for name, file in files.items() if name.partition(".")[0] in draft.details}
+    files = {f"{detail}.csv": files[detail] for detail in draft.details}
     made_at: int = values["made_at"]
     stated = manifest.serialize(policy, plan, draft.release.number, made_at, patterns, draft.measured, files)
     columns = partial(codebook.columns, json.loads(stated), asked, policy.hierarchies)
-    draft.release.manifest, draft.release.tables = stated, tables
+    draft.release.manifest, draft.release.tables = stated, count_tables(full, rows[SIGNS_DETAIL], shape, policy.k)
     draft.release.codebook = {detail: codebook.to_json(columns(detail)) for detail in DETAILS}
     return draft
+
+
+def _signs(full: Rows, shape: RowFormat) -> Rows:
+    """Return the rows in detail ``signs``."""
+    signs: dict[Generalized, Counter[Row]] = {}
+    for group, found in full.items():
+        signs[group] = Counter()
+        for answers, number in found.items():
+            signs[group][shape.signs_of(answers)] += number
+    return signs
 
 
 def _sample(lines: Iterable[str]) -> Iterator[str]:
@@ -114,12 +118,13 @@ def _sample(lines: Iterable[str]) -> Iterator[str]:
             yield line
 
 
-def _write(path: Path, columns: Row, rows: Counter[str]) -> dict[str, int | str]:
-    """Write a data file: the header, then every line as often as it occurs, sorted by bytes; return size and hash."""
-    digest = hashlib.sha256()
-    with path.open("wb") as file:
-        for line in (csv_record(columns), *sorted(rows)):
-            data = (line * rows.get(line, 1)).encode()
-            digest.update(data)
-            file.write(data)
-        return {"size": file.tell(), "sha256": digest.hexdigest()}
+def _write(path: Path, columns: Row, rows: Rows) -> dict[str, int | str]:
+    """Write a data file: the header, then every row as often as it occurs, sorted by bytes; return size and hash."""
+    with path.open("w+b") as file:
+        file.write(csv_record(columns).encode())
+        for group in sorted(rows):  # in the order of the lines, too: no character of a code sorts before the comma
+            for answers, number in sorted(rows[group].items()):
+                file.write((csv_record((*group, *answers)) * number).encode())
+        size = file.tell()
+        file.seek(0)
+        return {"size": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

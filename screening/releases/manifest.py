@@ -1,16 +1,14 @@
 """The manifest of a release, which accompanies its files."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from screening.releases.anonymise import SUPPRESSED, Plan
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Rows, count_patterns
 
 FORMAT = 1
 
@@ -75,15 +73,8 @@ def serialize(
     return json.dumps(stated, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
-def patterns(rows: Counter[str]) -> dict[str, Any]:
-    """Return the number of distinct answer patterns in these lines, and how many of them occur in a single row."""
-    different = unique = 0
-    for _, lines in groupby(sorted(rows, key=_answers), key=_answers):
-        different += 1
-        unique += sum(rows[line] for line in lines) == 1
-    return {"patterns": different, "unique": unique, "share": round(unique / rows.total(), 4)}
-
-
-def _answers(line: str) -> str:
-    """Return a line without its quasi-identifiers."""
-    return line.split(",", len(QUASI_IDENTIFIERS))[-1]
+def patterns(rows: Rows) -> dict[str, Any]:
+    """Return the number of distinct patterns of answers, and how many of them occur in a single row."""
+    found = count_patterns(rows)
+    unique = sum(1 for number in found.values() if number == 1)
+    return {"patterns": len(found), "unique": unique, "share": round(unique / found.total(), 4)}

@@ -1,6 +1,8 @@
 """The format of a release's rows: columns, and the conversion of responses to rows."""
 
+from collections import Counter
 from collections.abc import Mapping
+from sys import intern
 
 from screening.questionnaires.model import Questionnaire
 from screening.releases.anonymise import ANY, SUPPRESSED, Generalized
@@ -13,6 +15,9 @@ NOTICED, NOT_NOTICED = "noticed", "not_noticed"
 
 Row = tuple[str, ...]
 """The codes of one row, in the order of its columns."""
+
+Rows = Mapping[Generalized, Counter[Row]]
+"""Rows by their quasi-identifiers: the answers of each group, and how often they occur in it."""
 
 
 class RowFormat:
@@ -40,23 +45,15 @@ class RowFormat:
             else (*QUASI_IDENTIFIERS, *self.signs)
         )
 
-    def full(self, generalized: Generalized, answers: Mapping[str, str]) -> Row:
-        """Return a row in full detail. Where the pain duration is hidden, answers about pain are, too."""
-        hides_pain = generalized[-1] in (ANY, SUPPRESSED)
-        codes = (answers[column] for column in (*self.signs, self.average))
-        if not hides_pain:
-            return (*generalized, *codes)
-        about_pain = (self.pain, self.average)
-        pairs = zip((*self.signs, self.average), codes, strict=True)
-        return (*generalized, *(SUPPRESSED if column in about_pain else code for column, code in pairs))
+    def answers(self, answers: Mapping[str, str], hides_pain: bool) -> Row:
+        """Return the answers of a row in full detail; those about pain are suppressed if its group hides pain."""
+        hidden = (self.pain, self.average) if hides_pain else ()
+        columns = (*self.signs, self.average)
+        return tuple(intern(SUPPRESSED if column in hidden else answers[column]) for column in columns)
 
-    def of_signs(self, full: Row) -> Row:
-        """Return the row of detail ``signs`` for a row in full detail."""
-        answers = full[len(QUASI_IDENTIFIERS) : -1]
-        return (
-            *full[: len(QUASI_IDENTIFIERS)],
-            *[names.get(code, code) for names, code in zip(self._in_signs, answers, strict=True)],
-        )
+    def signs_of(self, answers: Row) -> Row:
+        """Return the answers in detail ``signs`` for those in full detail."""
+        return tuple([names.get(code, code) for names, code in zip(self._in_signs, answers, strict=False)])
 
     def codes(self, sign: str) -> tuple[str, ...]:
         """Return the codes of a sign's answers, in the order of the definition."""
@@ -72,11 +69,19 @@ class RowFormat:
         return code if noticed is None else NOTICED if noticed else NOT_NOTICED
 
 
+def hides_pain(generalized: Generalized) -> bool:
+    """Return whether the rows of a group must not tell whether pain was named, since they do not tell how long."""
+    return generalized[-1] in (ANY, SUPPRESSED)
+
+
+def count_patterns(rows: Rows) -> Counter[Row]:
+    """Return how often each pattern of answers occurs in all groups."""
+    found: Counter[Row] = Counter()
+    for answers in rows.values():
+        found.update(answers)
+    return found
+
+
 def csv_record(row: Row) -> str:
     """Return a row as a line of CSV (RFC 4180). Codes are letters, digits, ``_`` and ``-``, so none needs quotes."""
     return ",".join(row) + "\r\n"
-
-
-def parse_row(line: str) -> Row:
-    """Return the row of a line."""
-    return tuple(line.rstrip("\r\n").split(","))

@@ -80,16 +80,15 @@ def check_file(path: Path, spec: Mapping[str, Any], manifest: Path | None = None
     return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
 
 
-def check_made(data: Path, package: Path, workbook: Path, sample: Path, spec: Mapping[str, Any]) -> list[str]:
-    """Verify the files made of one detail; return a line per finding.
+def check_made(data: Path, sample: Path, made: Iterable[Path], spec: Mapping[str, Any]) -> list[str]:
+    """Verify a data file, and what was ``made`` from it or from a ``sample`` of its rows; return a line per finding.
 
-    ``package`` must have the rows of ``data``, and ``workbook`` those of ``sample``, which are some of them: rows are
-    counted once.
+    Rows are counted once: what is made must have those of the data file or of the sample.
     """
     expected, sound = _expected(spec), verify.Sound()
     found = verify.check_file(data, expected, sound=sound)
     verify.accept(sample.read_bytes(), sound)
-    for path in (package, workbook):
+    for path in made:
         found += verify.check_file(path, expected, sound=sound)
     return [str(finding) for finding in found]
 

@@ -17,7 +17,7 @@ from screening.releases import file_store, hierarchies, manifest
 from screening.releases.exporters import codebook
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, RowFormat, csv_record
+from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, RowFormat, csv_record, hides_pain
 
 LEVELS = {"period": "year", "age_band": "four_groups", "pain_duration": "up_to_a_year_or_more"}
 PERIODS = {"month": ["2026-10", "2026-11"], "quarter": ["2026-Q3", "2026-Q4"], "year": ["2025", "2026"], "any": ["any"]}
@@ -50,7 +50,12 @@ def rows(
             rng.choice(AGES[levels["age_band"]]),
             length if has_pain or length == "any" else "not_shown",
         )
-        yield shape.full(("masked",) * 3 if number < suppressed else generalized, answers)
+        yield full_row(shape, ("masked",) * 3 if number < suppressed else generalized, answers)
+
+
+def full_row(shape: RowFormat, generalized: tuple[str, ...], answers: dict[str, str]) -> tuple[str, ...]:
+    """Return a row in full detail."""
+    return (*generalized, *shape.answers(answers, hides_pain(generalized)))
 
 
 def lines(made: Release, name: str) -> list[str]:
@@ -71,7 +76,7 @@ def release(
     count, suppressed = count * times, suppressed * times
     lines = {
         FULL_DETAIL: sorted(map(csv_record, full)),
-        SIGNS_DETAIL: sorted(csv_record(shape.of_signs(row)) for row in full),
+        SIGNS_DETAIL: sorted(csv_record((*row[:3], *shape.signs_of(row[3:]))) for row in full),
     }
     contents = {
         detail: "".join([csv_record(shape.columns(detail)), *lines[detail]]).encode("utf-8")
