@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from screening.releases import attack, exporters, file_store, manifest, verification
-from screening.releases.anonymise import Generalized, Plan
+from screening.releases.anonymise import Plan
 from screening.releases.chart_counts import count_tables
 from screening.releases.exporters import codebook
 from screening.releases.models import Release
@@ -85,7 +84,7 @@ def make(folder: Path, policy: ReleasePolicy, plan: Plan, full: Rows, **values: 
     asked, shape = policy.questionnaire, RowFormat(policy.questionnaire)
     values |= {"questionnaire": asked.id, "version": asked.version, "rows": plan.rows, "spec": policy.spec()}
     draft = Draft(Release(**values), folder)
-    rows = {SIGNS_DETAIL: _signs(full, shape), FULL_DETAIL: full}
+    rows = {SIGNS_DETAIL: shape.in_signs(full), FULL_DETAIL: full}
     files = {of: _write(draft._path(f"{of}.csv"), shape.columns(of), rows[of]) for of in DETAILS}
     patterns = {detail: manifest.patterns(rows[detail]) for detail in DETAILS}
     draft = draft.attack(policy)
@@ -96,16 +95,6 @@ def make(folder: Path, policy: ReleasePolicy, plan: Plan, full: Rows, **values: 
     draft.release.manifest, draft.release.tables = stated, count_tables(full, rows[SIGNS_DETAIL], shape, policy.k)
     draft.release.codebook = {detail: codebook.to_json(columns(detail)) for detail in DETAILS}
     return draft
-
-
-def _signs(full: Rows, shape: RowFormat) -> Rows:
-    """Return the rows in detail ``signs``."""
-    signs: dict[Generalized, Counter[Row]] = {}
-    for group, found in full.items():
-        signs[group] = Counter()
-        for answers, number in found.items():
-            signs[group][shape.signs_of(answers)] += number
-    return signs
 
 
 def _sample(lines: Iterable[str]) -> Iterator[str]:

@@ -55,6 +55,15 @@ class RowFormat:
         """Return the answers in detail ``signs`` for those in full detail."""
         return tuple([names.get(code, code) for names, code in zip(self._in_signs, answers, strict=False)])
 
+    def in_signs(self, full: Rows) -> Rows:
+        """Return rows in detail ``signs`` for those in full detail."""
+        signs: dict[Generalized, Counter[Row]] = {}
+        for group, found in full.items():
+            signs[group] = Counter()
+            for answers, number in found.items():
+                signs[group][self.signs_of(answers)] += number
+        return signs
+
     def codes(self, sign: str) -> tuple[str, ...]:
         """Return the codes of a sign's answers, in the order of the definition."""
         return tuple(code for of, code in self._points if of == sign)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from screening.releases import chart_counts, service
-from screening.releases.row_format import RowFormat, parse_row
+from screening.releases.row_format import RowFormat
 from tests.support.clock import NOVEMBER
-from tests.support.release_factory import lines
+from tests.support.release_factory import full_row, lines, tables
 from tests.support.sample_responses import generate, store
 
 K = 11
@@ -78,7 +78,7 @@ def test_known_subtotal_causes_secondary_suppression():
 def test_chart_counts_match_the_released_rows(commands, policy):
     store(generate(5000))
     release = service.create(service.preview(policy, NOVEMBER), NOVEMBER, "command")
-    rows = Counter(parse_row(line) for line in lines(release, "full.csv")[1:])
+    rows = Counter(tuple(line.split(",")) for line in lines(release, "full.csv")[1:])
     counted = json.loads(json.dumps(release.tables))
     assert counted["rows"] == 5000 and counted["periods"] == {}
     sleep: Counter[str] = Counter()
@@ -116,11 +116,11 @@ def period_rows(questionnaire, *periods):
     shape = RowFormat(questionnaire)
     answers = dict.fromkeys(shape.signs, "1") | {shape.average: "3"}
     none = dict.fromkeys(shape.signs, "0") | {shape.average: "not_shown"}
-    rows = [(shape.full(("masked", "masked", "masked"), answers), 12)]
+    rows = [(full_row(shape, ("masked", "masked", "masked"), answers), 12)]
     for year, some, others in periods:
         rows += [
-            (shape.full((year, "any", "pain"), answers), some),
-            (shape.full((year, "any", "not_shown"), none), others),
+            (full_row(shape, (year, "any", "pain"), answers), some),
+            (full_row(shape, (year, "any", "not_shown"), none), others),
         ]
     return rows, shape
 
@@ -137,7 +137,7 @@ def period_rows(questionnaire, *periods):
 def test_suppressed_rows_are_no_cell_of_pain(questionnaire, periods, pain, sleep):
     """They do not state pain: as a cell they hid counts needlessly, and did not protect a single hidden one."""
     rows, shape = period_rows(questionnaire, *periods)
-    found = chart_counts.count_tables(rows, shape, K)["periods"]
+    found = tables(rows, shape, K)["periods"]
     assert [found[year]["rows"] for year in found] == [some + others for _, some, others in periods]
     assert [found[year]["noticed"]["pain"] for year in found] == pain
     assert [found[year]["noticed"]["sleep"] for year in found] == sleep

@@ -207,7 +207,7 @@ def test_concurrent_creation_stores_a_single_release(commands, policy):
         (drafts, "count_tables"),
         (drafts.manifest, "serialize"),
         (drafts.exporters, "build"),
-        (drafts.verification, "check_files"),
+        (drafts.verification, "check_made"),
         (service, "_note"),
         (service, "scrub"),
         (file_store, "_pieces"),

@@ -38,10 +38,10 @@ def test_created_release_passes_verification_in_every_format(commands, policy, t
         _, pieces = downloads.open_file(release, name)
         with file.open("wb") as target:
             target.writelines(pieces)
-        assert verification.check_files([file], policy.spec()) == [], name
+        assert verification.check_file(file, policy.spec()) == [], name
     manifest = tmp_path / "R-0001-manifest.json"
     manifest.write_text(release.manifest)
-    assert verification.check_files([tmp_path / "R-0001-full.csv"], policy.spec(), manifest) == []
+    assert verification.check_file(tmp_path / "R-0001-full.csv", policy.spec(), manifest) == []
 
 
 def test_release_by_month_passes_verification(commands, policy, tmp_path: Path):
@@ -52,7 +52,7 @@ def test_release_by_month_passes_verification(commands, policy, tmp_path: Path):
     for name in exporters.NAMES:
         file = tmp_path / exporters.download_name(release.number, name)
         file.write_bytes(b"".join(downloads.open_file(release, name)[1]))
-        assert verification.check_files([file], release.spec) == [], name
+        assert verification.check_file(file, release.spec) == [], name
     assert verification.check_release(release) == []
 
 
@@ -69,8 +69,8 @@ def test_release_is_verified_against_its_own_policy(commands, policy, tmp_path: 
     file = tmp_path / "R-0001-full.csv"
     with file.open("wb") as target:
         target.writelines(downloads.open_file(release, "full.csv")[1])
-    assert verification.check_files([file], release.spec) == []
-    assert verification.check_files([file], narrow.spec())
+    assert verification.check_file(file, release.spec) == []
+    assert verification.check_file(file, narrow.spec())
 
 
 @pytest.mark.each_database
@@ -108,5 +108,5 @@ def test_scale_of_five_codes_passes_verification(five_codes, tmp_path: Path):
     for name in exporters.NAMES:
         file = tmp_path / exporters.download_name(release.number, name)
         file.write_bytes(b"".join(downloads.open_file(release, name)[1]))
-        assert verification.check_files([file], release.spec) == [], name
+        assert verification.check_file(file, release.spec) == [], name
     assert ",4," in (tmp_path / "R-0001-full.csv").read_text(), "the fifth code occurs"

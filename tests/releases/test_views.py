@@ -19,12 +19,13 @@ from sqlalchemy import func, select, text
 
 from screening.app import create_app
 from screening.extensions import db
-from screening.releases import chart_counts, charts, service, verification
+from screening.releases import charts, service, verification
 from screening.releases.models import Release, ReleaseFile
 from screening.releases.row_format import RowFormat
 from screening.responses.models import ShuffledResponse
 from tests.support.clock import NOON, START, Clock
 from tests.support.databases import close
+from tests.support.release_factory import tables
 from tests.support.sample_responses import generate, store
 from tests.support.staff_client import was_refused
 
@@ -531,9 +532,8 @@ def application(tmp_path_factory, keys, sqlite_template):
 @given(some_rows)
 def test_trends_page_shows_no_count_under_k(application, questionnaire, found):
     shape = RowFormat(questionnaire)
-    rows = [(shape.full((period,) * 3, dict(zip([*shape.signs, "pain_average"], [*answers, "5"], strict=True))), number)
-            for period, answers, number in found]  # fmt: skip
-    generalized = json.loads(json.dumps(chart_counts.count_tables(rows, shape, K)))
+    rows = [((period, "any", "pain", *answers, "5"), number) for period, answers, number in found]
+    generalized = json.loads(json.dumps(tables(rows, shape, K)))
     release = SimpleNamespace(id=1, number="R-0001", tables=generalized)
     stated = {"rows": generalized["rows"], "periods": ["2025", "2026"], "k": {"asked": K}}
     with application.test_request_context("/trends?lang=en"):

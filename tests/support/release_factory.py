@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from sqlalchemy import insert
 from screening.extensions import db
 from screening.questionnaires.model import Questionnaire
 from screening.releases import file_store, hierarchies, manifest
+from screening.releases.chart_counts import count_tables
 from screening.releases.exporters import codebook
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
@@ -56,6 +58,14 @@ def rows(
 def full_row(shape: RowFormat, generalized: tuple[str, ...], answers: dict[str, str]) -> tuple[str, ...]:
     """Return a row in full detail."""
     return (*generalized, *shape.answers(answers, hides_pain(generalized)))
+
+
+def tables(rows: Iterable[tuple[tuple[str, ...], int]], shape: RowFormat, k: int) -> dict[str, Any]:
+    """Return the tables of full-detail rows, each given with how often it occurs."""
+    full: dict[tuple[str, ...], Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for row, number in rows:
+        full[row[:3]][row[3:]] += number
+    return count_tables(full, shape.in_signs(full), shape, k)
 
 
 def lines(made: Release, name: str) -> list[str]:
