@@ -205,7 +205,7 @@ class TestCreation:
         store_responses(500)
         page = rita.get("/staff/releases")
         with monkeypatch.context() as patch:
-            patch.setattr(verification, "check_files", lambda *arguments: ["zentinelafinding"])
+            patch.setattr(verification, "check_made", lambda *arguments: ["zentinelafinding"])
             page = press(rita, page, **YES)
         assert was_refused(page) and "did not pass the check" in page.words and "500 rows would go in" in page.words
         assert count(team, Release) == 0 and count(team, ShuffledResponse) == 500
