@@ -22,14 +22,7 @@ from screening.database.secure_delete import scrub
 from screening.database.timeouts import without_timeouts
 from screening.extensions import db
 from screening.releases import drafts, file_store, manifest
-from screening.releases.anonymise import (
-    SUPPRESSED,
-    Generalized,
-    GroupTooSmallError,
-    InsufficientDiversityError,
-    Plan,
-    search,
-)
+from screening.releases.anonymise import SUPPRESSED, Generalized, GroupTooSmallError, InsufficientDiversityError, Plan
 from screening.releases.drafts import Draft
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.models import Release, number_of
@@ -84,16 +77,22 @@ class Preview:
 
     policy: ReleasePolicy
     plan: Plan
+    without: Plan | None
+    """The plan without the expert determination, if there is one; its loss is on the scale of ``plan``."""
+
     months: tuple[str, ...]
     stamp: tuple[int, int]
     """The state of the responses at the preview (see ``_stamp``)."""
 
     @property
     def held_back(self) -> tuple[str, ...]:
-        """The periods that are held back, since they have too few responses."""
-        months = (details[0] for details in self.plan.held_back)
-        finest = self.policy.hierarchies.for_periods(months, self.policy.finest)[0].levels[0].generalized
-        return tuple(sorted({finest[details[0]] for details in self.plan.held_back}))
+        """The years that are held back, since they have too few responses."""
+        return tuple(sorted({details[0].partition("-")[0] for details in self.plan.held_back}))
+
+    @property
+    def dates_every_row(self) -> bool:
+        """Whether the time of the release tells the month of its rows although these state the year."""
+        return len(self.months) == 1 and self.policy.determination is None
 
     def stated(self) -> dict[str, Any]:
         """Return the part of the manifest that is known before the release is made."""
@@ -109,9 +108,8 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
         stamp = _stamp(connection)
     _check_versions(policy, now, version)
     counts = _counts(policy, last_closed_period(now, policy.zone))
-    months = {details[0] for details, _ in counts}
     try:
-        found = search(counts, policy.hierarchies.for_periods(months, policy.finest), policy.rules)
+        found, without = policy.plan(counts)
     except GroupTooSmallError:
         raise RefusedError(_not_enough(now, policy.zone)) from None
     except InsufficientDiversityError:
@@ -122,7 +120,7 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
             )
         ) from None
     released = tuple(sorted({details[0] for details in found.generalized}))
-    return Preview(policy, found, released, stamp)
+    return Preview(policy, found, without, released, stamp)
 
 
 def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
