@@ -7,10 +7,10 @@ and verified first; then one transaction stores it and deletes the responses, un
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask_babel import format_date, lazy_gettext
 from flask_babel.speaklater import LazyString
@@ -84,19 +84,21 @@ class Preview:
     stamp: tuple[int, int]
     """The state of the responses at the preview (see ``_stamp``)."""
 
+    second_month_on: date | None
+    """When a second month is closed, if all rows are of one although they state the year; the release dates them."""
+
     @property
     def held_back(self) -> tuple[str, ...]:
         """The years that are held back, since they have too few responses."""
         return tuple(sorted({details[0].partition("-")[0] for details in self.plan.held_back}))
 
-    @property
-    def dates_every_row(self) -> bool:
-        """Whether the time of the release tells the month of its rows although these state the year."""
-        return len(self.months) == 1 and self.policy.determination is None
-
     def stated(self) -> dict[str, Any]:
         """Return the part of the manifest that is known before the release is made."""
         return manifest.build_manifest(self.policy, self.plan)
+
+    def stated_without(self) -> dict[str, Any] | None:
+        """Return the same for the plan without the expert determination, if there is one."""
+        return manifest.build_manifest(self.policy, self.without) if self.without else None
 
 
 def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Preview:
@@ -108,19 +110,23 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
         stamp = _stamp(connection)
     _check_versions(policy, now, version)
     counts = _counts(policy, last_closed_period(now, policy.zone))
+    next_day = next_possible_day(now, policy.zone)
+    day = format_date(next_day, rebase=False)
     try:
         found, without = policy.plan(counts)
     except GroupTooSmallError:
-        raise RefusedError(_not_enough(now, policy.zone)) from None
+        raise RefusedError(
+            lazy_gettext("There are not enough copies for a release yet. Next try on %(day)s.", day=day)
+        ) from None
     except InsufficientDiversityError:
         raise RefusedError(
             lazy_gettext(
-                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.",
-                day=format_date(next_possible_day(now, policy.zone), rebase=False),
+                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.", day=day
             )
         ) from None
     released = tuple(sorted({details[0] for details in found.generalized}))
-    return Preview(policy, found, without, released, stamp)
+    alone = len(released) == 1 and policy.determination is None
+    return Preview(policy, found, without, released, stamp, next_day if alone else None)
 
 
 def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
@@ -164,13 +170,6 @@ def create(
 def list_releases() -> list[Release]:
     """Return all releases, the newest first."""
     return list(db.session.scalars(select(Release).order_by(Release.id.desc())))
-
-
-def _not_enough(now: float, zone: ZoneInfo) -> LazyString:
-    return lazy_gettext(
-        "There are not enough copies for a release yet. Next try on %(day)s.",
-        day=format_date(next_possible_day(now, zone), rebase=False),
-    )
 
 
 def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> None:

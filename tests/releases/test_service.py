@@ -143,7 +143,20 @@ def test_month_under_k_is_released_with_a_determination(commands):
 def test_release_of_a_single_month_dates_every_row(commands, policy, months, allowed, expected):
     lay(generate(300, months=months))
     lay(generate(10, seed=2, months=("2025-12",)))
-    assert service.preview(with_months(commands) if allowed else policy, NOVEMBER).dates_every_row is expected
+    seen = service.preview(with_months(commands) if allowed else policy, NOVEMBER)
+    assert seen.second_month_on == (date(2026, 12, 2) if expected else None)
+
+
+def test_limits_state_the_risk_of_a_single_month(commands, policy):
+    rows = list(generate(600, months=("2026-09", "2026-10")))
+    first, second = [row for row in rows if row["period"] == "2026-10"], rows
+    limits = []
+    for chosen, responses in ((policy, first), (policy, second), (with_months(commands), second)):
+        lay(responses)
+        release = service.create(service.preview(chosen, NOVEMBER), NOVEMBER, "command")
+        limits.append(json.loads(release.manifest)["limits"])
+    common = "If it holds a single month, they tell that of every row."
+    assert [common in each for each in limits] == [True, True, False]
 
 
 def test_hidden_pain_duration_suppresses_the_pain_columns(commands, policy):

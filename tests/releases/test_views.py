@@ -328,7 +328,7 @@ class TestReleasePage:
         generalized = page.text + page.words
         for key in ("rows_are", "self_selected", "ladders"):
             assert stated[key] in generalized, key
-        assert stated["limits"].replace("person's", "person’s") in generalized
+        assert stated["limits"].replace("'", "’") in generalized
         patterns = [
             stated["unique_patterns"][detail][kind] for detail in ("signs", "full") for kind in ("patterns", "unique")
         ]
