@@ -14,7 +14,7 @@ from screening import audit, current
 from screening.cli.base import Group
 from screening.extensions import db
 from screening.questionnaires import loader
-from screening.releases import downloads, exporters, periods, service, verification
+from screening.releases import display, downloads, exporters, periods, service, verification
 from screening.releases.models import Release
 from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL
@@ -39,12 +39,22 @@ version_option = click.option("--version", type=int, help="Questionnaire version
 @questionnaire_option
 @version_option
 def preview(file: Path | None, version: int | None) -> None:
-    """Print the manifest that a release would have now, without creating one."""
+    """Print the manifest that a release would have now, without creating one.
+
+    With an expert determination, ``without_determination`` states what the release would be without it. Both losses
+    (ncp) are on the scale of months.
+    """
     seen = service.preview(_policy(file), current.now(), version)
     stated = seen.stated() | {"measured_attack": service.measure(seen)}
+    without = seen.stated_without()
+    if without:
+        compared = ("levels", "groups", "masked_rows", "ncp")
+        stated["without_determination"] = {name: without[name] for name in compared}
     click.echo(json.dumps(stated, indent=1, sort_keys=True, ensure_ascii=False))
     if seen.held_back:
         click.echo(f"Held back, too few responses yet: {', '.join(seen.held_back)}", err=True)
+    if seen.second_month_on:
+        click.echo(display.single_month(seen.second_month_on), err=True)
 
 
 @release.command("create")

@@ -6,8 +6,8 @@ anonymization using local recoding", KDD 2006) with weights. Levels are ordered 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
@@ -40,6 +40,10 @@ class Hierarchy:
     weight: int
     levels: tuple[Level, ...]
     holds_back: bool = False
+
+    def index(self, level: str) -> int:
+        """Return the place of a level by its id. Raises ValueError."""
+        return [each.id for each in self.levels].index(level)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,9 @@ class InsufficientDiversityError(Exception):
 Groups = dict[Generalized, Counter[str]]
 """The sensitive answers of each group, by its generalized quasi-identifiers."""
 
+Counts = Mapping[tuple[Generalized, str], int]
+"""The number of responses with each combination of quasi-identifiers and sensitive answer."""
+
 Passes = Callable[[Counter[str]], bool]
 
 
@@ -112,12 +119,11 @@ class _Candidate:
     groups: Groups
 
 
-def search(counts: Mapping[tuple[Generalized, str], int], hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Plan:
+def search(counts: Counts, hierarchies: tuple[Hierarchy, ...], rules: Rules) -> Plan:
     """Return the plan with the least penalty that meets the rules.
 
-    ``counts``: the number of responses with each combination of quasi-identifiers (in the order of ``hierarchies``)
-    and sensitive answer. Raises GroupTooSmallError and InsufficientDiversityError; ValueError for a value that a
-    hierarchy does not contain.
+    The quasi-identifiers of ``counts`` are in the order of ``hierarchies``. Raises GroupTooSmallError and
+    InsufficientDiversityError; ValueError for a value that a hierarchy does not contain.
     """
     cells: Groups = defaultdict(Counter)
     for (details, answer), number in counts.items():
@@ -133,6 +139,27 @@ def search(counts: Mapping[tuple[Generalized, str], int], hierarchies: tuple[Hie
         if suppressed is not None:
             return _plan(candidate, suppressed, cells, hierarchies, rules, held_back)
     raise InsufficientDiversityError
+
+
+def refine(counts: Counts, hierarchies: tuple[Hierarchy, ...], rules: Rules, plan: Plan) -> Plan:
+    """Return the plan with the least penalty in which no quasi-identifier has a coarser level than in ``plan``.
+
+    ``hierarchies`` contain the levels of ``plan``, and finer ones. The same rows are released: exactly those that
+    ``plan`` holds back are held back. Its own levels are tried, too, and meet the rules, so a result always exists.
+    """
+    bounded = tuple(
+        replace(hierarchy, levels=hierarchy.levels[: hierarchy.index(level) + 1], holds_back=False)
+        for hierarchy, level in zip(hierarchies, plan.levels, strict=True)
+    )
+    released = {cell: number for cell, number in counts.items() if cell[0] in plan.generalized}
+    return replace(search(released, bounded, rules), held_back=plan.held_back)
+
+
+def measure_loss(counts: Counts, hierarchies: tuple[Hierarchy, ...], plan: Plan) -> Fraction:
+    """Return the penalty that a plan has in other hierarchies, which contain its levels, such as finer ones."""
+    vector = tuple(hierarchy.index(level) for hierarchy, level in zip(hierarchies, plan.levels, strict=True))
+    released = ((plan.generalized[details], n) for (details, _), n in counts.items() if details in plan.generalized)
+    return _penalty(released, hierarchies, vector)
 
 
 def _check(details: Generalized, hierarchies: tuple[Hierarchy, ...]) -> None:
@@ -163,7 +190,9 @@ def _by_k(cells: Groups, hierarchies: tuple[Hierarchy, ...], rules: Rules) -> It
             groups[_generalize(details, hierarchies, vector)].update(answers)
         suppressed = _suppressed(groups, rules, lambda answers: answers.total() >= rules.k)
         if suppressed is not None:
-            yield _Candidate(_penalty(groups, suppressed, hierarchies, vector), vector, groups)
+            hidden = (SUPPRESSED,) * len(hierarchies)
+            released = ((hidden if to in suppressed else to, answers.total()) for to, answers in groups.items())
+            yield _Candidate(_penalty(released, hierarchies, vector), vector, groups)
 
 
 def _generalize(details: Generalized, hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]) -> Generalized:
@@ -201,15 +230,16 @@ def _loses_values(before: Collection[Generalized], left: Collection[Generalized]
 
 
 def _penalty(
-    groups: Groups, suppressed: frozenset[Generalized], hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]
+    released: Iterable[tuple[Generalized, int]], hierarchies: tuple[Hierarchy, ...], vector: tuple[int, ...]
 ) -> Fraction:
-    """Return the mean penalty of a row, between 0 and 1."""
+    """Return the mean penalty of a row, between 0 and 1, from the released values and their numbers of rows."""
     costs = [_costs(hierarchy, number) for hierarchy, number in zip(hierarchies, vector, strict=True)]
-    total, weights = Fraction(0), sum(hierarchy.weight for hierarchy in hierarchies)
-    for generalized, answers in groups.items():
+    total, rows = Fraction(0), 0
+    for generalized, number in released:
+        rows += number
         for value, cost, hierarchy in zip(generalized, costs, hierarchies, strict=True):
-            total += answers.total() * hierarchy.weight * (1 if generalized in suppressed else cost[value])
-    return total / weights / _rows(groups)
+            total += number * hierarchy.weight * cost[value]
+    return total / sum(hierarchy.weight for hierarchy in hierarchies) / rows
 
 
 def _costs(hierarchy: Hierarchy, number: int) -> dict[str, Fraction]:
@@ -219,7 +249,8 @@ def _costs(hierarchy: Hierarchy, number: int) -> dict[str, Fraction]:
     for value, generalized in hierarchy.levels[number].generalized.items():
         stands_for[generalized].add(finest[value])
     all_values = len(set(finest.values()))
-    return {to: Fraction(len(of), all_values) if len(of) > 1 else Fraction(0) for to, of in stands_for.items()}
+    costs = {to: Fraction(len(of), all_values) if len(of) > 1 else Fraction(0) for to, of in stands_for.items()}
+    return costs | {SUPPRESSED: Fraction(1)}
 
 
 def _plan(
@@ -245,7 +276,7 @@ def _plan(
         suppressed=groups[hidden].total() if hidden in groups else 0,
         groups=len(groups),
         k=min(answers.total() for answers in groups.values()),
-        ncp=_penalty(found.groups, suppressed, hierarchies, found.vector),
+        ncp=_penalty(((to, answers.total()) for to, answers in groups.items()), hierarchies, found.vector),
         values=min(len(answers) for answers in answered),
         strongest=max(Fraction(answers[rules.strongest], answers.total()) for answers in answered),
     )

@@ -8,7 +8,8 @@ from typing import Any
 from babel.dates import format_skeleton
 from babel.numbers import format_percent
 from flask import Flask
-from flask_babel import get_locale, lazy_gettext
+from flask_babel import format_date, get_locale, lazy_gettext
+from flask_babel.speaklater import LazyString
 
 from screening.i18n.locale import localized
 from screening.questionnaires.model import NOT_ANSWERED, NOT_SHOWN, Question
@@ -34,6 +35,15 @@ class DisplayedLevel:
     collected: str
     level: str
     values: str
+
+
+def single_month(second: date) -> LazyString:
+    """Return the warning that the time of a release dates its rows; ``second``: when another month is closed."""
+    return lazy_gettext(
+        "All these copies are from one month. Rows state the year only. But whoever knows that you make a release each "
+        "month can tell the month of every row. It is safer to wait for a second month: look again on %(day)s.",
+        day=format_date(second, rebase=False),
+    )
 
 
 def init_app(app: Flask) -> None:

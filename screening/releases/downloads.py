@@ -12,12 +12,19 @@ from screening.extensions import db
 from screening.releases import exporters, file_store
 from screening.releases.models import Release, ReleaseFile
 
+MANIFEST = "manifest.json"
+
 
 def response(release: Release, name: str) -> Response:
-    """Return a streaming response with a file. Raises what ``open_file`` does."""
-    size, pieces = open_file(release, name)
-    answer = Response(pieces, mimetype=exporters.media_type(name))
-    answer.content_length = size
+    """Return a response with the manifest, a README or a file, which is streamed. Raises what ``open_file`` does."""
+    if name == MANIFEST:
+        answer = Response(release.manifest.encode(), mimetype="application/json")
+    elif name in exporters.READMES:
+        answer = Response(exporters.readme(release, exporters.READMES[name]), mimetype="text/markdown")
+    else:
+        size, pieces = open_file(release, name)
+        answer = Response(pieces, mimetype=exporters.media_type(name))
+        answer.content_length = size
     answer.headers.set("Content-Disposition", "attachment", filename=exporters.download_name(release.number, name))
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -19,6 +19,11 @@ LIMITS = (
     "nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
     "still recognize a row. The check is not a validated instrument."
 )
+YEARS_LIMIT = (
+    "Rows state the year at most. But a release is usually made soon after the months it covers. So its number and the "
+    "clinic's habit can tell the months of its rows. If it holds a single month, they tell that of every row."
+)
+"""A limit of releases without an expert determination. It does not say whether this one holds a single month."""
 
 
 def build_manifest(policy: ReleasePolicy, plan: Plan) -> dict[str, Any]:
@@ -63,7 +68,7 @@ def serialize(
         "made": f"{datetime.fromtimestamp(now, policy.zone):{'%Y-%m' if policy.determination else '%Y'}}",
         "rows_are": UNIT_STATEMENT,
         "self_selected": SELECTION_STATEMENT,
-        "limits": LIMITS,
+        "limits": LIMITS if policy.determination else f"{LIMITS} {YEARS_LIMIT}",
         "unique_patterns": {detail: patterns[detail] for detail in (SIGNS_DETAIL, FULL_DETAIL)},
         "measured_attack": measured,
         "files": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from screening import clinic
 from screening.questionnaires import loader
 from screening.questionnaires.model import Questionnaire
 from screening.releases import hierarchies
-from screening.releases.anonymise import Level, Rules
+from screening.releases.anonymise import Counts, Level, Plan, Rules, measure_loss, refine, search
 from screening.releases.hierarchies import Hierarchies
 from screening.releases.row_format import SIGNS_DETAIL
 
@@ -44,10 +44,20 @@ class ReleasePolicy:
             settings["MAX_ALONE_PERCENT"],
         )
 
-    @property
-    def finest(self) -> str:
-        """The finest level of the period. HIPAA's Safe Harbor allows the year (45 CFR 164.514(b)(2)(i)(C))."""
-        return "month" if self.determination else "year"
+    def plan(self, counts: Counts) -> tuple[Plan, Plan | None]:
+        """Return the plan of a release, and with an expert determination the plan without it (else None).
+
+        HIPAA's Safe Harbor allows years (45 CFR 164.514(b)(2)(i)(C)). They decide which rows are released, and the
+        coarsest level of each quasi-identifier, so a determination never makes one coarser. The penalties of both
+        plans are on the scale of months. Raises the errors of ``search``.
+        """
+        months = {details[0] for details, _ in counts}
+        by_year = search(counts, self.hierarchies.for_periods(months, "year"), self.rules)
+        if self.determination is None:
+            return by_year, None
+        finer = self.hierarchies.for_periods({details[0] for details in by_year.generalized}, "month")
+        found = refine(counts, finer, self.rules, by_year)
+        return found, replace(by_year, ncp=measure_loss(counts, finer, by_year))
 
     @cached_property
     def rules(self) -> Rules:

@@ -8,11 +8,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask_babel import format_date, lazy_gettext
 from flask_babel.speaklater import LazyString
@@ -24,14 +24,7 @@ from screening.database.secure_delete import scrub
 from screening.database.timeouts import without_timeouts
 from screening.extensions import db
 from screening.releases import drafts, file_store, manifest
-from screening.releases.anonymise import (
-    SUPPRESSED,
-    Generalized,
-    GroupTooSmallError,
-    InsufficientDiversityError,
-    Plan,
-    search,
-)
+from screening.releases.anonymise import SUPPRESSED, Generalized, GroupTooSmallError, InsufficientDiversityError, Plan
 from screening.releases.drafts import Draft
 from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.models import Release, number_of
@@ -89,20 +82,28 @@ class Preview:
 
     policy: ReleasePolicy
     plan: Plan
+    without: Plan | None
+    """The plan without the expert determination, if there is one; its loss is on the scale of ``plan``."""
+
     months: tuple[str, ...]
     stamp: tuple[int, int]
     """The state of the responses at the preview (see ``_stamp``)."""
 
+    second_month_on: date | None
+    """When a second month is closed, if all rows are of one although they state the year; the release dates them."""
+
     @property
     def held_back(self) -> tuple[str, ...]:
-        """The periods that are held back, since they have too few responses."""
-        months = (details[0] for details in self.plan.held_back)
-        finest = self.policy.hierarchies.for_periods(months, self.policy.finest)[0].levels[0].generalized
-        return tuple(sorted({finest[details[0]] for details in self.plan.held_back}))
+        """The years that are held back, since they have too few responses."""
+        return tuple(sorted({details[0].partition("-")[0] for details in self.plan.held_back}))
 
     def stated(self) -> dict[str, Any]:
         """Return the part of the manifest that is known before the release is made."""
         return manifest.build_manifest(self.policy, self.plan)
+
+    def stated_without(self) -> dict[str, Any] | None:
+        """Return the same for the plan without the expert determination, if there is one."""
+        return manifest.build_manifest(self.policy, self.without) if self.without else None
 
 
 def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Preview:
@@ -114,20 +115,23 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
         stamp = _stamp(connection)
     _check_versions(policy, now, version)
     counts = _counts(policy, last_closed_period(now, policy.zone))
-    months = {details[0] for details, _ in counts}
+    next_day = next_possible_day(now, policy.zone)
+    day = format_date(next_day, rebase=False)
     try:
-        found = search(counts, policy.hierarchies.for_periods(months, policy.finest), policy.rules)
+        found, without = policy.plan(counts)
     except GroupTooSmallError:
-        raise RefusedError(_not_enough(now, policy.zone)) from None
+        raise RefusedError(
+            lazy_gettext("There are not enough copies for a release yet. Next try on %(day)s.", day=day)
+        ) from None
     except InsufficientDiversityError:
         raise RefusedError(
             lazy_gettext(
-                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.",
-                day=format_date(next_possible_day(now, policy.zone), rebase=False),
+                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.", day=day
             )
         ) from None
     released = tuple(sorted({details[0] for details in found.generalized}))
-    return Preview(policy, found, released, stamp)
+    alone = len(released) == 1 and policy.determination is None
+    return Preview(policy, found, without, released, stamp, next_day if alone else None)
 
 
 def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
@@ -171,13 +175,6 @@ def create(
 def list_releases() -> list[Release]:
     """Return all releases, the newest first."""
     return list(db.session.scalars(select(Release).order_by(Release.id.desc())))
-
-
-def _not_enough(now: float, zone: ZoneInfo) -> LazyString:
-    return lazy_gettext(
-        "There are not enough copies for a release yet. Next try on %(day)s.",
-        day=format_date(next_possible_day(now, zone), rebase=False),
-    )
 
 
 def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> None:

@@ -37,8 +37,6 @@ FILE_TYPES = {
 }
 """Names of the file formats by extension. The package is first: it explains itself, and the README the others."""
 
-MANIFEST = "manifest.json"
-
 EVENTS = {
     "release.made": lazy_gettext("Release made"),
     "release.terms": lazy_gettext("Terms of releases changed"),
@@ -181,12 +179,12 @@ def check(release_id: int) -> AnyResponse:
 def download(release_id: int, file: str) -> Response:
     """Download a file of a release. The audit event is committed before the first byte is sent."""
     release = _found(release_id)
-    if file not in (*exporters.NAMES, *exporters.READMES, MANIFEST):
+    if file not in (*exporters.NAMES, *exporters.READMES, downloads.MANIFEST):
         abort(404)
     if file.startswith(f"{FULL_DETAIL}.") and not _may_have_full():
         refuse()
     try:
-        answer = _text(release, file) or downloads.response(release, file)
+        answer = downloads.response(release, file)
     except LookupError:
         abort(404)
     if request.method != "HEAD":
@@ -225,6 +223,7 @@ def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
     form.seen.data = look.mark
     form.version.data = request.values.get("version", "") if preview else ""
     stated = preview.stated() if preview else None
+    without = preview.stated_without() if preview else None
     return render_template(
         "releases/releases.html",
         look=look,
@@ -233,6 +232,9 @@ def _overview(look: PreviewPage, form: MakeForm, notice: Any = None) -> str:
         measured=look.measured,
         limit=policy.max_alone,
         details=display.quasi_identifiers(policy, stated) if stated else [],
+        without=without,
+        details_without=display.quasi_identifiers(policy, without) if without else [],
+        single_month=display.single_month(preview.second_month_on) if preview and preview.second_month_on else None,
         held_back=preview.held_back if preview else (),
         sensitive=_sensitive(),
         form=form,
@@ -277,19 +279,6 @@ def _sensitive() -> tuple[Any, Any]:
     policy = _policy()
     question = policy.questionnaire.by_id[policy.questionnaire.help.question]
     return question, question.by_code[policy.rules.strongest]
-
-
-def _text(release: Release, file: str) -> Response | None:
-    """Return the manifest or a README; None for a file with rows."""
-    if file == MANIFEST:
-        answer = Response(release.manifest.encode(), mimetype="application/json")
-    elif file in exporters.READMES:
-        answer = Response(exporters.readme(release, exporters.READMES[file]), mimetype="text/markdown")
-    else:
-        return None
-    answer.headers.set("Content-Disposition", "attachment", filename=exporters.download_name(release.number, file))
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
 
 
 def _note(action: str, release: Release, **detail: str) -> None:

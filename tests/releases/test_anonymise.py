@@ -21,6 +21,8 @@ from screening.releases.anonymise import (
     Level,
     Plan,
     Rules,
+    measure_loss,
+    refine,
     search,
 )
 
@@ -44,6 +46,10 @@ PERIOD = Hierarchy("period", 1, (YEARS, Level(ANY, dict.fromkeys(MONTHS, ANY))),
 AGE = hierarchy("age", AGES, {"18": "young", "30": "young", "50": "old", "70": "old"}, weight=2)
 LENGTH = hierarchy("length", LENGTHS, {"short": "pain", "long": "pain"}, weight=2)
 LADDERS = (PERIOD, AGE, LENGTH)
+BY_MONTH = Level("month", {month: month for month in MONTHS})
+FINER = (Hierarchy("period", 1, (BY_MONTH, *PERIOD.levels), holds_back=True), AGE, LENGTH)
+"""The same with months."""
+
 RULES = Rules(5, frozenset("0123"), frozenset("123"), "3")
 
 Counts = dict[tuple[tuple[str, ...], str], int]
@@ -65,6 +71,12 @@ def planned(counts: Counts) -> Plan:
         reject()
 
 
+def finer(counts: Counts) -> tuple[Plan, Plan]:
+    """Return the plan of years, and the one of months that it bounds; reject other examples."""
+    by_year = planned(counts)
+    return by_year, refine(counts, FINER, RULES, by_year)
+
+
 def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
     """Return the rows of a plan, assembled without the anonymizer's code."""
     groups: dict[tuple[str, ...], Counter[str]] = {}
@@ -76,7 +88,11 @@ def released(counts: Counts, made: Plan) -> dict[tuple[str, ...], Counter[str]]:
 
 @given(many_copies)
 def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
-    made = planned(counts)
+    assert_sound(counts, planned(counts))
+
+
+def assert_sound(counts: Counts, made: Plan) -> None:
+    """Assert that a plan satisfies the rules and accounts for every row."""
     groups = released(counts, made)
     assert all(answers.total() >= 5 for answers in groups.values())
     for answers in groups.values():
@@ -89,6 +105,20 @@ def test_plan_satisfies_the_rules_and_accounts_for_every_row(counts):
     suppressed = groups.get((SUPPRESSED,) * 3, Counter()).total()
     assert suppressed == made.suppressed and 20 * suppressed <= rows
     assert made.k == min(answers.total() for answers in groups.values()) and made.groups == len(groups)
+
+
+@given(many_copies)
+def test_refined_plan_is_sound_and_never_tells_less(counts):
+    by_year, by_month = finer(counts)
+    assert_sound(counts, by_month)
+    assert by_month.held_back == by_year.held_back and by_month.rows == by_year.rows
+    for fine, coarse, each in zip(by_month.levels, by_year.levels, FINER, strict=True):
+        assert each.index(fine) <= each.index(coarse)
+    for place, (coarse, each) in enumerate(zip(by_year.levels, FINER, strict=True)):
+        wide = each.levels[each.index(coarse)].generalized
+        told = {(fine[place], wide[details[place]]) for details, fine in by_month.generalized.items()}
+        told = {(fine, known) for fine, known in told if fine != SUPPRESSED}
+        assert len(told) == len({fine for fine, _ in told}), "what a row states no longer tells the wider value"
 
 
 @given(some_copies, st.randoms(use_true_random=False))
@@ -119,17 +149,24 @@ def outcome(counts: Counts) -> Any:
 # --- The same by brute force: single rows, every combination of levels and every set of suppressed groups ---
 
 
-def brute_force(counts: Counts) -> tuple[Fraction, tuple[int, ...]] | None:
-    """Return the cheapest levels by k alone, computed independently of the search."""
+def brute_force(
+    counts: Counts, ladders: tuple[Hierarchy, ...] = LADDERS, coarsest: tuple[str, ...] = (ANY,) * 3
+) -> tuple[Fraction, tuple[int, ...]] | None:
+    """Return the cheapest levels by k alone, none above ``coarsest``, computed independently of the search."""
     rows = [details for (details, _), number in counts.items() for _ in range(number)]
     years = Counter(details[0][:4] for details in rows)
     rows = [details for details in rows if years[details[0][:4]] >= 5]
     if len(rows) < 5:
         return None
     best = None
-    for vector in product(*(range(len(each.levels)) for each in LADDERS)):
+    for vector in product(*(range(len(each.levels)) for each in ladders)):
+        if any(
+            n > [level.id for level in each.levels].index(most)
+            for n, each, most in zip(vector, ladders, coarsest, strict=True)
+        ):
+            continue
         generalized = [
-            tuple(each.levels[n].generalized[v] for v, n, each in zip(row, vector, LADDERS, strict=True))
+            tuple(each.levels[n].generalized[v] for v, n, each in zip(row, vector, ladders, strict=True))
             for row in rows
         ]
         sizes = Counter(generalized)
@@ -145,16 +182,16 @@ def brute_force(counts: Counts) -> tuple[Fraction, tuple[int, ...]] | None:
         ]
         if max(lost) > Fraction(1, 5):
             continue
-        cost = sum((n * (penalty(g, vector) if g not in small else 5) for g, n in sizes.items()), Fraction(0))
+        cost = sum((n * (penalty(g, vector, ladders) if g not in small else 5) for g, n in sizes.items()), Fraction(0))
         cost = cost / 5 / len(rows)
         best = min(best or (cost, vector), (cost, vector))
     return best
 
 
-def penalty(generalized: tuple[str, ...], vector: tuple[int, ...]) -> Fraction:
+def penalty(generalized: tuple[str, ...], vector: tuple[int, ...], ladders: tuple[Hierarchy, ...]) -> Fraction:
     """Return the cost of one row, of 5: the weights are 1, 2, 2."""
     cost = Fraction(0)
-    for value, number, each in zip(generalized, vector, LADDERS, strict=True):
+    for value, number, each in zip(generalized, vector, ladders, strict=True):
         leaves = {each.levels[0].generalized[v] for v in each.levels[0].generalized}
         of = {each.levels[0].generalized[v] for v, t in each.levels[number].generalized.items() if t == value}
         cost += each.weight * (Fraction(len(of), len(leaves)) if len(of) > 1 else 0)
@@ -171,7 +208,16 @@ def test_chosen_levels_match_a_brute_force_search(counts: Counts):
         return
     made = search(even, LADDERS, RULES)
     assert made.levels == tuple(each.levels[n].id for each, n in zip(LADDERS, expected[1], strict=True))
-    assert made.ncp == expected[0]
+    assert made.ncp == expected[0] == measure_loss(even, LADDERS, made)
+
+
+@given(st.dictionaries(a_copy, st.integers(1, 60), min_size=1, max_size=12))
+def test_refined_levels_match_a_brute_force_search(counts: Counts):
+    even = {(details, answer): number for (details, _), number in counts.items() for answer in ("0", "1")}
+    by_year, by_month = finer(even)
+    expected = brute_force(even, FINER, by_year.levels)
+    assert expected is not None and by_month.ncp == expected[0] <= measure_loss(even, FINER, by_year)
+    assert by_month.levels == tuple(each.levels[n].id for each, n in zip(FINER, expected[1], strict=True))
 
 
 def many(details: tuple[str, str, str], *numbers: int) -> Counts:
@@ -186,6 +232,15 @@ def test_large_groups_are_released_without_information_loss():
     made = search(many(ONE, 5, 5) | many(TWO, 5, 5) | many(THREE, 5, 5), LADDERS, RULES)
     assert made.levels == ("year", "as_asked", "as_asked") and made.ncp == 0 and made.suppressed == 0
     assert made.generalized[THREE] == ("2025", "70", "long") and made.k == 10 and made.values == 2
+
+
+def test_large_months_are_told_and_a_small_one_is_merged():
+    large = many(ONE, 50, 50) | many(TWO, 50, 50) | many(THREE, 50, 50)
+    by_year, by_month = finer(large)
+    assert by_month.levels == ("month", "as_asked", "as_asked") and by_month.ncp == by_month.suppressed == 0
+    assert measure_loss(large, FINER, by_year) == Fraction(2, 15), "two of the three months of the scale, weight 1 of 5"
+    by_year, by_month = finer(large | many(("2025-12", "18", "none"), 2, 2))
+    assert by_month.levels == by_year.levels == ("year", "as_asked", "as_asked") and by_month.held_back == frozenset()
 
 
 def test_fewer_than_k_responses_are_refused():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import zipfile
+from datetime import date
 
 import pytest
 
 from screening.cli.commands_app import create_commands_app
+from screening.config_values import Determination
 from tests.support import sample_responses
 from tests.support.absence import assert_absent
 from tests.support.databases import close
@@ -54,6 +56,35 @@ def test_exported_rows_have_their_readme_beside_them(run, tmp_path, ending, besi
     assert sorted(tmp_path.glob("R-*")) == sorted([file, *([readme] if beside else [])])
     if beside:
         assert readme.read_text(encoding="utf-8").startswith("# R-0001, signs\n")
+
+
+def test_preview_compares_the_plans_with_a_determination(run, monkeypatch):
+    plain = json.loads(run("release", "preview").stdout)
+    assert "without_determination" not in plain
+    expert = Determination(date(2025, 10, 1), "Zentinela Expert")
+    monkeypatch.setitem(run.settings, "EXPERT_DETERMINATION", expert)
+    seen = json.loads(run("release", "preview").stdout)
+    without = seen["without_determination"]
+    assert set(without) == {"levels", "groups", "masked_rows", "ncp"}
+    for key in ("levels", "groups", "masked_rows"):
+        assert without[key] == plain[key]
+    assert seen["ncp"] <= without["ncp"] and without["ncp"] > plain["ncp"], "the month is lost, too"
+
+
+def test_preview_warns_of_a_single_month(sqlite_url, clock):
+    app = create_commands_app({"DATABASE_URL": sqlite_url, "CLOCK": clock})
+    runner = app.test_cli_runner()
+    warning = "All these copies are from one month."
+    with app.app_context():
+        sample_responses.store(sample_responses.generate(200, months=("2025-08",)))
+    done = runner.invoke(args=("release", "preview"))
+    assert json.loads(done.stdout)["rows"] == 200 and done.stderr.startswith(warning)
+    with app.app_context():
+        sample_responses.store(sample_responses.generate(200, seed=2, months=("2025-09",)))
+    done = runner.invoke(args=("release", "preview"))
+    assert json.loads(done.stdout)["rows"] == 400
+    assert_absent([warning], done.stderr)
+    close(app)
 
 
 def test_verify_command_passes_a_release_and_reports_tampering(run, tmp_path):

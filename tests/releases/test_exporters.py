@@ -413,7 +413,6 @@ def test_readme_describes_the_rows_and_their_limits(release, build):
     assert all(f"`{name}`" in text for name in found if name != "README.md")
     assert "a combination of period, age group and length of pain that stands in no row" in " ".join(text.split())
     assert "not a validated instrument" in text and "Do not pool releases" in text
-    assert "in a release of a single month, that of every row" in " ".join(text.split())
 
 
 def test_data_package_has_categories_and_describes_tables(release, build):

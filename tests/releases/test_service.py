@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import func, select, text
 from screening.audit import AuditEvent
 from screening.config_values import Determination
 from screening.extensions import db
-from screening.releases import drafts, file_store, periods, service
+from screening.releases import drafts, file_store, periods, service, verification
 from screening.releases.models import Release, ReleaseChunk, ReleaseFile
 from screening.releases.policy import ReleasePolicy
 from screening.releases.service import RefusedError
@@ -85,12 +86,8 @@ def test_rows_show_months_only_with_an_expert_determination(commands, policy):
     release = create_release(600, policy)
     assert {line.split(",")[0] for line in lines(release, "full.csv")[1:]} <= {"2026", "masked"}
     assert json.loads(release.manifest)["made"] == "2026"
-    settings = commands.config["SETTINGS"] | {
-        "EXPERT_DETERMINATION": Determination(date(2026, 10, 1), "Zentinela Expert")
-    }
-    lay(generate(3000, seed=2))
-    finer = ReleasePolicy.of(settings)
-    release = service.create(service.preview(finer, NOVEMBER), NOVEMBER, "command")
+    lay(generate(6000, seed=2))
+    release = service.create(service.preview(with_months(commands), NOVEMBER), NOVEMBER, "command")
     stated = json.loads(release.manifest)
     assert stated["levels"]["period"] == "month" and stated["made"] == "2026-11"
     assert stated["expert_determination"] == "2026-10-01"
@@ -100,6 +97,66 @@ def test_rows_show_months_only_with_an_expert_determination(commands, policy):
         "2026-09",
         "2026-10",
     }
+
+
+def with_months(commands) -> ReleasePolicy:
+    """Return the policy with an expert determination, which allows months."""
+    expert = Determination(date(2026, 10, 1), "Zentinela Expert")
+    return ReleasePolicy.of(commands.config["SETTINGS"] | {"EXPERT_DETERMINATION": expert})
+
+
+@pytest.mark.parametrize("number", [400, 1600])
+def test_determination_tells_no_detail_less(commands, policy, number):
+    lay(generate(number, months=("2025-12", *(f"2026-{month:02}" for month in range(1, 11)))))
+    plain, finer = (service.preview(chosen, NOVEMBER) for chosen in (policy, with_months(commands)))
+    assert plain.without is None and finer.without is not None
+    assert finer.without.levels == plain.plan.levels and finer.plan.rows == plain.plan.rows
+    for level, coarsest, each in zip(
+        finer.plan.levels, plain.plan.levels, policy.hierarchies.for_periods((), "month"), strict=True
+    ):
+        assert each.index(level) <= each.index(coarsest)
+
+
+def test_losses_of_both_plans_are_on_the_scale_of_months(commands):
+    lay(generate(6000, seed=2))
+    seen = service.preview(with_months(commands), NOVEMBER)
+    assert seen.plan.levels[0] == "month" and seen.without.levels[0] == "year"
+    assert seen.plan.ncp < Fraction(1, 5) <= seen.without.ncp, "years lose all months, whose weight is 1 of 5"
+
+
+@pytest.mark.each_database
+def test_month_under_k_is_released_with_a_determination(commands):
+    lay(generate(600, months=("2026-08", "2026-09")))
+    lay(generate(10, seed=2, months=("2026-10",)))
+    lay(generate(10, seed=3, months=("2025-12",)))
+    seen = service.preview(with_months(commands), NOVEMBER)
+    assert seen.plan.rows == 610 and seen.held_back == ("2025",)
+    release = service.create(seen, NOVEMBER, "command")
+    assert {copy.period for copy in copies()} == {"2025-12"}
+    assert verification.check_release(release) == []
+
+
+@pytest.mark.parametrize(
+    ("months", "allowed", "expected"),
+    [(("2026-10",), False, True), (("2026-09", "2026-10"), False, False), (("2026-10",), True, False)],
+)
+def test_release_of_a_single_month_dates_every_row(commands, policy, months, allowed, expected):
+    lay(generate(300, months=months))
+    lay(generate(10, seed=2, months=("2025-12",)))
+    seen = service.preview(with_months(commands) if allowed else policy, NOVEMBER)
+    assert seen.second_month_on == (date(2026, 12, 2) if expected else None)
+
+
+def test_limits_state_the_risk_of_a_single_month(commands, policy):
+    rows = list(generate(600, months=("2026-09", "2026-10")))
+    first, second = [row for row in rows if row["period"] == "2026-10"], rows
+    limits = []
+    for chosen, responses in ((policy, first), (policy, second), (with_months(commands), second)):
+        lay(responses)
+        release = service.create(service.preview(chosen, NOVEMBER), NOVEMBER, "command")
+        limits.append(json.loads(release.manifest)["limits"])
+    common = "If it holds a single month, they tell that of every row."
+    assert [common in each for each in limits] == [True, True, False]
 
 
 def test_hidden_pain_duration_suppresses_the_pain_columns(commands, policy):

@@ -8,6 +8,7 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from datetime import date
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +24,7 @@ from screening.releases import charts, service, verification
 from screening.releases.models import Release, ReleaseFile
 from screening.releases.row_format import RowFormat
 from screening.responses.models import ShuffledResponse
+from tests.support.absence import assert_absent
 from tests.support.clock import NOON, START, Clock
 from tests.support.databases import close
 from tests.support.release_factory import tables
@@ -322,6 +324,62 @@ class TestMeasuredAttack:
         assert "manifest measured_attack.signs: not that of the rows" in page.words
 
 
+class TestPreviewedPlans:
+    WARNING = "All these copies are from one month."
+
+    @pytest.fixture
+    def expert(self, team):
+        """Allow months by an expert determination."""
+        policy = team.app.extensions["release_policy"]
+        team.app.extensions["release_policy"] = replace(policy, determination=date(2026, 10, 1))
+
+    def compared(self, page):
+        """Return the cells of the table that compares the plans, by the head of each row."""
+        table = page.main.find(id="months").parent.table
+        return {row.th.get_text(): [cell.get_text() for cell in row("td")] for row in table.tbody("tr")}
+
+    @pytest.mark.usefixtures("expert")
+    def test_months_that_change_nothing_are_said_to(self, rita, store_responses):
+        store_responses(600)
+        page = rita.get("/staff/releases")
+        table = self.compared(page)
+        assert table.pop("Period") == ["Year", "Year"] and all(one == two for one, two in table.values())
+        assert list(table) == ["Age", "Length of pain", "Groups", "Masked rows", "Detail lost"]
+        assert "It changes nothing yet." in page.words
+
+    @pytest.mark.usefixtures("expert")
+    def test_plans_stand_side_by_side(self, team, rita, store_responses):
+        store_responses(6000)
+        page = rita.get("/staff/releases")
+        table = self.compared(page)
+        assert table["Period"] == ["Year", "Month"] and table["Age"] == ["As it was asked"] * 2
+        assert shown_percent(table["Detail lost"][1]) < 20 <= shown_percent(table["Detail lost"][0])
+        assert_absent(["It changes nothing yet."], page.words)
+        assert press(rita, page, **YES).address == "/staff/releases/1"
+        assert [table["Groups"][1], table["Masked rows"][1]] == [
+            str(manifest(team)["groups"]["number"]),
+            str(manifest(team)["masked_rows"]),
+        ]
+
+    @pytest.mark.usefixtures("monday_noon")
+    @pytest.mark.parametrize(("months", "warned"), [(("2026-10",), True), (("2026-09", "2026-10"), False)])
+    def test_single_month_is_warned_of_without_a_determination(self, rita, store_responses, months, warned):
+        store_responses(300, months=months)
+        page = rita.get("/staff/releases")
+        assert page.main.find(id="months") is None
+        if warned:
+            assert self.WARNING in page.words and "look again on Dec 2, 2026" in page.words
+        else:
+            assert_absent([self.WARNING], page.words)
+
+    @pytest.mark.usefixtures("expert")
+    def test_single_month_is_no_risk_with_a_determination(self, rita, store_responses):
+        store_responses(300, months=("2026-10",))
+        page = rita.get("/staff/releases")
+        assert page.main.find(id="months")
+        assert_absent([self.WARNING], page.words)
+
+
 class TestReleasePage:
     def test_release_page_states_the_manifest_values(self, team, rita, release):
         release(900)
@@ -329,7 +387,7 @@ class TestReleasePage:
         generalized = page.text + page.words
         for key in ("rows_are", "self_selected", "ladders"):
             assert stated[key] in generalized, key
-        assert stated["limits"].replace("person's", "person’s") in generalized
+        assert stated["limits"].replace("'", "’") in generalized
         patterns = [
             stated["unique_patterns"][detail][kind] for detail in ("signs", "full") for kind in ("patterns", "unique")
         ]
