@@ -17,8 +17,8 @@ FORMAT = 1
 UNIT_STATEMENT = "Rows are visits, not people: one person may have answered more than once."
 SELECTION_STATEMENT = "Visitors chose to answer and to leave a copy. They are not a sample of any population."
 LIMITS = (
-    "Each row shares period, age group and length of pain with at least k - 1 other rows. Storage order and times link "
-    "nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
+    "Each row shares period, age group and length of pain with at least {others} other rows. Storage order and times "
+    "link nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
     "still recognize a row. The check is not a validated instrument."
 )
 
@@ -65,7 +65,7 @@ def serialize(
         "made": f"{datetime.fromtimestamp(now, policy.zone):{'%Y-%m' if policy.determination else '%Y'}}",
         "rows_are": UNIT_STATEMENT,
         "self_selected": SELECTION_STATEMENT,
-        "limits": LIMITS,
+        "limits": LIMITS.format(others=plan.k - 1),
         "unique_patterns": {detail: patterns[detail] for detail in (SIGNS_DETAIL, FULL_DETAIL)},
         "measured_attack": measured,
         "files": {
