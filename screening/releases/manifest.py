@@ -18,8 +18,8 @@ UNIT_STATEMENT = "Rows are visits, not people: one person may have answered more
 SELECTION_STATEMENT = "Visitors chose to answer and to leave a copy. They are not a sample of any population."
 LIMITS = (
     "Each row shares period, age group and length of pain with at least {others} other rows. Storage order and times "
-    "link nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
-    "still recognize a row. The check is not a validated instrument."
+    "link nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server "
+    "may still recognize a row. The check is not a validated instrument."
 )
 
 
