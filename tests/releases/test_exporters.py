@@ -171,7 +171,7 @@ def test_codebook_lists_only_codes_that_can_occur(questionnaire, name, levels, s
 def test_codes_have_a_label_in_every_language(questionnaire):
     explained = columns(questionnaire, ALL_LEVELS[0]) | {"grouped": columns(questionnaire)["pain_duration"]}
     named = {(column, code.code): code.text for column, about in explained.items() for code in about.codes}
-    assert named["period", "2026-11"] == {"en": "November 2026", "es": "noviembre de 2026"}
+    assert named["period", "2026-11"] == {"en": "In November 2026", "es": "En noviembre de 2026"}
     assert named["age_band", "85_or_over"]["es"] == "85 o más"
     assert named["grouped", "up_to_a_year"] == {"en": "Up to a year", "es": "Hasta un año"}
     assert named["sleep", "3"]["en"] == "Nearly every day"

@@ -116,11 +116,22 @@ class _Codebook:
     def _period(self) -> Column:
         periods = [period for period in self.manifest["periods"] if period not in (ANY, SUPPRESSED)]
         locales = self.questionnaire.locales
-        codes = [Code(period, {at: _period_name(period, at) for at in locales}) for period in periods]
+        codes = [Code(period, {at: self._period_name(period, at) for at in locales}) for period in periods]
         if self.manifest["levels"][PERIOD] == ANY:
             codes = self._special(ANY)
         label = self.words[f"{PERIOD}_{self.manifest['levels'][PERIOD]}"]
         return Column(PERIOD, label, self.words["not_a_question"], (*codes, *self._suppressed()))
+
+    def _period_name(self, period: str, locale: str) -> str:
+        """Format ``2026-11``, ``2026-Q4`` or ``2026``. A month gets a word before it, else a spreadsheet dates it."""
+        year, _, part = period.partition("-")
+        if not part:
+            return year
+        if part.startswith("Q"):
+            return format_skeleton("yQQQQ", date(int(year), int(part[1:]) * 3, 1), locale=locale)
+        return self.words["month"][locale] % {
+            "month": format_skeleton("yMMMM", date(int(year), int(part), 1), locale=locale)
+        }
 
     def _banded(self, detail: str, asked: str) -> Column:
         """Return the column of a quasi-identifier, with the codes of its level."""
@@ -197,15 +208,6 @@ def _in_full(question: Question) -> Texts:
     return {at: f"{before.get(at, '')}{text}{after.get(at, '')}" for at, text in question.text.items()}
 
 
-def _period_name(period: str, locale: str) -> str:
-    """Format ``2026-11``, ``2026-Q4`` or ``2026``."""
-    year, _, part = period.partition("-")
-    if not part:
-        return year
-    month, skeleton = (int(part[1:]) * 3, "yQQQQ") if part.startswith("Q") else (int(part), "yMMMM")
-    return format_skeleton(skeleton, date(int(year), month, 1), locale=locale)
-
-
 def _words(locales: tuple[str, ...]) -> dict[str, Texts]:
     """Return texts that are not in the definition, by code, in every language; read from the catalogs directly."""
     texts = {locale: _of_locale(Translations.load(CATALOGS, [locale]).gettext) for locale in locales}
@@ -218,6 +220,7 @@ def _of_locale(gettext: Callable[[str], str]) -> dict[str, str]:
         "period_quarter": gettext("Quarter of the response"),
         "period_year": gettext("Year of the response"),
         "period_any": gettext("Period of the response"),
+        "month": gettext("In %(month)s"),
         "not_a_question": gettext("Not a question: when the response came in."),
         "label_signs": gettext("%(name)s: noticed %(time)s"),
         "label_full": gettext("%(name)s: how often %(time)s"),
