@@ -15,7 +15,7 @@ RESERVED_IDS = frozenset({"review", "period", "age_band", "rows", "record_id", "
 
 STATISTICS_WORDS = re.compile(
     "all|and|by|eq|ge|gt|le|lt|ne|not|or|to|with"  # IBM SPSS Statistics, "Variable names"
-    "|byte|double|float|if|in|int|long|str[0-9]+|strl|using"  # Stata, [U] 11.3 "Naming conventions"
+    "|byte|double|float|if|in|int|long|str[0-9]+|strl|using"  # Stata, "help reswords"
 )
 """What SPSS, in any case, or Stata refuses as the name of a variable."""
 

@@ -15,9 +15,9 @@ FORMAT = 1
 UNIT_STATEMENT = "Rows are visits, not people: one person may have answered more than once."
 SELECTION_STATEMENT = "Visitors chose to answer and to leave a copy. They are not a sample of any population."
 LIMITS = (
-    "Each row shares period, age group and length of pain with at least k - 1 other rows. Storage order and times link "
-    "nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server may "
-    "still recognize a row. The check is not a validated instrument."
+    "Each row shares period, age group and length of pain with at least {others} other rows. Storage order and times "
+    "link nothing. Someone who knows several of a person's answers, who made up copies, or who watched the live server "
+    "may still recognize a row. The check is not a validated instrument."
 )
 YEARS_LIMIT = (
     "Rows state the year at most. But a release is usually made soon after the months it covers. So its number and the "
@@ -62,13 +62,14 @@ def serialize(
     files: Mapping[str, Mapping[str, Any]],
 ) -> str:
     """Return the manifest as JSON text. It states the year of the release, and the month only if rows may do so."""
+    limits = LIMITS.format(others=plan.k - 1)
     stated = build_manifest(policy, plan) | {
         "release": number,
         "format": FORMAT,
         "made": f"{datetime.fromtimestamp(now, policy.zone):{'%Y-%m' if policy.determination else '%Y'}}",
         "rows_are": UNIT_STATEMENT,
         "self_selected": SELECTION_STATEMENT,
-        "limits": LIMITS if policy.determination else f"{LIMITS} {YEARS_LIMIT}",
+        "limits": limits if policy.determination else f"{limits} {YEARS_LIMIT}",
         "unique_patterns": {detail: patterns[detail] for detail in (SIGNS_DETAIL, FULL_DETAIL)},
         "measured_attack": measured,
         "files": {

@@ -113,6 +113,11 @@ def sign_in(browser, demo, name, landing_page):
     return address, state
 
 
+SIDEWAYS = """[...document.querySelectorAll("main table")].map((table) => table.parentElement)
+    .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.className)"""
+"""Script: the boxes of the tables that scroll sideways."""
+
+
 def release_pages(visitor, lang: str):
     """Walk through the release pages; creates no release."""
     visitor.open(f"/staff/releases?lang={lang}")
@@ -133,6 +138,7 @@ def test_release_pages_have_no_axe_violations_or_overflow(browser_visitor, relea
     visitor = browser_visitor(address, storage_state=state)
     for name in release_pages(visitor, lang):
         assert_accessible(visitor.page, name, view)
+        assert visitor.page.evaluate(SIDEWAYS) == [], name
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ loaded = runpy.run_path("load.py")
 labeled, answered = loaded["labeled"], loaded["answered"]
 print(json.dumps({name: labeled[name].astype(str).value_counts().to_dict() for name in labeled}))
 print(json.dumps({name: int(answered[name].notna().sum()) for name in answered}))
+print(json.dumps(loaded["titles"]))
 """
 
 R = """
@@ -31,7 +32,7 @@ source("load.R")
 for (name in names(labeled)) {
   found <- table(labeled[[name]])
   for (label in names(found)) cat(name, label, found[[label]], "\\n", sep = "\\t")
-  cat(name, "", sum(!is.na(answered[[name]])), "\\n", sep = "\\t")
+  cat(name, "", sum(!is.na(answered[[name]])), attr(labeled[[name]], "label"), "\\n", sep = "\\t")
 }
 """
 
@@ -57,6 +58,12 @@ def expected(package: Path) -> tuple[dict[str, Counter[str]], dict[str, int]]:
     return counts, {name: sum(row[name] not in MISSING for row in rows) for name in rows[0]}
 
 
+def titles(package: Path) -> dict[str, str]:
+    """Return the label of each column."""
+    codebook = csv.DictReader(io.StringIO((package / "codebook.csv").read_text(encoding="utf-8-sig")))
+    return {row["column"]: row["label_en"] for row in codebook}
+
+
 def run(package: Path, *words: str) -> str:
     done = subprocess.run(words, cwd=package, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,20 +71,20 @@ def run(package: Path, *words: str) -> str:
 
 
 def test_pandas_script_gives_labels_of_the_codebook(package):
-    labels, answered = map(json.loads, run(package, sys.executable, "-c", PYTHON).splitlines())
-    assert (labels, answered) == expected(package)
+    labels, answered, named = map(json.loads, run(package, sys.executable, "-c", PYTHON).splitlines())
+    assert (labels, answered) == expected(package) and named == titles(package)
 
 
 def test_r_script_gives_labels_of_the_codebook(package):
     labels: dict[str, dict[str, int]] = {}
-    answered = {}
+    answered, named = {}, {}
     for line in run(package, "Rscript", "--vanilla", "-e", R).splitlines():
         name, label, rows = line.split("\t")[:3]
         if label and int(rows):
             labels.setdefault(name, {})[label] = int(rows)
         elif not label:
-            answered[name] = int(rows)
-    assert (labels, answered) == expected(package)
+            answered[name], named[name] = int(rows), line.split("\t")[3]
+    assert (labels, answered) == expected(package) and named == titles(package)
 
 
 def test_pspp_script_gives_labels_of_the_codebook(package):

@@ -91,10 +91,8 @@ MISTAKES = {
         "tristéza",
         "1st",
         "Sad",
-        "with",
-        "not",
-        "int",
-        "str20",
+        *["all", "and", "by", "eq", "ge", "gt", "le", "lt", "ne", "not", "or", "to", "with"],
+        *["byte", "double", "float", "if", "in", "int", "long", "str20", "strl", "using"],
     ],
 )
 def test_id_that_no_release_can_hold_is_refused(tmp_path, name):

@@ -171,7 +171,7 @@ def test_codebook_lists_only_codes_that_can_occur(questionnaire, name, levels, s
 def test_codes_have_a_label_in_every_language(questionnaire):
     explained = columns(questionnaire, ALL_LEVELS[0]) | {"grouped": columns(questionnaire)["pain_duration"]}
     named = {(column, code.code): code.text for column, about in explained.items() for code in about.codes}
-    assert named["period", "2026-11"] == {"en": "November 2026", "es": "noviembre de 2026"}
+    assert named["period", "2026-11"] == {"en": "In November 2026", "es": "En noviembre de 2026"}
     assert named["age_band", "85_or_over"]["es"] == "85 o más"
     assert named["grouped", "up_to_a_year"] == {"en": "Up to a year", "es": "Hasta un año"}
     assert named["sleep", "3"]["en"] == "Nearly every day"
@@ -191,6 +191,49 @@ def test_codebook_question_includes_its_time_frame_and_hint(questionnaire):
         "0 means no pain. 10 means the worst pain you can think of."
     )
     assert explained["age_band"].question["es"].startswith("¿Cuántos años tiene?")
+
+
+@pytest.mark.parametrize(
+    ("detail", "name", "english", "spanish"),
+    [
+        ("full", "sadness", "Sadness or anxiety: how often over the last 2 weeks", "Tristeza o ansiedad: con qué frecuencia en las últimas 2 semanas"),
+        ("signs", "sadness", "Sadness or anxiety: noticed over the last 2 weeks", "Tristeza o ansiedad: si se notó en las últimas 2 semanas"),
+        ("full", "pain_average", "Average pain in the last week: 0 to 10", "Dolor promedio en la última semana: de 0 a 10"),
+        ("full", "pain_duration", "How long the pain has lasted", "Cuánto ha durado el dolor"),
+        ("signs", "age_band", "Age group", "Grupo de edad"),
+    ],
+)  # fmt: skip
+def test_column_label_says_what_its_codes_state(questionnaire, detail, name, english, spanish):
+    assert columns(questionnaire, detail=detail)[name].label == {"en": english, "es": spanish}
+
+
+def test_label_of_a_sign_without_a_time_ends_with_its_verb(questionnaire):
+    sign = replace(questionnaire.signs[0], caption=None)
+    asked = replace(questionnaire, questions=(sign, *questionnaire.questions[1:]))
+    assert columns(asked, detail="signs")["sadness"].label["en"] == "Sadness or anxiety: noticed"
+
+
+@pytest.mark.parametrize(
+    ("levels", "label"),
+    list(
+        zip(ALL_LEVELS, [f"{period} of the response" for period in ("Month", "Year", "Quarter", "Period")], strict=True)
+    ),
+)
+def test_label_of_the_period_says_how_long_it_is(questionnaire, levels, label):
+    assert columns(questionnaire, levels)["period"].label["en"] == label
+
+
+def test_missing_codes_are_worded_alike_in_every_column(questionnaire):
+    explained = columns(questionnaire, ALL_LEVELS[0])
+    texts = {(code.code, code.text["en"]) for column in explained.values() for code in column.codes}
+    missing = {code: text for code, text in texts if code in codebook.MISSING}
+    assert missing == {
+        "declined": "Chose not to say",
+        "not_answered": "Asked, but left blank",
+        "not_shown": "Not asked, because of an earlier answer",
+        "masked": "Hidden in this row, to protect privacy",
+    }
+    assert len([code for code, _ in texts if code in missing]) == len(missing)
 
 
 # Workbook
@@ -364,7 +407,7 @@ def test_redcap_dictionary_has_choices_and_no_branching(dictionary):
     choices, branching = "Choices, Calculations, OR Slider Labels", "Branching Logic (Show field only if...)"
     assert dictionary("full")["sleep"][choices] == (
         "0, Not at all | 1, Several days | 2, More than half the days | 3, Nearly every day | "
-        "declined, Prefer not to say | not_answered, Asked and left open"
+        "declined, Chose not to say | not_answered, Asked, but left blank"
     )
     for detail in ("full", "signs"):
         assert not any(field[branching] for field in dictionary(detail).values())
@@ -459,6 +502,34 @@ def test_labels_of_any_text_stay_within_their_strings(text):
     assert lines == scripts["load.sps"].decode().splitlines() and all(line.count("'") % 2 == 0 for line in lines[2:])
     labels = [line for line in scripts["load.do"].decode().splitlines() if line.startswith("label define")]
     assert len(labels) == 3 and all(line.count('"') == 2 and "`" not in line for line in labels)
+
+
+@pytest.mark.parametrize(("letter", "spss"), [("a", (256, 120)), ("ñ", (128, 60))])
+def test_labels_are_as_long_as_each_program_allows(letter, spss):
+    scripts = {name: content.decode() for name, content in scripts_of(letter * 400).items()}
+    assert [len(found) for found in re.findall(f"'({letter}+)'", scripts["load.sps"])] == [spss[0], *[spss[1]] * 3]
+    labels = [len(found) for found in re.findall(f'"({letter}+)"', scripts["load.do"])]
+    assert labels == [400, 400, 400, 80]
+    assert ast.literal_eval(re.search("titles = ({.*?})", scripts["load.py"], re.DOTALL)[1]) == {"sleep": letter * 400}
+
+
+def test_every_format_has_the_same_labels(release, build):
+    """The codebook's, as the name of each column and the meaning of each code."""
+    found = {name: content.decode("utf-8-sig") for name, content in entries(build(release, "full.zip")).items()}
+    rows = list(csv.DictReader(io.StringIO(found["codebook.csv"], newline="")))
+    names = {row["column"]: row["label_en"] for row in rows}
+    assert len(set(names.values())) == len(names)
+    fields = json.loads(found["datapackage.json"])["resources"][0]["schema"]["fields"]
+    assert {field["name"]: field["title"] for field in fields} == names
+    redcap_fields = list(csv.DictReader(io.StringIO(found["redcap_data_dictionary.csv"], newline="")))[1:]
+    assert {field[redcap.NAME]: field[redcap.LABEL] for field in redcap_fields} == names
+    assert redcap_fields[-1][redcap.NOTE] == rows[-1]["question_en"]
+    for name, label in names.items():
+        assert f"VARIABLE LABELS {name} '{label}'." in found["load.sps"]
+        assert f'label variable {name} "{label}"' in found["load.do"]
+        assert f'"{name}": "{label}"' in found["load.py"] and f'"{name}" = "{label}"' in found["load.R"]
+    for row in rows:
+        assert f"'{row['code_label_en']}'" in found["load.sps"] and f'"{row["code_label_en"]}", add' in found["load.do"]
 
 
 def test_scripts_keep_numbers_and_mark_what_is_no_answer():

@@ -309,7 +309,7 @@ class TestMeasuredAttack:
             made.manifest = json.dumps(stated, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
             db.session.commit()
         page = rita.get("/staff/releases/1")
-        assert "k - 1 other rows" in page.words and "are then the only match" not in page.words
+        assert "other rows. Storage order" in page.words and "are then the only match" not in page.words
         assert "Nothing found" in rita.send(page, "/staff/releases/1/check").words
 
     def test_check_reports_a_changed_figure(self, team, rita, release):
@@ -388,6 +388,7 @@ class TestReleasePage:
         for key in ("rows_are", "self_selected", "ladders"):
             assert stated[key] in generalized, key
         assert stated["limits"].replace("'", "’") in generalized
+        assert f"with at least {stated['k']['reached'] - 1} other rows." in page.words
         patterns = [
             stated["unique_patterns"][detail][kind] for detail in ("signs", "full") for kind in ("patterns", "unique")
         ]

@@ -127,7 +127,7 @@ def manifest_of(
         "rows": count,
         "rows_are": manifest.UNIT_STATEMENT,
         "self_selected": manifest.SELECTION_STATEMENT,
-        "limits": manifest.LIMITS,
+        "limits": manifest.LIMITS.format(others=13),
         "periods": PERIODS[levels["period"]],
         "levels": levels,
         "k": {"asked": 11, "reached": 14},

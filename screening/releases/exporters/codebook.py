@@ -30,7 +30,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, a short ``label``, the ``question`` in full, its codes.
+    """A column: its name, a short ``label`` for analysts, the ``question`` as visitors were asked it, its codes.
 
     ``asked_when``: the sign, and its codes, on which the question depends; None if it depends on no sign.
     """
@@ -116,10 +116,22 @@ class _Codebook:
     def _period(self) -> Column:
         periods = [period for period in self.manifest["periods"] if period not in (ANY, SUPPRESSED)]
         locales = self.questionnaire.locales
-        codes = [Code(period, {at: _period_name(period, at) for at in locales}) for period in periods]
+        codes = [Code(period, {at: self._period_name(period, at) for at in locales}) for period in periods]
         if self.manifest["levels"][PERIOD] == ANY:
             codes = self._special(ANY)
-        return Column(PERIOD, self.words["period"], self.words["period_asked"], (*codes, *self._suppressed()))
+        label = self.words[f"{PERIOD}_{self.manifest['levels'][PERIOD]}"]
+        return Column(PERIOD, label, self.words["not_a_question"], (*codes, *self._suppressed()))
+
+    def _period_name(self, period: str, locale: str) -> str:
+        """Format ``2026-11``, ``2026-Q4`` or ``2026``. A month gets a word before it, else a spreadsheet dates it."""
+        year, _, part = period.partition("-")
+        if not part:
+            return year
+        if part.startswith("Q"):
+            return format_skeleton("yQQQQ", date(int(year), int(part[1:]) * 3, 1), locale=locale)
+        return self.words["month"][locale] % {
+            "month": format_skeleton("yMMMM", date(int(year), int(part), 1), locale=locale)
+        }
 
     def _banded(self, detail: str, asked: str) -> Column:
         """Return the column of a quasi-identifier, with the codes of its level."""
@@ -142,13 +154,28 @@ class _Codebook:
         codes = self._choices(question) + self._special(*self._unanswered(question))
         if about_pain:
             codes = codes + self._suppressed() if self.is_pain_stated else self._special(SUPPRESSED)
-        return Column(question.id, question.label, _in_full(question), tuple(codes), self._asked_when(question))
+        return Column(question.id, self._label(question), _in_full(question), tuple(codes), self._asked_when(question))
+
+    def _label(self, question: Question) -> Texts:
+        """Return what the codes state: of a sign with its time, of a number with the lowest and the highest."""
+        numbers = [choice.code for choice in question.choices if choice.code != DECLINED]
+        pattern = self.words[f"label_{self.detail}" if question in self.questionnaire.signs else "label_number"]
+        if question.kind != "scale" and question not in self.questionnaire.signs:
+            return question.label
+        label = {}
+        for locale, name in question.label.items():
+            time = (question.caption or {}).get(locale, "")
+            about = {"name": name, "time": time[:1].lower() + time[1:], "lowest": numbers[0], "highest": numbers[-1]}
+            label[locale] = (pattern[locale] % about).strip()
+        return label
 
     def _choices(self, question: Question) -> list[Code]:
         return list({code.code: code for code in map(self._choice, question.choices)}.values())
 
     def _choice(self, choice: Choice) -> Code:
         """Return the code of a choice: itself in full detail, else whether the sign was noticed."""
+        if choice.code == DECLINED:
+            return self._special(DECLINED)[0]
         if self.detail == FULL_DETAIL or choice.points is None:
             return Code(choice.code, choice.text)
         return self._special(NOTICED if choice.points > 0 else NOT_NOTICED)[0]
@@ -181,15 +208,6 @@ def _in_full(question: Question) -> Texts:
     return {at: f"{before.get(at, '')}{text}{after.get(at, '')}" for at, text in question.text.items()}
 
 
-def _period_name(period: str, locale: str) -> str:
-    """Format ``2026-11``, ``2026-Q4`` or ``2026``."""
-    year, _, part = period.partition("-")
-    if not part:
-        return year
-    month, skeleton = (int(part[1:]) * 3, "yQQQQ") if part.startswith("Q") else (int(part), "yMMMM")
-    return format_skeleton(skeleton, date(int(year), month, 1), locale=locale)
-
-
 def _words(locales: tuple[str, ...]) -> dict[str, Texts]:
     """Return texts that are not in the definition, by code, in every language; read from the catalogs directly."""
     texts = {locale: _of_locale(Translations.load(CATALOGS, [locale]).gettext) for locale in locales}
@@ -198,12 +216,20 @@ def _words(locales: tuple[str, ...]) -> dict[str, Texts]:
 
 def _of_locale(gettext: Callable[[str], str]) -> dict[str, str]:
     return {
-        "period": gettext("Period"),
-        "period_asked": gettext("When was the check done?"),
+        "period_month": gettext("Month of the response"),
+        "period_quarter": gettext("Quarter of the response"),
+        "period_year": gettext("Year of the response"),
+        "period_any": gettext("Period of the response"),
+        "month": gettext("In %(month)s"),
+        "not_a_question": gettext("Not a question: when the response came in."),
+        "label_signs": gettext("%(name)s: noticed %(time)s"),
+        "label_full": gettext("%(name)s: how often %(time)s"),
+        "label_number": gettext("%(name)s: %(lowest)s to %(highest)s"),
         NOTICED: gettext("Noticed"),
         NOT_NOTICED: gettext("Not noticed"),
-        NOT_SHOWN: gettext("Not asked, since the answers before did not lead to it"),
-        NOT_ANSWERED: gettext("Asked and left open"),
-        ANY: gettext("Not told in this release"),
-        SUPPRESSED: gettext("Hidden in this row"),
+        DECLINED: gettext("Chose not to say"),
+        NOT_ANSWERED: gettext("Asked, but left blank"),
+        NOT_SHOWN: gettext("Not asked, because of an earlier answer"),
+        ANY: gettext("Not stated in this release"),
+        SUPPRESSED: gettext("Hidden in this row, to protect privacy"),
     }

@@ -1,22 +1,31 @@
 """Scripts of a package that load its rows with labels: pandas, R, SPSS or PSPP, and Stata."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from screening.releases.exporters.codebook import MISSING, Code, Column
 
 NUMBER = re.compile(r"0|[1-9]\d{0,3}")
-LABEL_LETTERS = 60
-"""Most letters of a label in SPSS, which allows 120 bytes, and in Stata, which allows 80 letters."""
+SPSS_LABEL, SPSS_VALUE = 256, 120
+"""Most bytes of a variable's label and of a value's (IBM SPSS Statistics, "Variable labels", "Value labels")."""
+
+STATA_LABEL, STATA_VALUE = 80, 32_000
+"""Most letters of a variable's label, and bytes of a value's (Stata, [R] Limits)."""
 
 PYTHON = '''\
-"""Loads the rows with pandas: `rows` has the codes, `labeled` their labels, `answered` only answers, in numbers."""
+"""Loads the rows with pandas: `rows` has the codes, `labeled` their labels, `answered` only answers, in numbers.
+
+`titles` has the label of each column: `labeled.rename(columns=titles)`.
+"""
 
 from pathlib import Path
 
 import pandas as pd
 
 missing = [{missing}]
+titles = {{
+{titles}
+}}
 labels = {{
 {labels}
 }}
@@ -35,8 +44,12 @@ for name, codes in labels.items():
 
 R = """\
 # Loads the rows: `rows` has the codes, `labeled` their labels, `answered` only answers, in numbers.
+# Each column has its own label as the attribute "label", as packages such as haven and labelled do.
 # Set the working directory to this folder first.
 missing <- c({missing})
+titles <- c(
+{titles}
+)
 labels <- list(
 {labels}
 )
@@ -48,32 +61,35 @@ for (name in names(labels)) {{
   labeled[[name]] <- factor(rows[[name]], levels = names(codes), labels = unname(codes))
   answered[[name]][rows[[name]] %in% missing] <- NA
   if (all(grepl("^[0-9]+$", setdiff(names(codes), missing)))) answered[[name]] <- as.numeric(answered[[name]])
+  attr(labeled[[name]], "label") <- attr(answered[[name]], "label") <- titles[[name]]
 }}
 """
 
 
 def scripts(columns: Sequence[Column], csv: str, locale: str) -> dict[str, bytes]:
     """Return the scripts by name, which load the file ``csv`` beside them, with labels in one language."""
-    missing = ", ".join(map(_quoted, MISSING))
     texts = {
-        "load.py": PYTHON.format(
-            csv=csv, missing=missing, labels=_maps(columns, locale, "    {}: {{{}}},", ": ", "\n")
-        ),
-        "load.R": R.format(csv=csv, missing=missing, labels=_maps(columns, locale, "  {} = c({})", " = ", ",\n")),
+        "load.py": _filled(PYTHON, columns, csv, locale, "    {}: {}", "{{{}}}"),
+        "load.R": _filled(R, columns, csv, locale, "  {} = {}", "c({})"),
         "load.sps": _spss(columns, csv, locale),
         "load.do": _stata(columns, csv, locale),
     }
     return {name: text.encode() for name, text in texts.items()}
 
 
-def _maps(columns: Sequence[Column], locale: str, line: str, between: str, after: str) -> str:
-    """Return each column's labels by code in the syntax of Python or R."""
-    return after.join(
-        line.format(
-            _quoted(column.name),
-            ", ".join(f"{_quoted(code.code)}{between}{_quoted(code.text[locale])}" for code in column.codes),
-        )
-        for column in columns
+def _filled(template: str, columns: Sequence[Column], csv: str, locale: str, pair: str, several: str) -> str:
+    """Return a script of Python or R. ``pair`` and ``several`` are how it writes a name with its value, and a list."""
+
+    def pairs(values: Mapping[str, str]) -> list[str]:
+        return [pair.format(_quoted(name), value) for name, value in values.items()]
+
+    codes = {column.name: {code.code: _quoted(code.text[locale]) for code in column.codes} for column in columns}
+    labels = {name: several.format(", ".join(map(str.strip, pairs(texts)))) for name, texts in codes.items()}
+    return template.format(
+        csv=csv,
+        missing=", ".join(map(_quoted, MISSING)),
+        titles=",\n".join(pairs({column.name: _quoted(column.label[locale]) for column in columns})),
+        labels=",\n".join(pairs(labels)),
     )
 
 
@@ -117,17 +133,22 @@ def _spss(columns: Sequence[Column], csv: str, locale: str) -> str:
             *(f"  ('{code.code}'={number})" for number, code in numbered),
             f"  INTO {column.name}.",
             f"FORMATS {column.name} (F4.0).",
-            f"VARIABLE LABELS {column.name} {_spss_text(column.label[locale])}.",
+            f"VARIABLE LABELS {column.name} {_spss_text(column.label[locale], SPSS_LABEL)}.",
             f"VALUE LABELS {column.name}",
-            *(f"  {number} {_spss_text(code.text[locale])}" for number, code in numbered),
+            *(f"  {number} {_spss_text(code.text[locale], SPSS_VALUE)}" for number, code in numbered),
             "  .",
             f"MISSING VALUES {column.name} (LOWEST THRU -1).",
         ]
     return "\n".join([*lines, "EXECUTE.", ""])
 
 
-def _spss_text(text: str) -> str:
-    return "'" + " ".join(text.split())[:LABEL_LETTERS].replace("'", "''") + "'"
+def _spss_text(text: str, most: int) -> str:
+    """Return a string of so many bytes at most."""
+    return "'" + _cut(" ".join(text.split()), most).replace("'", "''") + "'"
+
+
+def _cut(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore")
 
 
 def _stata(columns: Sequence[Column], csv: str, locale: str) -> str:
@@ -144,16 +165,15 @@ def _stata(columns: Sequence[Column], csv: str, locale: str) -> str:
             f"generate int {column.name} = .",
             *(f'replace {column.name} = {number} if {column.name}__code == "{code.code}"' for number, code in numbered),
             *(
-                f"label define {column.name}__l {number} {_stata_text(code.text[locale])}, add"
+                f"label define {column.name}__l {number} {_stata_text(_cut(code.text[locale], STATA_VALUE))}, add"
                 for number, code in numbered
             ),
             f"label values {column.name} {column.name}__l",
-            f"label variable {column.name} {_stata_text(column.label[locale])}",
+            f"label variable {column.name} {_stata_text(column.label[locale][:STATA_LABEL])}",
         ]
     return "\n".join([*lines, ""])
 
 
 def _stata_text(text: str) -> str:
     """Return a string without what Stata expands or takes for its end."""
-    short = " ".join(text.split())[:LABEL_LETTERS]
-    return '"' + short.replace('"', "'").replace("`", "'").replace("$", r"\$") + '"'
+    return '"' + " ".join(text.split()).replace('"', "'").replace("`", "'").replace("$", r"\$") + '"'

@@ -41,7 +41,7 @@ def data_dictionary(columns: Sequence[Column], form: str, locale: str) -> Iterat
     yield list(HEADERS)
     yield _field(form, {NAME: RECORD_ID, TYPE: "text", LABEL: "Record ID", NOTE: "Number the rows when you import"})
     for column in columns:
-        about = {NAME: column.name, LABEL: _text(column.question[locale]), NOTE: _text(column.label[locale])}
+        about = {NAME: column.name, LABEL: _text(column.label[locale]), NOTE: _text(column.question[locale])}
         yield _field(form, about | _answers(column, locale))
 
 
