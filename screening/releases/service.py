@@ -4,33 +4,29 @@ A release includes every response of closed months of one questionnaire version,
 and verified first; then one transaction stores it and deletes the responses, unless they changed since the preview.
 """
 
-import json
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from flask_babel import format_date, lazy_gettext
 from flask_babel.speaklater import LazyString
-from sqlalchemy import Text, cast, delete, func, insert, inspect, select, text
+from sqlalchemy import delete, func, insert, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from screening.audit import AuditEvent
 from screening.database.secure_delete import scrub
 from screening.database.timeouts import without_timeouts
 from screening.extensions import db
-from screening.releases import drafts, file_store, manifest
-from screening.releases.anonymise import SUPPRESSED, Generalized, GroupTooSmallError, InsufficientDiversityError, Plan
+from screening.releases import drafts, file_store, manifest, responses
+from screening.releases.anonymise import GroupTooSmallError, InsufficientDiversityError, Plan
 from screening.releases.drafts import Draft
-from screening.releases.hierarchies import QUASI_IDENTIFIERS
 from screening.releases.models import Release, number_of
 from screening.releases.periods import last_closed_period, next_possible_day
 from screening.releases.policy import ReleasePolicy
-from screening.releases.row_format import SIGNS_DETAIL, Row, RowFormat, Rows, hides_pain
+from screening.releases.row_format import SIGNS_DETAIL
 from screening.responses import held_batches
 from screening.responses.models import ShuffledBatch, ShuffledResponse
 
@@ -39,12 +35,6 @@ UNSOUND = lazy_gettext("The files did not pass the check, so nothing was stored 
 UNCONFIRMED = lazy_gettext(
     "More rows are the only match than your clinic allows. Nothing was made. Wait for more copies, or confirm it."
 )
-
-BATCH_ROWS = 5000
-"""Responses fetched at a time."""
-
-CACHED_ANSWERS = 1 << 16
-"""Sets of answers that are decoded once, since many visitors give the same."""
 
 Progress = Callable[[int], None]
 """Callback that receives the number of responses done since its last call."""
@@ -114,7 +104,7 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
     with db.engines[None].connect() as connection:
         stamp = _stamp(connection)
     _check_versions(policy, now, version)
-    counts = _counts(policy, last_closed_period(now, policy.zone))
+    counts = responses.count(policy, last_closed_period(now, policy.zone))
     next_day = next_possible_day(now, policy.zone)
     day = format_date(next_day, rebase=False)
     try:
@@ -138,7 +128,13 @@ def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
     """Return the measured attack on the files of a preview's release, by detail. Nothing is stored."""
     values: dict[str, Any] = {"id": 0, "made_at": 0, "made_by": ""}
     with TemporaryDirectory(prefix="release-") as folder:
-        return drafts.make(Path(folder), seen.policy, seen.plan, _rows(seen, lambda done: None), **values).measured
+        return drafts.make(
+            Path(folder),
+            seen.policy,
+            seen.plan,
+            responses.read(seen.policy, seen.plan, seen.months, lambda done: None),
+            **values,
+        ).measured
 
 
 def create(
@@ -150,7 +146,7 @@ def create(
     since the preview, such as by a concurrent release; UnconfirmedError; UnsoundError when the verifier finds a fault.
     """
     main, (_, last) = db.engines[None], seen.stamp
-    rows = _rows(seen, progress)
+    rows = responses.read(seen.policy, seen.plan, seen.months, progress)
     with main.connect() as connection:
         _check_unchanged(connection, seen)
     with TemporaryDirectory(prefix="release-") as folder:
@@ -164,7 +160,9 @@ def create(
             _lock(connection)
             _check_unchanged(connection, seen)
             _store(connection, draft, seen, now, actor)
-            deleted = connection.execute(delete(ShuffledResponse).where(*_wanted(seen))).rowcount
+            deleted = connection.execute(
+                delete(ShuffledResponse).where(*responses.released(seen.policy, seen.months))
+            ).rowcount
             if deleted != seen.plan.rows:
                 raise RuntimeError(f"{deleted} responses would be deleted for {seen.plan.rows} rows")
             connection.commit()
@@ -204,52 +202,6 @@ def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> N
         raise RefusedError(
             lazy_gettext("The definition is of version %(version)s: give the other’s.", version=asked.version)
         )
-
-
-def _counts(policy: ReleasePolicy, last: str) -> dict[tuple[Generalized, str], int]:
-    """Return the number of responses with each combination of quasi-identifiers and sensitive answer."""
-    sensitive = ShuffledResponse.answers[policy.questionnaire.help.question].as_string()
-    details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
-    query = (
-        select(*details, sensitive, func.count())
-        .where(
-            ShuffledResponse.questionnaire == policy.questionnaire.id,
-            ShuffledResponse.version == policy.questionnaire.version,
-        )
-        .where(ShuffledResponse.period <= last)
-        .group_by(*details, sensitive)
-    )
-    with db.engines[None].connect() as connection:
-        without_timeouts(connection)
-        found = connection.execute(query).all()
-    return {((month, age, duration), answer): number for month, age, duration, answer, number in found}
-
-
-def _wanted(seen: Preview) -> tuple[Any, ...]:
-    asked = seen.policy.questionnaire
-    return (
-        ShuffledResponse.questionnaire == asked.id,
-        ShuffledResponse.version == asked.version,
-        ShuffledResponse.period.in_(seen.months),
-    )
-
-
-def _rows(seen: Preview, progress: Progress) -> Rows:
-    """Return every row in full detail."""
-    shape, generalized = RowFormat(seen.policy.questionnaire), seen.plan.generalized
-    # For a combination that is new since the preview; the stamp then refuses the release.
-    hidden = (SUPPRESSED,) * len(QUASI_IDENTIFIERS)
-    details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
-    query = select(cast(ShuffledResponse.answers, Text), *details).where(*_wanted(seen))
-    decode = lru_cache(CACHED_ANSWERS)(lambda text, hides_pain: shape.answers(json.loads(text), hides_pain))
-    found: dict[Generalized, Counter[Row]] = defaultdict(Counter)
-    with db.engines[None].connect().execution_options(yield_per=BATCH_ROWS) as connection:
-        for several in connection.execute(query).partitions():
-            for answers, *original in several:
-                group = generalized.get(tuple(original), hidden)
-                found[group][decode(answers, hides_pain(group))] += 1
-            progress(len(several))
-    return found
 
 
 def _store(connection: Connection, draft: Draft, seen: Preview, now: float, actor: str) -> None:

@@ -325,7 +325,9 @@ def test_failed_workbook_leaves_no_partial_file(tmp_path):
 def test_more_rows_than_announced_raise_value_error(tmp_path, monkeypatch):
     monkeypatch.setattr(xlsx, "MAX_SHEET_ROWS", 1)
     with pytest.raises(ValueError, match="more than 1 rows"):
-        xlsx.write_workbook(tmp_path / "a.xlsx", iter([["a"], ["1"], ["2"]]), 1, [["a", "b"], ["1", "2"]], [["c"], ["d"]])
+        xlsx.write_workbook(
+            tmp_path / "a.xlsx", iter([["a"], ["1"], ["2"]]), 1, [["a", "b"], ["1", "2"]], [["c"], ["d"]]
+        )
 
 
 # Package
