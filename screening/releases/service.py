@@ -105,23 +105,25 @@ def preview(policy: ReleasePolicy, now: float, version: int | None = None) -> Pr
         stamp = _stamp(connection)
     _check_versions(policy, now, version)
     counts = responses.count(policy, last_closed_period(now, policy.zone))
-    next_day = next_possible_day(now, policy.zone)
-    day = format_date(next_day, rebase=False)
     try:
         found, without = policy.plan(counts)
     except GroupTooSmallError:
         raise RefusedError(
-            lazy_gettext("There are not enough copies for a release yet. Next try on %(day)s.", day=day)
+            lazy_gettext(
+                "There are not enough copies for a release yet. Next try on %(day)s.", day=_next_try(policy, now)
+            )
         ) from None
     except InsufficientDiversityError:
         raise RefusedError(
             lazy_gettext(
-                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.", day=day
+                "Too many of these copies would have to be masked. More copies help. Next try on %(day)s.",
+                day=_next_try(policy, now),
             )
         ) from None
     released = tuple(sorted({details[0] for details in found.generalized}))
     alone = len(released) == 1 and policy.determination is None
-    return Preview(policy, found, without, released, stamp, next_day if alone else None)
+    second_month_on = next_possible_day(now, policy.zone) if alone else None
+    return Preview(policy, found, without, released, stamp, second_month_on)
 
 
 def measure(seen: Preview) -> Mapping[str, Mapping[str, int]]:
@@ -173,6 +175,10 @@ def create(
 def list_releases() -> list[Release]:
     """Return all releases, the newest first."""
     return list(db.session.scalars(select(Release).order_by(Release.id.desc())))
+
+
+def _next_try(policy: ReleasePolicy, now: float) -> str:
+    return format_date(next_possible_day(now, policy.zone), rebase=False)
 
 
 def _check_versions(policy: ReleasePolicy, now: float, version: int | None) -> None:
