@@ -113,8 +113,11 @@ def verify(what: str, manifest: Path | None, number: str | None, file: Path | No
     """
     path = _file(what)
     if path is not None:
-        spec = _release(number).spec if number else _policy(file).spec()
-        found = verification.check_file(path, spec, manifest)
+        if number and manifest is None:
+            found = verification.check_file_of(_release(number), path)
+        else:
+            spec = _release(number).spec if number else _policy(file).spec()
+            found = verification.check_file(path, spec, manifest)
     else:
         found = verification.check_release(_release(what))
     for line in found:

@@ -80,6 +80,13 @@ def check_file(path: Path, spec: Mapping[str, Any], manifest: Path | None = None
     return [str(finding) for finding in verify.check_file(path, _expected(spec), manifest)]
 
 
+def check_file_of(release: Release, path: Path) -> list[str]:
+    """Verify an exported file against the specification and the manifest of its release; return a line per finding."""
+    with path.open("rb") as file:
+        found = verify.check_open_file(path.name, file, _expected(release.spec), release.manifest.encode())
+    return [str(finding) for finding in found]
+
+
 def check_made(data: Path, sample: Path, made: Iterable[Path], spec: Mapping[str, Any]) -> list[str]:
     """Verify a data file, and what was ``made`` from it or from a ``sample`` of its rows; return a line per finding.
 

@@ -26,7 +26,7 @@ def run(sqlite_url, clock):
     def run(*arguments):
         return runner.invoke(args=arguments)
 
-    run.settings = app.config["SETTINGS"]
+    run.settings, run.app = app.config["SETTINGS"], app
     yield run
     close(app)
 
@@ -166,3 +166,20 @@ def test_release_above_the_limit_needs_the_confirm_option(run, monkeypatch):
     assert run("release", "export", "1", "--detail", "full", "--format", "zip").exit_code == 1
     assert run("release", "export", "1").exit_code == run("release", "verify", "1").exit_code == 0
     assert run("release", "attack", "1").stdout.count("\n") == 1
+
+
+def test_file_with_months_passes_with_the_release_it_is_of(run, tmp_path, monkeypatch):
+    expert = Determination(date(2025, 7, 1), "Name of the expert")
+    monkeypatch.setitem(run.settings, "EXPERT_DETERMINATION", expert)
+    with run.app.app_context():
+        sample_responses.store(sample_responses.generate(6000, seed=2, months=("2025-07", "2025-08", "2025-09")))
+    assert run("release", "create").exit_code == 0
+    file = tmp_path / "R-0001-signs.csv"
+    assert run("release", "export", "1", "--to", str(file)).exit_code == 0
+    assert "\n2025-08," in file.read_text(encoding="utf-8")
+    without = run("release", "verify", str(file))
+    assert without.exit_code == 1 and "not a period of the stated level" in without.output
+    assert run("release", "verify", str(file), "--release", "R-0001").exit_code == 0
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]))
+    assert run("release", "verify", str(file), "--release", "R-0001").exit_code == 1
