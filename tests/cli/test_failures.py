@@ -64,6 +64,7 @@ ON_DATABASE = {
     "keys publish": (),
     "keys rotate": ("callback",),
     "purge": (),
+    "release attack": ("R-0001",),
     "release create": (),
     "release export": ("1",),
     "release list": (),
