@@ -15,6 +15,9 @@ from screening.releases.policy import ReleasePolicy
 from screening.releases.row_format import Row, RowFormat, Rows, hides_pain
 from screening.responses.models import ShuffledResponse
 
+DETAILS = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
+"""The columns of the quasi-identifiers, in their order."""
+
 BATCH_ROWS = 5000
 """Responses fetched at a time."""
 
@@ -25,15 +28,14 @@ CACHED_ANSWERS = 1 << 16
 def count(policy: ReleasePolicy, last: str) -> dict[tuple[Generalized, str], int]:
     """Return the number of responses with each combination of quasi-identifiers and sensitive answer."""
     sensitive = ShuffledResponse.answers[policy.questionnaire.help.question].as_string()
-    details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
     query = (
-        select(*details, sensitive, func.count())
+        select(*DETAILS, sensitive, func.count())
         .where(
             ShuffledResponse.questionnaire == policy.questionnaire.id,
             ShuffledResponse.version == policy.questionnaire.version,
         )
         .where(ShuffledResponse.period <= last)
-        .group_by(*details, sensitive)
+        .group_by(*DETAILS, sensitive)
     )
     with db.engines[None].connect() as connection:
         without_timeouts(connection)
@@ -56,8 +58,7 @@ def read(policy: ReleasePolicy, plan: Plan, months: Collection[str], progress: C
     shape, generalized = RowFormat(policy.questionnaire), plan.generalized
     # For a combination that is new since the preview; the stamp then refuses the release.
     hidden = (SUPPRESSED,) * len(QUASI_IDENTIFIERS)
-    details = (ShuffledResponse.period, ShuffledResponse.age_band, ShuffledResponse.pain_duration)
-    query = select(cast(ShuffledResponse.answers, Text), *details).where(*released(policy, months))
+    query = select(cast(ShuffledResponse.answers, Text), *DETAILS).where(*released(policy, months))
     decode = lru_cache(CACHED_ANSWERS)(lambda text, hides_pain: shape.answers(json.loads(text), hides_pain))
     found: dict[Generalized, Counter[Row]] = defaultdict(Counter)
     with db.engines[None].connect().execution_options(yield_per=BATCH_ROWS) as connection:

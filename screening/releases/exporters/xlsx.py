@@ -6,7 +6,7 @@ Codes that are digits are number cells and all others texts, so Excel converts n
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 from itertools import chain, islice
 from math import ceil
 from pathlib import Path
@@ -49,7 +49,6 @@ def write_workbook(target: Path, rows: Iterator[list[str]], count: int, about: T
         name = f"responses {number}" if number > 1 else "responses"
         book.sheet(name, _records(chain([header], islice(rows, MAX_SHEET_ROWS))), column_width=COLUMN_WIDTH)
     wrapped = [Format().set_text_wrap().set_align("top").set_align("left")] * 2
-
     book.sheet("about", _records(about), column_widths=ABOUT_WIDTHS, column_formats=wrapped)
     book.sheet("codebook", _records(codebook), column_width=COLUMN_WIDTH)
     try:
@@ -68,7 +67,7 @@ def _records(table: Table) -> Iterator[dict[str, str | int | None]]:
     return (dict(zip(header, map(_cell, row), strict=True)) for row in rows)
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _cell(text: str) -> str | int | None:
     """Return a number for digits, which the library writes as ``1.0``, and None for an empty cell."""
     return int(text) if DIGITS.fullmatch(text) else text or None
