@@ -20,6 +20,8 @@ def response(release: Release, name: str) -> Response:
     if name == MANIFEST:
         answer = Response(release.manifest.encode(), mimetype="application/json")
     elif name in exporters.READMES:
+        if file_store.find_file(release.id, f"{exporters.READMES[name]}.csv") is None:
+            raise LookupError(f"{release.number} has no rows of {name}")
         answer = Response(exporters.readme(release, exporters.READMES[name]), mimetype="text/markdown")
     else:
         size, pieces = open_file(release, name)

@@ -278,7 +278,7 @@ class TestMeasuredAttack:
         mean = stated["measured_attack"]["signs"]["mean_percent"]
         assert [detail["confirmed"] for *_, detail in events(team, "release.made")] == [f"{mean}%"]
         assert list(stated["files"]) == ["signs.csv"]
-        for ending in ("csv", "xlsx", "zip"):
+        for ending in ("csv", "xlsx", "zip", "README.md"):
             assert rowan.client.get(f"/staff/releases/1/full.{ending}").status_code == 404
             assert rowan.client.get(f"/staff/releases/1/signs.{ending}").status_code == 200
         page = rita.send(page, "/staff/releases/1/check")
