@@ -28,7 +28,7 @@ from tests.support.clock import machine_time
 from tests.support.databases import close
 from tests.support.sample_patient import ROSA
 from tests.support.staff_client import Team
-from tests.support.threads import run_together
+from tests.support.threads import run_in_own_sites
 from tests.support.visitor import Visitor
 
 IDLE_SECONDS = 15 * 60
@@ -145,18 +145,18 @@ def test_concurrent_purges_delete_each_row_once(records, clock, database_url, mo
 
         return replace(purger, run=run)
 
-    def one(_=0):
-        app = create_commands_app({"DATABASE_URL": database_url})
-        with app.app_context():
-            try:
-                purge(app.config["SETTINGS"], load(DEMO), clock())
-            except SQLAlchemyError as error:  # a locked database is a valid result, too: the next run resumes
-                assert "locked" in str(error), error
-        close(app)
+    def make():
+        return create_commands_app({"DATABASE_URL": database_url})
+
+    def run(site):
+        try:
+            purge(site.config["SETTINGS"], load(DEMO), clock())
+        except SQLAlchemyError as error:  # a locked database is a valid result, too: the next run resumes
+            assert "locked" in str(error), error
 
     monkeypatch.setattr(purging, "purgers", lambda *given: [recorded(purger) for purger in purgers(*given)])
-    run_together(3, one)
-    one()
+    run_in_own_sites(3, make, run)
+    run_in_own_sites(1, make, run)
     assert sorted(deleted) == sorted(NAMES)
     assert states(records) == ["new"]
 

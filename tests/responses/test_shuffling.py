@@ -13,9 +13,8 @@ from screening.extensions import db
 from screening.responses import StoreResult, response_keys, shuffling
 from tests.support.absence import assert_absent
 from tests.support.clock import START
-from tests.support.databases import close
 from tests.support.pending import ripen, shuffle_all
-from tests.support.threads import run_together
+from tests.support.threads import run_in_own_sites
 
 K = 11
 NOW = int(START)
@@ -129,16 +128,16 @@ def test_concurrent_shuffles_lose_and_duplicate_nothing(commands, own_keys, agre
         agree(number)
     ripen(own_keys, NOW)
 
-    def run(_):
-        app = create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
-        with app.app_context():
-            try:
-                shuffling.shuffle(own_keys, K, NOW)
-            except Exception as error:  # a locked database is a valid result, too: the next run resumes
-                assert "locked" in str(error), error
-        close(app)
+    def make():
+        return create_commands_app({"DATABASE_URL": database_url, "CLOCK": clock})
 
-    run_together(4, run)
+    def run(_site):
+        try:
+            shuffling.shuffle(own_keys, K, NOW)
+        except Exception as error:  # a locked database is a valid result, too: the next run resumes
+            assert "locked" in str(error), error
+
+    run_in_own_sites(4, make, run)
     shuffling.shuffle(own_keys, K, NOW)
     assert averages() == sorted(number % 11 for number in range(4 * K)) and pending() == []
 
