@@ -31,12 +31,13 @@ def measure(lines: Iterable[str]) -> dict[str, int]:
     codes: list[dict[str, int]] = [{} for _ in range(columns)]
     alone: Counter[int] = Counter()
     rows = 0
-    for _, group in groupby(source, key=lambda line: line.split(",", KNOWN)[:KNOWN]):
+    different = ((line.split(",", KNOWN), sum(1 for _ in same)) for line, same in groupby(source))
+    for _, group in groupby(different, key=lambda row: row[0][:KNOWN]):
         once: set[int] = set()
         often: set[int] = set()
-        for line, same in groupby(group):
-            number, key = sum(1 for _ in same), 0
-            for place, code in enumerate(line.split(",")[KNOWN:]):
+        for parts, number in group:
+            key, answers = 0, parts[KNOWN].split(",") if columns else []
+            for place, code in enumerate(answers):
                 key |= codes[place].setdefault(code, len(codes[place])) << (place * CODE_BITS)
             rows += number
             (once if number == 1 else often).add(key)

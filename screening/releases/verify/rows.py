@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -38,7 +38,7 @@ class Figures:
     sha256: str = ""
     groups: dict[tuple[str, ...], Group] = field(default_factory=dict)
     patterns: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    periods: dict[str, Counter[str]] = field(default_factory=dict)
+    periods: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """For each period, and for suppressed rows: ``rows``, and in how many each sign was noticed."""
 
     @property
@@ -149,7 +149,10 @@ class Scan:
         self.pain = [self.place(name) for name in ("pain_duration", layout.expected.pain)]
         self.average = self.place(layout.expected.pain_average) if layout.detail == "full" else None
         self.named = layout.expected.pain_named | {NOTICED}
-        self.signs = [(sign, self.place(sign), layout.expected.in_signs[sign]) for sign in layout.expected.signs]
+        self.noticed = [
+            (sign, self.place(sign), {NOTICED} | {code for code, name in names.items() if name == NOTICED})
+            for sign, names in layout.expected.in_signs.items()
+        ]
 
     def place(self, column: str) -> int:
         """Return the position of a column; 0 if missing, when nothing is counted."""
@@ -164,10 +167,11 @@ class Scan:
         if row is None or len(row) != len(self.names):
             self.tally.note("", "not as many cells as the header", line, rows)
             return
-        row = [intern(cell) for cell in row]
-        for place, (cell, valid) in enumerate(zip(row, self.valid, strict=True)):
-            if cell not in valid:
-                self.check_cell(place, cell, line, rows)
+        row = list(map(intern, row))
+        if not all(map(set.__contains__, self.valid, row)):
+            for place, (cell, valid) in enumerate(zip(row, self.valid, strict=True)):
+                if cell not in valid:
+                    self.check_cell(place, cell, line, rows)
         if self.distinct:
             self.track_distinct(row, rows)
         if self.complete:
@@ -211,10 +215,10 @@ class Scan:
         group.named[was_named(duration, pain, average, self.named)] += rows
         group.sensitive[row[self.sensitive]] += rows
         figures.patterns[tuple([row[place] for place in self.answers])] += rows
-        period = figures.periods.setdefault(key[0], Counter())
+        period = figures.periods[key[0]]
         period["rows"] += rows
-        for sign, place, names in self.signs:
-            if names.get(row[place], row[place]) == NOTICED:
+        for sign, place, codes in self.noticed:
+            if row[place] in codes:
                 period[sign] += rows
         for fault in faults(key[:3], pain, average, self.named):
             self.tally.note("", fault, line, rows)
