@@ -10,8 +10,8 @@ from sqlalchemy.engine import Connection
 from screening.extensions import db
 from screening.releases.models import ReleaseChunk, ReleaseFile
 
-CHUNK_BYTES = 1 << 20
-"""Uncompressed bytes of a chunk."""
+CHUNK_BYTES = 1 << 18
+"""Uncompressed bytes of a chunk: a download takes some of them in memory at a time."""
 
 
 def store_file(connection: Connection, release_id: int, name: str, parts: Iterable[bytes]) -> dict[str, int | str]:

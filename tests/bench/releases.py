@@ -234,6 +234,10 @@ def text(found: dict[str, Any]) -> str:
     lines = ["Making a release", f"{'':24}{'seconds':>9}{'MB':>7}"]
     for what, one in found["create"].items():
         lines.append(f"{what + ' copies':24}{one['seconds']:>9.1f}{one['megabytes']:>7.0f}")
+    ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
+    for kind in found["download"]:
+        made = found["create"][f"{kind} {found['workbook']['rows']}"]["seconds"] / theirs["seconds"]
+        lines.append(f"{kind}: {made:.2f} times as long as xlsxwriter takes to write a workbook of the rows")
     lines += ["", "CSV of the full release over HTTP"]
     for kind, one in found["download"].items():
         peer = {"sqlite": "sqlite3 -csv", "postgresql": "psql COPY"}[kind]
@@ -242,7 +246,6 @@ def text(found: dict[str, Any]) -> str:
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
             f"{peer} {theirs:.2f} s: {as_text(one['ratio'])} times as long"
         )
-    ours, theirs = found["workbook"]["ours"], found["workbook"]["xlsxwriter"]
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "
               f"{theirs['seconds']:.1f} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.1f} times as fast"]  # fmt: skip
     return "\n".join(lines)
