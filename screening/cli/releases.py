@@ -41,8 +41,8 @@ version_option = click.option("--version", type=int, help="Questionnaire version
 def preview(file: Path | None, version: int | None) -> None:
     """Print the manifest that a release would have now, without creating one.
 
-    With an expert determination, ``without_determination`` states what the release would be without it. Both losses
-    (ncp) are on the scale of months.
+    With an expert determination, ``without_determination`` states what the release would be without it. Where the two
+    differ, both losses (ncp) are on the scale of months.
     """
     seen = service.preview(_policy(file), current.now(), version)
     stated = seen.stated() | {"measured_attack": service.measure(seen)}

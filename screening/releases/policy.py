@@ -48,8 +48,9 @@ class ReleasePolicy:
         """Return the plan of a release, and with an expert determination the plan without it (else None).
 
         HIPAA's Safe Harbor allows years (45 CFR 164.514(b)(2)(i)(C)). They decide which rows are released, and the
-        coarsest level of each quasi-identifier, so a determination never makes one coarser. The penalties of both
-        plans are on the scale of months. Raises the errors of ``search``.
+        coarsest level of each quasi-identifier, so a determination never makes one coarser. If it makes one finer, the
+        penalties of both plans are on the scale of months; else both are the same plan, on the scale of years, so that
+        it can be computed from the rows. Raises the errors of ``search``.
         """
         months = {details[0] for details, _ in counts}
         by_year = search(counts, self.hierarchies.for_periods(months, "year"), self.rules)
@@ -57,6 +58,8 @@ class ReleasePolicy:
             return by_year, None
         finer = self.hierarchies.for_periods({details[0] for details in by_year.generalized}, "month")
         found = refine(counts, finer, self.rules, by_year)
+        if found.levels == by_year.levels:
+            return by_year, by_year
         return found, replace(by_year, ncp=measure_loss(counts, finer, by_year))
 
     @cached_property

@@ -117,6 +117,12 @@ def test_determination_tells_no_detail_less(commands, policy, number):
         assert each.index(level) <= each.index(coarsest)
 
 
+def test_loss_is_that_without_a_determination_which_changes_nothing(commands, policy):
+    lay(generate(400))
+    plain, finer = (service.preview(chosen, NOVEMBER) for chosen in (policy, with_months(commands)))
+    assert finer.plan.levels[0] == "year" and finer.plan == finer.without == plain.plan
+
+
 def test_losses_of_both_plans_are_on_the_scale_of_months(commands):
     lay(generate(6000, seed=2))
     seen = service.preview(with_months(commands), NOVEMBER)

@@ -346,6 +346,7 @@ class TestPreviewedPlans:
         assert table.pop("Period") == ["Year", "Year"] and all(one == two for one, two in table.values())
         assert list(table) == ["Age", "Length of pain", "Groups", "Masked rows", "Detail lost"]
         assert "It changes nothing yet." in page.words
+        assert_absent(["Both losses are counted from months"], page.words)
 
     @pytest.mark.usefixtures("expert")
     def test_plans_stand_side_by_side(self, team, rita, store_responses):
