@@ -117,7 +117,7 @@ def test_determination_tells_no_detail_less(commands, policy, number):
         assert each.index(level) <= each.index(coarsest)
 
 
-def test_loss_is_that_without_a_determination_which_changes_nothing(commands, policy):
+def test_determination_that_changes_nothing_leaves_the_loss(commands, policy):
     lay(generate(400))
     plain, finer = (service.preview(chosen, NOVEMBER) for chosen in (policy, with_months(commands)))
     assert finer.plan.levels[0] == "year" and finer.plan == finer.without == plain.plan
