@@ -21,6 +21,9 @@ from screening.releases.row_format import FULL_DETAIL, SIGNS_DETAIL, Row, RowFor
 
 DETAILS = (SIGNS_DETAIL, FULL_DETAIL)
 
+WHOLE_WORKBOOK_ROWS = 20_000
+"""Most rows of a release whose workbooks are made and verified whole before it is stored, which takes seconds."""
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -47,8 +50,8 @@ class Draft:
     def findings(self) -> list[str]:
         """Make every other file from the data files, verify all, and return a line per finding.
 
-        A workbook is made of a sample that has every code of every column: that finds each text that a workbook cannot
-        hold, and a whole one takes as long as the release.
+        Above ``WHOLE_WORKBOOK_ROWS`` a workbook is made of a sample that has every code of every column: that finds
+        each text that a workbook cannot hold, and a whole one takes as long as the release.
         """
         self._path("manifest.json").write_text(self.release.manifest, encoding="utf-8")
         found = []
@@ -56,7 +59,8 @@ class Draft:
             source, sample = f"{detail}.csv", f"{detail}.sample.csv"
             package, workbook = f"{detail}.zip", f"{detail}.xlsx"
             with self._path(source).open(encoding="utf-8", newline="") as lines:
-                self._path(sample).write_text("".join(_sample(lines)), encoding="utf-8", newline="")
+                chosen = lines if self.release.rows <= WHOLE_WORKBOOK_ROWS else _sample(lines)
+                self._path(sample).write_text("".join(chosen), encoding="utf-8", newline="")
             exporters.build(self.release, package, self._parts(source), self._path(package))
             exporters.build(self.release, workbook, self._parts(sample), self._path(workbook))
             made = [self._path(package), self._path(workbook)]

@@ -290,6 +290,24 @@ def test_interrupted_release_is_complete_or_rolled_back(commands, policy, monkey
     assert (len(copies()), *stored) == ((0, 1, 2, 2) if step == "scrub" else (300, 0, 0, 0))
 
 
+@pytest.mark.parametrize("whole", [0, 300])
+def test_workbook_that_lost_a_row_deletes_nothing(commands, policy, monkeypatch, whole):
+    lay(generate(300))
+    seen, build = service.preview(policy, NOVEMBER), drafts.exporters.build
+
+    def lossy(release, name, parts, target):
+        lines = b"".join(parts).splitlines(keepends=True)
+        build(release, name, lines[:-1] if name.endswith(".xlsx") else lines, target)
+
+    monkeypatch.setattr(drafts, "WHOLE_WORKBOOK_ROWS", whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(drafts.exporters, "build", lossy)
+        with pytest.raises(service.UnsoundError, match="the rows say"):
+            service.create(seen, NOVEMBER, "command")
+    assert (len(copies()), count(Release)) == (300, 0)
+    assert verification.check_release(service.create(seen, NOVEMBER, "command")) == []
+
+
 @pytest.mark.each_database
 def test_release_that_fails_verification_deletes_nothing(commands, policy, monkeypatch):
     lay(generate(300))
