@@ -24,7 +24,8 @@ def measure(lines: Iterable[str]) -> dict[str, int]:
 
     ``lines``: a data file, the header first, rows of equal quasi-identifiers next to each other, as in every release.
     Every code is a value that the attacker knows, whether an answer or not. Rows whose quasi-identifiers are masked are
-    a group like any other: a combination in no row tells that its people are among them.
+    a group like any other: a combination in no row tells that its people are among them. A row of a wrong
+    length, which the verifier reports, is counted by the cells it has.
     """
     source = (line.rstrip("\r\n") for line in lines)
     columns = max(next(source, "").count(",") + 1 - KNOWN, 0)
@@ -36,7 +37,7 @@ def measure(lines: Iterable[str]) -> dict[str, int]:
         once: set[int] = set()
         often: set[int] = set()
         for parts, number in group:
-            key, answers = 0, parts[KNOWN].split(",") if columns else []
+            key, answers = 0, "".join(parts[KNOWN:]).split(",")[:columns]
             for place, code in enumerate(answers):
                 key |= codes[place].setdefault(code, len(codes[place])) << (place * CODE_BITS)
             rows += number

@@ -241,10 +241,10 @@ def text(found: dict[str, Any]) -> str:
     lines += ["", "CSV of the full release over HTTP"]
     for kind, one in found["download"].items():
         peer = {"sqlite": "sqlite3 -csv", "postgresql": "psql COPY"}[kind]
-        seconds, peers_seconds = one["seconds"]["median"], one["peer_seconds"]["median"]
+        seconds, peer_seconds = one["seconds"]["median"], one["peer_seconds"]["median"]
         lines.append(
             f"{kind}: {one['rows']} rows, {one['bytes'] / 1e6:.0f} MB in {seconds:.2f} s, server grew by {one['megabytes']:.0f} MB; "
-            f"{peer} {peers_seconds:.2f} s: {as_text(one['ratio'])} times as long"
+            f"{peer} {peer_seconds:.2f} s: {as_text(one['ratio'])} times as long"
         )
     lines += ["", "Workbook", f"{found['workbook']['rows']} rows in {ours['seconds']:.1f} s, {ours['megabytes']:.0f} MB; xlsxwriter "
               f"{theirs['seconds']:.1f} s, {theirs['megabytes']:.0f} MB: {theirs['seconds'] / ours['seconds']:.1f} times as fast"]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -81,6 +82,17 @@ def test_changed_chunk_of_a_stored_file_is_reported(commands, policy):
     db.session.commit()
     found = verification.check_release(first)
     assert any("full.csv.sha256" in line for line in found)
+
+
+@pytest.mark.parametrize("row", [b"2026", b"2026,any,any" + b",0" * 40])
+def test_row_of_a_wrong_length_in_a_stored_file_is_reported(commands, policy, row):
+    release = made(policy, 300)
+    changed = zlib.compress(b"".join(downloads.open_file(release, "full.csv")[1]) + row + b"\r\n")
+    chosen = (ReleaseChunk.release_id == release.id, ReleaseChunk.name == "full.csv")
+    db.session.execute(update(ReleaseChunk).where(*chosen).values(data=changed))
+    db.session.commit()
+    assert any("not as many cells as the header" in line for line in verification.check_release(release))
+    assert verification.attack_release(release)
 
 
 @pytest.fixture
